@@ -1,0 +1,53 @@
+"""A decoder: from a cleaned signal and its events to intents.
+
+The contract, which one battery of tests holds every decoder to:
+
+- ``prepare(spec)`` makes all state. It raises `ConfigError` when the settings do not suit the spec
+  (a frequency above half the rate, say) and `NotFittedError` when a model is needed and missing.
+- ``decode(chunk, events)`` is causal, and cutting the signal into other chunks changes no intent.
+  Events carry LSL times; one may come before or after the samples of its time.
+- A window that holds a missing sample (NaN) yields idle, never a guess.
+- An intent's ``t_sample`` is the time of the newest sample that the decision used, whatever else
+  the chunk held.
+- ``state()`` is plain data (JSON) that says what the decoder thinks now.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+from decoders.intent import Intent
+from decoders.settings import Settings
+from streams.chunk import Chunk, Event, SignalSpec
+
+S = TypeVar("S", bound=Settings)
+
+
+class Decoder(ABC, Generic[S]):
+    """Base of every decoder. A subclass names its settings in ``settings_model``."""
+
+    settings_model: ClassVar[type[Settings]]
+
+    #: Version of the fitted model in use; None for a decoder that needs none.
+    model_version: str | None = None
+
+    def __init__(self, settings: S) -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def prepare(self, spec: SignalSpec) -> None:
+        """Make state for a signal of ``spec``."""
+
+    @abstractmethod
+    def decode(self, chunk: Chunk, events: Sequence[Event]) -> list[Intent]:
+        """Take the next chunk and the events that came with it; give the intents that follow."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Say what the decoder thinks now, as JSON data."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget the signal and the events so far; settings, spec and model stay."""

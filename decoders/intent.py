@@ -1,0 +1,103 @@
+"""What a decoder says: the tagged union ``Intent``.
+
+A decoder fills in the body and ``t_sample``; the engine that runs it stamps the envelope
+(``session``, ``epoch``, ``seq``, ``t_decoded``, ``decoder``, ``model``) once, before the intent is
+encoded. The same models describe the wire: what ``to_json`` gives is what a client receives.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class IntentBase(BaseModel):
+    """The envelope that all intents share."""
+
+    # No validation on assignment: the engine stamps a handful of fields per decision.
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
+
+    type: Literal["intent"] = "intent"
+    session: str = Field(default="", description="Session that decoded it.")
+    epoch: int = Field(default=0, description="Counts the lives of the session's worker, from 1.")
+    seq: int = Field(default=0, description="Number within the session, gapless from 1.")
+    t_sample: float = Field(description="LSL time of the newest sample it used, seconds.")
+    t_decoded: float = Field(default=0.0, description="LSL time when it was decoded, seconds.")
+    decoder: str = Field(default="", description="Kind of the decoder.")
+    model: str | None = Field(default=None, description="Version of the fitted model, if any.")
+    expires_s: float = Field(
+        default=1.0,
+        gt=0,
+        description="Seconds after t_sample from which a client must treat it as neutral.",
+    )
+    t_trigger: float | None = Field(
+        default=None, description="LSL time of the marker that asked for it, seconds."
+    )
+
+
+class CursorIntent(IntentBase):
+    """A velocity, in workspace units per second, and the position it leads to."""
+
+    kind: Literal["cursor"] = "cursor"
+    velocity: list[float]
+    position: list[float] | None = None
+    covariance: list[list[float]] | None = Field(
+        default=None, description="Covariance of the decoded state."
+    )
+
+
+class SelectionIntent(IntentBase):
+    """One of a set of targets was selected."""
+
+    kind: Literal["selection"] = "selection"
+    target: int = Field(ge=0, description="Index of the target in the decoder's settings.")
+    label: str
+    confidence: float = Field(ge=0, le=1)
+    evidence: dict[str, float] = Field(description="Score of each target, by label.")
+
+
+class ClassIntent(IntentBase):
+    """Probabilities of a set of classes."""
+
+    kind: Literal["class"] = "class"
+    label: str
+    probabilities: dict[str, float]
+
+
+class ClickIntent(IntentBase):
+    """A click (or a dwell that counts as one)."""
+
+    kind: Literal["click"] = "click"
+    confidence: float = Field(ge=0, le=1)
+
+
+class IdleIntent(IntentBase):
+    """Nothing is wanted, or it cannot be known: do nothing."""
+
+    kind: Literal["idle"] = "idle"
+    reason: Literal["rest", "low_confidence", "missing_samples", "held"] = "rest"
+    confidence: float = Field(default=1.0, ge=0, le=1)
+    evidence: dict[str, float] = Field(default_factory=dict)
+
+
+Intent = Annotated[
+    CursorIntent | SelectionIntent | ClassIntent | ClickIntent | IdleIntent,
+    Field(discriminator="kind"),
+]
+
+intent_adapter: TypeAdapter[Intent] = TypeAdapter(Intent)
+
+
+def to_json(intent: Intent) -> bytes:
+    """Encode once; the result is what every client receives."""
+    return intent.__pydantic_serializer__.to_json(intent)
+
+
+#: Fields that differ between two runs over the same samples: not part of what was decoded.
+MOMENT_FIELDS = frozenset({"t_decoded", "session", "epoch"})
+
+
+def canonical_json(intent: Intent) -> bytes:
+    """Encode without the moments of decoding: equal bytes for equal decisions."""
+    return intent.__pydantic_serializer__.to_json(intent, exclude=set(MOMENT_FIELDS))

@@ -1,0 +1,54 @@
+"""Stages and a decoder joined: the whole of what runs per chunk, live, replayed or offline.
+
+``clean`` and ``decode`` are apart so that whoever runs the pipeline can time them apart;
+``process`` is both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from decoders.decoder import Decoder
+from decoders.intent import Intent
+from decoders.stage import Stage
+from streams.chunk import Chunk, Event, SignalSpec
+
+
+class Pipeline:
+    """A chain of stages and the decoder behind it.
+
+    Parameters
+    ----------
+    stages
+        Run in order; may be empty.
+    decoder
+        Receives what the last stage gives.
+    """
+
+    def __init__(self, stages: Sequence[Stage[Any]], decoder: Decoder[Any]) -> None:
+        self.stages = tuple(stages)
+        self.decoder = decoder
+
+    def prepare(self, spec: SignalSpec) -> SignalSpec:
+        """Prepare every stage and the decoder; return the spec that the decoder sees."""
+        for stage in self.stages:
+            spec = stage.prepare(spec)
+        self.decoder.prepare(spec)
+        return spec
+
+    def clean(self, chunk: Chunk) -> Chunk:
+        for stage in self.stages:
+            chunk = stage.process(chunk)
+        return chunk
+
+    def decode(self, cleaned: Chunk, events: Sequence[Event]) -> list[Intent]:
+        return self.decoder.decode(cleaned, events)
+
+    def process(self, chunk: Chunk, events: Sequence[Event] = ()) -> list[Intent]:
+        return self.decode(self.clean(chunk), events)
+
+    def reset(self) -> None:
+        for stage in self.stages:
+            stage.reset()
+        self.decoder.reset()

@@ -1,0 +1,1 @@
+"""Signal to signal: one stage a module."""

@@ -1,0 +1,1 @@
+"""What was learned: artefacts with a manifest, and the recipes that made them."""

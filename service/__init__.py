@@ -1,0 +1,1 @@
+"""Sessions, their workers, and the ways to reach them."""

@@ -1,0 +1,1 @@
+"""Everything that touches a sample before or after it is decoded."""
