@@ -51,7 +51,7 @@ def build_decoder(settings: Settings) -> Decoder[Any]:
     return decoders_by_kind()[settings.kind](settings)
 
 
-def _find(base: type) -> dict[str, Any]:
+def _find(base: type[Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for module_info in pkgutil.walk_packages(decoders.__path__, "decoders."):
         module = importlib.import_module(module_info.name)

@@ -74,7 +74,7 @@ class Chunk:
     times: FloatArray
 
     def __len__(self) -> int:
-        return self.times.shape[0]
+        return len(self.times)
 
 
 @dataclass(frozen=True, slots=True)

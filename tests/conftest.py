@@ -1,0 +1,63 @@
+"""What every test shares: an LSL network of its own, the data beside the repository, hypothesis.
+
+The LSL settings keep every stream of a run on this machine and out of sight of other runs: liblsl
+reads the file that ``LSLAPICFG`` names when it is loaded, here and in each process that a test
+starts, so the file is written before any test module is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# The machine may be busy: a slow example is no failure. In CI the examples are always the same.
+hypothesis.settings.register_profile("volition", deadline=None, max_examples=50)
+hypothesis.settings.register_profile(
+    "ci", parent=hypothesis.settings.get_profile("volition"), derandomize=True, print_blob=True
+)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "volition")
+
+_lsl_folder = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="volition-lsl-"))
+    config.stash[_lsl_folder] = folder
+    settings = folder / "lsl_api.cfg"
+    settings.write_text(
+        "[multicast]\n"
+        "ResolveScope = machine\n"
+        "[lab]\n"
+        "KnownPeers = {127.0.0.1}\n"
+        f"SessionID = volition-tests-{os.getpid()}\n"
+        "[log]\n"
+        "level = -2\n",
+        encoding="utf-8",
+    )
+    os.environ["LSLAPICFG"] = str(settings)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[_lsl_folder], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Folder of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Data sets that may be used but not redistributed; they lie beside the repository."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs the data sets of ../shared/data, which are not part of the project")
+    return folder
