@@ -60,8 +60,9 @@ def _find(base: type[Any]) -> dict[str, Any]:
                 continue
             if cls.__module__ != module.__name__:
                 continue
-            kind = cls.settings_model.model_fields["kind"].default
+            registered: type[Any] = cls
+            kind = registered.settings_model.model_fields["kind"].default
             if kind in found:
                 raise RuntimeError(f"two classes are named {kind!r}: {found[kind]} and {cls}")
-            found[kind] = cls
+            found[kind] = registered
     return found

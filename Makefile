@@ -1,0 +1,93 @@
+# Volition's commands. Each makes the environment that it needs; nothing need be installed before
+# but make and a Python 3.11 to 3.13 (PYTHON=... names one).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+LOCKS := .ci/locks
+PIP_INSTALL_SELF := -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+
+# torch is installed beside its lock, by version alone: which build of it (for the CPU, for one
+# CUDA or another) is this machine's affair, and so are its hash and its companions.
+TORCH := 2.13.0
+
+ARGS ?=
+
+.PHONY: help venv demo serve test check format bench train lock clean
+
+help: ## Say what each target does
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+
+venv: .venv/.made ## Make .venv with everything that running and testing needs
+
+demo: .venv/.made ## Decode a recorded person's gaze, live on this machine, and show it
+	.venv/bin/volition demo $(ARGS)
+
+serve: .venv/.made ## Run the service (ARGS="--port 9000" and the like)
+	.venv/bin/volition serve $(ARGS)
+
+check: .venv/.made ## Format, lints, types and the rooms' borders
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+
+test: check ## All checks and all tests (ARGS="-k word" narrows the tests)
+	.venv/bin/python -m pytest $(ARGS)
+
+format: .venv/.made ## Format the code and mend what ruff can mend
+	.venv/bin/ruff format
+	.venv/bin/ruff check --fix
+
+bench: .venv-bench/.made ## Measure latency, capacity, decoding and peers
+	.venv-bench/bin/volition bench $(ARGS)
+
+train: .venv-train/.made ## Train the shipped networks anew
+	.venv-train/bin/python -m models.training $(ARGS)
+
+# An environment is made anew when its lock changes; the project in it, which is this folder
+# (editable), is installed again when pyproject.toml changes.
+.venv/.locked: $(LOCKS)/dev.txt .ci/venv
+	.ci/venv .venv $(LOCKS)/dev.txt
+	@touch $@
+
+.venv-bench/.locked: $(LOCKS)/bench.txt $(LOCKS)/build.txt .ci/venv
+	.ci/venv .venv-bench $(LOCKS)/bench.txt $(LOCKS)/build.txt
+	@touch $@
+
+.venv-train/.locked: $(LOCKS)/train.txt $(LOCKS)/build.txt .ci/venv
+	.ci/venv .venv-train $(LOCKS)/train.txt $(LOCKS)/build.txt
+	.venv-train/bin/python -m pip install -q --disable-pip-version-check torch==$(TORCH)
+	@touch $@
+
+.venv%/.made: .venv%/.locked pyproject.toml
+	.venv$*/bin/python $(PIP_INSTALL_SELF)
+	@touch $@
+
+.venv/.made: .venv/.locked pyproject.toml
+	.venv/bin/python $(PIP_INSTALL_SELF)
+	@touch $@
+
+# The locks hold for every supported Python and system. runtime.txt leads: the others add to it and
+# change nothing in it. UPGRADE=--upgrade takes the newest releases; without it only what
+# pyproject.toml demands moves. torch itself stays out (see TORCH), what it needs is in.
+UPGRADE ?=
+COMPILE := .venv/bin/uv pip compile -q $(UPGRADE) --universal --fork-strategy fewest \
+	--python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
+TORCH_NEEDS := filelock fsspec jinja2 networkx setuptools sympy
+
+lock: .venv/.made ## Write the locks anew (UPGRADE=--upgrade for the newest releases)
+	mkdir -p $(LOCKS)
+	$(COMPILE) pyproject.toml -o $(LOCKS)/runtime.txt
+	printf '%s\n' hatchling editables | $(COMPILE) - -c $(LOCKS)/runtime.txt -o $(LOCKS)/build.txt
+	$(COMPILE) pyproject.toml --extra dev -c $(LOCKS)/runtime.txt -c $(LOCKS)/build.txt -o $(LOCKS)/dev.txt
+	$(COMPILE) pyproject.toml --extra bench -c $(LOCKS)/runtime.txt -o $(LOCKS)/bench.txt
+	printf '%s\n' $(TORCH_NEEDS) | $(COMPILE) pyproject.toml - --extra train -c $(LOCKS)/runtime.txt \
+		--excludes <(echo torch) -o $(LOCKS)/train.txt
+
+clean: ## Remove environments, caches and built files
+	rm -rf .venv .venv-bench .venv-train build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .import_linter_cache .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
