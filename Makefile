@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 LOCKS := .ci/locks
-PIP_INSTALL_SELF := -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+PIP_INSTALL_SELF := -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 
 # torch is installed beside its lock, by version alone: which build of it (for the CPU, for one
 # CUDA or another) is this machine's affair, and so are its hash and its companions.
@@ -59,7 +59,7 @@ train: .venv-train/.made ## Train the shipped networks anew
 
 .venv-train/.locked: $(LOCKS)/train.txt $(LOCKS)/build.txt .ci/venv
 	.ci/venv .venv-train $(LOCKS)/train.txt $(LOCKS)/build.txt
-	.venv-train/bin/python -m pip install -q --disable-pip-version-check torch==$(TORCH)
+	.venv-train/bin/python -m pip install -qq --disable-pip-version-check torch==$(TORCH)
 	@touch $@
 
 .venv%/.made: .venv%/.locked pyproject.toml
