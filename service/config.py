@@ -6,6 +6,8 @@ the key. Shipped configurations are the YAML files in ``service/presets``.
 
 from __future__ import annotations
 
+import difflib
+import typing
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +38,11 @@ class StreamSelector(_Model):
     name: str | None = None
     type: str | None = None
     source_id: str | None = None
-    wait_s: float = Field(
-        default=10.0, gt=0, le=3600, description="How long to look for the stream."
+    wait_s: float | None = Field(
+        default=None,
+        gt=0,
+        le=86400,
+        description="Give up after so long without finding it; wait for ever when left out.",
     )
 
     @model_validator(mode="after")
@@ -57,6 +62,12 @@ class SignalStream(StreamSelector):
     units: str | None = Field(
         default=None, description="Unit of the samples where the stream names none, or a wrong one."
     )
+    stale_after_s: float = Field(
+        default=0.5,
+        gt=0,
+        le=60,
+        description="Silence after which the stream counts as lost and intents stop.",
+    )
 
 
 class MarkerStream(StreamSelector):
@@ -69,9 +80,6 @@ class Outputs(_Model):
     """Where intents go beside the API."""
 
     lsl_outlet: bool = Field(default=False, description="Publish intents as an LSL marker stream.")
-    trace: bool = Field(
-        default=False, description="Add to each intent the moments it passed the worker's steps."
-    )
 
 
 class SessionConfig(_Model):
@@ -96,3 +104,119 @@ class SessionConfig(_Model):
             [registry.build_stage(stage) for stage in self.stages],
             registry.build_decoder(self.decoder),
         )
+
+
+def preset_names() -> list[str]:
+    """Give the names of the shipped configurations."""
+    folder = resources.files("service") / "presets"
+    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+
+
+def load_config(source: str | Path) -> SessionConfig:
+    """Read a configuration from a YAML file, or a shipped one by its name.
+
+    Raises
+    ------
+    ConfigError
+        Neither a file nor a preset, not YAML, or keys that are wrong; ``fields["errors"]`` then
+        holds one entry for each, as `explain` gives them.
+    """
+    path = Path(source)
+    if path.is_file():
+        text = path.read_text(encoding="utf-8")
+    elif str(source) in preset_names():
+        text = (resources.files("service") / "presets" / f"{source}.yaml").read_text("utf-8")
+    else:
+        raise ConfigError(
+            f"no session file {source!s}, and no preset of that name; presets: "
+            f"{', '.join(preset_names())}",
+            presets=preset_names(),
+        )
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source} is not YAML: {error}") from None
+    return parse_config(data, str(source))
+
+
+def parse_config(data: Any, source: str = "the configuration") -> SessionConfig:
+    """Check plain data against the model; raise `ConfigError` that lists every wrong key."""
+    if not isinstance(data, dict):
+        raise ConfigError(
+            f"{source} holds {type(data).__name__} where a mapping with the keys "
+            f"{', '.join(SessionConfig.model_fields)} is needed"
+        )
+    try:
+        return SessionConfig.model_validate(data)
+    except ValidationError as error:
+        errors = explain(error, SessionConfig)
+        lines = "; ".join(f"{e['path']}: {e['message']}" for e in errors)
+        raise ConfigError(f"{source} is wrong: {lines}", errors=errors) from None
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> list[dict[str, Any]]:
+    """Say of each wrong key where it is, what was found and what is allowed.
+
+    Returns
+    -------
+    list of dict
+        ``path`` (``stages[0].low_hz``), ``message``, and ``allowed`` where it can be listed.
+    """
+    return [_explain_one(dict(item), model) for item in error.errors(include_url=False)]
+
+
+def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    path, owner = _resolve(tuple(item["loc"]), model)
+    message = item["msg"].removeprefix("Value error, ")
+    allowed: list[str] | None = None
+    if item["type"] == "extra_forbidden":
+        allowed = sorted(owner.model_fields) if owner is not None else None
+        message = f"unknown key; allowed: {', '.join(allowed or [])}"
+        close = difflib.get_close_matches(str(item["loc"][-1]), allowed or [], n=1)
+        if close:
+            message += f" (did you mean {close[0]}?)"
+    elif item["type"] == "union_tag_invalid":
+        allowed = [tag.strip().strip("'") for tag in item["ctx"]["expected_tags"].split(",")]
+        message = f"unknown kind {item['ctx']['tag']!r}; allowed: {', '.join(allowed)}"
+        path += ".kind"
+    elif item["type"] == "union_tag_not_found":
+        message = "the key kind is missing"
+        path += ".kind"
+    elif item["type"] != "missing" and not isinstance(item.get("input"), dict):
+        message += f" (found {item.get('input')!r})"[:200]
+    entry: dict[str, Any] = {"path": path or "(whole)", "message": message}
+    if allowed is not None:
+        entry["allowed"] = allowed
+    return entry
+
+
+def _resolve(
+    location: tuple[int | str, ...], model: type[BaseModel]
+) -> tuple[str, type[BaseModel] | None]:
+    """Write a location as a path without union tags, and find the model that owns its last key."""
+    path = ""
+    owner: type[BaseModel] | None = model
+    kinds = {**registry.stages(), **registry.decoders_by_kind()}
+    for position, key in enumerate(location):
+        if isinstance(key, int):
+            path += f"[{key}]"
+            continue
+        last = position == len(location) - 1
+        if not last and key in kinds and (owner is None or key not in owner.model_fields):
+            owner = kinds[key].settings_model
+            continue
+        path += f".{key}" if path else key
+        if not last:
+            owner = _model_of(owner, key)
+    return path, owner
+
+
+def _model_of(owner: type[BaseModel] | None, key: str) -> type[BaseModel] | None:
+    """Give the model behind a field, when the field (or its items) is one."""
+    field = owner.model_fields.get(key) if owner is not None else None
+    if field is None:
+        return None
+    for candidate in (field.annotation, *typing.get_args(field.annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None

@@ -1,0 +1,342 @@
+"""A session's worker: the process in which one stream becomes intents.
+
+    connect ──> pump: pull ──> clean ──> decode ──> encode ──> publish ──┐
+       ^          ^─────────────────────────────────────────────────────┘
+       └── the stream was lost
+
+One thread and one loop. Between two chunks it looks, without waiting, for markers and for commands;
+when there are no samples it wakes every `_POLL_S` to do so. Encoding happens once, here. Nothing in
+the loop waits for the gateway (see `service.bus`), and no web library is ever imported.
+
+liblsl's own recovery is off: it would hide a lost stream, and destroying an inlet that recovers can
+abort the process (sccn/liblsl, issue 220). The worker watches the stream itself, says what it sees,
+and makes a new inlet. Should the process die all the same, the supervisor starts another.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic_core
+
+from decoders.intent import Intent, to_json
+from service.bus import INTENT_CODES, FrameType, LocalWorkerEnd, WorkerEnd, pack
+from service.config import SessionConfig
+from service.engine import Engine
+from service.states import SessionState
+from service.timing import StepTimes
+from streams.chunk import Event
+from streams.clock import local_clock
+from streams.discovery import StreamDescription, find_one
+from streams.errors import ConfigError, LslMissingError, SpecError, StreamError, VolitionError
+from streams.inlet import MarkerInlet, SignalInlet
+from streams.outlet import MarkerOutlet
+
+_POLL_S = 0.02
+_LOOK_S = 0.5
+_OPEN_S = 5.0
+_HEARTBEAT_S = 1.0
+#: A silent inlet is dropped and its stream looked for anew after so long.
+_GIVE_UP_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOrder:
+    """What a worker is started with; it is pickled."""
+
+    session: str
+    config_json: str
+    epoch: int
+    next_seq: int
+
+
+def run_worker(sock: socket.socket, order: WorkerOrder) -> None:
+    """Be a worker until told to stop, until the gateway is gone, or until it cannot go on."""
+    # Ctrl-C reaches the whole terminal; the gateway decides when a worker ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    link = LocalWorkerEnd(sock)
+    worker = Worker(link, order)
+    try:
+        worker.run()
+    except Exception as error:  # the process's outermost loop: report, then end
+        traceback.print_exc()
+        worker.report_crash(error)
+        link.close(timeout_s=0.5)
+        sys.exit(1)
+    link.close(timeout_s=0.5)
+
+
+class Worker:
+    """The loop, its inlets and its counts."""
+
+    def __init__(self, link: WorkerEnd, order: WorkerOrder) -> None:
+        self._link = link
+        self._order = order
+        self._config = SessionConfig.model_validate_json(order.config_json)
+        self._state = SessionState.CREATED
+        self._stopping = False
+        self._engine: Engine | None = None
+        self._description: StreamDescription | None = None
+        self._markers: MarkerInlet | None = None
+        self._outlet: MarkerOutlet | None = None
+        self._pending_events: list[Event] = []
+        self._warnings: list[str] = []
+        self._samples = 0
+        self._chunks = 0
+        self._intents = 0
+        self._reconnects = 0
+        self._t_last_sample = 0.0
+        self._t_heartbeat = 0.0
+        self._steps = {name: StepTimes() for name in ("lsl", "stages", "decoder", "encode")}
+        self._commands: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "stop": self._do_stop,
+            "marker": self._do_marker,
+            "state": self._do_state,
+        }
+
+    def run(self) -> None:
+        """Connect and pump until stopped; what cannot be mended ends in ``failed``."""
+        try:
+            while not self._stopping:
+                inlet = self._connect()
+                if inlet is None:
+                    break
+                lost = self._pump(inlet)
+                inlet.close()
+                if lost:
+                    self._reconnects += 1
+                    self._say(SessionState.CONNECTING, lost)
+        except (ConfigError, SpecError, LslMissingError) as error:
+            self._say(SessionState.FAILED, error.message)
+            return
+        except VolitionError as error:
+            if error.code != "gave-up":
+                raise
+            self._say(SessionState.FAILED, error.message)
+            return
+        self._say(SessionState.STOPPED, "asked to stop")
+
+    def report_crash(self, error: Exception) -> None:
+        """Tell the gateway why this process is about to end."""
+        reason = f"worker crashed: {type(error).__name__}: {error}"
+        self._publish_json(FrameType.STATUS, {"crash": reason, "t": local_clock()})
+
+    # -- connecting ---------------------------------------------------------------------------
+
+    def _connect(self) -> SignalInlet | None:
+        """Find and open the streams; None when told to stop meanwhile."""
+        if self._state is SessionState.CREATED:
+            self._say(SessionState.CONNECTING, "looking for the stream")
+        stream = self._config.stream
+        description = self._look_for(stream)
+        if description is None:
+            return None
+        marker_description = None
+        if self._config.markers is not None:
+            marker_description = self._look_for(self._config.markers)
+            if marker_description is None:
+                return None
+        inlet = SignalInlet(description, channels=stream.channels, units=stream.units)
+        inlet.open(_OPEN_S)
+        if marker_description is not None:
+            self._markers = MarkerInlet(marker_description)
+        self._warnings = list(inlet.warnings)
+        self._description = description
+        self._prepare(inlet)
+        self._t_last_sample = local_clock()
+        return inlet
+
+    def _look_for(self, selector: Any) -> StreamDescription | None:
+        """Look until the stream is there; say what is there instead whenever that changes."""
+        since = local_clock()
+        said = ""
+        while not self._stopping:
+            try:
+                return find_one(
+                    name=selector.name,
+                    type=selector.type,
+                    source_id=selector.source_id,
+                    wait_s=_LOOK_S,
+                )
+            except LslMissingError:
+                raise
+            except StreamError as error:
+                if selector.wait_s is not None and local_clock() - since > selector.wait_s:
+                    raise _GaveUpError(
+                        f"gave up after {selector.wait_s:g} s: {error.message}"
+                    ) from None
+                if error.message != said:
+                    said = error.message
+                    self._say(SessionState.CONNECTING, said)
+            self._serve_link()
+        return None
+
+    def _prepare(self, inlet: SignalInlet) -> None:
+        """Make the engine, or let the one that is there forget what came before the gap."""
+        if self._engine is None:
+            self._engine = Engine(
+                self._config,
+                inlet.spec,
+                session=self._order.session,
+                epoch=self._order.epoch,
+                next_seq=self._order.next_seq,
+                clock=local_clock,
+            )
+            self._spec = inlet.spec
+            if self._config.outputs.lsl_outlet:
+                self._outlet = MarkerOutlet(
+                    f"Volition-{self._order.session}",
+                    f"volition-{self._order.session}",
+                    type="Intents",
+                )
+            # Nothing made so far is ever garbage; what the loop makes is freed by its counts.
+            gc.collect()
+            gc.freeze()
+            gc.disable()
+        elif inlet.spec != self._spec:
+            raise SpecError(
+                f"the stream came back as another signal: it had {_describe(self._spec)}, "
+                f"now {_describe(inlet.spec)}"
+            )
+        else:
+            self._engine.reset()
+
+    # -- the loop -----------------------------------------------------------------------------
+
+    def _pump(self, inlet: SignalInlet) -> str:
+        """Run chunk by chunk; return why the stream counts as lost, or nothing when stopped."""
+        stale_after_s = self._config.stream.stale_after_s
+        while not self._stopping:
+            try:
+                chunk = inlet.pull(_POLL_S)
+                if self._markers is not None:
+                    self._pending_events += self._markers.pull()
+            except StreamError as error:
+                return error.message
+            now = local_clock()
+            if len(chunk):
+                self._t_last_sample = now
+                if self._state is not SessionState.RUNNING:
+                    self._say(SessionState.RUNNING, "samples arrive")
+                self._run_chunk(chunk, now)
+            else:
+                silent_s = now - self._t_last_sample
+                if silent_s > _GIVE_UP_S:
+                    return f"no samples for {silent_s:.1f} s"
+                if silent_s > stale_after_s and self._state is SessionState.RUNNING:
+                    self._say(SessionState.DEGRADED, f"no samples for {silent_s:.2f} s")
+            self._serve_link(now)
+        return ""
+
+    def _run_chunk(self, chunk: Any, t_pulled: float) -> None:
+        assert self._engine is not None
+        engine = self._engine
+        t_newest = float(chunk.times[-1])
+        events, self._pending_events = self._pending_events, []
+        intents = engine.step(chunk, events)
+        self._samples += len(chunk)
+        self._chunks += 1
+        if intents:
+            self._publish_intents(intents)
+        steps = self._steps
+        steps["lsl"].add(t_pulled - t_newest)
+        steps["stages"].add(engine.t_cleaned - t_pulled)
+        steps["decoder"].add(engine.t_decoded - engine.t_cleaned)
+
+    def _publish_intents(self, intents: list[Intent]) -> None:
+        assert self._engine is not None
+        for intent in intents:
+            payload = to_json(intent)
+            now = local_clock()
+            self._link.publish(
+                pack(
+                    FrameType.INTENT,
+                    payload,
+                    intent_code=INTENT_CODES[intent.kind],
+                    seq=intent.seq,
+                    t_published=now,
+                )
+            )
+            self._steps["encode"].add(now - self._engine.t_decoded)
+            if self._outlet is not None:
+                self._outlet.push(payload.decode(), intent.t_sample)
+        self._intents += len(intents)
+
+    # -- the gateway --------------------------------------------------------------------------
+
+    def _serve_link(self, now: float | None = None) -> None:
+        """Run commands that came, beat, and notice a gateway that is gone."""
+        for command in self._link.commands():
+            result = self._commands[command["op"]](command)
+            if "id" in command:
+                self._publish_json(FrameType.REPLY, {"id": command["id"], "result": result})
+        if self._link.closed:
+            self._stopping = True
+        now = local_clock() if now is None else now
+        if now - self._t_heartbeat >= _HEARTBEAT_S:
+            self._t_heartbeat = now
+            self._publish_json(FrameType.HEARTBEAT, self._counts())
+            if not gc.isenabled():
+                gc.collect(1)
+
+    def _say(self, state: SessionState, reason: str) -> None:
+        self._state = state
+        status: dict[str, Any] = {"state": state, "reason": reason, "t": local_clock()}
+        if self._description is not None:
+            status["stream"] = self._description.to_dict()
+        status["warnings"] = self._warnings
+        self._publish_json(FrameType.STATUS, status)
+
+    def _publish_json(self, type_: FrameType, data: dict[str, Any]) -> None:
+        self._link.publish(pack(type_, pydantic_core.to_json(data, inf_nan_mode="null")))
+
+    def _counts(self) -> dict[str, Any]:
+        return {
+            "t": local_clock(),
+            "samples": self._samples,
+            "chunks": self._chunks,
+            "intents": self._intents,
+            "reconnects": self._reconnects,
+            "dropped_by_bus": self._link.dropped,
+            "steps": {
+                name: {"n": step.n, "sum_s": step.sum_s, "counts": step.counts}
+                for name, step in self._steps.items()
+            },
+        }
+
+    def _do_stop(self, command: dict[str, Any]) -> None:
+        self._stopping = True
+
+    def _do_marker(self, command: dict[str, Any]) -> None:
+        self._pending_events.append(Event(command["time"], command["name"], command["data"]))
+
+    def _do_state(self, command: dict[str, Any]) -> dict[str, Any]:
+        engine = self._engine
+        return {
+            **self._counts(),
+            "state": self._state,
+            "t_last_sample": self._t_last_sample or None,
+            "signal": None if engine is None else _spec_dict(engine),
+            "decoder": None if engine is None else engine.pipeline.decoder.state(),
+            "latency_ms": {name: step.percentiles_ms() for name, step in self._steps.items()},
+        }
+
+
+class _GaveUpError(StreamError):
+    code = "gave-up"
+
+
+def _describe(spec: Any) -> str:
+    return f"{spec.n_channels} channels ({', '.join(spec.labels)}) at {spec.rate_hz:g} Hz"
+
+
+def _spec_dict(engine: Engine) -> dict[str, Any]:
+    spec = engine.decoder_spec
+    return {"rate_hz": spec.rate_hz, "labels": list(spec.labels), "units": list(spec.units)}
