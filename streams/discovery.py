@@ -1,0 +1,261 @@
+"""Which LSL streams there are, and what they say about themselves.
+
+A search goes out as one query and everyone who matches answers. The short answer holds name,
+type, rate and format; labels and units are in the full description, which each outlet hands out
+over TCP, and the clock offset takes an exchange of packets. Both are asked of all streams at
+once, in bounded time; a stream that does not answer keeps ``detailed = False``.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from streams import lsl
+from streams.errors import StreamError
+
+DETAILS_TIMEOUT_S = 2.0
+"""How long one stream may take over its full description and clock offset."""
+
+SETTLE_S = 0.3
+"""How long `find_one` listens, after the first answer, for a second stream that also matches."""
+
+_FORMATS = ("undefined", "float32", "float64", "string", "int32", "int16", "int8", "int64")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDescription:
+    """What is known of a stream without opening it.
+
+    Attributes
+    ----------
+    name, type, source_id, host
+        As the outlet gives them. Without a ``source_id`` a stream that restarts is not known
+        again.
+    uid
+        Of this life of the outlet: another after each restart.
+    rate_hz
+        Nominal rate; 0 for an irregular stream such as markers.
+    format
+        ``float32``, ``float64``, ``int8``, ``int16``, ``int32``, ``int64`` or ``string``.
+    n_channels
+        Number of channels.
+    labels, units, kinds
+        Of each channel, as the stream writes them; empty strings where it leaves one out, empty
+        tuples where it describes none, or where ``detailed`` is False.
+    clock_offset_s
+        What to add to the stream's times to have this host's LSL clock; None when not measured.
+    created_at
+        LSL time of the outlet's host at which it was made.
+    detailed
+        Whether the full description was fetched.
+    """
+
+    name: str
+    type: str
+    source_id: str
+    host: str
+    uid: str
+    rate_hz: float
+    format: str
+    n_channels: int
+    labels: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    clock_offset_s: float | None = None
+    created_at: float = 0.0
+    detailed: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the description as plain data, for JSON."""
+        return asdict(self)
+
+    def summary(self) -> str:
+        """Say in a few words what it is: ``exo (EEG, 8 ch, 256 Hz)``."""
+        if self.rate_hz == 0:
+            return f"{self.name} ({self.type})"
+        return f"{self.name} ({self.type}, {self.n_channels} ch, {self.rate_hz:g} Hz)"
+
+
+def find_streams(
+    *,
+    type: str | None = None,  # noqa: A002 - LSL's own word for it
+    name: str | None = None,
+    source_id: str | None = None,
+    wait_s: float = 1.0,
+    details: bool = True,
+    minimum: int = 0,
+) -> list[StreamDescription]:
+    """Find the streams that have the given type, name and source id.
+
+    Parameters
+    ----------
+    type, name, source_id
+        Each that is given must match in whole.
+    wait_s
+        How long to search.
+    details
+        Also fetch labels, units and clock offset, which takes up to `DETAILS_TIMEOUT_S` more.
+    minimum
+        Stop searching as soon as this many have answered; 0 to wait for all.
+
+    Returns
+    -------
+    list of StreamDescription
+        Ordered by name, source id and uid.
+    """
+    wanted = {"type": type, "name": name, "source_id": source_id}
+    infos = _resolve(wanted, wait_s=wait_s, minimum=minimum)
+    found = _with_details(infos) if details else [_describe(info) for info in infos]
+    return sorted(found, key=lambda one: (one.name, one.source_id, one.uid))
+
+
+def find_one(
+    *,
+    name: str | None = None,
+    type: str | None = None,  # noqa: A002 - LSL's own word for it
+    source_id: str | None = None,
+    wait_s: float = 1.0,
+) -> StreamDescription:
+    """Find the single stream that has the given name, type and source id.
+
+    Raises
+    ------
+    StreamError
+        There is none, and the message lists those that there are; or there are several.
+    """
+    wanted = {"name": name, "type": type, "source_id": source_id}
+    text = " and ".join(f"{key} '{value}'" for key, value in wanted.items() if value is not None)
+    infos = _resolve(wanted, wait_s=wait_s, minimum=1)
+    if infos:
+        infos = _resolve(wanted, wait_s=SETTLE_S, minimum=2) or infos
+    found = _with_details(infos)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        several = ", ".join(f"{one.summary()} source_id '{one.source_id}'" for one in found)
+        raise StreamError(
+            f"{len(found)} streams with {text or 'any name'}: {several}; choose by source_id",
+            wanted=wanted,
+            found=[one.to_dict() for one in found],
+        )
+    others = find_streams(wait_s=min(wait_s, 1.0), details=False)
+    listing = ", ".join(one.summary() for one in others) or "none at all"
+    raise StreamError(
+        f"no stream with {text or 'any name'} within {wait_s:g} s; found: {listing}",
+        wanted=wanted,
+        found=[one.to_dict() for one in others],
+    )
+
+
+def resolve_again(description: StreamDescription, *, wait_s: float) -> Any:
+    """Find the outlet that a description speaks of and give pylsl's handle of it.
+
+    A description holds no network address, so that it can go to another process.
+    """
+    for info in _resolve({"uid": description.uid}, wait_s=wait_s, minimum=1):
+        return info
+    raise StreamError(
+        f"stream {description.summary()} on {description.host} is gone", uid=description.uid
+    )
+
+
+def _resolve(wanted: dict[str, str | None], *, wait_s: float, minimum: int) -> list[Any]:
+    """Search by a predicate, and check the answers without it."""
+    pylsl = lsl.in_use()
+    given = {key: value for key, value in wanted.items() if value is not None}
+    predicate = " and ".join(f"{key}={xpath_string(value)}" for key, value in given.items())
+    infos = pylsl.resolve_bypred(predicate or "true()", minimum, wait_s)
+    return [
+        info for info in infos if all(getattr(info, key)() == value for key, value in given.items())
+    ]
+
+
+def xpath_string(text: str) -> str:
+    """Write any text as a string of XPath 1.0, which knows no escapes.
+
+    A text with both kinds of quotes is put together from pieces by ``concat``. Control
+    characters would end the line that carries the query.
+    """
+    if any(ord(character) < 0x20 for character in text):
+        raise StreamError(f"{text!r} cannot be part of a search: it holds a control character")
+    if "'" not in text:
+        return f"'{text}'"
+    if '"' not in text:
+        return f'"{text}"'
+    pieces = ', "\'", '.join(f"'{piece}'" for piece in text.split("'"))
+    return f"concat({pieces})"
+
+
+def _with_details(infos: Sequence[Any]) -> list[StreamDescription]:
+    if not infos:
+        return []
+    deadline = time.monotonic() + DETAILS_TIMEOUT_S
+    with ThreadPoolExecutor(max_workers=min(32, len(infos)), thread_name_prefix="lsl") as pool:
+        return list(pool.map(lambda info: describe_in_full(info, deadline), infos))
+
+
+def describe_in_full(info: Any, deadline: float) -> StreamDescription:
+    """Ask one stream for its full description and its clock; what fails by then is left out."""
+    pylsl = lsl.in_use()
+    # Without recovery: an inlet that is torn down while it recovers can abort the process.
+    inlet = pylsl.StreamInlet(info, max_buflen=1, recover=False)
+    detailed, offset = info, None
+    complete = False
+    try:
+        detailed = inlet.info(timeout=max(0.05, deadline - time.monotonic()))
+        complete = True
+        offset = clean_offset(
+            inlet.time_correction(timeout=max(0.05, deadline - time.monotonic())),
+            same_host=info.hostname() == socket.gethostname(),
+        )
+    except (pylsl.util.TimeoutError, pylsl.util.LostError):
+        pass
+    return _describe(detailed, clock_offset_s=offset, complete=complete)
+
+
+def clean_offset(offset_s: float, *, same_host: bool, uncertainty_s: float = 1e-3) -> float:
+    """Give 0 for an offset that one and the same clock explains.
+
+    On one host sender and receiver read the same clock: what is measured is the asymmetry of
+    the exchange. A host of the same name with a clock of its own differs by far more.
+    """
+    return 0.0 if same_host and abs(offset_s) <= uncertainty_s else offset_s
+
+
+def _describe(
+    info: Any, *, clock_offset_s: float | None = None, complete: bool = False
+) -> StreamDescription:
+    channels = list(_channels(info.as_xml())) if complete else []
+    labels, units, kinds = (
+        tuple(channel[key] for channel in channels) for key in ("label", "unit", "type")
+    )
+    return StreamDescription(
+        name=info.name(),
+        type=info.type(),
+        source_id=info.source_id(),
+        host=info.hostname(),
+        uid=info.uid(),
+        rate_hz=info.nominal_srate(),
+        format=_FORMATS[info.channel_format()],
+        n_channels=info.channel_count(),
+        labels=labels if any(labels) else (),
+        units=units if any(units) else (),
+        kinds=kinds if any(kinds) else (),
+        clock_offset_s=clock_offset_s,
+        created_at=info.created_at(),
+        detailed=complete,
+    )
+
+
+def _channels(xml: str) -> Iterator[dict[str, str]]:
+    # The document was serialised by liblsl, whose parser drops document type declarations, so
+    # there are no entities to expand.
+    root = ET.fromstring(xml)  # noqa: S314 - as the line above says
+    for channel in root.iterfind("desc/channels/channel"):
+        yield {key: (channel.findtext(key) or "").strip() for key in ("label", "unit", "type")}

@@ -1,0 +1,412 @@
+"""Samples and markers that come in from LSL.
+
+``SignalInlet`` turns a stream into chunks of float64 microvolts on this host's LSL clock. Every
+pull first waits for one sample and then takes all that is there, straight into buffers made once:
+liblsl converts any numeric format while it writes. Picking channels costs one copy, taking all
+costs none.
+
+The clock offset is added here and not by liblsl, whose own correction asks for the offset in the
+middle of a pull, where a slow answer delays the samples and a missing one loses one. liblsl keeps
+what has not been pulled in a ring that drops the oldest; a ring found full is counted in
+``overruns``, since samples may have been lost.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import socket
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from streams import lsl, montage
+from streams.chunk import Chunk, Event, SignalSpec
+from streams.clock import local_clock
+from streams.discovery import (
+    StreamDescription,
+    clean_offset,
+    describe_in_full,
+    resolve_again,
+)
+from streams.errors import StreamError
+
+RESOLVE_S = 5.0
+"""How long an inlet looks for the outlet that its description speaks of."""
+
+OFFSET_INTERVAL_S = 0.5
+"""How often the clock offset is read again; liblsl measures it anew every two seconds."""
+
+_MARKERS_PER_PULL = 256
+
+
+class _Connection:
+    """What signal and marker inlets share: liblsl's inlet, its clock offset, its end."""
+
+    def __init__(
+        self, description: StreamDescription, *, max_buffer_s: float, recover: bool
+    ) -> None:
+        pylsl = lsl.in_use()
+        self._pylsl = pylsl
+        self._calls = lsl.library_calls()
+        self.description = description
+        # For an irregular stream liblsl counts hundreds of samples instead of seconds.
+        self._inlet: Any = pylsl.StreamInlet(
+            resolve_again(description, wait_s=RESOLVE_S),
+            max_buflen=max(1, math.ceil(max_buffer_s)),
+            recover=recover and bool(description.source_id),
+        )
+        self._same_host = description.host == socket.gethostname()
+        self._offset_s: float | None = None
+        self._offset_due = 0.0
+        self._code = ctypes.c_int32()
+        self._remote_time, self._uncertainty = ctypes.c_double(), ctypes.c_double()
+
+    @property
+    def handle(self) -> Any:
+        if self._inlet is None:
+            raise StreamError(f"the inlet of {self.description.summary()} is closed")
+        return self._inlet.obj
+
+    @property
+    def code(self) -> ctypes.c_int32:
+        return self._code
+
+    def open(self, timeout_s: float) -> None:
+        deadline = local_clock() + timeout_s
+        handle = self.handle
+        try:
+            self._inlet.open_stream(timeout=timeout_s)
+        except self._pylsl.util.TimeoutError as error:
+            raise StreamError(
+                f"stream {self.description.summary()} on {self.description.host} did not open "
+                f"within {timeout_s:g} s"
+            ) from error
+        except self._pylsl.util.LostError as error:
+            raise self.lost() from error
+        if self._measure_offset(handle, max(0.05, deadline - local_clock())) is None:
+            raise StreamError(
+                f"the clock of {self.description.summary()} on {self.description.host} did not "
+                "answer; LSL needs UDP ports 16572 and following between the two hosts"
+            )
+
+    def offset_s(self) -> float:
+        """Give the clock offset, read again when it is due; never waits once it is known."""
+        now = local_clock()
+        if now >= self._offset_due:
+            self._offset_due = now + OFFSET_INTERVAL_S
+            self._measure_offset(self.handle, 1e-6 if self._offset_s is not None else 2.0)
+        return self._offset_s or 0.0
+
+    def _measure_offset(self, handle: Any, timeout_s: float) -> float | None:
+        offset = self._calls.time_correction(
+            handle,
+            ctypes.byref(self._remote_time),
+            ctypes.byref(self._uncertainty),
+            timeout_s,
+            ctypes.byref(self._code),
+        )
+        if self._code.value == lsl.LIBLSL_LOST:
+            raise self.lost()
+        if self._code.value == 0:
+            self._offset_s = clean_offset(
+                offset,
+                same_host=self._same_host,
+                uncertainty_s=max(1e-3, self._uncertainty.value),
+            )
+        return self._offset_s
+
+    @property
+    def known_offset_s(self) -> float | None:
+        return self._offset_s
+
+    def check(self) -> None:
+        """Raise for what the last call into liblsl reported."""
+        code = self._code.value
+        if code == lsl.LIBLSL_LOST:
+            raise self.lost()
+        if code != 0:
+            raise StreamError(
+                f"liblsl reported error {code} for stream {self.description.summary()}",
+                liblsl_code=code,
+            )
+
+    def lost(self) -> StreamError:
+        return StreamError(
+            f"stream {self.description.summary()} on {self.description.host} was lost",
+            uid=self.description.uid,
+        )
+
+    def pull_texts(self) -> list[tuple[Any, float]]:
+        """Take up to `_MARKERS_PER_PULL` one-channel samples, without waiting."""
+        handle = self.handle
+        del handle
+        try:
+            samples, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=_MARKERS_PER_PULL)
+        except self._pylsl.util.LostError as error:
+            raise self.lost() from error
+        return list(zip((sample[0] for sample in samples), stamps, strict=True))
+
+    def close(self) -> None:
+        self._inlet = None
+
+
+class SignalInlet:
+    """A stream of samples, as chunks of microvolts.
+
+    Parameters
+    ----------
+    description
+        From `streams.discovery`.
+    channels
+        Labels to use, in this order; all when None.
+    units
+        Unit of the samples, whatever the stream says.
+    max_buffer_s
+        How much liblsl keeps of what has not been pulled.
+    recover
+        Let liblsl find the stream again by its source id when the connection breaks. It then
+        never reports a loss: watch the times of what arrives.
+
+    Attributes
+    ----------
+    spec : SignalSpec
+        Of the chunks that ``pull`` gives.
+    warnings : list of str
+        What had to be assumed about the stream, and overruns.
+    overruns : int
+        Pulls that found liblsl's buffer full, so that samples may have been dropped.
+
+    Raises
+    ------
+    StreamError
+        The stream is gone, sends texts, or does not describe itself in time.
+    ConfigError
+        It has no such channel, or the units are no voltage.
+    """
+
+    def __init__(
+        self,
+        description: StreamDescription,
+        *,
+        channels: list[str] | None = None,
+        units: str | None = None,
+        max_buffer_s: float = 60.0,
+        recover: bool = True,
+    ) -> None:
+        if description.format == "string":
+            raise StreamError(
+                f"stream {description.summary()} sends texts; a signal must be numeric"
+            )
+        if not description.detailed:
+            description = describe_in_full(
+                resolve_again(description, wait_s=RESOLVE_S), deadline_in(RESOLVE_S)
+            )
+        self.description = description
+        plan = montage.plan(
+            n_channels=description.n_channels,
+            rate_hz=description.rate_hz,
+            labels=description.labels,
+            units=description.units,
+            kinds=description.kinds,
+            channels=channels,
+            override_units=units,
+        )
+        self.spec: SignalSpec = plan.spec
+        self.warnings: list[str] = [*plan.warnings, *_identity_warnings(description)]
+        self.overruns = 0
+        self._connection = _Connection(description, max_buffer_s=max_buffer_s, recover=recover)
+        self._calls = lsl.library_calls()
+        self._make_buffers(plan, max_buffer_s)
+
+    def _make_buffers(self, plan: montage.Montage, max_buffer_s: float) -> None:
+        n_in, rate_hz = plan.n_in, self.description.rate_hz
+        seconds = max(1, math.ceil(max_buffer_s))
+        self._ring_samples = int(rate_hz * seconds) if rate_hz else 100 * seconds
+        # A tenth of a second, and 256 samples at least: what waits longer comes with more pulls.
+        self._capacity = max(256, math.ceil(0.1 * rate_hz))
+        self._raw = np.zeros((self._capacity, n_in))
+        self._times = np.zeros(self._capacity)
+        self._indices = None if plan.takes_all else np.asarray(plan.indices)
+        self._samples = (
+            self._raw if plan.takes_all else np.zeros((self._capacity, len(plan.indices)))
+        )
+        self._scale = plan.scale
+        self._raw_address, self._raw_stride = self._raw.ctypes.data, 8 * n_in
+        self._times_address = self._times.ctypes.data
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels that come out."""
+        return self.spec.n_channels
+
+    @property
+    def clock_offset_s(self) -> float | None:
+        """What is added to the stream's times; None before ``open``."""
+        return self._connection.known_offset_s
+
+    def open(self, timeout_s: float) -> None:
+        """Connect and measure the clock offset; samples sent from now on are kept.
+
+        Raises
+        ------
+        StreamError
+            The stream or its clock did not answer in time.
+        """
+        self._connection.open(timeout_s)
+
+    def pull(self, timeout_s: float) -> Chunk:
+        """Wait for the first sample, then take all that is there.
+
+        The chunk shows this inlet's buffers, which the next pull writes again.
+
+        Parameters
+        ----------
+        timeout_s
+            How long to wait for the first sample; 0 to take only what is there.
+
+        Returns
+        -------
+        Chunk
+            Empty when nothing came in time.
+
+        Raises
+        ------
+        StreamError
+            The stream was lost, or the inlet is closed.
+        """
+        connection = self._connection
+        handle = connection.handle
+        if self._calls.samples_available(handle) >= self._ring_samples:
+            self._count_overrun()
+        n = self._pull_into(handle, 0, 1, timeout_s)
+        if n:
+            n += self._pull_into(handle, n, self._capacity - n, 0.0)
+        return self._finish(n)
+
+    def _pull_into(self, handle: Any, row: int, n_max: int, timeout_s: float) -> int:
+        connection = self._connection
+        n_values = self._calls.pull_chunk(
+            handle,
+            self._raw_address + row * self._raw_stride,
+            self._times_address + 8 * row,
+            n_max * self._raw.shape[1],
+            n_max,
+            timeout_s,
+            connection.code,
+        )
+        connection.check()
+        return n_values // self._raw.shape[1]
+
+    def _finish(self, n: int) -> Chunk:
+        samples, times = self._samples[:n], self._times[:n]
+        if n:
+            if self._indices is not None:
+                np.take(self._raw[:n], self._indices, axis=1, out=samples, mode="clip")
+            if self._scale is not None:
+                samples *= self._scale
+            offset_s = self._connection.offset_s()
+            if offset_s:
+                times += offset_s
+        return Chunk(samples, times)
+
+    def _count_overrun(self) -> None:
+        self.overruns += 1
+        if self.overruns == 1:
+            self.warnings.append(
+                f"liblsl's buffer of {self._ring_samples} samples was full: samples were pulled "
+                "too slowly and some may be lost"
+            )
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class MarkerInlet:
+    """A stream of markers, as events.
+
+    Parameters
+    ----------
+    description
+        From `streams.discovery`; a stream of texts or integers with one channel.
+    recover
+        As in `SignalInlet`.
+
+    Raises
+    ------
+    StreamError
+        The stream is gone, or has several channels or a rate.
+    """
+
+    def __init__(self, description: StreamDescription, *, recover: bool = True) -> None:
+        if description.n_channels != 1:
+            raise StreamError(
+                f"stream {description.summary()} has {description.n_channels} channels; markers "
+                "have one"
+            )
+        self.description = description
+        self.warnings: list[str] = _identity_warnings(description)
+        self._connection = _Connection(description, max_buffer_s=60.0, recover=recover)
+
+    @property
+    def clock_offset_s(self) -> float | None:
+        """What is added to the stream's times; None before ``open``."""
+        return self._connection.known_offset_s
+
+    def open(self, timeout_s: float) -> None:
+        """Connect and measure the clock offset; markers sent from now on are kept."""
+        self._connection.open(timeout_s)
+
+    def pull(self) -> list[Event]:
+        """Take the markers that are there, without waiting, oldest first."""
+        events: list[Event] = []
+        while pulled := self._connection.pull_texts():
+            offset_s = self._connection.offset_s()
+            for value, stamp in pulled:
+                marker = int(value) if isinstance(value, float) and value.is_integer() else value
+                events.append(Event.parse(stamp + offset_s, marker))
+        return events
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def deadline_in(seconds: float) -> float:
+    """Give the moment that many seconds from now, on the clock of `describe_in_full`."""
+    import time
+
+    return time.monotonic() + seconds
+
+
+def _identity_warnings(description: StreamDescription) -> list[str]:
+    if not description.source_id:
+        return ["the stream has no source_id: it cannot be found again when it restarts"]
+    # liblsl's own recovery quotes these with apostrophes and does not escape any.
+    if "'" in description.name + description.type + description.source_id:
+        return ["liblsl cannot recover a stream with an apostrophe in its name, type or source_id"]
+    return []

@@ -1,0 +1,192 @@
+"""Which channels of a stream are used, in which order, and how they become microvolts.
+
+Streams name their channels and units in many ways, or not at all. One plan is made when a stream
+or a recording is opened, and what had to be assumed is said in its warnings, never in silence.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.chunk import FloatArray, SignalSpec
+from streams.errors import ConfigError
+
+MICROVOLTS = "microvolts"
+
+# Both code points of the micro sign become the Greek letter under NFKC, and a plural is cut off.
+_MICROVOLTS_PER_UNIT = {
+    "microvolt": 1.0,
+    "uv": 1.0,
+    "μv": 1.0,
+    "millivolt": 1e3,
+    "mv": 1e3,
+    "volt": 1e6,
+    "v": 1e6,
+    "nanovolt": 1e-3,
+    "nv": 1e-3,
+}
+
+
+def microvolts_per_unit(unit: str) -> float | None:
+    """Give how many microvolts one of a unit is; None for a unit that is no voltage we know."""
+    return _MICROVOLTS_PER_UNIT.get(
+        unicodedata.normalize("NFKC", unit).strip().lower().removesuffix("s")
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Montage:
+    """The plan from a stream's samples to ours.
+
+    Attributes
+    ----------
+    spec
+        Of the samples that come out.
+    indices : tuple of int
+        Which of the stream's channels they are, in order.
+    scale : ndarray of float64, shape (n_channels,), or None
+        What to multiply by; None when every factor is 1.
+    warnings
+        What was assumed.
+    n_in
+        How many channels the stream has.
+    """
+
+    spec: SignalSpec
+    indices: tuple[int, ...]
+    scale: FloatArray | None
+    warnings: tuple[str, ...]
+
+    n_in: int
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether all channels are used, in the order of the stream."""
+        return self.indices == tuple(range(self.n_in))
+
+
+def plan(
+    *,
+    n_channels: int,
+    rate_hz: float,
+    labels: Sequence[str] = (),
+    units: Sequence[str] = (),
+    kinds: Sequence[str] = (),
+    channels: Sequence[str] | None = None,
+    override_units: str | None = None,
+) -> Montage:
+    """Make the plan for a stream that describes itself so.
+
+    Parameters
+    ----------
+    n_channels, rate_hz, labels, units, kinds
+        What the stream says; labels, units and kinds may be empty, or hold empty texts.
+    channels
+        Labels to use, in this order; all when None.
+    override_units
+        Unit of the samples, whatever the stream says.
+
+    Raises
+    ------
+    ConfigError
+        A label that the stream does not have, or one asked for twice, or an ``override_units``
+        that is no voltage.
+    """
+    warnings: list[str] = []
+    names = _unique_labels(labels, n_channels, warnings)
+    indices = _pick(names, channels)
+    factors, out_units = _scales(units, indices, names, override_units, warnings)
+    scale = None if np.all(factors == 1.0) else factors
+    spec = SignalSpec(
+        rate_hz,
+        tuple(names[i] for i in indices),
+        out_units,
+        tuple(kinds[i] if i < len(kinds) and kinds[i] else "EEG" for i in indices),
+    )
+    return Montage(spec, indices, scale, tuple(warnings), n_channels)
+
+
+def _unique_labels(labels: Sequence[str], n: int, warnings: list[str]) -> list[str]:
+    given = [label.strip() for label in labels]
+    if len(given) != n:
+        if given:
+            warnings.append(
+                f"the stream describes {len(given)} channels but has {n}; its labels are not used"
+            )
+        else:
+            warnings.append(f"the stream names no channels; they are called 1 to {n}")
+        return [str(i + 1) for i in range(n)]
+    filled = [label or str(i + 1) for i, label in enumerate(given)]
+    taken = set(filled)
+    seen: set[str] = set()
+    result = []
+    for label in filled:
+        unique, count = label, 2
+        while unique in seen or (unique != label and unique in taken):
+            unique = f"{label}-{count}"
+            count += 1
+        if unique != label:
+            warnings.append(f"label '{label}' occurs again; this one is called '{unique}'")
+        seen.add(unique)
+        result.append(unique)
+    return result
+
+
+def _pick(names: Sequence[str], channels: Sequence[str] | None) -> tuple[int, ...]:
+    if channels is None:
+        return tuple(range(len(names)))
+    missing = [label for label in channels if label not in names]
+    if missing:
+        raise ConfigError(
+            f"no channel {', '.join(repr(label) for label in missing)}; found: {', '.join(names)}",
+            missing=missing,
+            found=list(names),
+        )
+    twice = sorted({label for label in channels if list(channels).count(label) > 1})
+    if twice:
+        raise ConfigError(f"channel {', '.join(twice)} is asked for more than once", twice=twice)
+    return tuple(names.index(label) for label in channels)
+
+
+def _scales(
+    units: Sequence[str],
+    indices: Sequence[int],
+    names: Sequence[str],
+    override: str | None,
+    warnings: list[str],
+) -> tuple[FloatArray, tuple[str, ...]]:
+    if override is not None:
+        factor = microvolts_per_unit(override)
+        if factor is None:
+            raise ConfigError(
+                f"units '{override}' are no voltage; allowed: microvolts, uV, mV, V, nV",
+                found=override,
+            )
+        return np.full(len(indices), factor), (MICROVOLTS,) * len(indices)
+    factors = np.ones(len(indices))
+    out_units = [MICROVOLTS] * len(indices)
+    unknown: dict[str, list[str]] = {}
+    for position, index in enumerate(indices):
+        unit = units[index].strip() if index < len(units) else ""
+        factor = microvolts_per_unit(unit)
+        if factor is not None:
+            factors[position] = factor
+            continue
+        unknown.setdefault(unit, []).append(names[index])
+        if unit:
+            out_units[position] = unit
+    for unit, labels in unknown.items():
+        said = f"unit '{unit}', which is no voltage we know," if unit else "no unit"
+        taken = "passed on as they are" if unit else "taken as microvolts"
+        warnings.append(f"{_shortened(labels)}: {said} is given; the samples are {taken}")
+    return factors, tuple(out_units)
+
+
+def _shortened(labels: Sequence[str]) -> str:
+    if len(labels) <= 6:
+        return ", ".join(labels)
+    return f"{', '.join(labels[:4])} and {len(labels) - 4} more channels"
