@@ -15,6 +15,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from streams import lsl
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 # The machine may be busy: a slow example is no failure. In CI the examples are always the same.
@@ -30,18 +32,7 @@ _lsl_folder = pytest.StashKey[Path]()
 def pytest_configure(config: pytest.Config) -> None:
     folder = Path(tempfile.mkdtemp(prefix="volition-lsl-"))
     config.stash[_lsl_folder] = folder
-    settings = folder / "lsl_api.cfg"
-    settings.write_text(
-        "[multicast]\n"
-        "ResolveScope = machine\n"
-        "[lab]\n"
-        "KnownPeers = {127.0.0.1}\n"
-        f"SessionID = volition-tests-{os.getpid()}\n"
-        "[log]\n"
-        "level = -2\n",
-        encoding="utf-8",
-    )
-    os.environ["LSLAPICFG"] = str(settings)
+    lsl.loopback_config(folder)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
