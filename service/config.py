@@ -162,10 +162,11 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[dict[str, An
     list of dict
         ``path`` (``stages[0].low_hz``), ``message``, and ``allowed`` where it can be listed.
     """
-    return [_explain_one(dict(item), model) for item in error.errors(include_url=False)]
+    return [explain_item(dict(item), model) for item in error.errors(include_url=False)]
 
 
-def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+def explain_item(item: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """Explain one of pydantic's error items; ``loc`` is relative to ``model``."""
     path, owner = _resolve(tuple(item["loc"]), model)
     message = item["msg"].removeprefix("Value error, ")
     allowed: list[str] | None = None

@@ -1,0 +1,275 @@
+"""The gateway: REST and WebSocket in front of the supervisor.
+
+`create_app` wires the routes of ``docs/protocol.md``. Nothing here touches a sample: intents come
+encoded from the workers and go out as they are, and each socket has a task of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import pydantic_core
+import structlog
+from fastapi import APIRouter, FastAPI, Query, Request, Response, WebSocket
+from fastapi.responses import JSONResponse
+
+from service import metrics, problems
+from service.asyncapi import asyncapi_document
+from service.config import SessionConfig
+from service.hub import TooOldError
+from service.problems import GoneError, NotFoundError
+from service.schemas import (
+    Health,
+    IntentPage,
+    MarkerBody,
+    MarkerView,
+    Problem,
+    Readiness,
+    SessionList,
+    SessionView,
+    StateView,
+    StepView,
+    StreamList,
+    StreamView,
+)
+from service.scout import Scout
+from service.sockets import serve_intents
+from service.supervisor import Session, Supervisor
+from streams import lsl
+from streams.chunk import Event
+from streams.clock import local_clock
+from streams.errors import LslMissingError
+
+log = structlog.get_logger()
+
+VERSION = version("volition")
+#: A socket that sends or is sent anything larger is closed.
+MAX_FRAME_BYTES = 64 * 1024
+
+_PROBLEM = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: _PROBLEM}
+
+
+def create_app() -> FastAPI:
+    """Make the application; its sessions live as long as it runs."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.supervisor = Supervisor()
+        app.state.scout = Scout()
+        try:
+            yield
+        finally:
+            await app.state.supervisor.close()
+            app.state.scout.close()
+
+    app = FastAPI(
+        title="Volition",
+        version=VERSION,
+        summary="LSL streams in, decoded intents out.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses={422: _PROBLEM},
+    )
+    problems.install(app)
+    app.include_router(_open_router())
+    app.include_router(_v1_router())
+    return app
+
+
+def _supervisor(request: Request) -> Supervisor:
+    supervisor: Supervisor = request.app.state.supervisor
+    return supervisor
+
+
+def _session(request: Request, id: str) -> Session:
+    try:
+        return _supervisor(request).get(id)
+    except KeyError:
+        known = ", ".join(_supervisor(request).sessions) or "none"
+        raise NotFoundError(f"there is no session {id}; there are: {known}") from None
+
+
+def _open_router() -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/healthz")
+    async def health() -> Health:
+        """Is the process up."""
+        return Health(version=VERSION, lsl_time=local_clock(), utc=time.time())
+
+    @router.get("/readyz", responses={503: {"model": Readiness}})
+    async def ready() -> Response:
+        """Can it take a session."""
+        reasons = []
+        try:
+            lsl.load()
+        except LslMissingError as error:
+            reasons.append(error.message)
+        body = Readiness(ready=not reasons, reasons=reasons)
+        return JSONResponse(body.model_dump(), 503 if reasons else 200)
+
+    @router.get("/metrics", response_class=Response)
+    async def prometheus(request: Request) -> Response:
+        """Counters and histograms as Prometheus text."""
+        body, media_type = metrics.render(_supervisor(request).sessions.values())
+        return Response(body, media_type=media_type)
+
+    @router.get("/asyncapi.json", response_class=JSONResponse)
+    async def asyncapi() -> JSONResponse:
+        """The socket's messages, as an AsyncAPI document."""
+        return JSONResponse(asyncapi_document(VERSION))
+
+    return router
+
+
+def _v1_router() -> APIRouter:
+    router = APIRouter(prefix="/v1")
+
+    @router.get("/streams", responses={503: _PROBLEM})
+    async def streams(
+        request: Request,
+        type: Annotated[str | None, Query(description="Only streams of this type.")] = None,
+        wait: Annotated[float, Query(ge=0, le=30, description="Seconds to look.")] = 1.0,
+    ) -> StreamList:
+        """LSL streams on the network now."""
+        scout: Scout = request.app.state.scout
+        found = await scout.look(type=type, wait_s=wait)
+        return StreamList(streams=[StreamView.model_validate(s) for s in found])
+
+    @router.post("/sessions", status_code=201, responses={409: _PROBLEM})
+    async def create(request: Request, response: Response, config: SessionConfig) -> SessionView:
+        """Make a session and start it; it connects on its own from then on."""
+        session = await _supervisor(request).create(config)
+        response.headers["Location"] = f"/v1/sessions/{session.id}"
+        return view(session)
+
+    @router.get("/sessions")
+    async def sessions(request: Request) -> SessionList:
+        """All sessions, stopped ones too until they are deleted."""
+        return SessionList(sessions=[view(s) for s in _supervisor(request).sessions.values()])
+
+    @router.get("/sessions/{id}", responses=_NOT_FOUND)
+    async def session(request: Request, id: str) -> SessionView:
+        """One session."""
+        return view(_session(request, id))
+
+    @router.post("/sessions/{id}/stop", responses=_NOT_FOUND)
+    async def stop(request: Request, id: str) -> SessionView:
+        """Stop a session; stopping again does nothing."""
+        session = _session(request, id)
+        await _supervisor(request).stop(session)
+        return view(session)
+
+    @router.delete("/sessions/{id}", status_code=204)
+    async def delete(request: Request, id: str) -> None:
+        """Stop a session and forget it; one that is not there is forgotten already."""
+        supervisor = _supervisor(request)
+        if id in supervisor.sessions:
+            await supervisor.delete(supervisor.get(id))
+
+    @router.get("/sessions/{id}/state", responses=_NOT_FOUND)
+    async def state(request: Request, id: str) -> StateView:
+        """What the decoder thinks now, and how its signal is."""
+        return await state_of(_session(request, id))
+
+    @router.get("/sessions/{id}/intents", responses={404: _PROBLEM, 410: _PROBLEM})
+    async def intents(
+        request: Request,
+        id: str,
+        after: Annotated[int, Query(ge=0, description="Only those behind this number.")] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for one.")] = 0,
+    ) -> IntentPage:
+        """The intents behind a number, oldest first."""
+        page = await page_of(_session(request, id), after, limit, wait)
+        return Response(page, media_type="application/json")  # type: ignore[return-value]  # encoded already
+
+    @router.post("/sessions/{id}/markers", status_code=202, responses={**_NOT_FOUND, 409: _PROBLEM})
+    async def markers(request: Request, id: str, body: MarkerBody) -> MarkerView:
+        """Stamp an event into the session's signal."""
+        t = local_clock() if body.t is None else body.t
+        _session(request, id).mark(Event(t, body.name, body.data))
+        return MarkerView(name=body.name, t=t)
+
+    @router.websocket("/sessions/{id}/intents")
+    async def socket(websocket: WebSocket, id: str) -> None:
+        await serve_intents(websocket, websocket.app.state.supervisor.sessions.get(id), id)
+
+    return router
+
+
+def view(session: Session) -> SessionView:
+    """Show a session as the API does."""
+    now = session.steps[-1]
+    return SessionView(
+        id=session.id,
+        state=now.state,
+        reason=now.reason,
+        since_utc=now.utc,
+        epoch=session.epoch,
+        last_seq=session.hub.last_seq,
+        stream=StreamView.model_validate(session.stream) if session.stream else None,
+        warnings=session.warnings,
+        config=session.config,
+        steps=[StepView(state=s.state, reason=s.reason, t=s.t, utc=s.utc) for s in session.steps],
+    )
+
+
+async def state_of(session: Session) -> StateView:
+    """Ask the worker; where it does not answer, the counts of its last heartbeat stand."""
+    answer = await session.ask("state")
+    known: dict[str, Any] = answer or session.counts
+    latency = dict(known.get("latency_ms", {}))
+    latency["bus"] = session.bus_times.percentiles_ms()
+    now = session.steps[-1]
+    return StateView(
+        session=session.id,
+        state=now.state,
+        reason=now.reason,
+        epoch=session.epoch,
+        last_seq=session.hub.last_seq,
+        fresh=answer is not None,
+        lsl_time=local_clock(),
+        t_last_sample=known.get("t_last_sample"),
+        signal=known.get("signal"),
+        decoder=known.get("decoder"),
+        latency_ms=latency,
+        samples=known.get("samples", 0),
+        chunks=known.get("chunks", 0),
+        intents=known.get("intents", 0),
+        reconnects=known.get("reconnects", 0),
+        restarts=session.restarts,
+        clients=len(session.hub.subscriptions),
+        dropped_by_bus=known.get("dropped_by_bus", 0),
+    )
+
+
+async def page_of(session: Session, after: int, limit: int, wait_s: float) -> bytes:
+    """Give a page of intents as JSON, waiting for the first if there is none yet."""
+    hub = session.hub
+    if wait_s > 0 and hub.last_seq <= after and not session.state.final:
+        subscription = hub.subscribe()
+        try:
+            async with asyncio.timeout(wait_s):
+                while hub.last_seq <= after and not session.state.final:
+                    await subscription.next()
+        except TimeoutError:
+            pass
+        finally:
+            hub.unsubscribe(subscription)
+    try:
+        frames = hub.page(after, limit)
+    except TooOldError as error:
+        raise GoneError(
+            f"intents after {after} are no longer all kept; the oldest kept is {error.oldest}",
+            oldest=error.oldest,
+        ) from None
+    intents = b",".join(frame.payload for frame in frames)
+    return b'{"intents":[' + intents + b'],"last_seq":' + str(hub.last_seq).encode() + b"}"

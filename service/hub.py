@@ -1,0 +1,204 @@
+"""The intents of one session, kept for a while and handed to whoever listens.
+
+A `Hub` numbers nothing and decodes nothing: frames come encoded from the worker. It keeps the last
+few thousand for those who resume or poll, and offers each to every `Subscription`. Offering never
+waits: a subscription is a bounded queue which a slow client fills alone. When it is full, continuous
+intents (cursor) are conflated to the newest and discrete ones are kept; whatever is dropped comes
+out as a `Gap` in its place. One whose queue is full of discrete intents is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from service.bus import Frame, FrameType, IntentCode
+
+_CONTINUOUS = frozenset({IntentCode.CURSOR, IntentCode.CLASS, IntentCode.IDLE})
+
+
+class Gap(NamedTuple):
+    """Intents that a listener will not get: the numbers from ``first`` to ``last``, both in."""
+
+    first: int
+    last: int
+
+
+class Closed(NamedTuple):
+    """The last item of a subscription, and why."""
+
+    reason: str
+
+
+Item = Frame | Gap | Closed
+
+
+class TooOldError(Exception):
+    """The number asked for is older than what is kept."""
+
+    def __init__(self, oldest: int) -> None:
+        super().__init__(f"intents are kept from {oldest}")
+        self.oldest = oldest
+
+
+class Subscription:
+    """One listener's bounded queue.
+
+    Parameters
+    ----------
+    kinds
+        Codes of the intents wanted; None for all.
+    max_queued
+        Bound of the queue, items.
+    """
+
+    def __init__(self, kinds: frozenset[IntentCode] | None, max_queued: int) -> None:
+        self._kinds = kinds
+        self._max_queued = max_queued
+        self._items: deque[Item] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._ended = False
+        self.dropped = 0
+
+    def offer(self, item: Item) -> None:
+        """Queue an item, or account for it; never waits."""
+        if self._ended:
+            return
+        if isinstance(item, Frame) and item.type is FrameType.INTENT:
+            if self._kinds is not None and item.intent_code not in self._kinds:
+                return
+            if len(self._items) >= self._max_queued and not self._conflate():
+                self._items.clear()
+                self.end("too slow: the queue is full of intents that may not be conflated")
+                return
+        self._items.append(item)
+        self._wake()
+
+    def end(self, reason: str) -> None:
+        """Say that nothing more comes after what is queued."""
+        if not self._ended:
+            self._ended = True
+            self._items.append(Closed(reason))
+            self._wake()
+
+    async def next(self) -> Item:
+        """Wait for the next item."""
+        while not self._items:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self._items.popleft()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _conflate(self) -> bool:
+        """Drop every continuous intent that is queued; the newest is about to be added."""
+        kept: deque[Item] = deque()
+        for item in self._items:
+            if isinstance(item, Frame) and item.intent_code in _CONTINUOUS:
+                self.dropped += 1
+                self._note_dropped(kept, Gap(item.seq, item.seq))
+            elif isinstance(item, Gap):
+                self._note_dropped(kept, item)
+            else:
+                kept.append(item)
+        made_room = len(kept) < self._max_queued
+        self._items = kept
+        return made_room
+
+    def _note_dropped(self, kept: deque[Item], gap: Gap) -> None:
+        """Put a gap in the place of what was dropped, as part of the one before if they touch."""
+        if kept and isinstance(kept[-1], Gap) and kept[-1].last + 1 == gap.first:
+            kept[-1] = Gap(kept[-1].first, gap.last)
+        else:
+            kept.append(gap)
+
+
+class Hub:
+    """The kept intents and the listeners of one session.
+
+    Parameters
+    ----------
+    max_kept
+        How many intents can be resumed from.
+    max_queued
+        Bound of each listener's queue.
+    """
+
+    def __init__(self, max_kept: int = 10_000, max_queued: int = 1024) -> None:
+        self._kept: deque[Frame] = deque(maxlen=max_kept)
+        self._max_queued = max_queued
+        self.subscriptions: set[Subscription] = set()
+        self.last_seq = 0
+
+    @property
+    def oldest_seq(self) -> int:
+        """Number of the oldest intent kept; one past the newest when none is."""
+        return self._kept[0].seq if self._kept else self.last_seq + 1
+
+    def publish(self, frame: Frame) -> None:
+        """Keep an intent and offer it to all; announce numbers that the bus lost."""
+        if frame.seq > self.last_seq + 1:
+            self._offer(Gap(self.last_seq + 1, frame.seq - 1))
+        self.last_seq = frame.seq
+        self._kept.append(frame)
+        self._offer(frame)
+
+    def announce(self, frame: Frame) -> None:
+        """Offer a message that has no number (a status)."""
+        self._offer(frame)
+
+    def subscribe(
+        self, *, after: int | None = None, kinds: frozenset[IntentCode] | None = None
+    ) -> Subscription:
+        """Make a listener: from now on, or from behind the number ``after``.
+
+        What is no longer kept comes out as a `Gap` first.
+        """
+        backlog = list(self._newer_than(after)) if after is not None else []
+        subscription = Subscription(kinds, self._max_queued + len(backlog))
+        if after is not None and after + 1 < self.oldest_seq:
+            subscription.offer(Gap(after + 1, self.oldest_seq - 1))
+        for frame in backlog:
+            subscription.offer(frame)
+        self.subscriptions.add(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        self.subscriptions.discard(subscription)
+
+    def page(self, after: int, limit: int) -> list[Frame]:
+        """Give up to ``limit`` intents behind the number ``after``.
+
+        Raises
+        ------
+        TooOldError
+            Some of them are no longer kept.
+        """
+        if after + 1 < self.oldest_seq:
+            raise TooOldError(self.oldest_seq)
+        return list(islice(self._newer_than(after), limit))
+
+    def close(self, reason: str) -> None:
+        """End every subscription."""
+        for subscription in self.subscriptions:
+            subscription.end(reason)
+
+    def _newer_than(self, after: int) -> Iterator[Frame]:
+        newer: list[Frame] = []
+        for frame in reversed(self._kept):
+            if frame.seq <= after:
+                break
+            newer.append(frame)
+        return reversed(newer)
+
+    def _offer(self, item: Item) -> None:
+        for subscription in tuple(self.subscriptions):
+            subscription.offer(item)

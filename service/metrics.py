@@ -1,0 +1,87 @@
+"""Prometheus metrics, collected from the sessions when they are asked for.
+
+Workers count; their heartbeats carry the counts; nothing is counted twice. Units are base units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from service.states import SessionState
+from service.supervisor import Session
+from service.timing import BUCKETS_S
+
+_Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
+
+_COUNTERS = {
+    "samples": "Samples pulled from the stream.",
+    "chunks": "Chunks pulled from the stream.",
+    "intents": "Intents published by the worker.",
+    "reconnects": "Times that the stream was lost and looked for anew.",
+    "dropped_by_bus": "Frames that the worker dropped because the gateway did not read.",
+}
+
+
+def render(sessions: Iterable[Session]) -> tuple[bytes, str]:
+    """Give the text and its media type."""
+    registry = CollectorRegistry()
+    registry.register(_SessionsCollector(list(sessions)))
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+class _SessionsCollector(Collector):
+    def __init__(self, sessions: list[Session]) -> None:
+        self._sessions = sessions
+
+    def collect(self) -> Iterator[_Family]:
+        yield self._states()
+        for key, text in _COUNTERS.items():
+            counter = CounterMetricFamily(f"volition_{key}", text, labels=["session"])
+            for session in self._sessions:
+                counter.add_metric([session.id], session.counts.get(key, 0))
+            yield counter
+        restarts = CounterMetricFamily(
+            "volition_worker_restarts", "Workers started after another died.", labels=["session"]
+        )
+        clients = GaugeMetricFamily(
+            "volition_clients", "WebSocket clients and long polls.", labels=["session"]
+        )
+        for session in self._sessions:
+            restarts.add_metric([session.id], session.restarts)
+            clients.add_metric([session.id], len(session.hub.subscriptions))
+        yield restarts
+        yield clients
+        yield self._steps()
+
+    def _states(self) -> _Family:
+        family = GaugeMetricFamily(
+            "volition_session_state",
+            "1 for the state that a session is in.",
+            labels=["session", "state"],
+        )
+        for session in self._sessions:
+            for state in SessionState:
+                family.add_metric([session.id, state], float(state is session.state))
+        return family
+
+    def _steps(self) -> _Family:
+        family = HistogramMetricFamily(
+            "volition_step_seconds",
+            "Time of each step from the newest sample to the gateway.",
+            labels=["session", "step"],
+        )
+        for session in self._sessions:
+            steps = dict(session.counts.get("steps", {}))
+            steps["bus"] = session.bus_times.report()
+            for step, times in steps.items():
+                cumulated, total = [], 0
+                for bound, count in zip((*BUCKETS_S, "+Inf"), times["counts"], strict=True):
+                    total += count
+                    cumulated.append((str(bound), total))
+                family.add_metric([session.id, step], cumulated, times["sum_s"])
+        return family

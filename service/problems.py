@@ -1,0 +1,99 @@
+"""Errors over HTTP: RFC 9457 problem documents.
+
+One table says which status a code of `streams.errors` has; what is not in it is our fault (500).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pydantic_core
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from service.config import explain_item
+from streams.errors import VolitionError
+
+MEDIA_TYPE = "application/problem+json"
+
+_STATUS = {
+    "config": (422, "The configuration is wrong"),
+    "session": (409, "The session's state does not allow it"),
+    "lsl-missing": (503, "liblsl is missing"),
+    "stream": (503, "The streams could not be listed"),
+    "not-found": (404, "No such session"),
+    "gone": (410, "No longer kept"),
+}
+
+
+class NotFoundError(VolitionError):
+    code = "not-found"
+
+
+class GoneError(VolitionError):
+    code = "gone"
+
+
+def problem(status: int, code: str, title: str, detail: str, **members: Any) -> Response:
+    """Make a problem document."""
+    body = {
+        "type": f"urn:volition:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        **members,
+    }
+    return Response(pydantic_core.to_json(body), status, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of ``app`` answered as a problem document."""
+
+    @app.exception_handler(VolitionError)
+    async def _volition(request: Request, error: Exception) -> Response:
+        assert isinstance(error, VolitionError)
+        status, title = _STATUS.get(error.code, (500, "Something went wrong"))
+        return problem(status, error.code, title, error.message, **error.fields)
+
+    @app.exception_handler(RequestValidationError)
+    async def _request(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        errors = _explain_request(error, _body_model(request))
+        detail = "; ".join(f"{e['path']}: {e['message']}" for e in errors)
+        return problem(422, "request", "The request is wrong", detail, errors=errors)
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        response = problem(error.status_code, "http", error.detail, error.detail)
+        response.headers.update(error.headers or {})
+        return response
+
+
+def _body_model(request: Request) -> type[BaseModel]:
+    """Give the model of the route's body, for saying which keys it allows."""
+    field = getattr(request.scope.get("route"), "body_field", None)
+    annotation = field.field_info.annotation if field is not None else None
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return BaseModel
+
+
+def _explain_request(
+    error: RequestValidationError, body_model: type[BaseModel]
+) -> list[dict[str, Any]]:
+    """Explain a body against the configuration's model; a query or a path as it stands."""
+    explained: list[dict[str, Any]] = []
+    for item in error.errors():
+        where, *location = item["loc"]
+        if item["type"] == "json_invalid":
+            explained.append({"path": "(whole)", "message": f"not JSON: {item['msg']}"})
+            continue
+        entry = explain_item({**item, "loc": tuple(location)}, body_model)
+        if where != "body":
+            entry["path"] = f"{where}.{entry['path']}"
+        explained.append(entry)
+    return explained

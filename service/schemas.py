@@ -1,0 +1,230 @@
+"""What goes over the wire, beside the configuration and the intents themselves.
+
+OpenAPI is generated from the REST models, AsyncAPI from the socket's messages.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from decoders.intent import Intent
+from service.config import SessionConfig
+from service.states import SessionState
+
+PROTOCOL = "volition.v1.json"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
+
+
+# -- REST -------------------------------------------------------------------------------------
+
+
+class Health(_Model):
+    status: Literal["ok"] = "ok"
+    version: str
+    lsl_time: float = Field(description="LSL time of the service's host, seconds.")
+    utc: float = Field(description="UTC of the same moment, seconds since 1970.")
+
+
+class Readiness(_Model):
+    ready: bool
+    reasons: list[str] = Field(description="Why it cannot take a session; empty when it can.")
+
+
+class StreamView(_Model):
+    """An LSL stream on the network."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    type: str
+    source_id: str
+    host: str
+    uid: str
+    rate_hz: float = Field(description="Nominal sampling rate, 0 for an irregular stream.")
+    format: str
+    labels: list[str]
+    units: list[str]
+    kinds: list[str]
+    clock_offset_s: float | None = Field(
+        description="What must be added to the stream's times to get this host's LSL time."
+    )
+
+
+class StreamList(_Model):
+    streams: list[StreamView]
+
+
+class StepView(_Model):
+    state: SessionState
+    reason: str
+    t: float = Field(description="LSL time, seconds.")
+    utc: float = Field(description="UTC, seconds since 1970.")
+
+
+class SessionView(_Model):
+    id: str
+    state: SessionState
+    reason: str
+    since_utc: float
+    epoch: int = Field(description="Lives of the worker so far.")
+    last_seq: int
+    stream: StreamView | None = Field(description="The stream in use, once it was found.")
+    warnings: list[str]
+    config: SessionConfig
+    steps: list[StepView] = Field(description="The last steps of the state, oldest first.")
+
+
+class SessionList(_Model):
+    sessions: list[SessionView]
+
+
+class StateView(_Model):
+    """The state of the decoder and of its signal now."""
+
+    session: str
+    state: SessionState
+    reason: str
+    epoch: int
+    last_seq: int
+    fresh: bool = Field(description="Whether the worker answered; else the last it said stands.")
+    lsl_time: float
+    t_last_sample: float | None = None
+    signal: dict[str, Any] | None = Field(
+        default=None, description="Rate, labels and units that the decoder sees."
+    )
+    decoder: dict[str, Any] | None = Field(default=None, description="The decoder's own state.")
+    latency_ms: dict[str, dict[str, float]] = Field(
+        default_factory=dict, description="Percentiles by step, milliseconds."
+    )
+    samples: int = 0
+    chunks: int = 0
+    intents: int = 0
+    reconnects: int = 0
+    restarts: int = 0
+    clients: int = 0
+    dropped_by_bus: int = 0
+
+
+class IntentPage(_Model):
+    intents: list[Intent]
+    last_seq: int = Field(description="Number of the newest intent of the session.")
+
+
+class MarkerBody(_Model):
+    """An event to stamp into the session."""
+
+    name: str = Field(min_length=1, max_length=256)
+    data: dict[str, Any] = Field(default_factory=dict)
+    t: float | None = Field(
+        default=None, allow_inf_nan=False, description="LSL time; that of receipt when left out."
+    )
+
+
+class MarkerView(_Model):
+    name: str
+    t: float
+
+
+class ProblemError(_Model):
+    path: str
+    message: str
+    allowed: list[str] | None = None
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem document; further members depend on the type."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemError] | None = None
+
+
+# -- the socket, server to client -------------------------------------------------------------
+
+
+class Hello(_Model):
+    """The first message: where the session stands."""
+
+    type: Literal["hello"] = "hello"
+    protocol: Literal["volition.v1.json"] = PROTOCOL
+    session: str
+    state: SessionState
+    epoch: int
+    last_seq: int
+    lsl_time: float
+    config: SessionConfig
+
+
+class Status(_Model):
+    """The session's state changed."""
+
+    type: Literal["status"] = "status"
+    session: str
+    state: SessionState
+    reason: str
+    t: float
+    epoch: int
+
+
+class GapMessage(_Model):
+    """Intents that this client will not get."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    type: Literal["gap"] = "gap"
+    first: int = Field(alias="from")
+    last: int = Field(alias="to")
+
+
+class Bye(_Model):
+    """Why the server closes."""
+
+    type: Literal["bye"] = "bye"
+    reason: str
+
+
+class Pong(_Model):
+    """Answer to a ping: both clocks."""
+
+    type: Literal["pong"] = "pong"
+    t_client: float | None
+    lsl_time: float
+
+
+class Refused(_Model):
+    """A message of the client that was not understood or not allowed."""
+
+    type: Literal["refused"] = "refused"
+    detail: str
+
+
+# -- the socket, client to server -------------------------------------------------------------
+
+
+class MarkerMessage(MarkerBody):
+    type: Literal["marker"] = "marker"
+
+
+class Ping(_Model):
+    type: Literal["ping"] = "ping"
+    t_client: float | None = Field(
+        default=None, allow_inf_nan=False, description="The client's own clock, given back."
+    )
+
+
+ServerMessage = Annotated[
+    Hello | Intent | Status | GapMessage | Bye | Pong | Refused, Field(discriminator="type")
+]
+ClientMessage = Annotated[MarkerMessage | Ping, Field(discriminator="type")]
+
+server_message_adapter: TypeAdapter[ServerMessage] = TypeAdapter(ServerMessage)
+client_message_adapter: TypeAdapter[ClientMessage] = TypeAdapter(ClientMessage)

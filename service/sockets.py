@@ -1,0 +1,189 @@
+"""One client's WebSocket: hello, then intents as they come, and what the client says.
+
+Two tasks serve a socket: one empties the subscription, the other reads the client. Whichever ends
+first ends both, and the client is always told why (``bye``). A client that does not take what it is
+sent blocks only its own task; its queue is bounded (see `service.hub`), and when a single send takes
+longer than `_SEND_S` the client is given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pydantic_core
+import structlog
+from pydantic import BaseModel, ValidationError
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from service.bus import INTENT_CODES, Frame, FrameType, IntentCode
+from service.hub import Closed, Gap, Subscription
+from service.problems import problem
+from service.schemas import (
+    PROTOCOL,
+    Bye,
+    GapMessage,
+    Hello,
+    MarkerMessage,
+    Pong,
+    Refused,
+    client_message_adapter,
+)
+from service.supervisor import Session
+from streams.chunk import Event
+from streams.clock import local_clock
+from streams.errors import ConfigError, SessionError
+
+log = structlog.get_logger()
+
+_SEND_S = 10.0
+_NORMAL, _GOING_AWAY, _POLICY = 1000, 1001, 1008
+
+
+async def serve_intents(websocket: WebSocket, session: Session | None, id: str) -> None:
+    """Serve one socket until either side is done."""
+    if session is None:
+        await websocket.send_denial_response(
+            problem(404, "not-found", "No such session", f"there is no session {id}")
+        )
+        return
+    try:
+        after, kinds, min_gap_s = _parse_query(dict(websocket.query_params))
+    except ConfigError as error:
+        await websocket.send_denial_response(
+            problem(422, "request", "The request is wrong", error.message)
+        )
+        return
+    offered = websocket.scope.get("subprotocols", [])
+    if offered and PROTOCOL not in offered:
+        await websocket.send_denial_response(
+            problem(400, "protocol", "Unknown subprotocol", f"found {offered}, allowed: {PROTOCOL}")
+        )
+        return
+    await websocket.accept(PROTOCOL if offered else None)
+    subscription = session.hub.subscribe(after=after, kinds=kinds)
+    try:
+        await _send(
+            websocket,
+            Hello(
+                session=session.id,
+                state=session.state,
+                epoch=session.epoch,
+                last_seq=session.hub.last_seq,
+                lsl_time=local_clock(),
+                config=session.config,
+            ),
+        )
+        if session.state.final:
+            subscription.end(f"{session.state}: {session.steps[-1].reason}")
+        await _serve(websocket, session, subscription, min_gap_s)
+    finally:
+        session.hub.unsubscribe(subscription)
+
+
+def _parse_query(
+    query: dict[str, str],
+) -> tuple[int | None, frozenset[IntentCode] | None, float]:
+    """Read ``after``, ``kinds`` and ``max_rate``; raise `ConfigError` on anything else."""
+    unknown = set(query) - {"after", "kinds", "max_rate", "ticket"}
+    if unknown:
+        raise ConfigError(
+            f"unknown query keys {sorted(unknown)}; allowed: after, kinds, max_rate, ticket"
+        )
+    after = None
+    if "after" in query:
+        if not (query["after"].isascii() and query["after"].isdigit()):
+            raise ConfigError(f"after is a number from 0, found {query['after']!r}")
+        after = int(query["after"])
+    kinds = None
+    if "kinds" in query:
+        names = query["kinds"].split(",")
+        wrong = [name for name in names if name not in INTENT_CODES or name == "none"]
+        if wrong:
+            allowed = ", ".join(name for name in INTENT_CODES if name != "none")
+            raise ConfigError(f"kinds has {wrong}; allowed: {allowed}")
+        kinds = frozenset(INTENT_CODES[name] for name in names)
+    min_gap_s = 0.0
+    if "max_rate" in query:
+        try:
+            rate_hz = float(query["max_rate"])
+        except ValueError:
+            rate_hz = 0.0
+        if not 0 < rate_hz < float("inf"):
+            raise ConfigError(f"max_rate is a rate in Hz above 0, found {query['max_rate']!r}")
+        min_gap_s = 1.0 / rate_hz
+    return after, kinds, min_gap_s
+
+
+async def _serve(
+    websocket: WebSocket, session: Session, subscription: Subscription, min_gap_s: float
+) -> None:
+    sender = asyncio.create_task(_send_all(websocket, subscription, min_gap_s))
+    reader = asyncio.create_task(_read_all(websocket, session))
+    done, pending = await asyncio.wait({sender, reader}, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    for task in done:
+        error = task.exception()
+        if isinstance(error, TimeoutError):
+            log.warning("client does not read; closing it", session=session.id)
+        elif error is not None and not isinstance(error, WebSocketDisconnect):
+            raise error
+
+
+async def _send_all(websocket: WebSocket, subscription: Subscription, min_gap_s: float) -> None:
+    """Send what the subscription gives, no cursor more often than ``min_gap_s``."""
+    last_cursor = -min_gap_s
+    while True:
+        item = await subscription.next()
+        if isinstance(item, Frame):
+            if min_gap_s and item.intent_code is IntentCode.CURSOR:
+                now = time.monotonic()
+                if now - last_cursor < min_gap_s:
+                    continue
+                last_cursor = now
+            async with asyncio.timeout(_SEND_S):
+                await websocket.send_text(item.payload.decode())
+        elif isinstance(item, Gap):
+            await _send(websocket, GapMessage(first=item.first, last=item.last))
+        else:
+            await _say_bye(websocket, item)
+            return
+
+
+async def _say_bye(websocket: WebSocket, closed: Closed) -> None:
+    await _send(websocket, Bye(reason=closed.reason))
+    await websocket.close(_NORMAL, closed.reason[:120])
+
+
+async def _read_all(websocket: WebSocket, session: Session) -> None:
+    """Answer the client's messages; a wrong one is refused, not fatal."""
+    while True:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        text = message.get("text")
+        if text is None:
+            await _send(websocket, Refused(detail="binary messages are not understood"))
+            continue
+        try:
+            parsed = client_message_adapter.validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            detail = f"{'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}"
+            await _send(websocket, Refused(detail=detail))
+            continue
+        if isinstance(parsed, MarkerMessage):
+            t = local_clock() if parsed.t is None else parsed.t
+            try:
+                session.mark(Event(t, parsed.name, parsed.data))
+            except SessionError as error:
+                await _send(websocket, Refused(detail=error.message))
+        else:
+            await _send(websocket, Pong(t_client=parsed.t_client, lsl_time=local_clock()))
+
+
+async def _send(websocket: WebSocket, message: BaseModel) -> None:
+    async with asyncio.timeout(_SEND_S):
+        await websocket.send_text(pydantic_core.to_json(message, by_alias=True).decode())

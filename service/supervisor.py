@@ -1,0 +1,307 @@
+"""Sessions and the worker processes that run them.
+
+A `Session` is what the API speaks of: a configuration, a state, a `Hub` and, while it runs, one
+worker process. The supervisor spawns the worker, listens to it over the bus, starts another when it
+dies (``epoch`` goes up, ``seq`` goes on), gives up when deaths come too fast, and ends every worker
+when the service ends. It runs on the gateway's event loop and never waits for a worker on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import multiprocessing
+import os
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import structlog
+
+from service.bus import (
+    Frame,
+    FrameType,
+    GatewayEnd,
+    IntentCode,
+    LocalGatewayEnd,
+    local_pair,
+)
+from service.config import SessionConfig
+from service.hub import Hub
+from service.states import SessionState, check_step
+from service.timing import StepTimes
+from service.worker import WorkerOrder, run_worker
+from streams.chunk import Event
+from streams.clock import local_clock
+from streams.errors import SessionError
+
+log = structlog.get_logger()
+
+_STOP_S = 1.0
+_KILL_S = 0.5
+_REPLY_S = 2.0
+#: A worker that died this often within this time is not started again.
+_CRASHES, _CRASH_WINDOW_S = 5, 60.0
+
+# One thread each: several workers share the machine, and small products gain nothing from more.
+_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a session's state."""
+
+    state: SessionState
+    reason: str
+    t: float
+    utc: float
+
+
+@dataclass(eq=False)
+class Session:
+    """One session as the gateway knows it."""
+
+    id: str
+    config: SessionConfig
+    hub: Hub = field(default_factory=Hub)
+    steps: deque[Step] = field(default_factory=lambda: deque(maxlen=100))
+    epoch: int = 0
+    restarts: int = 0
+    stream: dict[str, Any] | None = None
+    warnings: list[str] = field(default_factory=list)
+    counts: dict[str, Any] = field(default_factory=dict)
+    bus_times: StepTimes = field(default_factory=StepTimes)
+    link: GatewayEnd | None = None
+    process: BaseProcess | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _crashes: deque[float] = field(default_factory=lambda: deque(maxlen=_CRASHES))
+    _crash_reason: str = ""
+    _replies: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
+    _ids: itertools.count[int] = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        self._enter(SessionState.CREATED, "made")
+
+    @property
+    def state(self) -> SessionState:
+        return self.steps[-1].state
+
+    def step_to(self, state: SessionState, reason: str) -> None:
+        """Take an allowed step; saying the same state with another reason is one as well."""
+        if state is not self.state:
+            check_step(self.id, self.state, state)
+        self._enter(state, reason)
+
+    def _enter(self, state: SessionState, reason: str) -> None:
+        step = Step(state, reason, local_clock(), time.time())
+        self.steps.append(step)
+        log.info("session", session=self.id, state=str(state), reason=reason, epoch=self.epoch)
+        message = {
+            "type": "status",
+            "session": self.id,
+            "state": state,
+            "reason": reason,
+            "t": step.t,
+            "epoch": self.epoch,
+        }
+        payload = json.dumps(message).encode()
+        self.hub.announce(Frame(FrameType.STATUS, IntentCode.NONE, 0, step.t, payload))
+        if state.final:
+            self.hub.close(f"{state}: {reason}")
+
+    async def ask(self, op: str, **fields: Any) -> Any:
+        """Ask the worker; None when there is none or it does not answer in time."""
+        if self.link is None:
+            return None
+        id_ = next(self._ids)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._replies[id_] = future
+        self.link.send({"op": op, "id": id_, **fields})
+        try:
+            return await asyncio.wait_for(future, _REPLY_S)
+        except TimeoutError:
+            return None
+        finally:
+            self._replies.pop(id_, None)
+
+    def mark(self, event: Event) -> None:
+        """Put an event into the session's signal."""
+        if self.link is None or self.state.final:
+            raise SessionError(
+                f"session {self.id} is {self.state}; markers need a live one", state=self.state
+            )
+        self.link.send(
+            {"op": "marker", "time": event.time, "name": event.name, "data": dict(event.data)}
+        )
+
+    # -- what the worker says -----------------------------------------------------------------
+
+    def on_frame(self, frame: Frame) -> None:
+        if frame.type is FrameType.INTENT:
+            self.bus_times.add(local_clock() - frame.t_published)
+            self.hub.publish(frame)
+            return
+        data = json.loads(frame.payload)
+        if frame.type is FrameType.HEARTBEAT:
+            self.counts = data
+        elif frame.type is FrameType.REPLY:
+            future = self._replies.get(data["id"])
+            if future is not None and not future.done():
+                future.set_result(data["result"])
+        elif "crash" in data:
+            self._crash_reason = data["crash"]
+        elif not self.state.final:
+            self.stream = data.get("stream", self.stream)
+            self.warnings = data["warnings"]
+            self.step_to(SessionState(data["state"]), data["reason"])
+
+    def note_death(self) -> str | None:
+        """Account for a worker that died; give the reason when it must not be started again."""
+        now = time.monotonic()
+        self._crashes.append(now)
+        reason, self._crash_reason = self._crash_reason or "worker died", ""
+        if len(self._crashes) == _CRASHES and now - self._crashes[0] < _CRASH_WINDOW_S:
+            return f"{_CRASHES} crashes within {_CRASH_WINDOW_S:g} s, the last: {reason}"
+        self.step_to(SessionState.CONNECTING, f"{reason}; starting another")
+        return None
+
+
+class Supervisor:
+    """All sessions of this service.
+
+    Parameters
+    ----------
+    max_sessions
+        More than so many live sessions are refused.
+    spawn
+        Starts the worker process on its end of the bus; replaced in tests.
+    """
+
+    def __init__(
+        self,
+        max_sessions: int = 64,
+        spawn: Callable[[Any, WorkerOrder], BaseProcess] | None = None,
+    ) -> None:
+        self.sessions: dict[str, Session] = {}
+        self._max_sessions = max_sessions
+        self._spawn = spawn or _spawn
+        self._closing = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def create(self, config: SessionConfig) -> Session:
+        """Make a session and start its worker.
+
+        Raises
+        ------
+        SessionError
+            The name is taken, or there are too many sessions.
+        """
+        live = sum(not s.state.final for s in self.sessions.values())
+        if live >= self._max_sessions:
+            raise SessionError(
+                f"{live} sessions run, no more than {self._max_sessions} may", limit=live
+            )
+        id_ = config.name or f"s-{secrets.token_hex(4)}"
+        if id_ in self.sessions:
+            raise SessionError(f"there is a session {id_} already; delete it first", name=id_)
+        session = Session(id_, config)
+        self.sessions[id_] = session
+        await self._start_worker(session)
+        return session
+
+    def get(self, id_: str) -> Session:
+        """Give a session by its id; raises `KeyError`."""
+        return self.sessions[id_]
+
+    async def stop(self, session: Session, reason: str = "asked to stop") -> None:
+        """Stop a session; return when its worker is gone. Stopping again does nothing."""
+        if session.state.final:
+            await session.ended.wait()
+            return
+        if session.link is not None:
+            session.link.send({"op": "stop"})
+        try:
+            await asyncio.wait_for(session.ended.wait(), _STOP_S)
+        except TimeoutError:
+            log.warning("worker does not stop; killing it", session=session.id)
+            if not session.state.final:
+                session.step_to(SessionState.STOPPED, reason)
+            if session.process is not None:
+                session.process.kill()
+            await session.ended.wait()
+
+    async def delete(self, session: Session) -> None:
+        """Stop a session and forget it."""
+        await self.stop(session)
+        self.sessions.pop(session.id, None)
+
+    async def close(self) -> None:
+        """Stop all sessions."""
+        self._closing = True
+        await asyncio.gather(
+            *(self.stop(s, "the service ends") for s in tuple(self.sessions.values()))
+        )
+        await asyncio.gather(*self._tasks)
+
+    # -- workers ------------------------------------------------------------------------------
+
+    async def _start_worker(self, session: Session) -> None:
+        session.epoch += 1
+        order = WorkerOrder(
+            session.id,
+            session.config.model_dump_json(),
+            session.epoch,
+            session.hub.last_seq + 1,
+        )
+        ours, theirs = local_pair()
+        process = await asyncio.to_thread(self._spawn, theirs, order)
+        theirs.close()
+        session.process = process
+
+        def on_lost() -> None:
+            task = asyncio.get_running_loop().create_task(self._bury(session, process))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        session.link = await LocalGatewayEnd.open(ours, session.on_frame, on_lost)
+        if session.state.final or self._closing:
+            session.link.send({"op": "stop"})
+
+    async def _bury(self, session: Session, process: BaseProcess) -> None:
+        """See a worker off whose end of the bus is closed, and start another if one is due."""
+        session.link = None
+        await asyncio.to_thread(process.join, _KILL_S)
+        if process.exitcode is None:
+            process.kill()
+            await asyncio.to_thread(process.join)
+        exitcode = process.exitcode
+        process.close()
+        session.process = None
+        if not session.state.final:
+            if self._closing:
+                session.step_to(SessionState.STOPPED, "the service ends")
+            else:
+                log.error("worker died", session=session.id, exitcode=exitcode)
+                give_up = session.note_death()
+                if give_up is None:
+                    session.restarts += 1
+                    await self._start_worker(session)
+                    return
+                session.step_to(SessionState.FAILED, give_up)
+        session.ended.set()
+
+
+def _spawn(sock: Any, order: WorkerOrder) -> BaseProcess:
+    for name in _ONE_THREAD:
+        os.environ.setdefault(name, "1")
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(
+        target=run_worker, args=(sock, order), name=f"volition-{order.session}", daemon=True
+    )
+    process.start()
+    return process
