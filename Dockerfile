@@ -1,0 +1,40 @@
+# Volition in a container: the same locks, the same .ci/venv and the same `volition serve` as on a
+# plain machine (make venv, make serve).
+#
+#   docker build -t volition .
+#   docker run --rm --network host volition
+#
+# LSL finds streams by multicast, which a bridge network does not carry: the container shares the
+# host's network, and the service then answers on the host's loopback. To answer beyond it, pass
+# `serve --host 0.0.0.0` and a token; see docker/compose.yaml.
+
+ARG PYTHON=3.13-slim-bookworm
+
+FROM python:${PYTHON} AS build
+WORKDIR /src
+COPY .ci/venv .ci/venv
+COPY .ci/locks/build.txt .ci/locks/runtime.txt .ci/locks/
+RUN .ci/venv /opt/build .ci/locks/build.txt
+RUN .ci/venv /opt/volition .ci/locks/runtime.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY benchmarks benchmarks
+COPY decoders decoders
+COPY models models
+COPY service service
+COPY streams streams
+RUN /opt/build/bin/python -m hatchling build -t wheel -d /wheels
+RUN /opt/volition/bin/python -m pip install -qq --no-deps --no-index --find-links /wheels volition
+
+FROM python:${PYTHON}
+RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin volition
+COPY --from=build /opt/volition /opt/volition
+ENV PATH=/opt/volition/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    VOLITION_PORT=8000
+USER volition
+WORKDIR /home/volition
+EXPOSE 8000
+HEALTHCHECK --interval=15s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"VOLITION_PORT\"]}/healthz', timeout=2)"]
+ENTRYPOINT ["volition"]
+CMD ["serve"]
