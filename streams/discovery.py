@@ -195,14 +195,32 @@ def xpath_string(text: str) -> str:
 def _with_details(infos: Sequence[Any]) -> list[StreamDescription]:
     if not infos:
         return []
-    deadline = time.monotonic() + DETAILS_TIMEOUT_S
-    with ThreadPoolExecutor(max_workers=min(32, len(infos)), thread_name_prefix="lsl") as pool:
-        return list(pool.map(lambda info: describe_in_full(info, deadline), infos))
+    with ThreadPoolExecutor(max_workers=min(64, len(infos)), thread_name_prefix="lsl") as pool:
+        return list(pool.map(lambda info: _ask(info, DETAILS_TIMEOUT_S), infos))
 
 
-def describe_in_full(info: Any, deadline: float) -> StreamDescription:
-    """Ask one stream for its full description and its clock; what fails by then is left out."""
+def describe_again(description: StreamDescription, *, timeout_s: float) -> StreamDescription:
+    """Fetch the full description of a stream that was found without it.
+
+    Raises
+    ------
+    StreamError
+        The stream is gone, or does not answer in time.
+    """
+    described = _ask(resolve_again(description, wait_s=timeout_s), timeout_s)
+    if not described.detailed:
+        raise StreamError(
+            f"stream {description.summary()} on {description.host} did not describe its channels "
+            f"within {timeout_s:g} s",
+            uid=description.uid,
+        )
+    return described
+
+
+def _ask(info: Any, timeout_s: float) -> StreamDescription:
+    """Ask one stream for its description and its clock; what does not come in time is left out."""
     pylsl = lsl.in_use()
+    deadline = time.monotonic() + timeout_s
     # Without recovery: an inlet that is torn down while it recovers can abort the process.
     inlet = pylsl.StreamInlet(info, max_buflen=1, recover=False)
     detailed, offset = info, None

@@ -27,7 +27,7 @@ from streams.clock import local_clock
 from streams.discovery import (
     StreamDescription,
     clean_offset,
-    describe_in_full,
+    describe_again,
     resolve_again,
 )
 from streams.errors import StreamError
@@ -52,32 +52,27 @@ class _Connection:
         self._calls = lsl.library_calls()
         self.description = description
         # For an irregular stream liblsl counts hundreds of samples instead of seconds.
-        self._inlet: Any = pylsl.StreamInlet(
+        self._open_inlet: Any = pylsl.StreamInlet(
             resolve_again(description, wait_s=RESOLVE_S),
             max_buflen=max(1, math.ceil(max_buffer_s)),
             recover=recover and bool(description.source_id),
         )
         self._same_host = description.host == socket.gethostname()
-        self._offset_s: float | None = None
+        self.known_offset_s: float | None = None
         self._offset_due = 0.0
-        self._code = ctypes.c_int32()
+        self.code = ctypes.c_int32()
         self._remote_time, self._uncertainty = ctypes.c_double(), ctypes.c_double()
 
     @property
-    def handle(self) -> Any:
-        if self._inlet is None:
+    def inlet(self) -> Any:
+        if self._open_inlet is None:
             raise StreamError(f"the inlet of {self.description.summary()} is closed")
-        return self._inlet.obj
-
-    @property
-    def code(self) -> ctypes.c_int32:
-        return self._code
+        return self._open_inlet
 
     def open(self, timeout_s: float) -> None:
         deadline = local_clock() + timeout_s
-        handle = self.handle
         try:
-            self._inlet.open_stream(timeout=timeout_s)
+            self.inlet.open_stream(timeout=timeout_s)
         except self._pylsl.util.TimeoutError as error:
             raise StreamError(
                 f"stream {self.description.summary()} on {self.description.host} did not open "
@@ -85,45 +80,44 @@ class _Connection:
             ) from error
         except self._pylsl.util.LostError as error:
             raise self.lost() from error
-        if self._measure_offset(handle, max(0.05, deadline - local_clock())) is None:
+        self._measure_offset(max(0.05, deadline - local_clock()))
+        if self.code.value == lsl.LIBLSL_LOST:
+            raise self.lost()
+        if self.known_offset_s is None:
             raise StreamError(
                 f"the clock of {self.description.summary()} on {self.description.host} did not "
                 "answer; LSL needs UDP ports 16572 and following between the two hosts"
             )
 
     def offset_s(self) -> float:
-        """Give the clock offset, read again when it is due; never waits once it is known."""
+        """Give the clock offset, read again when it is due; never waits once it is known.
+
+        What was pulled keeps the last offset when the stream is lost meanwhile.
+        """
         now = local_clock()
         if now >= self._offset_due:
             self._offset_due = now + OFFSET_INTERVAL_S
-            self._measure_offset(self.handle, 1e-6 if self._offset_s is not None else 2.0)
-        return self._offset_s or 0.0
+            self._measure_offset(1e-6 if self.known_offset_s is not None else 2.0)
+        return self.known_offset_s or 0.0
 
-    def _measure_offset(self, handle: Any, timeout_s: float) -> float | None:
+    def _measure_offset(self, timeout_s: float) -> None:
         offset = self._calls.time_correction(
-            handle,
+            self.inlet.obj,
             ctypes.byref(self._remote_time),
             ctypes.byref(self._uncertainty),
             timeout_s,
-            ctypes.byref(self._code),
+            ctypes.byref(self.code),
         )
-        if self._code.value == lsl.LIBLSL_LOST:
-            raise self.lost()
-        if self._code.value == 0:
-            self._offset_s = clean_offset(
+        if self.code.value == 0:
+            self.known_offset_s = clean_offset(
                 offset,
                 same_host=self._same_host,
                 uncertainty_s=max(1e-3, self._uncertainty.value),
             )
-        return self._offset_s
-
-    @property
-    def known_offset_s(self) -> float | None:
-        return self._offset_s
 
     def check(self) -> None:
         """Raise for what the last call into liblsl reported."""
-        code = self._code.value
+        code = self.code.value
         if code == lsl.LIBLSL_LOST:
             raise self.lost()
         if code != 0:
@@ -140,16 +134,14 @@ class _Connection:
 
     def pull_texts(self) -> list[tuple[Any, float]]:
         """Take up to `_MARKERS_PER_PULL` one-channel samples, without waiting."""
-        handle = self.handle
-        del handle
         try:
-            samples, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=_MARKERS_PER_PULL)
+            samples, stamps = self.inlet.pull_chunk(timeout=0.0, max_samples=_MARKERS_PER_PULL)
         except self._pylsl.util.LostError as error:
             raise self.lost() from error
         return list(zip((sample[0] for sample in samples), stamps, strict=True))
 
     def close(self) -> None:
-        self._inlet = None
+        self._open_inlet = None
 
 
 class SignalInlet:
@@ -200,9 +192,7 @@ class SignalInlet:
                 f"stream {description.summary()} sends texts; a signal must be numeric"
             )
         if not description.detailed:
-            description = describe_in_full(
-                resolve_again(description, wait_s=RESOLVE_S), deadline_in(RESOLVE_S)
-            )
+            description = describe_again(description, timeout_s=RESOLVE_S)
         self.description = description
         plan = montage.plan(
             n_channels=description.n_channels,
@@ -276,8 +266,7 @@ class SignalInlet:
         StreamError
             The stream was lost, or the inlet is closed.
         """
-        connection = self._connection
-        handle = connection.handle
+        handle = self._connection.inlet.obj
         if self._calls.samples_available(handle) >= self._ring_samples:
             self._count_overrun()
         n = self._pull_into(handle, 0, 1, timeout_s)
@@ -394,13 +383,6 @@ class MarkerInlet:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def deadline_in(seconds: float) -> float:
-    """Give the moment that many seconds from now, on the clock of `describe_in_full`."""
-    import time
-
-    return time.monotonic() + seconds
 
 
 def _identity_warnings(description: StreamDescription) -> list[str]:

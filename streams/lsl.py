@@ -4,11 +4,12 @@ liblsl reads its settings once, from the file that ``LSLAPICFG`` names, when the
 inlet or search is made; ``configure`` therefore comes before those. Nothing in this package
 imports pylsl when it is imported itself, so that recordings and decoders work without it.
 
-Two settings decide whether several outlets of one machine are all found. Within scope
-``machine`` liblsl asks 127.0.0.1 at one shared UDP port by default, and the kernel hands such a
-packet to a single one of the sockets that share the port (sccn/liblsl issue 92). A multicast
-group on the loopback interface reaches every one of them in under a millisecond; known peers,
-which ask every port of the range in turn, are the second way, where multicast is filtered.
+What decides whether all outlets of one machine are found: within scope ``machine`` liblsl asks
+127.0.0.1 at one UDP port that every outlet shares, and the kernel hands such a packet to a single
+one of them (sccn/liblsl#92). Since 1.18 liblsl also asks every port of its range in turn, half a
+second later and only as far as the range goes, 32 ports by default. A multicast group on the
+loopback interface reaches each outlet at once, however many there are, in about a millisecond;
+known peers are the second way, where multicast is filtered.
 """
 
 from __future__ import annotations
@@ -163,7 +164,8 @@ def settings_text(
         "multicast": multicast,
         "lab": [f"KnownPeers = {{{', '.join(known_peers)}}}", f"SessionID = {session_id}"],
         "tuning": tuning,
-        "log": ["level = -1"],
+        # 0 tells everything twice over, -1 warnings, -2 errors.
+        "log": [f"level = {-2 if loopback_only else -1}"],
     }
     return "\n".join(
         f"[{title}]\n" + "".join(f"{line}\n" for line in lines) for title, lines in sections.items()
