@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from importlib.metadata import version
 from typing import Annotated, Any
 
-import pydantic_core
 import structlog
 from fastapi import APIRouter, FastAPI, Query, Request, Response, WebSocket
 from fastapi.responses import JSONResponse

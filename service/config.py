@@ -109,7 +109,9 @@ class SessionConfig(_Model):
 def preset_names() -> list[str]:
     """Give the names of the shipped configurations."""
     folder = resources.files("service") / "presets"
-    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+    return sorted(
+        f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")
+    )
 
 
 def load_config(source: str | Path) -> SessionConfig:
@@ -197,14 +199,17 @@ def _resolve(
     """Write a location as a path without union tags, and find the model that owns its last key."""
     path = ""
     owner: type[BaseModel] | None = model
-    kinds = {**registry.stages(), **registry.decoders_by_kind()}
+    settings: dict[str, type[BaseModel]] = {
+        **{kind: stage.settings_model for kind, stage in registry.stages().items()},
+        **{kind: decoder.settings_model for kind, decoder in registry.decoders_by_kind().items()},
+    }
     for position, key in enumerate(location):
         if isinstance(key, int):
             path += f"[{key}]"
             continue
         last = position == len(location) - 1
-        if not last and key in kinds and (owner is None or key not in owner.model_fields):
-            owner = kinds[key].settings_model
+        if not last and key in settings and (owner is None or key not in owner.model_fields):
+            owner = settings[key]
             continue
         path += f".{key}" if path else key
         if not last:

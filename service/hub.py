@@ -2,9 +2,9 @@
 
 A `Hub` numbers nothing and decodes nothing: frames come encoded from the worker. It keeps the last
 few thousand for those who resume or poll, and offers each to every `Subscription`. Offering never
-waits: a subscription is a bounded queue which a slow client fills alone. When it is full, continuous
-intents (cursor) are conflated to the newest and discrete ones are kept; whatever is dropped comes
-out as a `Gap` in its place. One whose queue is full of discrete intents is closed.
+waits: a subscription is a bounded queue that a slow client fills alone. When it is full, continuous
+intents (cursor, class, idle) are conflated to the newest and discrete ones are kept; whatever is
+dropped comes out as a `Gap` in its place. One that is full of discrete intents is closed.
 """
 
 from __future__ import annotations

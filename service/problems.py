@@ -53,7 +53,7 @@ def install(app: FastAPI) -> None:
     """Have every error of ``app`` answered as a problem document."""
 
     @app.exception_handler(VolitionError)
-    async def _volition(request: Request, error: Exception) -> Response:
+    async def _volition(_: Request, error: Exception) -> Response:
         assert isinstance(error, VolitionError)
         status, title = _STATUS.get(error.code, (500, "Something went wrong"))
         return problem(status, error.code, title, error.message, **error.fields)
@@ -66,7 +66,7 @@ def install(app: FastAPI) -> None:
         return problem(422, "request", "The request is wrong", detail, errors=errors)
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: Exception) -> Response:
+    async def _http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         response = problem(error.status_code, "http", error.detail, error.detail)
         response.headers.update(error.headers or {})

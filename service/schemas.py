@@ -13,7 +13,7 @@ from decoders.intent import Intent
 from service.config import SessionConfig
 from service.states import SessionState
 
-PROTOCOL = "volition.v1.json"
+PROTOCOL: Literal["volition.v1.json"] = "volition.v1.json"
 
 
 class _Model(BaseModel):
@@ -47,6 +47,7 @@ class StreamView(_Model):
     uid: str
     rate_hz: float = Field(description="Nominal sampling rate, 0 for an irregular stream.")
     format: str
+    n_channels: int
     labels: list[str]
     units: list[str]
     kinds: list[str]

@@ -1,8 +1,8 @@
 """One client's WebSocket: hello, then intents as they come, and what the client says.
 
 Two tasks serve a socket: one empties the subscription, the other reads the client. Whichever ends
-first ends both, and the client is always told why (``bye``). A client that does not take what it is
-sent blocks only its own task; its queue is bounded (see `service.hub`), and when a single send takes
+first ends both, and the client is told why (``bye``). A client that does not take what it is sent
+blocks only its own task; its queue is bounded (see `service.hub`), and when a single send takes
 longer than `_SEND_S` the client is given up.
 """
 
@@ -16,7 +16,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.bus import INTENT_CODES, Frame, FrameType, IntentCode
+from service.bus import INTENT_CODES, Frame, IntentCode
 from service.hub import Closed, Gap, Subscription
 from service.problems import problem
 from service.schemas import (

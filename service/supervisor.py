@@ -49,7 +49,12 @@ _REPLY_S = 2.0
 _CRASHES, _CRASH_WINDOW_S = 5, 60.0
 
 # One thread each: several workers share the machine, and small products gain nothing from more.
-_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_ONE_THREAD = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def run_worker(sock: socket.socket, order: WorkerOrder) -> None:
     worker = Worker(link, order)
     try:
         worker.run()
-    except Exception as error:  # the process's outermost loop: report, then end
+    except Exception as error:  # noqa: BLE001 - the process's outermost loop: report, then end
         traceback.print_exc()
         worker.report_crash(error)
         link.close(timeout_s=0.5)

@@ -1,0 +1,27 @@
+"""Options and output that several commands share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the result as one JSON object, on the last line.")
+]
+UrlOption = Annotated[str, typer.Option("--url", help="Address of the running service.")]
+SessionOption = Annotated[
+    str, typer.Option("--session", help="A session file (YAML), or the name of a preset.")
+]
+
+
+def print_json(result: Any) -> None:
+    """Print a result as one line of JSON."""
+    print(json.dumps(result, ensure_ascii=False, allow_nan=False), flush=True)
+
+
+def progress(text: str) -> None:
+    """Say what goes on, to stderr."""
+    print(text, file=sys.stderr, flush=True)

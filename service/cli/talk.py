@@ -1,0 +1,92 @@
+"""Commands that look at the machine, the network or a running service."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from service.cli.options import JsonOption, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(doctor)
+    app.command()(streams)
+    app.command()(openapi)
+    app.command()(asyncapi)
+
+
+def doctor(
+    port: Annotated[int, typer.Option(help="Port that the service would use.")] = 8765,
+    json: JsonOption = False,
+) -> None:
+    """Try what the service needs, for real, and say what to do about what fails."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from service.doctor import examine
+
+    findings = examine(port)
+    if json:
+        print_json({"ok": all(f.ok for f in findings), "checks": [f.to_dict() for f in findings]})
+    else:
+        table = Table(box=None, pad_edge=False)
+        for column in ("", "check", "found", "what to do"):
+            table.add_column(column, overflow="fold")
+        for finding in findings:
+            mark = "[green]ok[/]" if finding.ok else "[red]no[/]"
+            table.add_row(mark, finding.check, finding.found, finding.advice)
+        Console().print(table)
+    sys.exit(0 if all(f.ok for f in findings) else 1)
+
+
+def streams(
+    type: Annotated[str | None, typer.Option(help="Only streams of this type.")] = None,
+    wait: Annotated[float, typer.Option(min=0, max=60, help="Seconds to look.")] = 1.0,
+    json: JsonOption = False,
+) -> None:
+    """List the LSL streams on the network, with all that is needed to choose one."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from streams.discovery import find_streams
+
+    found = find_streams(type=type, wait_s=wait)
+    if json:
+        print_json({"streams": [stream.to_dict() for stream in found]})
+        return
+    if not found:
+        what = f"LSL stream of type {type}" if type else "LSL stream"
+        print(
+            f"No {what} found in {wait:g} s. Start the device's LSL app on this network, or try "
+            "'volition simulate'; 'volition doctor' tells whether discovery works here."
+        )
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "type", "source id", "host", "rate", "channels", "units", "offset"):
+        table.add_column(column, overflow="fold")
+    for s in found:
+        labels = ", ".join(s.labels) or "unnamed"
+        offset = "" if s.clock_offset_s is None else f"{s.clock_offset_s * 1e3:+.2f} ms"
+        rate = f"{s.rate_hz:g} Hz" if s.rate_hz else "irregular"
+        units = ", ".join(sorted(set(s.units))) or "none given"
+        channels = f"{s.n_channels}: {labels}"
+        table.add_row(s.name, s.type, s.source_id or "none", s.host, rate, channels, units, offset)
+    Console().print(table)
+
+
+def openapi() -> None:
+    """Print the OpenAPI document of the REST part."""
+    from service.app import create_app
+
+    print_json(create_app().openapi())
+
+
+def asyncapi() -> None:
+    """Print the AsyncAPI document of the WebSocket part."""
+    from service.app import VERSION
+    from service.asyncapi import asyncapi_document
+
+    print_json(asyncapi_document(VERSION))

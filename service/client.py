@@ -1,0 +1,307 @@
+"""A small typed client, sync and async, for programs that use a running service.
+
+    with Client("http://127.0.0.1:8765") as client:
+        session = client.create_session(config)
+        with client.subscribe(session.id) as messages:
+            for message in messages:
+                ...
+
+Both classes make the same calls; the requests and the models of the answers are described once, in
+`_Call`. Wrong requests raise `ApiError`, which carries the problem document.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlencode
+
+import httpx
+import websockets.asyncio.client
+import websockets.sync.client
+from pydantic import BaseModel
+from websockets.exceptions import ConnectionClosed
+
+from service.config import SessionConfig
+from service.schemas import (
+    PROTOCOL,
+    Health,
+    IntentPage,
+    MarkerView,
+    Readiness,
+    ServerMessage,
+    SessionList,
+    SessionView,
+    StateView,
+    StreamList,
+    StreamView,
+    server_message_adapter,
+)
+from streams.errors import VolitionError
+
+DEFAULT_URL = "http://127.0.0.1:8765"
+_TIMEOUT_S = 70.0
+
+A = TypeVar("A", bound=BaseModel)
+
+
+class ApiError(VolitionError):
+    """The service refused a call; ``fields`` is its problem document."""
+
+    code = "api"
+
+
+class UnreachableError(VolitionError):
+    """No service answers at the address."""
+
+    code = "unreachable"
+
+
+@dataclass(frozen=True)
+class _Call(Generic[A]):
+    """One call: what to send and what comes back."""
+
+    method: str
+    path: str
+    answer: type[A]
+    query: Mapping[str, Any] = field(default_factory=dict)
+    body: Any = None
+
+    def arguments(self) -> dict[str, Any]:
+        query = {key: value for key, value in self.query.items() if value is not None}
+        return {"method": self.method, "url": self.path, "params": query, "json": self.body}
+
+    def read(self, response: httpx.Response, accept: tuple[int, ...] = ()) -> A:
+        if response.is_success or response.status_code in accept:
+            return self.answer.model_validate_json(response.content or b"{}")
+        try:
+            problem = response.json()
+        except ValueError:
+            problem = {"detail": response.text}
+        detail = problem.get("detail") or f"status {response.status_code}"
+        raise ApiError(str(detail), status=response.status_code, problem=problem)
+
+
+class _Nothing(BaseModel):
+    pass
+
+
+def _session_path(id: str, what: str = "") -> str:
+    return f"/v1/sessions/{quote(id, safe='')}{what}"
+
+
+def _health() -> _Call[Health]:
+    return _Call("GET", "/healthz", Health)
+
+
+def _ready() -> _Call[Readiness]:
+    return _Call("GET", "/readyz", Readiness)
+
+
+def _streams(type: str | None, wait_s: float) -> _Call[StreamList]:
+    return _Call("GET", "/v1/streams", StreamList, {"type": type, "wait": wait_s})
+
+
+def _create(config: SessionConfig | Mapping[str, Any]) -> _Call[SessionView]:
+    body = config.model_dump(mode="json") if isinstance(config, SessionConfig) else dict(config)
+    return _Call("POST", "/v1/sessions", SessionView, body=body)
+
+
+def _intents(id: str, after: int, limit: int, wait_s: float) -> _Call[IntentPage]:
+    query = {"after": after, "limit": limit, "wait": wait_s}
+    return _Call("GET", _session_path(id, "/intents"), IntentPage, query)
+
+
+def _marker(
+    id: str, name: str, data: Mapping[str, Any] | None, t: float | None
+) -> _Call[MarkerView]:
+    body = {"name": name, "data": dict(data or {}), "t": t}
+    return _Call("POST", _session_path(id, "/markers"), MarkerView, body=body)
+
+
+def _socket_url(base: str, id: str, query: Mapping[str, Any]) -> str:
+    given = {key: value for key, value in query.items() if value is not None}
+    url = base.rstrip("/").replace("http", "ws", 1) + _session_path(id, "/intents")
+    return f"{url}?{urlencode(given)}" if given else url
+
+
+class Client:
+    """The sync client.
+
+    Parameters
+    ----------
+    url
+        Address of the service.
+    """
+
+    def __init__(self, url: str = DEFAULT_URL) -> None:
+        self._url = url
+        self._http = httpx.Client(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _call(self, call: _Call[A], accept: tuple[int, ...] = ()) -> A:
+        try:
+            response = self._http.request(**call.arguments())
+        except httpx.TransportError as error:
+            raise UnreachableError(f"no service answers at {self._url}: {error}") from None
+        return call.read(response, accept)
+
+    def health(self) -> Health:
+        return self._call(_health())
+
+    def ready(self) -> Readiness:
+        return self._call(_ready(), accept=(503,))
+
+    def streams(self, type: str | None = None, wait_s: float = 1.0) -> list[StreamView]:
+        return self._call(_streams(type, wait_s)).streams
+
+    def create_session(self, config: SessionConfig | Mapping[str, Any]) -> SessionView:
+        return self._call(_create(config))
+
+    def sessions(self) -> list[SessionView]:
+        return self._call(_Call("GET", "/v1/sessions", SessionList)).sessions
+
+    def session(self, id: str) -> SessionView:
+        return self._call(_Call("GET", _session_path(id), SessionView))
+
+    def stop(self, id: str) -> SessionView:
+        return self._call(_Call("POST", _session_path(id, "/stop"), SessionView))
+
+    def delete(self, id: str) -> None:
+        self._call(_Call("DELETE", _session_path(id), _Nothing))
+
+    def state(self, id: str) -> StateView:
+        return self._call(_Call("GET", _session_path(id, "/state"), StateView))
+
+    def intents(
+        self, id: str, *, after: int = 0, limit: int = 100, wait_s: float = 0.0
+    ) -> IntentPage:
+        return self._call(_intents(id, after, limit, wait_s))
+
+    def marker(
+        self, id: str, name: str, data: Mapping[str, Any] | None = None, t: float | None = None
+    ) -> MarkerView:
+        return self._call(_marker(id, name, data, t))
+
+    @contextlib.contextmanager
+    def subscribe(
+        self,
+        id: str,
+        *,
+        after: int | None = None,
+        kinds: str | None = None,
+        max_rate: float | None = None,
+    ) -> Iterator[Iterator[ServerMessage]]:
+        """Open the socket; the iterator ends when the service closes it."""
+        url = _socket_url(self._url, id, {"after": after, "kinds": kinds, "max_rate": max_rate})
+        with websockets.sync.client.connect(
+            url,
+            subprotocols=[websockets.Subprotocol(PROTOCOL)],
+            compression=None,
+            proxy=None,
+            max_queue=None,
+        ) as socket:
+
+            def messages() -> Iterator[ServerMessage]:
+                with contextlib.suppress(ConnectionClosed):
+                    while True:
+                        yield server_message_adapter.validate_json(socket.recv())
+
+            yield messages()
+
+
+class AsyncClient:
+    """The async client; the same calls as `Client`."""
+
+    def __init__(self, url: str = DEFAULT_URL) -> None:
+        self._url = url
+        self._http = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _call(self, call: _Call[A], accept: tuple[int, ...] = ()) -> A:
+        try:
+            response = await self._http.request(**call.arguments())
+        except httpx.TransportError as error:
+            raise UnreachableError(f"no service answers at {self._url}: {error}") from None
+        return call.read(response, accept)
+
+    async def health(self) -> Health:
+        return await self._call(_health())
+
+    async def ready(self) -> Readiness:
+        return await self._call(_ready(), accept=(503,))
+
+    async def streams(self, type: str | None = None, wait_s: float = 1.0) -> list[StreamView]:
+        return (await self._call(_streams(type, wait_s))).streams
+
+    async def create_session(self, config: SessionConfig | Mapping[str, Any]) -> SessionView:
+        return await self._call(_create(config))
+
+    async def sessions(self) -> list[SessionView]:
+        return (await self._call(_Call("GET", "/v1/sessions", SessionList))).sessions
+
+    async def session(self, id: str) -> SessionView:
+        return await self._call(_Call("GET", _session_path(id), SessionView))
+
+    async def stop(self, id: str) -> SessionView:
+        return await self._call(_Call("POST", _session_path(id, "/stop"), SessionView))
+
+    async def delete(self, id: str) -> None:
+        await self._call(_Call("DELETE", _session_path(id), _Nothing))
+
+    async def state(self, id: str) -> StateView:
+        return await self._call(_Call("GET", _session_path(id, "/state"), StateView))
+
+    async def intents(
+        self, id: str, *, after: int = 0, limit: int = 100, wait_s: float = 0.0
+    ) -> IntentPage:
+        return await self._call(_intents(id, after, limit, wait_s))
+
+    async def marker(
+        self, id: str, name: str, data: Mapping[str, Any] | None = None, t: float | None = None
+    ) -> MarkerView:
+        return await self._call(_marker(id, name, data, t))
+
+    @contextlib.asynccontextmanager
+    async def subscribe(
+        self,
+        id: str,
+        *,
+        after: int | None = None,
+        kinds: str | None = None,
+        max_rate: float | None = None,
+    ) -> AsyncIterator[AsyncIterator[ServerMessage]]:
+        """Open the socket; the iterator ends when the service closes it."""
+        url = _socket_url(self._url, id, {"after": after, "kinds": kinds, "max_rate": max_rate})
+        async with websockets.asyncio.client.connect(
+            url,
+            subprotocols=[websockets.Subprotocol(PROTOCOL)],
+            compression=None,
+            proxy=None,
+            max_queue=None,
+        ) as socket:
+
+            async def messages() -> AsyncIterator[ServerMessage]:
+                with contextlib.suppress(ConnectionClosed):
+                    while True:
+                        yield server_message_adapter.validate_json(await socket.recv())
+
+            yield messages()

@@ -1,0 +1,113 @@
+"""Try what the service needs on this machine, for real, and say what to do about what fails.
+
+Discovery is tried in processes apart: an outlet in one, a search for it in another, as a headset
+and a session would be. What is tried cannot take this process down with it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import platform
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import uuid4
+
+from service.listen import bind
+from streams import lsl
+from streams.errors import VolitionError
+
+_MIN_PYTHON, _TESTED_PYTHON = (3, 11), (3, 13)
+_SEARCH_S = 3.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was tried."""
+
+    check: str
+    ok: bool
+    found: str
+    advice: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine(port: int) -> list[Finding]:
+    """Try everything; what builds on something that failed is not tried."""
+    findings = [_python(), _liblsl()]
+    if findings[-1].ok:
+        findings.append(_discovery())
+    findings.append(_port(port))
+    return findings
+
+
+def _python() -> Finding:
+    found = f"{platform.python_implementation()} {platform.python_version()}"
+    if sys.version_info[:2] < _MIN_PYTHON:
+        return Finding("Python", False, found, "install Python 3.11 or newer")
+    if sys.version_info[:2] > _TESTED_PYTHON:
+        found += " (newer than what was tested, 3.13)"
+    return Finding("Python", True, found)
+
+
+def _liblsl() -> Finding:
+    try:
+        pylsl = lsl.load()
+    except VolitionError as error:
+        return Finding("liblsl", False, "not there", error.message)
+    version = pylsl.library_version()
+    return Finding("liblsl", True, f"{version // 100}.{version % 100:02d} (pylsl)")
+
+
+def _discovery() -> Finding:
+    source_id = f"volition-doctor-{uuid4().hex}"
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        ready, done = manager.Event(), manager.Event()
+        with ProcessPoolExecutor(2, context) as pool:
+            outlet = pool.submit(_offer, source_id, ready, done)
+            try:
+                ready.wait(20)
+                found = pool.submit(_search, source_id).result()
+                done.set()
+                outlet.result()
+            except BrokenProcessPool:
+                return Finding(
+                    "discovery", False, "liblsl ended its process", "install another liblsl"
+                )
+    if found:
+        return Finding("discovery", True, "a stream of this machine was found")
+    return Finding(
+        "discovery",
+        False,
+        f"a stream of this machine was not found within {_SEARCH_S:g} s",
+        "allow multicast on the loopback interface and UDP 16571-16604 through the firewall, or "
+        "set KnownPeers = {127.0.0.1} under [lab] in lsl_api.cfg",
+    )
+
+
+def _offer(source_id: str, ready: Any, done: Any) -> None:
+    from streams.outlet import MarkerOutlet
+
+    outlet = MarkerOutlet("VolitionDoctor", source_id)
+    ready.set()
+    done.wait(20)
+    outlet.close()
+
+
+def _search(source_id: str) -> bool:
+    from streams.discovery import find_streams
+
+    return bool(find_streams(source_id=source_id, wait_s=_SEARCH_S, minimum=1, details=False))
+
+
+def _port(port: int) -> Finding:
+    try:
+        bind("127.0.0.1", port).close()
+    except VolitionError as error:
+        return Finding(f"port {port}", False, "taken", error.message)
+    return Finding(f"port {port}", True, "free")

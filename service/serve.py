@@ -1,0 +1,84 @@
+"""Run the gateway: start the sessions asked for, serve until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import socket
+import sys
+from collections.abc import Callable, Sequence
+
+import structlog
+import uvicorn
+
+from service.app import MAX_FRAME_BYTES, create_app
+from service.config import SessionConfig
+
+
+def configure_logging(level: str, *, json: bool) -> None:
+    """Send structured logs to stderr, as JSON lines or for a terminal."""
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is ready and starts the sessions given on the command line."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        sessions: Sequence[SessionConfig],
+        on_ready: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self._sessions = sessions
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.should_exit:
+            return
+        app = self.config.app
+        for config in self._sessions:
+            await app.state.supervisor.create(config)  # type: ignore[union-attr]  # our own app
+        # What serving made so far stays; later collections have less to look at.
+        gc.collect()
+        gc.freeze()
+        self._on_ready()
+
+
+def run_service(
+    sock: socket.socket, sessions: Sequence[SessionConfig], on_ready: Callable[[], None]
+) -> None:
+    """Serve on a bound socket until SIGINT or SIGTERM."""
+    config = uvicorn.Config(
+        create_app(),
+        log_config=None,
+        access_log=False,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_max_size=MAX_FRAME_BYTES,
+        ws_ping_interval=10.0,
+        ws_ping_timeout=10.0,
+        timeout_graceful_shutdown=1,
+        lifespan="on",
+    )
+    server = _Server(config, sessions, on_ready)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(server.serve([sock]))
