@@ -1,0 +1,97 @@
+"""Sub-bands of the signal, filtered as it comes.
+
+The harmonics of a flicker lie at its multiples, and noise falls with frequency: band-passes that
+start ever higher and end at the same upper edge let each harmonic be weighed apart (design M3 of
+Chen et al., J. Neural Eng. 12:046008, 2015). The filters are causal and carry their state over
+the whole signal, so the start of a window needs no padding and no window is filtered twice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.signal import butter
+
+from decoders.filtering import BoolArray, Hold, SectionState
+from streams.chunk import FloatArray
+from streams.errors import ConfigError
+
+#: Upper edges are kept below this share of the rate, so that every filter can be designed.
+HIGHEST_SHARE_OF_RATE = 0.45
+
+
+def sub_band_edges(
+    n_subbands: int, low_hz: float, step_hz: float, high_hz: float, rate_hz: float
+) -> list[tuple[float, float]]:
+    """Give the edges of each sub-band: low_hz + k step_hz up to high_hz, k = 0, 1, ...
+
+    Raises
+    ------
+    ConfigError
+        A sub-band would start at or above the upper edge that ``rate_hz`` allows.
+    """
+    high_hz = min(high_hz, HIGHEST_SHARE_OF_RATE * rate_hz)
+    lows = [low_hz + step_hz * k for k in range(n_subbands)]
+    fitting = sum(low < high_hz for low in lows)
+    if fitting < n_subbands:
+        raise ConfigError(
+            f"sub-band {fitting + 1} of {n_subbands} would start at {lows[fitting]:g} Hz, not "
+            f"below its upper edge of {high_hz:g} Hz (rate {rate_hz:g} Hz); at most {fitting} "
+            "sub-bands fit",
+            found=n_subbands,
+            allowed=fitting,
+        )
+    return [(low, high_hz) for low in lows]
+
+
+def sub_band_weights(n_subbands: int) -> FloatArray:
+    """Give a_k = k^-1.25 + 0.25, k = 1, 2, ... (Chen et al. 2015, equation 7)."""
+    weights: FloatArray = np.arange(1.0, n_subbands + 1) ** -1.25 + 0.25
+    return weights
+
+
+class FilterBank:
+    """Causal band-passes side by side over one signal.
+
+    Parameters
+    ----------
+    edges
+        Lower and upper edge of each band, Hz.
+    order
+        Butterworth order of each edge.
+    rate_hz, n_channels
+        The signal.
+    """
+
+    def __init__(
+        self, edges: list[tuple[float, float]], order: int, rate_hz: float, n_channels: int
+    ) -> None:
+        self._hold = Hold(n_channels)
+        self._bands = [
+            SectionState(butter(order, band, "bandpass", fs=rate_hz, output="sos"), n_channels)
+            for band in edges
+        ]
+
+    @property
+    def n_bands(self) -> int:
+        return len(self._bands)
+
+    def reset(self) -> None:
+        self._hold.reset()
+        for band in self._bands:
+            band.reset()
+
+    def run(self, rows: FloatArray, out: FloatArray) -> BoolArray | None:
+        """Filter the next ``rows`` into ``out``; say what was missing, None if nothing.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n_channels, n_samples)
+            The signal; what is missing is filled in place.
+        out : ndarray, shape (n_bands, n_channels, n_samples), C-contiguous
+            Receives each band; held values, not NaN, where samples were missing.
+        """
+        missing = self._hold.fill(rows)
+        for band, filtered in zip(self._bands, out, strict=True):
+            filtered[...] = rows
+            band.run(filtered, self._hold.starts)
+        return missing

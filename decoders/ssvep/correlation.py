@@ -1,0 +1,160 @@
+"""Canonical correlation with sines, from sums that can be added.
+
+The textbook takes QR factors of a window X (n_samples, n_channels) and of the references Y
+(n_samples, 2 n_harmonics) and the singular values of Qx'Qy. The same number follows from sums over
+the window: the Gram X'X, the cross products Y'X and the channel sums. With G the centred Gram,
+L L' = G, P the centred cross products and T the triangular factor of the centred references,
+rho^2 is the largest eigenvalue of M'M, M = L^-1 P' T^-1. Sums of two pieces add up to the sums of
+both, so a sliding window costs what its newest piece costs, whatever its length.
+
+The references are counted from an origin of the caller's choice. Sines and cosines at another
+origin are a rotation of the same two, so the span, and rho, is the same for each; only T turns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg.blas import dtrsm
+from scipy.linalg.lapack import dpotrf
+
+from streams.chunk import FloatArray
+
+#: Added to each channel's variance, as a share of it: lets a montage of linearly dependent
+#: channels (an average reference, a bridge of gel) be factored, and changes rho below 1e-9.
+RIDGE = 1e-11
+#: Lets a flat channel be factored; far below the square of any rounding error.
+FLOOR = 1e-200
+
+
+def phases(freqs_hz: FloatArray, n_harmonics: int, rate_hz: float) -> FloatArray:
+    """Give radians a sample of each target's harmonics, shape (n_targets, n_harmonics)."""
+    return 2 * np.pi * freqs_hz[:, None] * np.arange(1, n_harmonics + 1) / rate_hz
+
+
+def references(radians: FloatArray, start: int, n_samples: int) -> FloatArray:
+    """Give sines and cosines at samples ``start`` to ``start + n_samples``, and a row of ones.
+
+    Returns
+    -------
+    ndarray, shape (2 n_targets n_harmonics + 1, n_samples)
+        Rows: for each target, for each harmonic, cosine and sine; last a row of ones.
+    """
+    angles = radians.reshape(-1, 1) * np.arange(start, start + n_samples)
+    waves = np.stack([np.cos(angles), np.sin(angles)], axis=1).reshape(-1, n_samples)
+    return np.concatenate([waves, np.ones((1, n_samples))])
+
+
+def turn(cross: FloatArray, radians: FloatArray, n_samples: int) -> None:
+    """Move the origin of ``cross`` (n_bands, n_references + 1, n_channels) on, in place.
+
+    What was at sample n is then at n - ``n_samples``.
+    """
+    n_bands, _, n_channels = cross.shape
+    waves = cross[:, :-1].reshape(n_bands, -1, 2, n_channels)  # a view: only the last row is cut
+    cosine = np.cos(radians * n_samples).reshape(-1, 1)
+    sine = np.sin(radians * n_samples).reshape(-1, 1)
+    before = waves[:, :, 0].copy()
+    waves[:, :, 0] = cosine * before + sine * waves[:, :, 1]
+    waves[:, :, 1] = cosine * waves[:, :, 1] - sine * before
+
+
+class Moments:
+    """Sums over some samples of a filtered signal.
+
+    Attributes
+    ----------
+    flat : ndarray, shape (size,)
+        All of it: moments add as these do.
+    gram : ndarray, shape (n_bands, n_channels, n_channels)
+        Products of channels; a view of ``flat``.
+    cross : ndarray, shape (n_bands, n_references + 1, n_channels)
+        Products of references and channels, last the channels' sums; a view of ``flat``.
+    """
+
+    def __init__(
+        self, n_bands: int, n_channels: int, n_references: int, flat: FloatArray | None = None
+    ) -> None:
+        size_of_gram = n_bands * n_channels * n_channels
+        size = size_of_gram + n_bands * (n_references + 1) * n_channels
+        self.flat = np.zeros(size) if flat is None else flat
+        self.gram = self.flat[:size_of_gram].reshape(n_bands, n_channels, n_channels)
+        self.cross = self.flat[size_of_gram:].reshape(n_bands, n_references + 1, n_channels)
+
+    def measure(self, filtered: FloatArray, waves: FloatArray) -> None:
+        """Replace the sums by those over one piece.
+
+        Parameters
+        ----------
+        filtered : ndarray, shape (n_bands, n_channels, n_samples)
+        waves : ndarray, shape (n_references + 1, n_samples)
+            The references at the same samples.
+        """
+        columns = filtered.transpose(0, 2, 1)
+        np.matmul(filtered, columns, out=self.gram)
+        np.matmul(waves, columns, out=self.cross)
+
+
+class ReferenceFactor:
+    """What the score needs to know of a window's references.
+
+    Parameters
+    ----------
+    radians : ndarray, shape (n_targets, n_harmonics)
+        Radians a sample.
+    start
+        The window's first sample, counted from the origin of the references.
+    n_samples
+        Length of the window.
+
+    Attributes
+    ----------
+    sums : ndarray, shape (n_references,)
+        Sum of each reference over the window.
+    inverse : ndarray, shape (n_targets, 2 n_harmonics, 2 n_harmonics)
+        Transposed inverse of the triangular factor of each target's centred references.
+    """
+
+    def __init__(self, radians: FloatArray, start: int, n_samples: int) -> None:
+        n_targets, n_harmonics = radians.shape
+        waves = references(radians, start, n_samples)[:-1]
+        self.n_samples = n_samples
+        self.sums = waves.sum(axis=1)
+        centred = (waves - waves.mean(axis=1, keepdims=True)).reshape(
+            n_targets, 2 * n_harmonics, n_samples
+        )
+        factor = np.linalg.qr(centred.transpose(0, 2, 1), mode="r")
+        self.inverse = np.ascontiguousarray(np.linalg.inv(factor).transpose(0, 2, 1))
+
+
+def squared_correlations(moments: Moments, factor: ReferenceFactor) -> FloatArray:
+    """Give rho^2 of each sub-band and target, shape (n_bands, n_targets).
+
+    Parameters
+    ----------
+    moments
+        Sums over the window.
+    factor
+        The references of the same window, counted from the same origin.
+    """
+    n_bands, n_channels, _ = moments.gram.shape
+    n_targets, width, _ = factor.inverse.shape
+    means = moments.cross[:, -1] / factor.n_samples
+    gram = moments.gram - means[:, :, None] * moments.cross[:, -1, None, :]
+    diagonal = np.einsum("kii->ki", gram)
+    diagonal *= 1 + RIDGE
+    diagonal += FLOOR
+    cross = moments.cross[:, :-1] - factor.sums[:, None] * means[:, None, :]
+    whitened = factor.inverse @ cross.reshape(n_bands, n_targets, width, n_channels)
+    for band in range(n_bands):
+        # A C-ordered (width, channels) block is, transposed, what LAPACK takes without a copy.
+        lower, failed = dpotrf(gram[band].T, lower=1, clean=0, overwrite_a=1)
+        rows = whitened[band].reshape(-1, n_channels)
+        if failed:
+            rows[...] = np.nan
+        else:
+            rows.T[...] = dtrsm(1.0, lower, rows.T, lower=1, overwrite_b=1)
+    inner = whitened @ whitened.transpose(0, 1, 3, 2)
+    if not np.isfinite(inner).all():
+        return np.full((n_bands, n_targets), np.nan)
+    largest: FloatArray = np.linalg.eigvalsh(inner)[..., -1]
+    return np.clip(largest, 0.0, 1.0)

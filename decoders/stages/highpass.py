@@ -1,0 +1,34 @@
+"""Remove offset and slow drift: a Butterworth high-pass."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from scipy.signal import butter
+
+from decoders.filtering import check_below_half_rate
+from decoders.settings import Settings
+from decoders.stages.iir import IirStage
+from streams.chunk import FloatArray
+
+
+class HighpassSettings(Settings):
+    """Settings of `Highpass`."""
+
+    kind: Literal["highpass"] = "highpass"
+    cutoff_hz: float = Field(gt=0, description="Edge (-3 dB), Hz; below half the rate.")
+    order: int = Field(default=2, ge=1, le=12)
+
+
+class Highpass(IirStage[HighpassSettings]):
+    """Remove what lies below ``cutoff_hz``."""
+
+    settings_model: ClassVar[type[Settings]] = HighpassSettings
+
+    def design(self, rate_hz: float) -> FloatArray:
+        check_below_half_rate("highpass", "cutoff_hz", self.settings.cutoff_hz, rate_hz)
+        sos: FloatArray = butter(
+            self.settings.order, self.settings.cutoff_hz, "highpass", fs=rate_hz, output="sos"
+        )
+        return sos

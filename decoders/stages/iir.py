@@ -1,0 +1,45 @@
+"""What the recursive filters share: a stage is a design, the rest is `decoders.filtering`.
+
+Causal filters delay. Nothing shifts the times to hide it: a sample keeps the time at which it was
+taken, and what comes out at that time holds nothing newer.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TypeVar
+
+from decoders.filtering import SosFilter, regular_rate
+from decoders.settings import Settings
+from decoders.stage import Stage, check_channels
+from streams.chunk import Chunk, FloatArray, SignalSpec
+
+S = TypeVar("S", bound=Settings)
+
+
+class IirStage(Stage[S]):
+    """A stage that is one recursive filter on every channel. A subclass designs it."""
+
+    @abstractmethod
+    def design(self, rate_hz: float) -> FloatArray:
+        """Give the second-order sections (n_sections, 6) for a signal of ``rate_hz``.
+
+        Raises
+        ------
+        ConfigError
+            The settings cannot be met at this rate.
+        """
+
+    def prepare(self, spec: SignalSpec) -> SignalSpec:
+        rate_hz = regular_rate(spec, self.settings.kind)
+        self._n_channels = spec.n_channels
+        self._filter = SosFilter(self.design(rate_hz), spec.n_channels)
+        return spec
+
+    def process(self, chunk: Chunk) -> Chunk:
+        check_channels(chunk, self._n_channels, self.settings.kind)
+        chunk.samples = self._filter.process(chunk.samples)
+        return chunk
+
+    def reset(self) -> None:
+        self._filter.reset()
