@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import sosfilt, sosfilt_zi
+from scipy.signal import butter, sosfilt, sosfilt_zi
 
 from streams.chunk import FloatArray, SignalSpec
 from streams.errors import ConfigError
