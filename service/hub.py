@@ -63,6 +63,9 @@ class Subscription:
         self._ended = False
         self.dropped = 0
 
+    def __len__(self) -> int:
+        return len(self._items)
+
     def offer(self, item: Item) -> None:
         """Queue an item, or account for it; never waits."""
         if self._ended:

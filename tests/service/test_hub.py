@@ -1,0 +1,119 @@
+"""Intents kept and handed to listeners who may be slow."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.bus import Frame, FrameType, IntentCode
+from service.hub import Closed, Gap, Hub, Item, Subscription, TooOldError
+
+codes = st.sampled_from([IntentCode.CURSOR, IntentCode.SELECTION, IntentCode.IDLE])
+
+
+def intent(seq: int, code: IntentCode = IntentCode.SELECTION) -> Frame:
+    return Frame(FrameType.INTENT, code, seq, 0.0, b"{}")
+
+
+def drain(subscription: Subscription) -> list[Item]:
+    async def take() -> list[Item]:
+        return [await subscription.next() for _ in range(len(subscription))]
+
+    return asyncio.run(take())
+
+
+def told(items: list[Item]) -> list[int]:
+    """Every number that was delivered or announced as missing, in the order of telling."""
+    numbers: list[int] = []
+    for item in items:
+        if isinstance(item, Frame) and item.type is FrameType.INTENT:
+            numbers.append(item.seq)
+        elif isinstance(item, Gap):
+            numbers.extend(range(item.first, item.last + 1))
+    return numbers
+
+
+@given(st.lists(codes, max_size=60), st.integers(2, 8))
+def test_a_listener_who_never_reads_is_told_of_every_number_once_or_closed(
+    kinds: list[IntentCode], bound: int
+) -> None:
+    hub = Hub(max_queued=bound)
+    subscription = hub.subscribe()
+    for seq, code in enumerate(kinds, 1):
+        hub.publish(intent(seq, code))
+    items = drain(subscription)
+    if items and isinstance(items[-1], Closed):
+        assert sum(code is IntentCode.SELECTION for code in kinds) >= bound / 2
+        return
+    assert told(items) == list(range(1, len(kinds) + 1))
+
+
+@given(st.lists(codes, min_size=1, max_size=60))
+def test_discrete_intents_are_never_conflated(kinds: list[IntentCode]) -> None:
+    hub = Hub(max_queued=len(kinds) // 2 + 1)
+    subscription = hub.subscribe()
+    for seq, code in enumerate(kinds, 1):
+        hub.publish(intent(seq, code))
+    items = drain(subscription)
+    if isinstance(items[-1], Closed):
+        return
+    kept = [i.seq for i in items if isinstance(i, Frame) and i.intent_code is IntentCode.SELECTION]
+    assert kept == [seq for seq, code in enumerate(kinds, 1) if code is IntentCode.SELECTION]
+    newest = items[-1]
+    assert isinstance(newest, Frame)
+    assert newest.seq == len(kinds)
+
+
+@given(st.integers(0, 40), st.integers(1, 20), st.integers(0, 50))
+def test_resuming_gives_what_is_kept_and_announces_what_is_not(
+    published: int, kept: int, after: int
+) -> None:
+    hub = Hub(max_kept=kept)
+    for seq in range(1, published + 1):
+        hub.publish(intent(seq))
+    assert told(drain(hub.subscribe(after=after))) == list(range(after + 1, published + 1))
+
+
+def test_a_new_listener_gets_only_what_comes_from_now_on() -> None:
+    hub = Hub()
+    hub.publish(intent(1))
+    subscription = hub.subscribe()
+    hub.publish(intent(2))
+    assert told(drain(subscription)) == [2]
+
+
+def test_numbers_that_the_bus_lost_are_announced() -> None:
+    hub = Hub()
+    subscription = hub.subscribe()
+    hub.publish(intent(1))
+    hub.publish(intent(5))
+    assert drain(subscription) == [intent(1), Gap(2, 4), intent(5)]
+
+
+def test_a_filter_is_not_a_gap() -> None:
+    hub = Hub()
+    subscription = hub.subscribe(kinds=frozenset({IntentCode.SELECTION}))
+    hub.publish(intent(1, IntentCode.CURSOR))
+    hub.publish(intent(2))
+    assert drain(subscription) == [intent(2)]
+
+
+def test_a_page_of_intents_that_are_gone_names_the_oldest() -> None:
+    hub = Hub(max_kept=3)
+    for seq in range(1, 11):
+        hub.publish(intent(seq))
+    with pytest.raises(TooOldError) as caught:
+        hub.page(after=2, limit=10)
+    assert caught.value.oldest == 8
+    assert [frame.seq for frame in hub.page(after=7, limit=2)] == [8, 9]
+
+
+def test_closing_reaches_every_listener_behind_what_is_queued() -> None:
+    hub = Hub()
+    subscription = hub.subscribe()
+    hub.publish(intent(1))
+    hub.close("stopped: asked to stop")
+    assert drain(subscription) == [intent(1), Closed("stopped: asked to stop")]
