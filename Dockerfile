@@ -5,8 +5,8 @@
 #   docker run --rm --network host volition
 #
 # LSL finds streams by multicast, which a bridge network does not carry: the container shares the
-# host's network, and the service then answers on the host's loopback. To answer beyond it, pass
-# `serve --host 0.0.0.0` and a token; see docker/compose.yaml.
+# host's network, and the service answers on the host's loopback. It refuses any other address, so
+# a published port of a bridge network would reach nothing.
 
 ARG PYTHON=3.13-slim-bookworm
 
@@ -30,10 +30,10 @@ RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin volition
 COPY --from=build /opt/volition /opt/volition
 ENV PATH=/opt/volition/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    VOLITION_PORT=8000
+    VOLITION_PORT=8765
 USER volition
 WORKDIR /home/volition
-EXPOSE 8000
+# VOLITION_PORT tells the check where `serve --port` listens.
 HEALTHCHECK --interval=15s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"VOLITION_PORT\"]}/healthz', timeout=2)"]
 ENTRYPOINT ["volition"]

@@ -1,0 +1,275 @@
+"""The project's frame: what is declared, locked, packaged and written agrees with itself."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+PACKAGES = ("benchmarks", "decoders", "models", "service", "streams")
+LOCKS = ("bench", "build", "dev", "runtime", "train")
+TOP_LEVEL = {
+    ".ci",
+    ".gitignore",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Dockerfile",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "SECURITY.md",
+    "benchmarks",
+    "decoders",
+    "docker",
+    "docs",
+    "models",
+    "pyproject.toml",
+    "service",
+    "streams",
+    "tests",
+}
+# In pieces, so that this file does not hold what it looks for.
+INDEX_HOSTS = ("py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com")
+MACHINE_FOLDERS = ("/ro" + "ot/", "/wo" + "rk/", "/tmp" + "/v/", "/opt/" + "wheels")
+WALK_STREAMS = """
+import importlib, pkgutil, streams
+for module in pkgutil.walk_packages(streams.__path__, "streams."):
+    importlib.import_module(module.name)
+"""
+
+
+@pytest.fixture(scope="module")
+def tracked(repository: Path) -> list[Path]:
+    """Files under version control, relative to the repository."""
+    if not (repository / ".git").exists():
+        pytest.skip("not a git checkout: what belongs to the project cannot be told")
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=repository, check=True, capture_output=True, text=True
+    ).stdout
+    return [Path(name) for name in listing.split("\0") if name and (repository / name).exists()]
+
+
+@pytest.fixture(scope="module")
+def pyproject(repository: Path) -> dict[str, Any]:
+    return tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def declared(pyproject: dict[str, Any]) -> dict[str, list[Requirement]]:
+    """Direct dependencies: those of running, and each extra's."""
+    project = pyproject["project"]
+    groups = {"Running": project["dependencies"], **project["optional-dependencies"]}
+    return {name: [Requirement(line) for line in lines] for name, lines in groups.items()}
+
+
+def read_lock(repository: Path, name: str) -> dict[str, tuple[str, str]]:
+    """Give version and the text of its hashes for each package that a lock pins."""
+    text = (repository / ".ci" / "locks" / f"{name}.txt").read_text(encoding="utf-8")
+    entries = re.findall(
+        r"^([A-Za-z0-9._-]+)==(\S+)((?:.*\\\n)(?:\s+--hash=.*\n)*)", text, re.MULTILINE
+    )
+    return {canonicalize_name(package): (pin, hashes) for package, pin, hashes in entries}
+
+
+def test_the_top_level_holds_what_the_layout_says_and_no_more(tracked: list[Path]) -> None:
+    assert {path.parts[0] for path in tracked} <= TOP_LEVEL
+
+
+def test_no_file_holds_a_package_index_or_a_folder_of_one_machine(
+    repository: Path, tracked: list[Path]
+) -> None:
+    found = []
+    for path in tracked:
+        content = (repository / path).read_bytes()
+        if b"\0" in content:
+            continue
+        text = content.decode("utf-8")
+        found += [(str(path), word) for word in (*INDEX_HOSTS, *MACHINE_FOLDERS) if word in text]
+    assert not found
+
+
+def test_the_dependencies_page_explains_every_dependency_and_no_other(
+    repository: Path, declared: dict[str, list[Requirement]]
+) -> None:
+    page = (repository / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    explained: dict[str, list[str]] = {}
+    for section in page.split("\n## ")[1:]:
+        rows = re.findall(r"^\| ([a-z0-9-]+) \| (\S.*\S) \| (\S.*\S) \|$", section, re.MULTILINE)
+        explained[section.splitlines()[0]] = [name for name, _, _ in rows if name != "package"]
+
+    expected = {
+        group: sorted(canonicalize_name(requirement.name) for requirement in requirements)
+        for group, requirements in declared.items()
+    }
+    assert explained == expected
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_pins_every_package_with_hashes_and_names_no_index(
+    repository: Path, name: str
+) -> None:
+    text = (repository / ".ci" / "locks" / f"{name}.txt").read_text(encoding="utf-8")
+    pinned = read_lock(repository, name)
+
+    named = re.findall(r"^([A-Za-z0-9._-]+)", text, re.MULTILINE)
+    assert sorted(map(canonicalize_name, named)) == sorted(pinned)
+    assert all("--hash=sha256:" in hashes for _, hashes in pinned.values())
+    assert "://" not in text
+    assert not re.search(r"^\s*--(?!hash=)", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_the_locks_agree_on_every_version(repository: Path, name: str) -> None:
+    pinned = read_lock(repository, name)
+    for other in LOCKS:
+        versions = read_lock(repository, other)
+        shared = pinned.keys() & versions.keys()
+        assert {p: pinned[p][0] for p in shared} == {p: versions[p][0] for p in shared}
+
+
+@pytest.mark.parametrize(
+    ("group", "lock"),
+    [("Running", "runtime"), ("dev", "dev"), ("bench", "bench"), ("train", "train")],
+)
+def test_a_lock_holds_what_pyproject_demands(
+    repository: Path, declared: dict[str, list[Requirement]], group: str, lock: str
+) -> None:
+    pinned = read_lock(repository, lock)
+    makefile = (repository / "Makefile").read_text(encoding="utf-8")
+    torch = re.search(r"^TORCH := (\S+)$", makefile, re.MULTILINE)
+    assert torch is not None
+    pinned["torch"] = (torch[1], "")  # installed beside its lock, by version
+
+    for requirement in declared["Running"] + declared[group]:
+        version = Version(pinned[canonicalize_name(requirement.name)][0])
+        assert requirement.specifier.contains(version, prereleases=True), requirement
+
+
+def test_the_build_backend_is_locked(repository: Path, pyproject: dict[str, Any]) -> None:
+    for name in ("build", "dev"):
+        pinned = read_lock(repository, name)
+        for line in pyproject["build-system"]["requires"]:
+            requirement = Requirement(line)
+            assert requirement.specifier.contains(pinned[requirement.name][0])
+        assert "editables" in pinned
+
+
+def test_the_changelog_knows_the_version(repository: Path, pyproject: dict[str, Any]) -> None:
+    version = pyproject["project"]["version"]
+    changelog = (repository / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## \[(\S+)\](?: - \d{4}-\d\d-\d\d)?$", changelog, re.MULTILINE)
+
+    assert importlib.metadata.version("volition") == version
+    assert headings[0] == "Unreleased"
+    assert headings[1:] == sorted(headings[1:], key=Version, reverse=True)
+    # Until the first release the version is the one that is being made.
+    assert version in headings or headings == ["Unreleased"]
+
+
+def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(
+    repository: Path, tracked: list[Path], tmp_path: Path
+) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=repository,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+        entry_points = archive.read(next(n for n in archive.namelist() if "entry_points" in n))
+
+    expected = {path.as_posix() for path in tracked if path.parts[0] in PACKAGES}
+    assert expected <= packed
+    assert {name.split("/")[0] for name in packed} == set(PACKAGES)
+    assert not [name for name in packed if name.endswith((".pyc", ".log"))]
+    assert b"volition = service.cli:main" in entry_points
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        (
+            WALK_STREAMS,
+            {"pylsl", "decoders", "service", "fastapi", "torch"},
+        ),
+        (
+            "from decoders import registry\nregistry.stages()\nregistry.decoders_by_kind()",
+            {"pylsl", "pyxdf", "service", "fastapi", "uvicorn", "torch", "onnx"},
+        ),
+        (
+            "import service.worker",
+            {"fastapi", "starlette", "uvicorn", "typer", "rich", "torch", "benchmarks", "pylsl"},
+        ),
+        ("import service.app", {"torch", "onnx", "benchmarks", "pylsl"}),
+    ],
+    ids=["streams", "decoders", "service.worker", "service.app"],
+)
+def test_importing_a_room_loads_nothing_that_it_must_not(
+    repository: Path, statement: str, absent: set[str]
+) -> None:
+    report = subprocess.run(
+        [sys.executable, "-c", f"{statement}\nimport sys; print(*sys.modules)"],
+        cwd=repository,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert not absent & set(report.split())
+
+
+def test_every_link_between_the_documents_leads_somewhere(
+    repository: Path, tracked: list[Path]
+) -> None:
+    broken = []
+    for path in tracked:
+        if path.suffix != ".md":
+            continue
+        page = repository / path
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+        here = [target for target in targets if "://" not in target]
+        broken += [(str(path), target) for target in here if not (page.parent / target).exists()]
+    assert not broken
+
+
+def test_every_make_target_that_the_documents_name_exists(
+    repository: Path, tracked: list[Path]
+) -> None:
+    makefile = (repository / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    unknown = []
+    for path in tracked:
+        if path.suffix == ".md":
+            text = (repository / path).read_text(encoding="utf-8")
+            named = re.findall(r"(?:`|^\s*|&& )make ([a-z]+)", text, re.MULTILINE)
+            unknown += [(str(path), name) for name in named if name not in targets]
+    assert not unknown
+    assert targets >= {"venv", "demo", "test", "check", "serve", "bench", "lock", "clean"}
+
+
+def test_continuous_integration_runs_the_checks_and_every_test(repository: Path) -> None:
+    script = repository / ".ci" / "run"
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    assert script.read_text(encoding="utf-8").rstrip().endswith("exec make test")
+
+    recipe = subprocess.run(
+        ["make", "--dry-run", "--always-make", "test"],
+        cwd=repository,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    steps = ["ruff format --check", "ruff check", "mypy", "lint-imports", "pytest"]
+    assert [step for step in steps if step in recipe] == steps
