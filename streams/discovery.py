@@ -84,7 +84,7 @@ class StreamDescription:
 
 def find_streams(
     *,
-    type: str | None = None,  # noqa: A002 - LSL's own word for it
+    type: str | None = None,
     name: str | None = None,
     source_id: str | None = None,
     wait_s: float = 1.0,
@@ -118,7 +118,7 @@ def find_streams(
 def find_one(
     *,
     name: str | None = None,
-    type: str | None = None,  # noqa: A002 - LSL's own word for it
+    type: str | None = None,
     source_id: str | None = None,
     wait_s: float = 1.0,
 ) -> StreamDescription:

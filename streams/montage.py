@@ -18,6 +18,7 @@ from streams.errors import ConfigError
 MICROVOLTS = "microvolts"
 
 # Both code points of the micro sign become the Greek letter under NFKC, and a plural is cut off.
+# The powers of ten of a volt are how MNE-LSL writes units.
 _MICROVOLTS_PER_UNIT = {
     "microvolt": 1.0,
     "uv": 1.0,
@@ -28,6 +29,9 @@ _MICROVOLTS_PER_UNIT = {
     "v": 1e6,
     "nanovolt": 1e-3,
     "nv": 1e-3,
+    "-3": 1e3,
+    "-6": 1.0,
+    "-9": 1e-3,
 }
 
 
@@ -67,6 +71,11 @@ class Montage:
     def takes_all(self) -> bool:
         """Whether all channels are used, in the order of the stream."""
         return self.indices == tuple(range(self.n_in))
+
+    def apply(self, samples: FloatArray) -> FloatArray:
+        """Pick and scale samples of shape (n_samples, n_in); without either, give them back."""
+        picked = samples if self.takes_all else samples[:, self.indices]
+        return picked if self.scale is None else picked * self.scale
 
 
 def plan(

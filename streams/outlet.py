@@ -39,10 +39,10 @@ class SignalOutlet:
         spec: SignalSpec,
         *,
         name: str,
-        type: str = "EEG",  # noqa: A002 - LSL's own word for it
+        type: str = "EEG",
         source_id: str,
         chunk_samples: int = 0,
-        format: Literal["float32", "float64"] = "float32",  # noqa: A002 - as above
+        format: Literal["float32", "float64"] = "float32",
     ) -> None:
         pylsl = lsl.in_use()
         calls = lsl.library_calls()
@@ -131,7 +131,7 @@ class MarkerOutlet:
         name: str,
         source_id: str,
         *,
-        type: str = "Markers",  # noqa: A002 - LSL's own word for it
+        type: str = "Markers",
     ) -> None:
         pylsl = lsl.in_use()
         info = pylsl.StreamInfo(name, type, 1, pylsl.IRREGULAR_RATE, pylsl.cf_string, source_id)

@@ -1,0 +1,306 @@
+"""Recordings: a signal with its events, from a file into memory, and on as chunks.
+
+What a recording gives is what the inlet gives: float64 microvolts, LSL times, one plan of channels
+and units for both (`streams.montage`). So a recording that is cut into chunks of any size stands
+for the live stream.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streams import montage
+from streams.chunk import Chunk, Event, FloatArray, SignalSpec
+from streams.errors import ConfigError, RecordingError
+from streams.xdf import XdfStream, read_xdf
+
+TRIAL_START = "trial_start"
+"""Name of the event at which a trial begins."""
+
+REST = "rest"
+"""Target of a trial in which no target was attended."""
+
+_MARKER_TYPE = re.compile("marker|event|stim|trigger", re.IGNORECASE)
+_TRIAL_ARRAYS = ("eeg", "scale_uV", "fs", "ch_names", "onset", "freq_hz")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """A signal and its events.
+
+    Attributes
+    ----------
+    spec : SignalSpec
+    samples : ndarray of float64, shape (n_samples, n_channels)
+        Microvolts; NaN where a sample is missing.
+    times : ndarray of float64, shape (n_samples,)
+        LSL times of the recording computer, seconds.
+    events : tuple of Event
+        In order of time.
+    metadata : dict
+        What the file says besides: names of its streams, subject, licence, ...
+    warnings : tuple of str
+        What had to be assumed, and what of the file could not be read.
+    """
+
+    spec: SignalSpec
+    samples: FloatArray
+    times: FloatArray
+    events: tuple[Event, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @property
+    def duration_s(self) -> float:
+        """From the first sample's time to the end of the last one's interval."""
+        if not len(self):
+            return 0.0
+        interval_s = 1.0 / self.spec.rate_hz if self.spec.rate_hz else 0.0
+        return float(self.times[-1] - self.times[0]) + interval_s
+
+    def chunks(self, n_samples: int) -> Iterator[tuple[Chunk, list[Event]]]:
+        """Cut the recording into chunks, each with the events that have come by its end.
+
+        An event comes with the first chunk whose newest time is at or after its own; events after
+        the last sample come with the last chunk. The chunks hold copies.
+
+        Parameters
+        ----------
+        n_samples
+            Samples in each chunk but the last.
+        """
+        if n_samples < 1:
+            raise ValueError(f"a chunk has at least one sample, not {n_samples}")
+        waiting = list(self.events)
+        for start in range(0, len(self), n_samples):
+            stop = min(start + n_samples, len(self))
+            newest = self.times[stop - 1] if stop < len(self) else np.inf
+            n_due = 0
+            while n_due < len(waiting) and waiting[n_due].time <= newest:
+                n_due += 1
+            due, waiting = waiting[:n_due], waiting[n_due:]
+            yield Chunk(self.samples[start:stop].copy(), self.times[start:stop].copy()), due
+
+    def between(self, start_s: float, stop_s: float) -> Recording:
+        """Cut out the samples and events with ``start_s <= time < stop_s``."""
+        inside = (self.times >= start_s) & (self.times < stop_s)
+        return replace(
+            self,
+            samples=self.samples[inside],
+            times=self.times[inside],
+            events=tuple(event for event in self.events if start_s <= event.time < stop_s),
+        )
+
+    def trials(self, *, skip_rest: bool = False) -> list[Event]:
+        """Give the events at which trials begin, without those at rest if wanted."""
+        return [
+            event
+            for event in self.events
+            if event.name == TRIAL_START and not (skip_rest and event.data.get("target") == REST)
+        ]
+
+
+def read_recording(
+    path: Path | str,
+    *,
+    channels: Sequence[str] | None = None,
+    units: str | None = None,
+    stream: str | None = None,
+) -> Recording:
+    """Read a recording from an XDF file or an ``.npz`` file of trials.
+
+    Parameters
+    ----------
+    path
+        The file; its suffix says what it is.
+    channels
+        Labels to use, in this order; all when None.
+    units
+        Unit of the samples, whatever the file says.
+    stream
+        Name, source id or number of the signal in an XDF file that holds several.
+
+    Raises
+    ------
+    RecordingError
+        The file cannot be read, or it does not say which of several signals is meant.
+    ConfigError
+        It has no such channel, or the units are no voltage.
+    """
+    path = Path(path)
+    if path.suffix == ".xdf":
+        return _from_xdf(path, channels, units, stream)
+    if path.suffix == ".npz":
+        if stream is not None:
+            raise ConfigError("an .npz file holds one signal; 'stream' is for XDF files")
+        return _from_npz(path, channels, units)
+    raise RecordingError(
+        f"{path.name} is no recording that can be read; allowed: .xdf and .npz", path=str(path)
+    )
+
+
+def packaged_recordings() -> dict[str, Path]:
+    """Give the recordings that come with Volition, by name."""
+    return {path.stem: path for path in sorted(packaged_folder().glob("*.xdf"))}
+
+
+def packaged_folder() -> Path:
+    """Give the folder of the recordings that come with Volition."""
+    return Path(str(resources.files("streams") / "recordings"))
+
+
+# --- XDF -------------------------------------------------------------------------------------
+
+
+def _from_xdf(
+    path: Path, channels: Sequence[str] | None, units: str | None, wanted: str | None
+) -> Recording:
+    contents = read_xdf(path)
+    signal = _choose_signal(contents.streams, wanted, path)
+    plan = montage.plan(
+        n_channels=signal.n_channels,
+        rate_hz=signal.rate_hz,
+        labels=signal.labels,
+        units=signal.units,
+        kinds=signal.kinds,
+        channels=channels,
+        override_units=units,
+    )
+    samples = np.ascontiguousarray(signal.samples, dtype=np.float64)
+    marker_streams = [one for one in contents.streams if one is not signal and _is_marker(one)]
+    events = sorted(
+        (event for one in marker_streams for event in _events_of(one)), key=lambda one: one.time
+    )
+    return Recording(
+        plan.spec,
+        plan.apply(samples),
+        signal.times,
+        tuple(events),
+        {
+            "file": path.name,
+            "stream": signal.name,
+            "type": signal.type,
+            "source_id": signal.source_id,
+            "description": signal.description,
+            "marker_streams": [one.name for one in marker_streams],
+            "other_streams": [
+                one.summary()
+                for one in contents.streams
+                if one is not signal and one not in marker_streams
+            ],
+        },
+        (*plan.warnings, *contents.warnings),
+    )
+
+
+def _choose_signal(streams: Sequence[XdfStream], wanted: str | None, path: Path) -> XdfStream:
+    numeric = [one for one in streams if one.format != "string" and not _is_marker(one)]
+    listing = ", ".join(one.summary() for one in streams)
+    if wanted is not None:
+        found = [one for one in numeric if wanted in (one.name, one.source_id, str(one.number))]
+    else:
+        found = [one for one in numeric if len(one.times)] or numeric
+        eeg = [one for one in found if one.type.lower() == "eeg"]
+        found = eeg if len(eeg) == 1 else found
+    if len(found) == 1:
+        return found[0]
+    what = f"signal '{wanted}'" if wanted is not None else "signal"
+    problem = f"{len(found)} streams could be the {what}" if found else f"no {what}"
+    raise RecordingError(f"{path.name}: {problem}; found: {listing}", path=str(path))
+
+
+def _is_marker(stream: XdfStream) -> bool:
+    return (
+        stream.n_channels == 1
+        and not stream.format.startswith("float")
+        and _MARKER_TYPE.search(stream.type) is not None
+    )
+
+
+def _events_of(stream: XdfStream) -> Iterator[Event]:
+    for time, value in zip(stream.times.tolist(), stream.samples, strict=True):
+        first = value[0]
+        yield Event.parse(time, first if isinstance(first, str) else int(first))
+
+
+# --- NPZ -------------------------------------------------------------------------------------
+
+
+def _from_npz(path: Path, channels: Sequence[str] | None, units: str | None) -> Recording:
+    arrays = _load_arrays(path)
+    missing = [name for name in _TRIAL_ARRAYS if name not in arrays]
+    if missing:
+        raise RecordingError(
+            f"{path.name} is no recording of trials: it lacks {', '.join(missing)}; found: "
+            f"{', '.join(arrays)}",
+            path=str(path),
+        )
+    labels = [str(label) for label in arrays["ch_names"]]
+    eeg, onsets, targets_hz = arrays["eeg"], arrays["onset"], arrays["freq_hz"]
+    if eeg.ndim != 2 or eeg.shape[0] != len(labels) or onsets.shape != targets_hz.shape:
+        raise RecordingError(
+            f"{path.name}: eeg of shape {eeg.shape} does not fit {len(labels)} channels, or "
+            f"{onsets.shape} onsets do not fit {targets_hz.shape} targets",
+            path=str(path),
+        )
+    rate_hz = float(arrays["fs"])
+    plan = montage.plan(
+        n_channels=len(labels),
+        rate_hz=rate_hz,
+        labels=labels,
+        units=(montage.MICROVOLTS,) * len(labels),
+        channels=channels,
+        override_units=units,
+    )
+    samples = np.ascontiguousarray(eeg.T * float(arrays["scale_uV"]), dtype=np.float64)
+    return Recording(
+        plan.spec,
+        plan.apply(samples),
+        np.arange(eeg.shape[1]) / rate_hz,
+        tuple(
+            Event(float(onset) / rate_hz, TRIAL_START, trial_target(float(target_hz)))
+            for onset, target_hz in zip(onsets, targets_hz, strict=True)
+        ),
+        {
+            "file": path.name,
+            **{
+                name: arrays[name].item()
+                for name in ("source", "trial_s", "excluded_by_authors")
+                if name in arrays
+            },
+        },
+        plan.warnings,
+    )
+
+
+def trial_target(freq_hz: float) -> dict[str, Any]:
+    """Give the data of a trial's event: its target and flicker frequency, 0 Hz at rest."""
+    whole = int(freq_hz) if freq_hz == int(freq_hz) else freq_hz
+    return {"target": f"{whole} Hz" if whole else REST, "freq_hz": whole}
+
+
+def _read_array(archive: zipfile.ZipFile, name: str) -> Any:
+    with archive.open(name) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _load_arrays(path: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {
+                name.removesuffix(".npy"): _read_array(archive, name) for name in archive.namelist()
+            }
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise RecordingError(f"{path} cannot be read: {error}", path=str(path)) from error
