@@ -29,7 +29,8 @@ class SignalOutlet:
     source_id
         Stays the same when the program restarts, so that receivers know the stream again.
     chunk_samples
-        Samples that go out together; 0 to send each push as it is.
+        Samples that go out together, so that a last few short of that are never sent; 0, as a
+        rule, to send each push as it is.
     format
         What the samples are sent as.
     """
