@@ -133,7 +133,7 @@ def find_one(
     text = " and ".join(f"{key} '{value}'" for key, value in wanted.items() if value is not None)
     infos = _resolve(wanted, wait_s=wait_s, minimum=1)
     if infos:
-        infos = _resolve(wanted, wait_s=SETTLE_S, minimum=2) or infos
+        infos = _resolve(wanted, wait_s=SETTLE_S, minimum=0) or infos
     found = _with_details(infos)
     if len(found) == 1:
         return found[0]

@@ -267,12 +267,16 @@ class SignalInlet:
             The stream was lost, or the inlet is closed.
         """
         handle = self._connection.inlet.obj
-        if self._calls.samples_available(handle) >= self._ring_samples:
+        if self.buffered() >= self._ring_samples:
             self._count_overrun()
         n = self._pull_into(handle, 0, 1, timeout_s)
         if n:
             n += self._pull_into(handle, n, self._capacity - n, 0.0)
         return self._finish(n)
+
+    def buffered(self) -> int:
+        """Give how many samples wait in liblsl's buffer."""
+        return self._calls.samples_available(self._connection.inlet.obj)
 
     def _pull_into(self, handle: Any, row: int, n_max: int, timeout_s: float) -> int:
         connection = self._connection

@@ -471,7 +471,8 @@ def read_xdf(path: Path) -> XdfContents:
     walk = _Walk(data)
     sound = walk.sound_bytes()
     warnings = list(walk.warnings)
-    with _collected_log(warnings):
+    # pyxdf divides by the duration of a stream whose times are all the same.
+    with _collected_log(warnings), np.errstate(divide="ignore", invalid="ignore"):
         streams, header = _load(sound, path)
     if not streams:
         raise RecordingError(f"{path} holds no stream", path=str(path))

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import json
+import pickle
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from streams.chunk import SignalSpec
+from streams.clock import local_clock
+from streams.discovery import (
+    StreamDescription,
+    clean_offset,
+    find_one,
+    find_streams,
+    resolve_again,
+    xpath_string,
+)
+from streams.errors import StreamError
+from streams.outlet import MarkerOutlet, SignalOutlet
+
+if TYPE_CHECKING:
+    from tests.streams.conftest import Sender
+
+SPEC = SignalSpec(256.0, ("Oz", "VEOG"), ("uV", "mV"), ("EEG", "EOG"))
+
+
+@pytest.fixture(scope="module")
+def eight_streams() -> Iterator[str]:
+    """The type of eight streams."""
+    kind = f"EEG-{uuid.uuid4()}"
+    with ExitStack() as stack:
+        for number in range(8):
+            stack.enter_context(
+                SignalOutlet(
+                    SPEC, name=f"headset {number}", type=kind, source_id=f"{kind}-{number}"
+                )
+            )
+        yield kind
+
+
+def test_eight_streams_at_once_are_all_found_twenty_times_in_twenty(eight_streams: str) -> None:
+    found = [
+        len(find_streams(type=eight_streams, wait_s=3.0, minimum=8, details=False))
+        for _ in range(20)
+    ]
+
+    assert found == [8] * 20
+
+
+def test_more_streams_than_lsl_has_ports_by_default_are_all_found() -> None:
+    kind = f"many-{uuid.uuid4()}"
+    with ExitStack() as stack:
+        for number in range(36):
+            stack.enter_context(MarkerOutlet(f"m{number}", f"{kind}-{number}", type=kind))
+
+        found = find_streams(type=kind, wait_s=5.0, minimum=36, details=False)
+
+    assert len(found) == 36
+
+
+def test_a_description_says_all_that_the_stream_says(eight_streams: str) -> None:
+    before = local_clock()
+    (found,) = find_streams(source_id=f"{eight_streams}-3", wait_s=2.0, minimum=1)
+
+    assert found.name == "headset 3"
+    assert found.type == eight_streams
+    assert found.rate_hz == 256.0
+    assert found.format == "float32"
+    assert found.n_channels == 2
+    assert found.labels == ("Oz", "VEOG")
+    assert found.units == ("uV", "mV")
+    assert found.kinds == ("EEG", "EOG")
+    assert found.clock_offset_s == 0.0
+    assert 0 < found.created_at < before
+    assert found.detailed
+
+
+def test_a_description_travels_to_json_and_to_other_processes(eight_streams: str) -> None:
+    found = find_one(source_id=f"{eight_streams}-3", wait_s=2.0)
+
+    assert pickle.loads(pickle.dumps(found)) == found  # noqa: S301 - made on the line itself
+    assert json.loads(json.dumps(found.to_dict()))["labels"] == ["Oz", "VEOG"]
+    assert resolve_again(found, wait_s=2.0).uid() == found.uid
+
+
+def test_the_streams_of_a_search_come_in_order(eight_streams: str) -> None:
+    found = find_streams(type=eight_streams, wait_s=2.0, minimum=8)
+
+    assert [one.name for one in found] == [f"headset {number}" for number in range(8)]
+    assert all(one.detailed for one in found)
+
+
+def test_a_search_that_finds_nothing_ends_in_time_and_is_empty() -> None:
+    before = local_clock()
+
+    assert find_streams(name=f"nobody-{uuid.uuid4()}", wait_s=0.2) == []
+    assert local_clock() - before < 2.0
+
+
+def test_no_match_is_an_error_that_lists_what_was_found(eight_streams: str) -> None:
+    with pytest.raises(StreamError) as caught:
+        find_one(name="nobody", wait_s=0.2)
+
+    assert str(caught.value).startswith("no stream with name 'nobody' within 0.2 s; found: ")
+    assert f"headset 3 ({eight_streams}, 2 ch, 256 Hz)" in str(caught.value)
+
+
+def test_several_matches_are_an_error_that_says_how_to_choose(eight_streams: str) -> None:
+    with pytest.raises(StreamError, match="choose by source_id") as caught:
+        find_one(type=eight_streams, wait_s=2.0)
+
+    assert f"source_id '{eight_streams}-7'" in str(caught.value)
+    assert len(caught.value.fields["found"]) == 8
+
+
+@pytest.mark.parametrize("name", ["it's", 'say "ah"', """it's "both" ' " '""", "µV ✓", "a]b[c=1"])
+def test_a_name_with_quotes_is_found_and_nothing_else_is(name: str) -> None:
+    key = str(uuid.uuid4())
+    with (
+        MarkerOutlet(f"{name}{key}", f"quoted-{key}"),
+        MarkerOutlet(f"other{key}", f"other-{key}"),
+    ):
+        found = find_one(name=f"{name}{key}", wait_s=3.0)
+
+    assert found.source_id == f"quoted-{key}"
+
+
+@given(st.text(st.characters(blacklist_categories=["Cc", "Cs"]), max_size=20))
+@example("""'"'"''""")
+@example("' or '1'='1")
+def test_any_text_written_for_xpath_means_itself(text: str) -> None:
+    written = xpath_string(text)
+
+    # Read back by the rules of XPath: strings in either quotes, joined by concat.
+    pieces = written.removeprefix("concat(").removesuffix(")") if "concat" in written else written
+    rest, meant = pieces, ""
+    while rest:
+        quote = rest[0]
+        end = rest.index(quote, 1)
+        meant += rest[1:end]
+        rest = rest[end + 1 :].removeprefix(", ")
+    assert meant == text
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\r\nLSL:shortinfo", "\x00"])
+def test_a_text_that_would_end_the_query_is_refused(text: str) -> None:
+    with pytest.raises(StreamError, match="control character"):
+        find_streams(name=text, wait_s=0.1)
+
+
+def test_a_description_of_a_stream_that_is_gone_is_an_error() -> None:
+    key = str(uuid.uuid4())
+    with MarkerOutlet("brief", key):
+        found = find_one(source_id=key, wait_s=2.0)
+
+    with pytest.raises(StreamError, match=r"brief \(Markers\).* is gone"):
+        resolve_again(found, wait_s=0.3)
+
+
+def test_a_stream_of_another_process_is_described_with_odd_units(shared_sender: Sender) -> None:
+    found = shared_sender.make(
+        rate_hz=500.0,
+        n_channels=3,
+        channel_format="int16",
+        channels=[{"label": "A & B"}, {"label": "<C>", "unit": "µV"}, {}],
+    )
+
+    assert found.format == "int16"
+    assert found.labels == ("A & B", "<C>", "")
+    assert found.units == ("", "µV", "")
+    assert found.kinds == ()
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "same_host", "clean"),
+    [(4e-5, True, 0.0), (4e-5, False, 4e-5), (-0.5, True, -0.5), (17.0, True, 17.0)],
+)
+def test_only_noise_between_readers_of_one_clock_is_taken_for_no_offset(
+    offset_s: float, same_host: bool, clean: float
+) -> None:
+    assert clean_offset(offset_s, same_host=same_host) == clean
+
+
+def test_a_summary_says_what_a_stream_is_in_a_few_words() -> None:
+    markers = StreamDescription("m", "Markers", "s", "h", "u", 0.0, "string", 1)
+    signal = StreamDescription("exo", "EEG", "s", "h", "u", 512.5, "float32", 8)
+
+    assert markers.summary() == "m (Markers)"
+    assert signal.summary() == "exo (EEG, 8 ch, 512.5 Hz)"

@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from streams.chunk import Chunk, Event, SignalSpec
+from streams.clock import local_clock
+from streams.discovery import StreamDescription, find_one, find_streams
+from streams.errors import ConfigError, StreamError
+from streams.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal
+from streams.inlet import MarkerInlet, SignalInlet
+from streams.outlet import MarkerOutlet, SignalOutlet
+
+if TYPE_CHECKING:
+    from tests.streams.conftest import Sender
+
+Array = npt.NDArray[np.float64]
+CHANNELS = [{"label": f"c{i}", "unit": "uV", "type": "EEG"} for i in range(4)]
+
+
+def pull_samples(inlet: SignalInlet, n: int, *, timeout_s: float = 10.0) -> tuple[Array, Array]:
+    """Pull until that many samples have come, or none does."""
+    samples: list[Array] = []
+    times: list[Array] = []
+    while sum(map(len, times)) < n:
+        chunk = inlet.pull(timeout_s)
+        if not len(chunk):
+            break
+        samples.append(chunk.samples.copy())
+        times.append(chunk.times.copy())
+    return np.concatenate(samples), np.concatenate(times)
+
+
+def pull_events(inlet: MarkerInlet, n: int) -> list[Event]:
+    events: list[Event] = []
+    deadline = local_clock() + 10.0
+    while len(events) < n and local_clock() < deadline:
+        events += inlet.pull()
+    return events
+
+
+def test_a_headset_in_another_process_loses_and_doubles_no_sample() -> None:
+    source_id = f"headset-{uuid.uuid4()}"
+    source = SyntheticSignal(
+        n_channels=64, rate_hz=1000.0, noise_uv=5.0, counter_channel=63, duration_s=2.0
+    )
+    options = HeadsetOptions(source, source_id=source_id, chunk_samples=10, consumer_timeout_s=20.0)
+    with HeadsetProcess(options) as headset:
+        with SignalInlet(find_one(source_id=source_id, wait_s=10.0)) as inlet:
+            inlet.open(5.0)
+            samples, times = pull_samples(inlet, 2000)
+        start = headset.wait_until_playing(1.0)
+
+    np.testing.assert_array_equal(samples[:, 63], np.arange(2000))
+    np.testing.assert_array_equal(times, start + np.arange(2000) / 1000.0)
+    assert inlet.overruns == 0
+
+
+def test_ten_seconds_of_backlog_are_drained_in_whole_by_several_pulls(
+    shared_sender: Sender,
+) -> None:
+    stream = shared_sender.make(rate_hz=1000.0, n_channels=4, channels=CHANNELS)
+    with SignalInlet(stream) as inlet:
+        inlet.open(5.0)
+        start = shared_sender.count(stream, 10_000)
+        first = len(inlet.pull(10.0))
+        samples, times = pull_samples(inlet, 10_000 - first)
+
+        assert 0 < first < 10_000
+        np.testing.assert_array_equal(samples[:, 0], np.arange(first, 10_000))
+        np.testing.assert_array_equal(times, start + np.arange(first, 10_000) / 1000.0)
+        assert inlet.overruns == 0
+        assert inlet.warnings == []
+
+
+def test_a_buffer_that_overflows_is_seen(shared_sender: Sender) -> None:
+    stream = shared_sender.make(rate_hz=500.0, n_channels=4, channels=CHANNELS)
+    with SignalInlet(stream, max_buffer_s=1.0) as inlet:
+        inlet.open(5.0)
+        shared_sender.count(stream, 3000)
+        # What is newest arrives last: once it is here, the older samples are gone.
+        while inlet.buffered() < 500:
+            pass
+        samples, _ = pull_samples(inlet, 3000, timeout_s=1.0)
+
+        assert inlet.overruns > 0
+        assert "500 samples was full" in inlet.warnings[-1]
+        assert len(samples) < 3000
+        assert samples[-1, 0] == 2999
+
+
+@pytest.mark.parametrize(
+    "channel_format", ["float32", "double64", "int8", "int16", "int32", "int64"]
+)
+def test_every_numeric_format_comes_as_microvolts(
+    shared_sender: Sender, channel_format: str
+) -> None:
+    stream = shared_sender.make(
+        channel_format=channel_format,
+        channels=[{"label": "a", "unit": "mV"}, {"label": "b", "unit": "µV"}],
+    )
+    with SignalInlet(stream) as inlet:
+        inlet.open(5.0)
+        shared_sender.push(stream, [[1, -2], [3, 4]], [100.0, 100.5])
+        samples, times = pull_samples(inlet, 2)
+
+    assert samples.dtype == np.float64
+    np.testing.assert_array_equal(samples, [[1000.0, -2.0], [3000.0, 4.0]])
+    np.testing.assert_array_equal(times, [100.0, 100.5])
+    assert inlet.spec == SignalSpec(250.0, ("a", "b"))
+    assert inlet.warnings == []
+
+
+def test_channels_are_picked_by_label_in_the_order_asked_for(shared_sender: Sender) -> None:
+    stream = shared_sender.make(n_channels=4, channels=CHANNELS)
+    with SignalInlet(stream, channels=["c3", "c1"], units="mV") as inlet:
+        inlet.open(5.0)
+        shared_sender.push(stream, [[0, 1, 2, 3], [10, 11, 12, 13]], [1.0, 2.0])
+        samples, _ = pull_samples(inlet, 2)
+
+    assert inlet.n_channels == 2
+    assert inlet.spec.labels == ("c3", "c1")
+    np.testing.assert_array_equal(samples, [[3000.0, 1000.0], [13000.0, 11000.0]])
+
+
+def test_a_label_that_the_stream_lacks_is_an_error_that_lists_its_labels(
+    shared_sender: Sender,
+) -> None:
+    stream = shared_sender.make(n_channels=4, channels=CHANNELS)
+
+    with pytest.raises(ConfigError, match=r"no channel 'Oz'; found: c0, c1, c2, c3"):
+        SignalInlet(stream, channels=["Oz"])
+
+
+def test_a_stream_that_says_nothing_of_itself_is_used_with_warnings(
+    shared_sender: Sender,
+) -> None:
+    stream = shared_sender.make()
+    with SignalInlet(stream) as inlet:
+        assert inlet.spec.labels == ("1", "2")
+        assert inlet.spec.units == ("microvolts", "microvolts")
+        assert inlet.warnings == [
+            "the stream names no channels; they are called 1 to 2",
+            "1, 2: no unit is given; the samples are taken as microvolts",
+        ]
+
+
+def test_a_stream_found_without_details_is_asked_for_them(shared_sender: Sender) -> None:
+    stream = shared_sender.make(n_channels=4, channels=CHANNELS)
+    (brief,) = find_streams(source_id=stream.source_id, wait_s=5.0, minimum=1, details=False)
+
+    with SignalInlet(brief) as inlet:
+        assert brief.labels == ()
+        assert inlet.spec.labels == ("c0", "c1", "c2", "c3")
+
+
+@pytest.mark.parametrize(
+    ("name", "source_id", "warning"),
+    [
+        ("plain", "", "the stream has no source_id"),
+        ("the patient's", "some-id", "liblsl cannot recover a stream with an apostrophe"),
+    ],
+)
+def test_a_stream_that_cannot_be_found_again_is_said_to_be_so(
+    name: str, source_id: str, warning: str
+) -> None:
+    spec = SignalSpec(100.0, ("a",))
+    name = f"{name} {uuid.uuid4()}"
+    with (
+        SignalOutlet(spec, name=name, source_id=source_id),
+        SignalInlet(find_one(name=name, wait_s=5.0)) as inlet,
+    ):
+        assert inlet.warnings[0].startswith(warning)
+
+
+def test_a_pull_that_gets_nothing_ends_in_time_with_an_empty_chunk(
+    shared_sender: Sender,
+) -> None:
+    stream = shared_sender.make(n_channels=4, channels=CHANNELS)
+    with SignalInlet(stream, channels=["c0"]) as inlet:
+        inlet.open(5.0)
+        before = local_clock()
+        chunk = inlet.pull(0.1)
+        waited = local_clock() - before
+        at_once = inlet.pull(0.0)
+
+    assert isinstance(chunk, Chunk)
+    assert chunk.samples.shape == (0, 1)
+    assert at_once.samples.shape == (0, 1)
+    assert 0.09 < waited < 5.0
+
+
+def test_an_inlet_of_a_stream_that_ends_reports_it(sender: Sender) -> None:
+    stream = sender.make(n_channels=4, channels=CHANNELS)
+    with SignalInlet(stream, recover=False) as inlet:
+        inlet.open(5.0)
+        sender.process.kill()
+
+        with pytest.raises(StreamError, match=r"sent \(EEG, 4 ch, 250 Hz\) on .* was lost"):
+            pull_samples(inlet, 1)
+
+
+def test_a_closed_inlet_says_so(shared_sender: Sender) -> None:
+    stream = shared_sender.make(n_channels=4, channels=CHANNELS)
+    inlet = SignalInlet(stream)
+    inlet.close()
+    inlet.close()
+
+    with pytest.raises(StreamError, match="is closed"):
+        inlet.pull(0.0)
+
+
+def test_texts_are_no_signal() -> None:
+    key = str(uuid.uuid4())
+    with MarkerOutlet("m", key), pytest.raises(StreamError, match="sends texts"):
+        SignalInlet(find_one(source_id=key, wait_s=5.0))
+
+
+def test_the_chunks_of_two_pulls_share_their_memory(shared_sender: Sender) -> None:
+    stream = shared_sender.make(n_channels=4, channels=CHANNELS)
+    with SignalInlet(stream) as inlet:
+        inlet.open(5.0)
+        shared_sender.push(stream, [[1, 1, 1, 1]], [1.0])
+        first = inlet.pull(5.0)
+        shared_sender.push(stream, [[2, 2, 2, 2]], [2.0])
+        second = inlet.pull(5.0)
+
+    assert np.shares_memory(first.samples, second.samples)
+
+
+def test_the_clock_offset_of_another_host_is_added_to_every_time(shared_sender: Sender) -> None:
+    stream = shared_sender.make(n_channels=4, channels=CHANNELS)
+    with SignalInlet(stream) as inlet:
+        inlet.open(5.0)
+        assert inlet.clock_offset_s == 0.0
+        # There is but one clock here; this is what liblsl would have measured on another's.
+        inlet._connection.known_offset_s = -7.25
+        inlet._connection._offset_due = np.inf
+        shared_sender.push(stream, [[0, 0, 0, 0], [1, 1, 1, 1]], [100.0, 100.5])
+        _, times = pull_samples(inlet, 2)
+
+    assert inlet.clock_offset_s == -7.25
+    np.testing.assert_array_equal(times, [92.75, 93.25])
+
+
+# --- markers ---------------------------------------------------------------------------------
+
+
+def test_markers_of_text_and_json_come_as_events_at_their_times(shared_sender: Sender) -> None:
+    stream = shared_sender.make(kind="Markers", rate_hz=0.0, n_channels=1, channel_format="string")
+    texts: list[Any] = ["cue", '{"event": "trial_start", "target": "13 Hz"}', "{broken", "µ ✓", ""]
+    with MarkerInlet(stream) as inlet:
+        inlet.open(5.0)
+        assert inlet.pull() == []
+        shared_sender.push(stream, [[text] for text in texts], [10.0, 11.0, 12.5, 13.0, 14.0])
+        events = pull_events(inlet, 5)
+
+    assert events == [
+        Event(10.0, "cue"),
+        Event(11.0, "trial_start", {"target": "13 Hz"}),
+        Event(12.5, "{broken"),
+        Event(13.0, "µ ✓"),
+        Event(14.0, ""),
+    ]
+
+
+@pytest.mark.parametrize("channel_format", ["int32", "int16", "float32"])
+def test_markers_that_are_numbers_come_as_their_text(
+    shared_sender: Sender, channel_format: str
+) -> None:
+    stream = shared_sender.make(
+        kind="Markers", rate_hz=0.0, n_channels=1, channel_format=channel_format
+    )
+    with MarkerInlet(stream) as inlet:
+        inlet.open(5.0)
+        shared_sender.push(stream, [[7], [-1]], [1.0, 2.0])
+        events = pull_events(inlet, 2)
+
+    assert events == [Event(1.0, "7"), Event(2.0, "-1")]
+
+
+def test_many_markers_at_once_all_come_in_order(shared_sender: Sender) -> None:
+    stream = shared_sender.make(kind="Markers", rate_hz=0.0, n_channels=1, channel_format="string")
+    with MarkerInlet(stream) as inlet:
+        inlet.open(5.0)
+        shared_sender.push(stream, [[str(k)] for k in range(1000)], [1.0 + k for k in range(1000)])
+        events = pull_events(inlet, 1000)
+
+    assert [event.name for event in events] == [str(k) for k in range(1000)]
+
+
+def test_a_signal_is_no_stream_of_markers() -> None:
+    description = StreamDescription("exo", "EEG", "s", "h", "u", 250.0, "float32", 8)
+
+    with pytest.raises(StreamError, match="has 8 channels; markers have one"):
+        MarkerInlet(description)
