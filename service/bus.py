@@ -23,7 +23,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 _HEADER = struct.Struct("<BBHIQd")
 _MAX_OUTBOX_BYTES = 8 << 20
@@ -251,8 +251,8 @@ class LocalGatewayEnd(asyncio.Protocol):
         return end
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports do not derive from asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         for frame in self._reader.feed(data):

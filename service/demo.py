@@ -22,7 +22,7 @@ import numpy as np
 
 from decoders.intent import IdleIntent, Intent, SelectionIntent
 from decoders.metrics import accuracy_interval, itr_bits_per_min
-from decoders.ssvep.fbcca import FBCCASettings
+from decoders.ssvep.fbcca import FbccaSettings
 from service.client import Client
 from service.config import SessionConfig, load_config
 from service.schemas import GapMessage
@@ -69,6 +69,13 @@ class Score:
     intents: int = 0
     lost: int = 0
 
+    @property
+    def as_it_should_be(self) -> bool:
+        """Nothing was lost, and chance is no explanation (the 95 % interval lies above it)."""
+        right = sum(trial.right for trial in self.trials)
+        low, _ = accuracy_interval(right, len(self.trials))
+        return self.lost == 0 and (low > self.chance or right == len(self.trials))
+
     def summary(self) -> dict[str, Any]:
         """Give the figures, as ``volition demo --json`` prints them."""
         n = len(self.trials)
@@ -107,7 +114,7 @@ class Scorer:
 
     def __init__(self, config: SessionConfig) -> None:
         decoder = config.decoder
-        assert isinstance(decoder, FBCCASettings)
+        assert isinstance(decoder, FbccaSettings)
         self._labels = {target.freq_hz: target.label for target in decoder.targets}
         self._cues: list[Event] = []
         self._last_seq = 0
@@ -175,11 +182,12 @@ def run_demo(
         The session did not get to run, or fewer decisions came than trials were played.
     """
     options = HeadsetOptions(
-        recording=packaged_recordings()[recording],
+        packaged_recordings()[recording],
         source_id=_SOURCE_ID,
+        start_trial=0,
         trials=n_trials,
         skip_rest=True,
-        wait_for_consumers=True,
+        consumer_timeout_s=_START_S,
     )
     data = load_config(PRESET).model_dump(mode="json", by_alias=True)
     data["name"] = "demo"
@@ -196,9 +204,7 @@ def run_demo(
         client = stack.enter_context(Client(url))
         session = client.create_session(config)
         markers = MarkerInlet(
-            find_one(
-                name=None, type="Markers", source_id=f"{_SOURCE_ID}-markers", wait_s=_START_S
-            )
+            find_one(name=None, type="Markers", source_id=f"{_SOURCE_ID}-markers", wait_s=_START_S)
         )
         stack.callback(markers.close)
         markers.open(_START_S)

@@ -59,10 +59,11 @@ class WorkerOrder:
 
 def run_worker(sock: socket.socket, order: WorkerOrder) -> None:
     """Be a worker until told to stop, until the gateway is gone, or until it cannot go on."""
-    # Ctrl-C reaches the whole terminal; the gateway decides when a worker ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     link = LocalWorkerEnd(sock)
     worker = Worker(link, order)
+    # Ctrl-C reaches the whole terminal; the gateway decides when a worker ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: worker.end())
     try:
         worker.run()
     except Exception as error:  # noqa: BLE001 - the process's outermost loop: report, then end
@@ -123,6 +124,10 @@ class Worker:
             return
         self._say(SessionState.STOPPED, "asked to stop")
 
+    def end(self) -> None:
+        """Have the loop end at its next turn."""
+        self._stopping = True
+
     def report_crash(self, error: Exception) -> None:
         """Tell the gateway why this process is about to end."""
         reason = f"worker crashed: {type(error).__name__}: {error}"
@@ -143,10 +148,13 @@ class Worker:
             marker_description = self._look_for(self._config.markers)
             if marker_description is None:
                 return None
-        inlet = SignalInlet(description, channels=stream.channels, units=stream.units)
+        inlet = SignalInlet(
+            description, channels=stream.channels, units=stream.units, recover=False
+        )
         inlet.open(_OPEN_S)
         if marker_description is not None:
-            self._markers = MarkerInlet(marker_description)
+            self._markers = MarkerInlet(marker_description, recover=False)
+            self._markers.open(_OPEN_S)
         self._warnings = list(inlet.warnings)
         self._description = description
         self._prepare(inlet)
@@ -312,7 +320,7 @@ class Worker:
         }
 
     def _do_stop(self, command: dict[str, Any]) -> None:
-        self._stopping = True
+        self.end()
 
     def _do_marker(self, command: dict[str, Any]) -> None:
         self._pending_events.append(Event(command["time"], command["name"], command["data"]))
