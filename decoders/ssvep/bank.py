@@ -1,6 +1,6 @@
 """Sub-bands of the signal, filtered as it comes.
 
-The harmonics of a flicker lie at its multiples, and noise falls with frequency: band-passes that
+The harmonics of a flicker lie at its multiples, and noise falls with frequency: sub-bands that
 start ever higher and end at the same upper edge let each harmonic be weighed apart (design M3 of
 Chen et al., J. Neural Eng. 12:046008, 2015). The filters are causal and carry their state over
 the whole signal, so the start of a window needs no padding and no window is filtered twice.
@@ -52,6 +52,9 @@ def sub_band_weights(n_subbands: int) -> FloatArray:
 class FilterBank:
     """Causal band-passes side by side over one signal.
 
+    A shared low-pass before a high-pass for each band was tried: it takes as long, since a
+    recursion waits for its own last sample and the further sections run in that wait.
+
     Parameters
     ----------
     edges
@@ -71,10 +74,6 @@ class FilterBank:
             for band in edges
         ]
 
-    @property
-    def n_bands(self) -> int:
-        return len(self._bands)
-
     def reset(self) -> None:
         self._hold.reset()
         for band in self._bands:
@@ -88,10 +87,11 @@ class FilterBank:
         rows : ndarray, shape (n_channels, n_samples)
             The signal; what is missing is filled in place.
         out : ndarray, shape (n_bands, n_channels, n_samples), C-contiguous
-            Receives each band; held values, not NaN, where samples were missing.
+            Receives each band; where samples were missing, what follows from the last good ones.
         """
         missing = self._hold.fill(rows)
+        starts = self._hold.starts
         for band, filtered in zip(self._bands, out, strict=True):
             filtered[...] = rows
-            band.run(filtered, self._hold.starts)
+            band.run(filtered, starts)
         return missing

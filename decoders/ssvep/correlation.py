@@ -58,6 +58,19 @@ def turn(cross: FloatArray, radians: FloatArray, n_samples: int) -> None:
     waves[:, :, 1] = cosine * waves[:, :, 1] - sine * before
 
 
+def noise_edge(n_channels: int, n_references: int, n_samples: float) -> float:
+    """Give the squared canonical correlation that independent signals tend to at most.
+
+    Upper edge of the limit of Wachter, Ann. Statist. 8:937, 1980 (see also Johnstone, Ann. Statist.
+    36:2638, 2008): with p = n_channels / n_samples and q = n_references / n_samples it is
+    (sqrt(p (1 - q)) + sqrt(q (1 - p)))^2, and 1 when p + q reaches 1.
+    """
+    p, q = n_channels / n_samples, n_references / n_samples
+    if p + q >= 1:
+        return 1.0
+    return float((np.sqrt(p * (1 - q)) + np.sqrt(q * (1 - p))) ** 2)
+
+
 class Moments:
     """Sums over some samples of a filtered signal.
 

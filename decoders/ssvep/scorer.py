@@ -1,0 +1,109 @@
+"""Scores of a window of filtered samples: what a live decoder and a batch share.
+
+A window is summed in pieces of one length, in order, so that the sums, and the scores, have the
+same bits whether the pieces came one by one or all at once.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from decoders.ssvep.bank import sub_band_weights
+from decoders.ssvep.correlation import (
+    Moments,
+    ReferenceFactor,
+    noise_edge,
+    phases,
+    references,
+    squared_correlations,
+)
+from streams.chunk import FloatArray
+
+
+class WindowScorer:
+    """Weighed sum over the sub-bands of squared canonical correlations.
+
+    Parameters
+    ----------
+    freqs_hz
+        Flicker frequency of each target.
+    n_harmonics
+        Harmonics of it in the references.
+    edges
+        Lower and upper edge of each sub-band, Hz.
+    window_samples, piece_samples
+        Length of a window and of the pieces in which it is summed.
+    rate_hz, n_channels
+        The signal.
+
+    Attributes
+    ----------
+    noise_score : float
+        Score that a signal without flicker hardly exceeds: the edge that the largest of many
+        chance correlations tends to (see `noise_edge`), each sub-band holding as many independent
+        samples as its width and the window's length allow.
+    """
+
+    def __init__(
+        self,
+        freqs_hz: FloatArray,
+        n_harmonics: int,
+        edges: list[tuple[float, float]],
+        *,
+        window_samples: int,
+        piece_samples: int,
+        rate_hz: float,
+        n_channels: int,
+    ) -> None:
+        self.n_channels = n_channels
+        self.n_bands = len(edges)
+        self.window_samples = window_samples
+        self.piece_samples = piece_samples
+        self.weights = sub_band_weights(len(edges))
+        self.radians = phases(freqs_hz, n_harmonics, rate_hz)
+        self.factor = ReferenceFactor(self.radians, 0, window_samples)
+        waves = references(self.radians, 0, window_samples)
+        self._n_references = len(waves) - 1
+        #: The references, piece by piece.
+        self.waves = [
+            np.ascontiguousarray(waves[:, start : start + piece_samples])
+            for start in range(0, window_samples, piece_samples)
+        ]
+        window_s = window_samples / rate_hz
+        self.noise_score = math.fsum(
+            weight * noise_edge(n_channels, 2 * n_harmonics, 2 * (high - low) * window_s)
+            for weight, (low, high) in zip(self.weights.tolist(), edges, strict=True)
+        )
+
+    def new_moments(self, flat: FloatArray | None = None) -> Moments:
+        """Make sums of this scorer's shape; see `Moments`."""
+        return Moments(self.n_bands, self.n_channels, self._n_references, flat)
+
+    def scores(self, moments: Moments, factor: ReferenceFactor | None = None) -> FloatArray:
+        """Give the score of each target, shape (n_targets,).
+
+        ``factor`` says from where the references were counted; from the window's start when None.
+        """
+        result: FloatArray = self.weights @ squared_correlations(moments, factor or self.factor)
+        return result
+
+    def scores_of(self, filtered: FloatArray) -> FloatArray:
+        """Score one window of filtered samples.
+
+        Parameters
+        ----------
+        filtered : ndarray, shape (n_bands, n_channels, window_samples)
+
+        Returns
+        -------
+        ndarray, shape (n_targets,)
+        """
+        total, piece = self.new_moments(), self.new_moments()
+        for number, waves in enumerate(self.waves):
+            start = number * self.piece_samples
+            # Laid out anew: the same sums in the same order wherever the samples came from.
+            piece.measure(filtered[:, :, start : start + waves.shape[1]].copy(order="C"), waves)
+            total.flat += piece.flat
+        return self.scores(total)

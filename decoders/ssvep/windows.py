@@ -1,0 +1,317 @@
+"""Windows of a filtered signal, scored as they end: after markers, or every step.
+
+Both kinds count samples and nothing else: where a window begins and ends, in which pieces it is
+summed and in which order follows from the number of samples seen, so that a signal cut into other
+chunks gives the same bits. Times are asked only for the first sample at or after a marker's time.
+Samples wait unfiltered until a piece is complete or a decision is due; most calls only copy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from decoders.ssvep.bank import FilterBank
+from decoders.ssvep.correlation import Moments, ReferenceFactor, turn
+from decoders.ssvep.scorer import WindowScorer
+from streams.chunk import Chunk, FloatArray
+
+#: How long after the end of its window a marker may still come and be answered.
+LATE_S = 2.0
+#: How long after its due time the first sample of a window may lie, at most. More means that the
+#: samples of that time were never seen.
+LARGEST_LAG_S = 0.05
+#: Open windows that are summed as they come; more of them overlap, and are summed at their end.
+SUMMED_AS_THEY_COME = 8
+
+
+class Scored(NamedTuple):
+    """A window that has ended.
+
+    Attributes
+    ----------
+    t_sample
+        LSL time of its last sample, seconds.
+    t_trigger
+        LSL time of the marker that asked for it, None when none did.
+    scores : ndarray, shape (n_targets,)
+        None when a sample of the window is missing.
+    """
+
+    t_sample: float
+    t_trigger: float | None
+    scores: FloatArray | None
+
+
+class Windows(Protocol):
+    """What the decoder knows of either kind."""
+
+    @property
+    def open_windows(self) -> int:
+        """How many windows have been asked for and not ended."""
+
+    def reset(self) -> None: ...
+
+    def ask(self, onset: float, due: float) -> None:
+        """Take the marker of ``onset``, whose window begins at ``due``."""
+
+    def feed(self, chunk: Chunk) -> list[Scored]:
+        """Take the next samples; give the windows that ended, in order."""
+
+
+class SlidingWindows:
+    """A window of whole steps that ends with each step.
+
+    Steps are counted in rounds of as many as a window has. Row r of ``_rows`` holds step r of this
+    round or, where this round has not come yet, the sum of steps r to the last of the round
+    before. The window that ends with step r is then the running sum of this round plus row r + 1:
+    one addition whatever its length, and no subtraction, so that an artifact that has left the
+    window leaves nothing behind. (It is the sliding aggregation by two stacks, on a fixed grid.)
+
+    The running sum counts its references from the start of this round. A row is turned to the
+    start of the next round when it is made, for that is where it will be read.
+    """
+
+    def __init__(self, scorer: WindowScorer, bank: FilterBank) -> None:
+        self._scorer, self._bank = scorer, bank
+        self._step = scorer.piece_samples
+        self._n_steps = len(scorer.waves)
+        self._pending = np.empty((scorer.n_channels, self._step))
+        self._filtered = np.empty((scorer.n_bands, scorer.n_channels, self._step))
+        self._sum, self._window = scorer.new_moments(), scorer.new_moments()
+        self._rows = np.empty((self._n_steps, self._sum.flat.size))
+        self._row_moments = [scorer.new_moments(row) for row in self._rows]
+        self._factors = [
+            ReferenceFactor(
+                scorer.radians, (row + 1 - self._n_steps) * self._step, scorer.window_samples
+            )
+            for row in range(self._n_steps)
+        ]
+        self._missing = np.zeros(self._n_steps, dtype=bool)
+        self.reset()
+
+    @property
+    def open_windows(self) -> int:
+        return 0
+
+    def reset(self) -> None:
+        self._n_pending = 0
+        self._n_done = 0
+        self._suffixes_due = False
+        self._missing[:] = False
+
+    def ask(self, onset: float, due: float) -> None:
+        """Markers ask for nothing here."""
+
+    def feed(self, chunk: Chunk) -> list[Scored]:
+        if self._suffixes_due:
+            self._sum_suffixes()
+        n_samples = len(chunk)
+        room = self._step - self._n_pending
+        rows = chunk.samples.T
+        if n_samples < room:  # most calls end here
+            self._pending[:, self._n_pending : self._n_pending + n_samples] = rows
+            self._n_pending += n_samples
+            return []
+        ended: list[Scored] = []
+        position = 0
+        while position + room <= n_samples:
+            self._pending[:, self._n_pending :] = rows[:, position : position + room]
+            position += room
+            room, self._n_pending = self._step, 0
+            if self._suffixes_due:
+                self._sum_suffixes()
+            scores = self._take_step()
+            if self._n_done >= self._n_steps:
+                ended.append(Scored(float(chunk.times[position - 1]), None, scores))
+        self._n_pending = n_samples - position
+        self._pending[:, : self._n_pending] = rows[:, position:]
+        return ended
+
+    def _take_step(self) -> FloatArray | None:
+        """Filter and sum the pending step; score the window that ends with it."""
+        row = self._n_done % self._n_steps
+        last = row == self._n_steps - 1
+        self._missing[row] = self._bank.run(self._pending, self._filtered) is not None
+        moments = self._row_moments[row]
+        moments.measure(self._filtered, self._scorer.waves[row])
+        if row == 0:
+            self._sum.flat[:] = moments.flat
+        else:
+            self._sum.flat += moments.flat
+        turn(moments.cross, self._scorer.radians, self._scorer.window_samples)
+        self._n_done += 1
+        self._suffixes_due = last
+        if self._n_done < self._n_steps or self._missing.any():
+            return None
+        if last:
+            return self._scorer.scores(self._sum, self._factors[row])
+        np.add(self._sum.flat, self._rows[row + 1], out=self._window.flat)
+        return self._scorer.scores(self._window, self._factors[row])
+
+    def _sum_suffixes(self) -> None:
+        """Make each row of the round that is full the sum of itself and all later ones.
+
+        Done when the next samples come, not while the round's last decision is awaited.
+        """
+        for row in range(self._n_steps - 2, -1, -1):
+            self._rows[row] += self._rows[row + 1]
+        self._suffixes_due = False
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class _Window:
+    """A window that a marker asked for: its first sample, and the sums over what has come."""
+
+    onset: float
+    start: int
+    moments: Moments | None = None
+    n_summed: int = 0  # pieces
+
+
+class TriggeredWindows:
+    """One window for each marker, from the first sample at or after its due time.
+
+    Filtered samples are kept in a ring that is longer than a window, so that a marker may come
+    after its samples. An open window is summed piece by piece as they come: when it ends, no more
+    than its last piece is left to do.
+    """
+
+    def __init__(self, scorer: WindowScorer, bank: FilterBank, rate_hz: float) -> None:
+        self._scorer, self._bank = scorer, bank
+        self._piece = scorer.piece_samples
+        self._largest_lag_s = max(LARGEST_LAG_S, 2 / rate_hz)
+        self._capacity = self.ring_samples(scorer.window_samples, self._piece, rate_hz)
+        self._ring = np.empty((scorer.n_bands, scorer.n_channels, self._capacity))
+        self._times = np.empty(self._capacity)
+        self._bad = np.zeros(self._capacity, dtype=bool)
+        self._pending = np.empty((scorer.n_channels, self._piece))
+        self._scratch = scorer.new_moments()
+        self.reset()
+
+    @staticmethod
+    def ring_samples(window_samples: int, piece_samples: int, rate_hz: float) -> int:
+        """Give how many samples are kept."""
+        return window_samples + piece_samples + round(LATE_S * rate_hz)
+
+    @property
+    def open_windows(self) -> int:
+        return len(self._waiting) + len(self._windows)
+
+    def reset(self) -> None:
+        self._n_taken = 0  # samples seen
+        self._n_filtered = 0  # of them filtered; the rest is pending
+        self._newest = -np.inf  # time of the newest sample
+        self._waiting: list[tuple[float, float]] = []  # due and onset, samples not yet seen
+        self._next_due = np.inf
+        self._windows: list[_Window] = []  # by start
+        self._next_end = np.inf  # count of samples at which the next window ends
+        self._lost: list[float] = []  # onsets whose samples are gone, or never were
+
+    def ask(self, onset: float, due: float) -> None:
+        self._waiting.append((due, onset))
+        self._next_due = min(self._next_due, due)
+
+    def feed(self, chunk: Chunk) -> list[Scored]:
+        ended: list[Scored] = []
+        if self._newest >= self._next_due:  # a marker that came after its samples
+            self._open_windows()
+            self._end_windows(ended)
+        n_samples, position = len(chunk), 0
+        while position < n_samples:
+            n_pending = self._n_taken - self._n_filtered
+            take = min(n_samples - position, self._piece - n_pending)
+            until = position + take
+            self._pending[:, n_pending : n_pending + take] = chunk.samples[position:until].T
+            at = self._n_taken % self._capacity
+            if at + take <= self._capacity:
+                self._times[at : at + take] = chunk.times[position:until]
+            else:
+                self._times[self._places(self._n_taken, take)] = chunk.times[position:until]
+            self._n_taken += take
+            self._newest = chunk.times[until - 1]
+            position = until
+            if self._newest >= self._next_due:
+                self._open_windows()
+            if n_pending + take == self._piece or self._n_taken >= self._next_end or self._lost:
+                self._end_windows(ended)
+        return ended
+
+    def _places(self, first: int, n_samples: int) -> npt.NDArray[np.intp]:
+        """Give where samples ``first`` and on lie in the ring."""
+        return np.arange(first, first + n_samples) % self._capacity
+
+    def _open_windows(self) -> None:
+        """Find the first sample of each window that is due."""
+        n_kept = min(self._n_taken, self._capacity)
+        oldest = self._n_taken - n_kept
+        times = self._times[self._places(oldest, n_kept)]
+        waiting: list[tuple[float, float]] = []
+        for due, onset in self._waiting:
+            if times[-1] < due:
+                waiting.append((due, onset))
+                continue
+            first = int(np.searchsorted(times, due))
+            if times[first] - due > self._largest_lag_s:
+                self._lost.append(onset)
+            else:
+                self._windows.append(_Window(onset, oldest + first))
+        self._waiting = waiting
+        self._next_due = min((due for due, _ in waiting), default=np.inf)
+        self._windows.sort(key=lambda window: window.start)
+        self._find_next_end()
+
+    def _find_next_end(self) -> None:
+        if self._windows:
+            self._next_end = self._windows[0].start + self._scorer.window_samples
+        else:
+            self._next_end = np.inf
+
+    def _end_windows(self, ended: list[Scored]) -> None:
+        """Filter what is pending, sum what open windows can take, score those that are full."""
+        self._filter_pending()
+        ended.extend(Scored(float(self._newest), onset, None) for onset in self._lost)
+        self._lost.clear()
+        for window in self._windows[:SUMMED_AS_THEY_COME]:
+            self._sum_pieces(window)
+        while self._n_taken >= self._next_end:
+            window = self._windows.pop(0)
+            last = window.start + self._scorer.window_samples - 1
+            t_sample = float(self._times[last % self._capacity])
+            ended.append(Scored(t_sample, window.onset, self._scores(window)))
+            self._find_next_end()
+
+    def _filter_pending(self) -> None:
+        n_pending = self._n_taken - self._n_filtered
+        if not n_pending:
+            return
+        rows = self._pending[:, :n_pending].copy()
+        filtered = np.empty((self._scorer.n_bands, *rows.shape))
+        missing = self._bank.run(rows, filtered)
+        places = self._places(self._n_filtered, n_pending)
+        self._ring[:, :, places] = filtered
+        self._bad[places] = False if missing is None else missing.any(axis=0)
+        self._n_filtered = self._n_taken
+
+    def _sum_pieces(self, window: _Window) -> None:
+        """Add to the window's sums each piece of it that is complete."""
+        if window.moments is None:
+            window.moments = self._scorer.new_moments()
+        for waves in self._scorer.waves[window.n_summed :]:
+            first, n_samples = window.start + window.n_summed * self._piece, waves.shape[1]
+            if first + n_samples > self._n_filtered:
+                return
+            filtered = np.ascontiguousarray(self._ring[:, :, self._places(first, n_samples)])
+            self._scratch.measure(filtered, waves)
+            window.moments.flat += self._scratch.flat
+            window.n_summed += 1
+
+    def _scores(self, window: _Window) -> FloatArray | None:
+        if self._bad[self._places(window.start, self._scorer.window_samples)].any():
+            return None
+        self._sum_pieces(window)
+        assert window.moments is not None
+        return self._scorer.scores(window.moments)
