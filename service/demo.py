@@ -8,9 +8,6 @@ asked to look at; only the scorer does, which listens to the markers of the head
 from __future__ import annotations
 
 import contextlib
-import json
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +22,7 @@ from decoders.metrics import accuracy_interval, itr_bits_per_min
 from decoders.ssvep.fbcca import FbccaSettings
 from service.client import Client
 from service.config import SessionConfig, load_config
+from service.launch import running_service
 from service.schemas import GapMessage
 from streams import lsl
 from streams.chunk import Event
@@ -199,7 +197,7 @@ def run_demo(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="volition-demo-")))
         lsl.loopback_config(folder)
         on_say("starting the service, the headset and a session")
-        url = stack.enter_context(running_service())
+        url = stack.enter_context(running_service()).url
         stack.enter_context(HeadsetProcess(options))
         client = stack.enter_context(Client(url))
         session = client.create_session(config)
@@ -244,27 +242,3 @@ def _follow(
     raise SessionError(
         f"the session ended after {len(scorer.score.trials)} of {n_trials} decisions"
     )
-
-
-@contextlib.contextmanager
-def running_service(*arguments: str) -> Iterator[str]:
-    """Run ``volition serve`` in a process of its own; give its address."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "service.cli", "serve"),
-            *("--port", "0", "--json", "--log-level", "warning"),
-            *arguments,
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        if not line:
-            raise SessionError(f"the service ended at once, with exit code {process.wait()}")
-        yield json.loads(line)["url"]
-    finally:
-        process.terminate()
-        process.wait()
-        process.stdout.close()

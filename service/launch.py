@@ -1,0 +1,54 @@
+"""A service in a process of its own, for whoever needs one for a while."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from streams.errors import SessionError
+
+
+class RunningService(NamedTuple):
+    """Where it listens, and its process."""
+
+    url: str
+    pid: int
+
+
+@contextlib.contextmanager
+def running_service(*arguments: str) -> Iterator[RunningService]:
+    """Run ``volition serve`` on a free port in a process of its own, while the block lasts.
+
+    Parameters
+    ----------
+    *arguments
+        Further arguments of ``volition serve``.
+
+    Raises
+    ------
+    SessionError
+        It ended before it was ready; why is on stderr.
+    """
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "service.cli", "serve"),
+            *("--port", "0", "--json", "--log-level", "warning"),
+            *arguments,
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        if not line:
+            raise SessionError(f"the service ended at once, with exit code {process.wait()}")
+        yield RunningService(json.loads(line)["url"], process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
