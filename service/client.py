@@ -137,7 +137,7 @@ class Client:
     """
 
     def __init__(self, url: str = DEFAULT_URL) -> None:
-        self._url = url
+        self.url = url
         self._http = httpx.Client(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
 
     def __enter__(self) -> Client:
@@ -153,7 +153,7 @@ class Client:
         try:
             response = self._http.request(**call.arguments())
         except httpx.TransportError as error:
-            raise UnreachableError(f"no service answers at {self._url}: {error}") from None
+            raise UnreachableError(f"no service answers at {self.url}: {error}") from None
         return call.read(response, accept)
 
     def health(self) -> Health:
@@ -203,7 +203,7 @@ class Client:
         max_rate: float | None = None,
     ) -> Iterator[Iterator[ServerMessage]]:
         """Open the socket; the iterator ends when the service closes it."""
-        url = _socket_url(self._url, id, {"after": after, "kinds": kinds, "max_rate": max_rate})
+        url = _socket_url(self.url, id, {"after": after, "kinds": kinds, "max_rate": max_rate})
         with websockets.sync.client.connect(
             url,
             subprotocols=[websockets.Subprotocol(PROTOCOL)],
@@ -224,7 +224,7 @@ class AsyncClient:
     """The async client; the same calls as `Client`."""
 
     def __init__(self, url: str = DEFAULT_URL) -> None:
-        self._url = url
+        self.url = url
         self._http = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
 
     async def __aenter__(self) -> AsyncClient:
@@ -240,7 +240,7 @@ class AsyncClient:
         try:
             response = await self._http.request(**call.arguments())
         except httpx.TransportError as error:
-            raise UnreachableError(f"no service answers at {self._url}: {error}") from None
+            raise UnreachableError(f"no service answers at {self.url}: {error}") from None
         return call.read(response, accept)
 
     async def health(self) -> Health:
@@ -290,7 +290,7 @@ class AsyncClient:
         max_rate: float | None = None,
     ) -> AsyncIterator[AsyncIterator[ServerMessage]]:
         """Open the socket; the iterator ends when the service closes it."""
-        url = _socket_url(self._url, id, {"after": after, "kinds": kinds, "max_rate": max_rate})
+        url = _socket_url(self.url, id, {"after": after, "kinds": kinds, "max_rate": max_rate})
         async with websockets.asyncio.client.connect(
             url,
             subprotocols=[websockets.Subprotocol(PROTOCOL)],
