@@ -221,18 +221,18 @@ def _ask(info: Any, timeout_s: float) -> StreamDescription:
     """Ask one stream for its description and its clock; what does not come in time is left out."""
     pylsl = lsl.in_use()
     deadline = time.monotonic() + timeout_s
-    # Without recovery: an inlet that is torn down while it recovers can abort the process.
-    inlet = pylsl.StreamInlet(info, max_buflen=1, recover=False)
-    detailed, offset = info, None
-    complete = False
+    detailed, offset, complete = info, None, False
     try:
+        # Without recovery: an inlet that is torn down while it recovers can abort the process.
+        inlet = pylsl.StreamInlet(info, max_buflen=1, recover=False)
         detailed = inlet.info(timeout=max(0.05, deadline - time.monotonic()))
         complete = True
         offset = clean_offset(
             inlet.time_correction(timeout=max(0.05, deadline - time.monotonic())),
             same_host=info.hostname() == socket.gethostname(),
         )
-    except (pylsl.util.TimeoutError, pylsl.util.LostError):
+    except RuntimeError:
+        # The root of pylsl's errors: no answer in time, or the stream went away meanwhile.
         pass
     return _describe(detailed, clock_offset_s=offset, complete=complete)
 
@@ -272,8 +272,12 @@ def _describe(
 
 
 def _channels(xml: str) -> Iterator[dict[str, str]]:
-    # The document was serialised by liblsl, whose parser drops document type declarations, so
-    # there are no entities to expand.
-    root = ET.fromstring(xml)  # noqa: S314 - as the line above says
+    try:
+        # The document was serialised by liblsl, whose parser drops document type declarations,
+        # so there are no entities to expand.
+        root = ET.fromstring(xml)  # noqa: S314 - as the line above says
+    except ET.ParseError:
+        # A control character in a label, which liblsl passes on: as good as no description.
+        return
     for channel in root.iterfind("desc/channels/channel"):
         yield {key: (channel.findtext(key) or "").strip() for key in ("label", "unit", "type")}

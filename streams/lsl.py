@@ -136,7 +136,7 @@ def settings_text(
     port_range
         Ports from 16572 on that outlets take, one or two each. LSL's default of 32 is too few
         for a machine with more streams than that: those beyond it get a random port, where known
-        peers are not asked.
+        peers are not asked. Hosts that are each other's known peers need the same range.
     """
     if scope not in SCOPES:
         raise ConfigError(

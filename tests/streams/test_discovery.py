@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import pickle
+import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import pylsl
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -14,7 +16,9 @@ from hypothesis import strategies as st
 from streams.chunk import SignalSpec
 from streams.clock import local_clock
 from streams.discovery import (
+    DETAILS_TIMEOUT_S,
     StreamDescription,
+    _with_details,
     clean_offset,
     find_one,
     find_streams,
@@ -175,6 +179,42 @@ def test_a_stream_of_another_process_is_described_with_odd_units(shared_sender: 
     assert found.labels == ("A & B", "<C>", "")
     assert found.units == ("", "µV", "")
     assert found.kinds == ()
+
+
+def test_a_stream_whose_description_is_broken_does_not_hide_the_others(
+    shared_sender: Sender,
+) -> None:
+    broken = shared_sender.make(channels=[{"label": "\x01"}, {"label": "b"}])
+    sound = shared_sender.make(channels=[{"label": "a"}, {"label": "b"}])
+
+    assert broken.labels == ()
+    assert sound.labels == ("a", "b")
+
+
+def test_a_stream_of_a_thousand_channels_is_described_in_full(shared_sender: Sender) -> None:
+    labels = [f"electrode {k}" for k in range(1024)]
+    found = shared_sender.make(
+        rate_hz=30_000.0, n_channels=1024, channels=[{"label": label} for label in labels]
+    )
+
+    assert found.labels == tuple(labels)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs a signal that stops a process")
+def test_a_process_that_hangs_costs_a_search_no_more_than_its_time(sender: Sender) -> None:
+    key = str(uuid.uuid4())
+    sender.make(source_id=key)
+    (info,) = pylsl.resolve_byprop("source_id", key, 1, 5.0)
+    sender.process.send_signal(signal.SIGSTOP)
+    before = local_clock()
+    try:
+        (found,) = _with_details([info])
+    finally:
+        sender.process.send_signal(signal.SIGCONT)
+
+    assert not found.detailed
+    assert found.clock_offset_s is None
+    assert local_clock() - before < DETAILS_TIMEOUT_S + 2.0
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -202,6 +203,43 @@ def test_an_inlet_of_a_stream_that_ends_reports_it(sender: Sender) -> None:
 
         with pytest.raises(StreamError, match=r"sent \(EEG, 4 ch, 250 Hz\) on .* was lost"):
             pull_samples(inlet, 1)
+
+
+@pytest.mark.slow
+def test_an_inlet_that_recovers_goes_on_with_the_next_life_of_its_stream() -> None:
+    key = f"restarts-{uuid.uuid4()}"
+    options = HeadsetOptions(SyntheticSignal(n_channels=2, counter_channel=0), source_id=key)
+    with HeadsetProcess(options) as first:
+        inlet = SignalInlet(find_one(source_id=key, wait_s=10.0))
+        inlet.open(5.0)
+        pull_samples(inlet, 100)
+        first.stop()
+    with HeadsetProcess(options) as second:
+        start = second.wait_until_playing(10.0)
+        times = np.zeros(0)
+        while len(times) == 0 or times[-1] < start:
+            _, times = pull_samples(inlet, 100, timeout_s=20.0)
+        inlet.close()
+
+    assert times[-1] >= start
+    assert inlet.clock_offset_s == 0.0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs a signal that stops a process")
+def test_a_sender_that_hangs_gives_empty_chunks_and_then_all_it_sent(sender: Sender) -> None:
+    stream = sender.make(n_channels=4, channels=CHANNELS)
+    with SignalInlet(stream, recover=False) as inlet:
+        inlet.open(5.0)
+        sender.count(stream, 100)
+        pull_samples(inlet, 100)
+        sender.process.send_signal(signal.SIGSTOP)
+        hung = inlet.pull(0.3)
+        sender.process.send_signal(signal.SIGCONT)
+        sender.count(stream, 100, first=100)
+        samples, _ = pull_samples(inlet, 100)
+
+    assert len(hung) == 0
+    np.testing.assert_array_equal(samples[:, 0], np.arange(100, 200))
 
 
 def test_a_closed_inlet_says_so(shared_sender: Sender) -> None:
