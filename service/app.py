@@ -213,6 +213,7 @@ def view(session: Session) -> SessionView:
         reason=now.reason,
         since_utc=now.utc,
         epoch=session.epoch,
+        worker_pid=session.process.pid if session.process else None,
         last_seq=session.hub.last_seq,
         stream=StreamView.model_validate(session.stream) if session.stream else None,
         warnings=session.warnings,

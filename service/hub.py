@@ -52,7 +52,7 @@ class Subscription:
     kinds
         Codes of the intents wanted; None for all.
     max_queued
-        Bound of the queue, items.
+        Bound of the queue, intents.
     """
 
     def __init__(self, kinds: frozenset[IntentCode] | None, max_queued: int) -> None:
@@ -61,6 +61,7 @@ class Subscription:
         self._items: deque[Item] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
+        self._queued = 0  # intents among the items
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -73,10 +74,13 @@ class Subscription:
         if isinstance(item, Frame) and item.type is FrameType.INTENT:
             if self._kinds is not None and item.intent_code not in self._kinds:
                 return
-            if len(self._items) >= self._max_queued and not self._conflate():
+            if self._queued >= self._max_queued:
+                self._conflate()
+            if self._queued >= self._max_queued:
                 self._items.clear()
                 self.end("too slow: the queue is full of intents that may not be conflated")
                 return
+            self._queued += 1
         self._items.append(item)
         self._wake()
 
@@ -95,26 +99,28 @@ class Subscription:
                 await self._waiter
             finally:
                 self._waiter = None
-        return self._items.popleft()
+        item = self._items.popleft()
+        if isinstance(item, Frame) and item.type is FrameType.INTENT:
+            self._queued -= 1
+        return item
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _conflate(self) -> bool:
+    def _conflate(self) -> None:
         """Drop every continuous intent that is queued; the newest is about to be added."""
         kept: deque[Item] = deque()
         for item in self._items:
             if isinstance(item, Frame) and item.intent_code in _CONTINUOUS:
                 self.dropped += 1
+                self._queued -= 1
                 self._note_dropped(kept, Gap(item.seq, item.seq))
             elif isinstance(item, Gap):
                 self._note_dropped(kept, item)
             else:
                 kept.append(item)
-        made_room = len(kept) < self._max_queued
         self._items = kept
-        return made_room
 
     def _note_dropped(self, kept: deque[Item], gap: Gap) -> None:
         """Put a gap in the place of what was dropped, as part of the one before if they touch."""

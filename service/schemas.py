@@ -73,6 +73,7 @@ class SessionView(_Model):
     reason: str
     since_utc: float
     epoch: int = Field(description="Lives of the worker so far.")
+    worker_pid: int | None = Field(description="Process of the worker; null when there is none.")
     last_seq: int
     stream: StreamView | None = Field(description="The stream in use, once it was found.")
     warnings: list[str]

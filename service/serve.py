@@ -57,6 +57,7 @@ class _Server(uvicorn.Server):
         app = self.config.app
         for config in self._sessions:
             await app.state.supervisor.create(config)  # type: ignore[union-attr]  # our own app
+        app.state.supervisor.prepare_spare()  # type: ignore[union-attr]  # as above
         # What serving made so far stays; later collections have less to look at.
         gc.collect()
         gc.freeze()

@@ -14,12 +14,12 @@ import json
 import multiprocessing
 import os
 import secrets
+import socket
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -183,20 +183,21 @@ class Supervisor:
     ----------
     max_sessions
         More than so many live sessions are refused.
-    spawn
-        Starts the worker process on its end of the bus; replaced in tests.
     """
 
-    def __init__(
-        self,
-        max_sessions: int = 64,
-        spawn: Callable[[Any, WorkerOrder], BaseProcess] | None = None,
-    ) -> None:
+    def __init__(self, max_sessions: int = 64) -> None:
         self.sessions: dict[str, Session] = {}
         self._max_sessions = max_sessions
-        self._spawn = spawn or _spawn
         self._closing = False
         self._tasks: set[asyncio.Task[None]] = set()
+        # A worker that has imported all it needs and waits: a session starts, and starts again
+        # after a crash, without the second that the imports take.
+        self._spare: asyncio.Task[_Spawned] | None = None
+
+    def prepare_spare(self) -> None:
+        """Start the worker that the next session will take."""
+        if self._spare is None and not self._closing:
+            self._spare = asyncio.create_task(asyncio.to_thread(_spawn))
 
     async def create(self, config: SessionConfig) -> Session:
         """Make a session and start its worker.
@@ -252,6 +253,10 @@ class Supervisor:
             *(self.stop(s, "the service ends") for s in tuple(self.sessions.values()))
         )
         await asyncio.gather(*self._tasks)
+        if self._spare is not None:
+            spawned = await self._spare
+            spawned.sock.close()
+            await asyncio.to_thread(_end, spawned.process)
 
     # -- workers ------------------------------------------------------------------------------
 
@@ -263,9 +268,7 @@ class Supervisor:
             session.epoch,
             session.hub.last_seq + 1,
         )
-        ours, theirs = local_pair()
-        process = await asyncio.to_thread(self._spawn, theirs, order)
-        theirs.close()
+        process, ours = await self._take_worker()
         session.process = process
 
         def on_lost() -> None:
@@ -274,18 +277,25 @@ class Supervisor:
             task.add_done_callback(self._tasks.discard)
 
         session.link = await LocalGatewayEnd.open(ours, session.on_frame, on_lost)
+        session.link.send({"op": "order", "order": asdict(order)})
         if session.state.final or self._closing:
             session.link.send({"op": "stop"})
+        self.prepare_spare()
+
+    async def _take_worker(self) -> _Spawned:
+        """Give the spare, if it lives, or a new one."""
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spawned = await spare
+            if spawned.process.is_alive():
+                return spawned
+            spawned.sock.close()
+        return await asyncio.to_thread(_spawn)
 
     async def _bury(self, session: Session, process: BaseProcess) -> None:
         """See a worker off whose end of the bus is closed, and start another if one is due."""
         session.link = None
-        await asyncio.to_thread(process.join, _KILL_S)
-        if process.exitcode is None:
-            process.kill()
-            await asyncio.to_thread(process.join)
-        exitcode = process.exitcode
-        process.close()
+        exitcode = await asyncio.to_thread(_end, process)
         session.process = None
         if not session.state.final:
             if self._closing:
@@ -301,12 +311,32 @@ class Supervisor:
         session.ended.set()
 
 
-def _spawn(sock: Any, order: WorkerOrder) -> BaseProcess:
+class _Spawned(NamedTuple):
+    """A worker that waits for its order, and the gateway's end of its bus."""
+
+    process: BaseProcess
+    sock: socket.socket
+
+
+def _spawn() -> _Spawned:
     for name in _ONE_THREAD:
         os.environ.setdefault(name, "1")
+    ours, theirs = local_pair()
     context = multiprocessing.get_context("spawn")
     process = context.Process(
-        target=run_worker, args=(sock, order), name=f"volition-{order.session}", daemon=True
+        target=run_worker, args=(theirs,), name="volition-worker", daemon=True
     )
     process.start()
-    return process
+    theirs.close()
+    return _Spawned(process, ours)
+
+
+def _end(process: BaseProcess) -> int | None:
+    """Wait for a process whose bus is closed, not for long; give its exit code."""
+    process.join(_KILL_S)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+    exitcode = process.exitcode
+    process.close()
+    return exitcode

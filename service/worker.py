@@ -15,6 +15,7 @@ and makes a new inlet. Should the process die all the same, the supervisor start
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import signal
 import socket
@@ -32,6 +33,7 @@ from service.config import SessionConfig
 from service.engine import Engine
 from service.states import SessionState
 from service.timing import StepTimes
+from streams import lsl
 from streams.chunk import Event
 from streams.clock import local_clock
 from streams.discovery import StreamDescription, find_one
@@ -49,7 +51,7 @@ _GIVE_UP_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerOrder:
-    """What a worker is started with; it is pickled."""
+    """What a worker is to run."""
 
     session: str
     config_json: str
@@ -57,12 +59,18 @@ class WorkerOrder:
     next_seq: int
 
 
-def run_worker(sock: socket.socket, order: WorkerOrder) -> None:
-    """Be a worker until told to stop, until the gateway is gone, or until it cannot go on."""
-    link = LocalWorkerEnd(sock)
-    worker = Worker(link, order)
+def run_worker(sock: socket.socket) -> None:
+    """Be a worker until told to stop, until the gateway is gone, or until it cannot go on.
+
+    The first command on the bus is the `WorkerOrder`; it may come long after the process started.
+    """
     # Ctrl-C reaches the whole terminal; the gateway decides when a worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    link = LocalWorkerEnd(sock)
+    order = _await_order(link)
+    if order is None:
+        return
+    worker = Worker(link, order)
     signal.signal(signal.SIGTERM, lambda *_: worker.end())
     try:
         worker.run()
@@ -72,6 +80,16 @@ def run_worker(sock: socket.socket, order: WorkerOrder) -> None:
         link.close(timeout_s=0.5)
         sys.exit(1)
     link.close(timeout_s=0.5)
+
+
+def _await_order(link: WorkerEnd) -> WorkerOrder | None:
+    """Load liblsl, then wait for what to do; None when the gateway is gone before it says."""
+    with contextlib.suppress(LslMissingError):  # said when a session asks for it
+        lsl.load()
+    while not link.closed:
+        for command in link.commands(timeout_s=60.0):
+            return WorkerOrder(**command["order"])
+    return None
 
 
 class Worker:

@@ -89,7 +89,9 @@ def test_a_worker_sees_that_its_gateway_is_gone() -> None:
     worker.close(0.1)
 
 
-@given(st.lists(st.dictionaries(st.text(), st.integers() | st.text()), max_size=5), st.integers(1, 50))
+@given(
+    st.lists(st.dictionaries(st.text(), st.integers() | st.text()), max_size=5), st.integers(1, 50)
+)
 def test_commands_come_out_whole_however_the_bytes_are_cut(
     sent: list[dict[str, Any]], piece: int
 ) -> None:
