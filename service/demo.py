@@ -201,6 +201,7 @@ def run_demo(
         stack.enter_context(HeadsetProcess(options))
         client = stack.enter_context(Client(url))
         session = client.create_session(config)
+        stack.callback(client.delete, session.id)
         markers = MarkerInlet(
             find_one(name=None, type="Markers", source_id=f"{_SOURCE_ID}-markers", wait_s=_START_S)
         )

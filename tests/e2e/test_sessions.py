@@ -18,6 +18,7 @@ import websockets.sync.client
 from decoders.intent import SelectionIntent
 from service.client import ApiError, Client
 from service.launch import RunningService, running_service
+from service.schemas import Bye, Hello, Status
 from streams.clock import local_clock
 
 MakeConfig = Callable[..., dict[str, Any]]
@@ -42,7 +43,7 @@ def test_numbers_are_gapless_and_the_same_by_socket_and_by_rest(
 ) -> None:
     session = client.create_session(sliding())
     with client.subscribe(session.id, after=0) as messages:
-        by_socket = list(islice((m for m in messages if m.type == "intent"), 12))
+        by_socket = list(islice(selections(messages), 12))
     assert [intent.seq for intent in by_socket] == list(range(1, 13))
     page = client.intents(session.id, after=0, limit=12)
     assert page.intents == by_socket
@@ -71,8 +72,7 @@ def test_a_killed_worker_is_replaced_and_its_numbers_go_on(
         pid = client.session(session.id).worker_pid
         assert pid is not None
         psutil.Process(pid).kill()
-        intents = (m for m in messages if m.type == "intent")
-        seen = list(islice((i for i in intents if i.epoch == 2), 3))
+        seen = list(islice((i for i in selections(messages) if i.epoch == 2), 3))
     numbers = [i.seq for i in client.intents(session.id, after=0, limit=1000).intents]
     assert numbers == list(range(1, len(numbers) + 1))
     assert seen[-1].seq in numbers
@@ -100,9 +100,9 @@ def test_the_socket_says_why_it_closes(client: Client, sliding: MakeConfig) -> N
         next(selections(messages))
         client.stop(session.id)
         rest = list(messages)
-    assert rest[-1].type == "bye"
+    assert isinstance(rest[-1], Bye)
     assert "asked to stop" in rest[-1].reason
-    assert [m.state for m in rest if m.type == "status"] == ["stopped"]
+    assert [m.state for m in rest if isinstance(m, Status)] == ["stopped"]
 
 
 def test_a_name_that_is_taken_is_a_conflict(client: Client, sliding: MakeConfig) -> None:
@@ -121,7 +121,7 @@ def test_a_missing_stream_is_named_with_what_is_there(client: Client, headset: s
     )
     with client.subscribe(session.id) as messages:
         bye = list(messages)[-1]
-    assert bye.type == "bye"
+    assert isinstance(bye, Bye)
     assert "nobody" in bye.reason
     assert "volition-headset (EEG, 8 ch" in bye.reason
     assert client.session(session.id).state == "failed"
@@ -163,7 +163,7 @@ def test_every_message_is_what_the_asyncapi_document_says(
     schema = {**document["components"]["schemas"]["ServerMessage"], **document}
     validator = jsonschema_rs.Draft202012Validator(schema)
     session = client.create_session(sliding())
-    seen = set()
+    seen: set[str] = set()
     with websockets.sync.client.connect(client_url(client, session.id), proxy=None) as socket:
         socket.send(json.dumps({"type": "ping", "t_client": 1.5}))
         socket.send("no message")
@@ -213,7 +213,7 @@ def test_no_worker_outlives_a_killed_service(headset: str, sliding: MakeConfig) 
         children = psutil.Process(service.pid).children(recursive=True)
         assert children
         os.kill(service.pid, signal.SIGKILL)
-        gone, alive = psutil.wait_procs(children, timeout=10)
+        _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive
 
 
@@ -223,9 +223,7 @@ def _target(label: str, freq_hz: float) -> dict[str, Any]:
 
 def _until_running(client: Client, id: str) -> None:
     with client.subscribe(id) as messages:
-        if next(messages).state == "running":
-            return
-        next(m for m in messages if m.type == "status" and m.state == "running")
+        next(m for m in messages if isinstance(m, Hello | Status) and m.state == "running")
 
 
 def client_url(client: Client, id: str) -> str:

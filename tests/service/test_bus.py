@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -49,11 +50,7 @@ def test_frames_come_out_whole_however_the_bytes_are_cut(
     data = b"".join(packed(frame) for frame in sent)
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     reader = FrameReader()
-    received = [
-        frame
-        for start, end in zip(edges, edges[1:], strict=False)
-        for frame in reader.feed(data[start:end])
-    ]
+    received = [frame for start, end in pairwise(edges) for frame in reader.feed(data[start:end])]
     assert received == sent
 
 
