@@ -58,9 +58,10 @@ class Example:
     def signal(self) -> FloatArray:
         """Give noise with a drift, an offset and a rhythm, in microvolts."""
         rng = np.random.default_rng(7)
-        noise = rng.standard_normal((self.n_samples, self.spec.n_channels))
+        noise: FloatArray = rng.standard_normal((self.n_samples, self.spec.n_channels))
         rhythm = np.sin(2 * np.pi * 10 * self.times())[:, None]
-        return 8 * noise + 0.2 * noise.cumsum(axis=0) + 5 * rhythm + 300.0
+        signal: FloatArray = 8 * noise + 0.2 * noise.cumsum(axis=0) + 5 * rhythm + 300.0
+        return signal
 
     def events(self) -> list[Event]:
         return [Event(1000.0 + at, "trial_start", {"target": "10 Hz"}) for at in (0.31, 1.0, 1.7)]
