@@ -164,8 +164,9 @@ def settings_text(
         "multicast": multicast,
         "lab": [f"KnownPeers = {{{', '.join(known_peers)}}}", f"SessionID = {session_id}"],
         "tuning": tuning,
-        # 0 tells everything twice over, -1 warnings, -2 errors.
-        "log": [f"level = {-2 if loopback_only else -1}"],
+        # -2 lets errors through to the standard error output, -3 only what ends the process. That
+        # a stream of the demonstration or of a test ended is no news.
+        "log": [f"level = {-3 if loopback_only else -2}"],
     }
     return "\n".join(
         f"[{title}]\n" + "".join(f"{line}\n" for line in lines) for title, lines in sections.items()
