@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+
+from service import cli
 
 PACKAGES = ("benchmarks", "decoders", "models", "service", "streams")
 LOCKS = ("bench", "build", "dev", "runtime", "train")
@@ -258,6 +261,19 @@ def test_every_make_target_that_the_documents_name_exists(
             unknown += [(str(path), name) for name in named if name not in targets]
     assert not unknown
     assert targets >= {"venv", "demo", "test", "check", "serve", "bench", "lock", "clean"}
+
+
+def test_every_command_that_the_documents_name_exists(
+    repository: Path, tracked: list[Path]
+) -> None:
+    known = set(typer.main.get_group(cli.app).commands)
+    unknown = []
+    for path in tracked:
+        if path.suffix in (".md", ".yaml"):
+            text = (repository / path).read_text(encoding="utf-8")
+            named = re.findall(r"(?:`|^\s*|&& |bin/)volition ([a-z]+)", text, re.MULTILINE)
+            unknown += [(str(path), name) for name in named if name not in known]
+    assert not unknown
 
 
 def test_continuous_integration_runs_the_checks_and_every_test(repository: Path) -> None:
