@@ -1,0 +1,86 @@
+"""The floor: what LSL and a socket cost with nothing of ours between them.
+
+``pulled``: a bare outlet to a bare inlet, to the return of the pull. ``relay``: a bare inlet, one
+band-pass, and a bare WebSocket server in one process, to a client in another; nothing is decoded,
+supervised, buffered or numbered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import websockets.sync.server
+from scipy.signal import butter, sosfilt
+
+from benchmarks.feed import Feed
+from streams import lsl
+
+_START_S = 30.0
+
+
+def pulled(feed: Feed, seconds: float) -> npt.NDArray[np.float64]:
+    """Give seconds from the stamp of each chunk's newest sample to the return of its pull."""
+    pylsl = lsl.load()
+    inlet, buffer = _open(feed)
+    latencies = []
+    end = pylsl.local_clock() + seconds
+    while pylsl.local_clock() < end:
+        newest = _pull_whole_chunk(inlet, buffer, feed)
+        latencies.append(pylsl.local_clock() - newest)
+    return np.array(latencies)
+
+
+@contextlib.contextmanager
+def relaying(feed: Feed, *, filtered: bool) -> Iterator[str]:
+    """Run the relay in a process of its own; give the address of its socket."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_relay, args=(feed, filtered, theirs), daemon=True)
+    process.start()
+    try:
+        if not ours.poll(_START_S):
+            raise RuntimeError(f"the relay did not start within {_START_S:g} s")
+        yield f"ws://127.0.0.1:{ours.recv()}"
+    finally:
+        process.kill()
+        process.join()
+
+
+def _relay(feed: Feed, filtered: bool, ready: Any) -> None:
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    inlet, buffer = _open(feed)
+    sos = butter(4, (5, 45), "bandpass", fs=feed.rate_hz, output="sos")
+
+    def serve(socket: websockets.sync.server.ServerConnection) -> None:
+        state = np.zeros((len(sos), 2, feed.n_channels))
+        while True:
+            newest = _pull_whole_chunk(inlet, buffer, feed)
+            if filtered:
+                _, state = sosfilt(sos, buffer, axis=0, zi=state)
+            socket.send(f'{{"t_sample":{newest!r}}}')
+
+    with websockets.sync.server.serve(serve, "127.0.0.1", 0, compression=None) as server:
+        ready.send(server.socket.getsockname()[1])
+        server.serve_forever()
+
+
+def _open(feed: Feed) -> tuple[Any, npt.NDArray[np.float32]]:
+    pylsl = lsl.load()
+    (info,) = pylsl.resolve_byprop("source_id", feed.source_id, 1, 10.0)
+    inlet = pylsl.StreamInlet(info, processing_flags=pylsl.proc_clocksync, recover=False)
+    inlet.open_stream(10.0)
+    return inlet, np.empty((feed.chunk_samples, feed.n_channels), np.float32)
+
+
+def _pull_whole_chunk(inlet: Any, buffer: npt.NDArray[np.float32], feed: Feed) -> float:
+    """Pull one chunk as it was pushed; give the stamp of its newest sample."""
+    while True:
+        _, times = inlet.pull_chunk(5.0, feed.chunk_samples, buffer)
+        if times:
+            return float(times[-1])
