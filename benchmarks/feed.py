@@ -1,7 +1,7 @@
 """A stream to measure with: a real LSL outlet in a process of its own, fed by absolute deadlines.
 
-The newest sample of each chunk is stamped at the moment it is pushed, so that a latency counted from
-the stamp holds neither the wait for the chunk to fill nor the feeder's own lateness.
+The newest sample of each chunk is stamped at the moment it is pushed, so that a latency counted
+from the stamp holds neither the wait for the chunk to fill nor the feeder's own lateness.
 """
 
 from __future__ import annotations

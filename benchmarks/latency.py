@@ -1,7 +1,7 @@
 """Latency: from the LSL stamp of the newest sample to the receipt by a WebSocket client.
 
-Each cell of the grid feeds one real outlet to the real service and, in turn and in the same run, to
-the floor (`benchmarks.relay`): A B C A B C ..., so that a machine that slows down slows all of them.
+Each cell of the grid feeds one real outlet to the real service and, in turn and in the same run,
+to the floor (`benchmarks.relay`): A B C A B C ..., so that what slows the machine slows all.
 A latency is counted from the newest sample that an intent used, without the wait for its chunk to
 fill. Lost samples are seen in the intents' own times: decoders count samples, so two decisions lie
 exactly one step apart unless a sample was lost or came twice.
@@ -110,7 +110,7 @@ def _report(
         **_spread(total),
         "lost": sum(_lost(part) for part in ours),
         "lost_samples": sum(_lost_samples(part, cell) for part in ours),
-        "without_decoding": _spread(total - _decoding_ms(received, total, from_decoded, steps)),
+        "without_decoding": _spread(total - _decoding_ms(total, from_decoded, steps)),
         "steps_ms": {name: times for name, times in steps.items() if times},
         "decoded_to_client": _spread(from_decoded),
         "floor": {name: _spread(np.concatenate(parts)) for name, parts in floors.items()},
@@ -120,12 +120,7 @@ def _report(
     }
 
 
-def _decoding_ms(
-    received: list[dict[str, float]],
-    total: Floats,
-    from_decoded: Floats,
-    steps: dict[str, dict[str, float]],
-) -> Floats:
+def _decoding_ms(total: Floats, from_decoded: Floats, steps: dict[str, dict[str, float]]) -> Floats:
     """Give the decision's own compute in each intent: what lies between its pull and its decoding.
 
     From sample to decoded is the pull, the stages and the decision; the first two are taken at
@@ -173,22 +168,19 @@ def _config(feed: Feed, decoder: DecoderName) -> dict[str, Any]:
         "name": "latency",
         "stream": {"source_id": feed.source_id},
         "stages": stages,
-        "decoder": DECODERS[decoder](feed),
+        "decoder": DECODERS[decoder],
     }
 
 
-def _fbcca(feed: Feed) -> dict[str, Any]:
-    targets = [{"label": f"{f} Hz", "freq_hz": f} for f in (9, 11, 13, 15)]
-    return {
+DECODERS: dict[DecoderName, dict[str, Any]] = {
+    "fbcca": {
         "kind": "fbcca",
-        "targets": targets,
+        "targets": [{"label": f"{f} Hz", "freq_hz": f} for f in (9, 11, 13, 15)],
         "trigger": "sliding",
         "window_s": 1.0,
         "step_s": 0.05,
     }
-
-
-DECODERS: dict[DecoderName, Callable[[Feed], dict[str, Any]]] = {"fbcca": _fbcca}
+}
 
 
 def _cpu_s(service: RunningService) -> float:
