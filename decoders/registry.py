@@ -58,7 +58,8 @@ def _find(base: type[Any]) -> dict[str, Any]:
         for _, cls in inspect.getmembers(module, inspect.isclass):
             if not issubclass(cls, base) or inspect.isabstract(cls):
                 continue
-            if cls.__module__ != module.__name__:
+            # One without settings of its own is a base that others share.
+            if cls.__module__ != module.__name__ or not hasattr(cls, "settings_model"):
                 continue
             registered: type[Any] = cls
             kind = registered.settings_model.model_fields["kind"].default
