@@ -2,8 +2,9 @@
 
 A filter is a cascade of second-order sections whose state is carried from chunk to chunk, so a
 signal cut anywhere gives the same bits as the signal whole. Each channel starts in the steady
-state of its first sample: a large offset makes no transient. A missing sample (NaN or infinite)
-is fed as the channel's last good value and comes out as NaN; the state never sees it.
+state of its first sample: a large offset makes no transient. A missing sample (NaN, infinite or
+beyond all measure) is fed as the channel's last good value and comes out as NaN; the state never
+sees it.
 
 Samples are worked on as ``(n_channels, n_samples)`` rows. `SosFilter.process` takes and gives
 ``(n_samples, n_channels)``, and what it gives is a transposed view of such rows, so a chain of
@@ -24,6 +25,9 @@ from streams.chunk import FloatArray, SignalSpec
 from streams.errors import ConfigError
 
 BoolArray = npt.NDArray[np.bool_]
+
+#: What is larger counts as missing: its square could overflow, and a filter would never recover.
+LARGEST = 1e100
 
 SosRunner = Callable[[FloatArray, FloatArray, FloatArray], None]
 
@@ -91,8 +95,8 @@ class Hold:
 
     def fill(self, rows: FloatArray) -> BoolArray | None:
         """Fill ``rows`` (n_channels, n_samples) in place; say what was missing, None if nothing."""
-        finite = np.isfinite(rows)
-        if finite.all():
+        good = np.abs(rows) < LARGEST  # false for NaN too
+        if good.all():
             if self._all_started:
                 self.starts = None
             else:
@@ -101,18 +105,18 @@ class Hold:
             self._last[:] = rows[:, -1]
             return None
         n_samples = rows.shape[1]
-        newest_good = np.maximum.accumulate(np.where(finite, np.arange(n_samples), -1), axis=1)
+        newest_good = np.maximum.accumulate(np.where(good, np.arange(n_samples), -1), axis=1)
         held = np.take_along_axis(rows, np.maximum(newest_good, 0), axis=1)
         before = np.isnan(self._last)
         rows[...] = np.where(newest_good >= 0, held, np.where(before, 0.0, self._last)[:, None])
         if before.any():
-            first_good = np.where(finite.any(axis=1), finite.argmax(axis=1), n_samples)
+            first_good = np.where(good.any(axis=1), good.argmax(axis=1), n_samples)
             self.starts = np.where(before, first_good, -1)
         else:
             self.starts = None
         self._last = np.where(newest_good[:, -1] >= 0, rows[:, -1], self._last)
         self._all_started = not np.isnan(self._last).any()
-        missing: BoolArray = ~finite
+        missing: BoolArray = ~good
         return missing
 
 

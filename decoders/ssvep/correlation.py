@@ -13,15 +13,18 @@ origin are a rotation of the same two, so the span, and rho, is the same for eac
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from scipy.linalg.blas import dtrsm
 from scipy.linalg.lapack import dpotrf
 
 from streams.chunk import FloatArray
 
-#: Added to each channel's variance, as a share of it: lets a montage of linearly dependent
-#: channels (an average reference, a bridge of gel) be factored, and changes rho below 1e-9.
-RIDGE = 1e-11
+#: Added to each channel's sum of squares, as a share of it: lets a montage of linearly dependent
+#: channels (an average reference, a bridge of gel, a dead one) be factored. It is far above the
+#: rounding of the sums; where channels are not almost dependent it changes rho below 1e-9.
+RIDGE = 1e-12
 #: Lets a flat channel be factored; far below the square of any rounding error.
 FLOOR = 1e-200
 
@@ -107,36 +110,56 @@ class Moments:
         np.matmul(waves, columns, out=self.cross)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class ReferenceFactor:
     """What the score needs to know of a window's references.
 
-    Parameters
-    ----------
-    radians : ndarray, shape (n_targets, n_harmonics)
-        Radians a sample.
-    start
-        The window's first sample, counted from the origin of the references.
-    n_samples
-        Length of the window.
-
     Attributes
     ----------
+    n_samples
+        Length of the window.
     sums : ndarray, shape (n_references,)
         Sum of each reference over the window.
     inverse : ndarray, shape (n_targets, 2 n_harmonics, 2 n_harmonics)
         Transposed inverse of the triangular factor of each target's centred references.
     """
 
-    def __init__(self, radians: FloatArray, start: int, n_samples: int) -> None:
+    n_samples: int
+    sums: FloatArray
+    inverse: FloatArray
+
+    @classmethod
+    def of(cls, radians: FloatArray, n_samples: int) -> ReferenceFactor:
+        """Factor the references of a window whose first sample is the origin.
+
+        Parameters
+        ----------
+        radians : ndarray, shape (n_targets, n_harmonics)
+            Radians a sample.
+        n_samples
+            Length of the window.
+        """
         n_targets, n_harmonics = radians.shape
-        waves = references(radians, start, n_samples)[:-1]
-        self.n_samples = n_samples
-        self.sums = waves.sum(axis=1)
-        centred = (waves - waves.mean(axis=1, keepdims=True)).reshape(
-            n_targets, 2 * n_harmonics, n_samples
-        )
-        factor = np.linalg.qr(centred.transpose(0, 2, 1), mode="r")
-        self.inverse = np.ascontiguousarray(np.linalg.inv(factor).transpose(0, 2, 1))
+        waves = references(radians, 0, n_samples)[:-1]
+        centred = waves - waves.mean(axis=1, keepdims=True)
+        columns = centred.reshape(n_targets, 2 * n_harmonics, n_samples).transpose(0, 2, 1)
+        inverse = np.linalg.inv(np.linalg.qr(columns, mode="r"))
+        return cls(n_samples, waves.sum(axis=1), np.ascontiguousarray(inverse.transpose(0, 2, 1)))
+
+    def begun_at(self, radians: FloatArray, start: int) -> ReferenceFactor:
+        """Give the factor of the same window, its first sample at ``start`` from the origin."""
+        cosine, sine = np.cos(radians * start), np.sin(radians * start)
+
+        def turned(columns: FloatArray) -> FloatArray:
+            pairs = columns.reshape(*columns.shape[:-1], -1, 2)
+            even, odd = pairs[..., 0], pairs[..., 1]
+            together = np.stack([cosine * even - sine * odd, sine * even + cosine * odd], axis=-1)
+            return together.reshape(columns.shape)
+
+        n_targets, width, _ = self.inverse.shape
+        inverse = turned(self.inverse.transpose(1, 0, 2)).transpose(1, 0, 2)
+        sums = turned(self.sums.reshape(n_targets, width)).reshape(-1)
+        return ReferenceFactor(self.n_samples, sums, np.ascontiguousarray(inverse))
 
 
 def squared_correlations(moments: Moments, factor: ReferenceFactor) -> FloatArray:
@@ -152,10 +175,9 @@ def squared_correlations(moments: Moments, factor: ReferenceFactor) -> FloatArra
     n_bands, n_channels, _ = moments.gram.shape
     n_targets, width, _ = factor.inverse.shape
     means = moments.cross[:, -1] / factor.n_samples
-    gram = moments.gram - means[:, :, None] * moments.cross[:, -1, None, :]
-    diagonal = np.einsum("kii->ki", gram)
-    diagonal *= 1 + RIDGE
-    diagonal += FLOOR
+    gram: FloatArray = moments.gram - means[:, :, None] * moments.cross[:, -1, None, :]
+    diagonal: FloatArray = np.einsum("kii->ki", gram)  # a view
+    diagonal += RIDGE * np.einsum("kii->ki", moments.gram) + FLOOR
     cross = moments.cross[:, :-1] - factor.sums[:, None] * means[:, None, :]
     whitened = factor.inverse @ cross.reshape(n_bands, n_targets, width, n_channels)
     for band in range(n_bands):
@@ -169,5 +191,5 @@ def squared_correlations(moments: Moments, factor: ReferenceFactor) -> FloatArra
     inner = whitened @ whitened.transpose(0, 1, 3, 2)
     if not np.isfinite(inner).all():
         return np.full((n_bands, n_targets), np.nan)
-    largest: FloatArray = np.linalg.eigvalsh(inner)[..., -1]
-    return np.clip(largest, 0.0, 1.0)
+    largest: FloatArray = np.clip(np.linalg.eigvalsh(inner)[..., -1], 0.0, 1.0)
+    return largest

@@ -63,7 +63,7 @@ class WindowScorer:
         self.piece_samples = piece_samples
         self.weights = sub_band_weights(len(edges))
         self.radians = phases(freqs_hz, n_harmonics, rate_hz)
-        self.factor = ReferenceFactor(self.radians, 0, window_samples)
+        self.factor = ReferenceFactor.of(self.radians, window_samples)
         waves = references(self.radians, 0, window_samples)
         self._n_references = len(waves) - 1
         #: The references, piece by piece.

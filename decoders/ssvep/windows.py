@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decoders.ssvep.bank import FilterBank
-from decoders.ssvep.correlation import Moments, ReferenceFactor, turn
+from decoders.ssvep.correlation import Moments, turn
 from decoders.ssvep.scorer import WindowScorer
 from streams.chunk import Chunk, FloatArray
 
@@ -85,9 +85,7 @@ class SlidingWindows:
         self._rows = np.empty((self._n_steps, self._sum.flat.size))
         self._row_moments = [scorer.new_moments(row) for row in self._rows]
         self._factors = [
-            ReferenceFactor(
-                scorer.radians, (row + 1 - self._n_steps) * self._step, scorer.window_samples
-            )
+            scorer.factor.begun_at(scorer.radians, (row + 1 - self._n_steps) * self._step)
             for row in range(self._n_steps)
         ]
         self._missing = np.zeros(self._n_steps, dtype=bool)

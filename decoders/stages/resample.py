@@ -10,7 +10,7 @@ and nothing looks ahead. The price is the low-pass's delay, which is the same fo
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +81,9 @@ class Resample(Stage[ResampleSettings]):
         # The newest inputs, filled, and which of them were missing.
         self._past = np.zeros((self._n_taps, self._n_channels))
         self._past_missing = np.zeros((self._n_taps, self._n_channels), dtype=bool)
+
+    def state(self) -> dict[str, Any]:
+        return {"group_delay_s": self.group_delay_s}
 
     def process(self, chunk: Chunk) -> Chunk:
         check_channels(chunk, self._n_channels, "resample")

@@ -1,10 +1,13 @@
 """What every registered stage and decoder is held to, whatever it does.
 
-A new one is met by being registered; all it adds is `tests/decoders/examples/KIND.yaml`.
+A new one is met by being registered; all it adds is `tests/decoders/examples/KIND.yaml`, and
+`KIND.py` beside it when it needs a fitted model (see the README there).
 """
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -39,14 +42,25 @@ class Example:
     exact: bool
 
     def stage(self) -> Stage[Any]:
+        return self.stage_and_spec()[0]
+
+    def stage_and_spec(self) -> tuple[Stage[Any], SignalSpec]:
+        """Give a fresh stage and the spec of what it gives."""
         stage = registry.build_stage(self.settings)
-        stage.prepare(self.spec)
-        return stage
+        self.make_ready(stage)
+        return stage, stage.prepare(self.spec)
 
     def decoder(self) -> Decoder[Any]:
         decoder = registry.build_decoder(self.settings)
+        self.make_ready(decoder)
         decoder.prepare(self.spec)
         return decoder
+
+    def make_ready(self, one: Stage[Any] | Decoder[Any]) -> None:
+        """Give it the fitted model that it needs, if its example has one."""
+        path = EXAMPLES / f"{self.settings.kind}.py"
+        if path.is_file():
+            module_of(path).make_ready(one, self.spec)
 
     @property
     def n_samples(self) -> int:
@@ -65,6 +79,16 @@ class Example:
 
     def events(self) -> list[Event]:
         return [Event(1000.0 + at, "trial_start", {"target": "10 Hz"}) for at in (0.31, 1.0, 1.7)]
+
+
+@functools.cache
+def module_of(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(f"example_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def examples_of(kind: str, model: type[Settings]) -> Iterator[Example]:
@@ -180,8 +204,7 @@ def test_a_stage_gives_the_same_sample_by_sample(example: Example) -> None:
 
 @each_stage
 def test_a_stage_describes_what_it_gives(example: Example) -> None:
-    stage = registry.build_stage(example.settings)
-    spec = stage.prepare(example.spec)
+    stage, spec = example.stage_and_spec()
     result = stage.process(Chunk(example.signal(), example.times()))
     assert result.samples.shape == (len(result.times), spec.n_channels)
     assert result.samples.dtype == np.float64
@@ -191,8 +214,7 @@ def test_a_stage_describes_what_it_gives(example: Example) -> None:
 
 @each_stage
 def test_a_stage_gives_an_empty_chunk_for_an_empty_one(example: Example) -> None:
-    stage = registry.build_stage(example.settings)
-    spec = stage.prepare(example.spec)
+    stage, spec = example.stage_and_spec()
     for _ in range(2):
         result = stage.process(Chunk(np.empty((0, example.spec.n_channels)), np.empty(0)))
         assert result.samples.shape == (0, spec.n_channels)
@@ -252,6 +274,14 @@ def test_a_stage_never_looks_ahead(example: Example) -> None:
     theirs = run_stage(example.stage(), cut(other, times, [128]))
     before = ours.times < times[500]
     np.testing.assert_array_equal(ours.samples[before], theirs.samples[before])
+
+
+@each_stage
+def test_a_stage_says_its_state_as_json(example: Example) -> None:
+    stage = example.stage()
+    json.dumps(stage.state(), allow_nan=False)
+    run_stage(stage, cut(example.signal(), example.times(), []))
+    json.dumps(stage.state(), allow_nan=False)
 
 
 # --- Decoders --------------------------------------------------------------------------------
