@@ -48,6 +48,10 @@ class Pipeline:
     def process(self, chunk: Chunk, events: Sequence[Event] = ()) -> list[Intent]:
         return self.decode(self.clean(chunk), events)
 
+    def stage_states(self) -> list[dict[str, Any]]:
+        """Say what each stage did so far, in order, each with its kind."""
+        return [{"kind": stage.settings.kind, **stage.state()} for stage in self.stages]
+
     def reset(self) -> None:
         for stage in self.stages:
             stage.reset()

@@ -8,12 +8,14 @@ The contract, which one battery of tests holds every stage to:
 - An empty chunk gives an empty chunk. A chunk with another channel count raises `SpecError`.
 - NaN means missing. The output is NaN where the input was, and NaN never spreads in time.
 - ``reset()`` forgets the signal so far; settings and spec stay.
+- ``state()`` is plain data (JSON) that says what the stage did and by how much; most have nothing
+  to say.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from decoders.settings import Settings
 from streams.chunk import Chunk, SignalSpec
@@ -41,6 +43,10 @@ class Stage(ABC, Generic[S]):
     @abstractmethod
     def reset(self) -> None:
         """Forget the signal so far."""
+
+    def state(self) -> dict[str, Any]:
+        """Say what the stage did to the signal so far, as JSON data."""
+        return {}
 
 
 def check_channels(chunk: Chunk, n_channels: int, who: str) -> None:
