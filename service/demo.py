@@ -37,6 +37,8 @@ PRESET = "fbcca-exo"
 RECORDING = "ssvep-exo-s12"
 _SOURCE_ID = "volition-demo"
 _START_S = 30.0
+#: What a trial without a target shows, and the decision that is right for it.
+REST, IDLE = "rest", "idle"
 #: The gaze moves for so long before each selection; part of the information transfer rate.
 GAZE_SHIFT_S = 0.5
 
@@ -53,8 +55,12 @@ class Trial:
     latency_s: float
 
     @property
+    def rest(self) -> bool:
+        return self.looked_at == REST
+
+    @property
     def right(self) -> bool:
-        return self.decoded == self.looked_at
+        return self.decoded == (IDLE if self.rest else self.looked_at)
 
 
 @dataclass
@@ -70,16 +76,21 @@ class Score:
     @property
     def as_it_should_be(self) -> bool:
         """Nothing was lost, and chance is no explanation (the 95 % interval lies above it)."""
-        right = sum(trial.right for trial in self.trials)
-        low, _ = accuracy_interval(right, len(self.trials))
-        return self.lost == 0 and (low > self.chance or right == len(self.trials))
+        n, right = len(self.flicker), sum(trial.right for trial in self.flicker)
+        low, _ = accuracy_interval(right, n)
+        return self.lost == 0 and (low > self.chance or right == n)
+
+    @property
+    def flicker(self) -> list[Trial]:
+        """The trials in which there was a target to look at."""
+        return [trial for trial in self.trials if not trial.rest]
 
     def summary(self) -> dict[str, Any]:
         """Give the figures, as ``volition demo --json`` prints them."""
-        n = len(self.trials)
-        right = sum(trial.right for trial in self.trials)
+        n, right = len(self.flicker), sum(trial.right for trial in self.flicker)
+        rest = [trial for trial in self.trials if trial.rest]
         accuracy = right / n if n else 0.0
-        decision_s = float(np.mean([t.decision_s for t in self.trials])) if n else 0.0
+        decision_s = float(np.mean([t.decision_s for t in self.flicker])) if n else 0.0
         n_targets = round(1 / self.chance)
         p50, p99 = np.percentile(self.latencies_s or [0.0], (50, 99)) * 1e3
         return {
@@ -91,6 +102,7 @@ class Score:
             "itr_bits_per_min": round(
                 itr_bits_per_min(n_targets, accuracy, decision_s, gaze_shift_s=GAZE_SHIFT_S), 2
             ),
+            "rest": {"trials": len(rest), "idle": sum(trial.right for trial in rest)},
             "latency_ms": {
                 "p50": round(float(p50), 3),
                 "p99": round(float(p99), 3),
@@ -121,7 +133,7 @@ class Scorer:
     def cue(self, event: Event) -> str:
         """Note a cue; give what the person was asked to look at."""
         self._cues.append(event)
-        return self._labels.get(event.data.get("freq_hz", 0), "rest")
+        return self._labels.get(event.data.get("freq_hz", 0), REST)
 
     def intent(self, intent: Intent, t_received: float) -> Trial | None:
         """Note an intent; give the trial when it answers one."""
@@ -136,8 +148,8 @@ class Scorer:
             return None
         trial = Trial(
             number=len(score.trials) + 1,
-            looked_at=self._labels.get(cue.data.get("freq_hz", 0), "rest"),
-            decoded=intent.label if isinstance(intent, SelectionIntent) else "idle",
+            looked_at=self._labels.get(cue.data.get("freq_hz", 0), REST),
+            decoded=intent.label if isinstance(intent, SelectionIntent) else IDLE,
             confidence=intent.confidence
             if isinstance(intent, SelectionIntent | IdleIntent)
             else 0.0,
@@ -234,12 +246,12 @@ def _follow(
             trial = scorer.intent(message, local_clock())
             if trial is not None:
                 on_trial(trial)
-            if len(scorer.score.trials) == n_trials:
+            if len(scorer.score.flicker) == n_trials:
                 return
         elif isinstance(message, GapMessage):
             scorer.score.lost += message.last - message.first + 1
         elif message.type == "status" and message.state in ("failed", "stopped", "degraded"):
             break
     raise SessionError(
-        f"the session ended after {len(scorer.score.trials)} of {n_trials} decisions"
+        f"the session ended after {len(scorer.score.flicker)} of {n_trials} decisions"
     )

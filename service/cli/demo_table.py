@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,7 +25,7 @@ class DemoTable:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._table = Table(title="Volition: EEG in, intents out", caption="starting")
+        self._table = Table(title="Volition: EEG in, intents out", caption="starting", width=78)
         for column in ("trial", "looked at", "decoded", "", "confidence", "decided in", "latency"):
             self._table.add_column(column, justify="right")
         self._live = Live(self._table, console=console, auto_refresh=False)
@@ -66,11 +68,18 @@ class DemoTable:
     def summary(self, figures: dict[str, Any]) -> None:
         """Say how it went."""
         low, high = figures["interval"]
-        latency = figures["latency_ms"]
+        latency, rest = figures["latency_ms"], figures["rest"]
+        self._console.print()
         self._console.print(
             f"{figures['right']} of {figures['trials']} trials right "
             f"({figures['accuracy']:.0%}, 95 % interval {low:.0%} to {high:.0%}, "
-            f"chance {figures['chance']:.0%}), {figures['itr_bits_per_min']:.1f} bits/min\n"
+            f"chance {figures['chance']:.0%}), {figures['itr_bits_per_min']:.1f} bits/min; "
+            f"idle in {rest['idle']} of {rest['trials']} at rest\n"
             f"newest sample to client: p50 {latency['p50']:.2f} ms, p99 {latency['p99']:.2f} ms; "
             f"{figures['intents']} intents, {figures['lost']} lost"
         )
+
+    def save(self, path: Path) -> None:
+        """Save what was drawn as an SVG that loads nothing from elsewhere."""
+        picture = self._console.export_svg(title="volition demo")
+        path.write_text(re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL), "utf-8")

@@ -108,6 +108,7 @@ def simulate(
 def demo(
     trials: Annotated[int, typer.Option(min=1, max=24, help="Trials to play.")] = 8,
     recording: Annotated[str, typer.Option(help="A packaged recording.")] = "ssvep-exo-s12",
+    svg: Annotated[Path | None, typer.Option(help="Save the table as a picture.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Watch recorded EEG become selections, live, and see the score.
@@ -119,7 +120,7 @@ def demo(
     from service.cli.demo_table import DemoTable
     from service.demo import run_demo
 
-    console = Console(stderr=json)
+    console = Console(stderr=json, record=svg is not None)
     with DemoTable(console) as table:
         score = run_demo(
             trials,
@@ -130,6 +131,8 @@ def demo(
         )
     summary = score.summary()
     table.summary(summary)
+    if svg is not None:
+        table.save(svg)
     if json:
         print_json(summary)
     sys.exit(0 if score.as_it_should_be else 1)
