@@ -3,7 +3,7 @@
 Both kinds count samples and nothing else: where a window begins and ends, in which pieces it is
 summed and in which order follows from the number of samples seen, so that a signal cut into other
 chunks gives the same bits. Times are asked only for the first sample at or after a marker's time.
-Samples wait unfiltered until a piece is complete or a decision is due; most calls only copy.
+Samples wait unfiltered until some have come or a decision is due; most calls only copy.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ LATE_S = 2.0
 #: How long after its due time the first sample of a window may lie, at most. More means that the
 #: samples of that time were never seen.
 LARGEST_LAG_S = 0.05
+#: So many samples of a step are filtered before it is complete, so that less is left to do then.
+FILTERED_AS_THEY_COME = 8
 #: Open windows that are summed as they come; more of them overlap, and are summed at their end.
 SUMMED_AS_THEY_COME = 8
 
@@ -72,7 +74,7 @@ class SlidingWindows:
     window leaves nothing behind. (It is the sliding aggregation by two stacks, on a fixed grid.)
 
     The running sum counts its references from the start of this round. A row is turned to the
-    start of the next round when it is made, for that is where it will be read.
+    start of the next round, for that is where it will be read.
     """
 
     def __init__(self, scorer: WindowScorer, bank: FilterBank) -> None:
@@ -97,67 +99,82 @@ class SlidingWindows:
 
     def reset(self) -> None:
         self._n_pending = 0
-        self._n_done = 0
-        self._suffixes_due = False
+        self._n_filtered = 0  # of the pending
+        self._n_done = 0  # steps
+        self._unsettled = False
         self._missing[:] = False
+        self._step_misses = False
 
     def ask(self, onset: float, due: float) -> None:
         """Markers ask for nothing here."""
 
     def feed(self, chunk: Chunk) -> list[Scored]:
-        if self._suffixes_due:
-            self._sum_suffixes()
+        if self._unsettled:
+            self._settle()
         n_samples = len(chunk)
-        room = self._step - self._n_pending
         rows = chunk.samples.T
-        if n_samples < room:  # most calls end here
-            self._pending[:, self._n_pending : self._n_pending + n_samples] = rows
-            self._n_pending += n_samples
-            return []
         ended: list[Scored] = []
         position = 0
-        while position + room <= n_samples:
+        while n_samples - position >= (room := self._step - self._n_pending):
             self._pending[:, self._n_pending :] = rows[:, position : position + room]
+            self._n_pending = self._step
             position += room
-            room, self._n_pending = self._step, 0
-            if self._suffixes_due:
-                self._sum_suffixes()
             scores = self._take_step()
             if self._n_done >= self._n_steps:
                 ended.append(Scored(float(chunk.times[position - 1]), None, scores))
-        self._n_pending = n_samples - position
-        self._pending[:, : self._n_pending] = rows[:, position:]
+        if position < n_samples:
+            until = self._n_pending + n_samples - position
+            self._pending[:, self._n_pending : until] = rows[:, position:]
+            self._n_pending = until
+            if until - self._n_filtered >= FILTERED_AS_THEY_COME:
+                self._filter_pending()
         return ended
 
+    def _filter_pending(self) -> None:
+        place = slice(self._n_filtered, self._n_pending)
+        rows = self._pending[:, place].copy()
+        filtered = np.empty((self._scorer.n_bands, *rows.shape))
+        if self._bank.run(rows, filtered) is not None:
+            self._step_misses = True
+        self._filtered[:, :, place] = filtered
+        self._n_filtered = self._n_pending
+
     def _take_step(self) -> FloatArray | None:
-        """Filter and sum the pending step; score the window that ends with it."""
+        """Sum the step that is complete; score the window that ends with it."""
+        if self._unsettled:
+            self._settle()
+        self._filter_pending()
         row = self._n_done % self._n_steps
-        last = row == self._n_steps - 1
-        self._missing[row] = self._bank.run(self._pending, self._filtered) is not None
+        self._missing[row] = self._step_misses
         moments = self._row_moments[row]
         moments.measure(self._filtered, self._scorer.waves[row])
         if row == 0:
             self._sum.flat[:] = moments.flat
         else:
             self._sum.flat += moments.flat
-        turn(moments.cross, self._scorer.radians, self._scorer.window_samples)
         self._n_done += 1
-        self._suffixes_due = last
+        self._n_pending = self._n_filtered = 0
+        self._step_misses = False
+        self._unsettled = True
         if self._n_done < self._n_steps or self._missing.any():
             return None
-        if last:
+        if row == self._n_steps - 1:
             return self._scorer.scores(self._sum, self._factors[row])
         np.add(self._sum.flat, self._rows[row + 1], out=self._window.flat)
         return self._scorer.scores(self._window, self._factors[row])
 
-    def _sum_suffixes(self) -> None:
-        """Make each row of the round that is full the sum of itself and all later ones.
+    def _settle(self) -> None:
+        """Make the newest row what the next round will read.
 
-        Done when the next samples come, not while the round's last decision is awaited.
+        Done when the next samples come, not while a decision is awaited.
         """
-        for row in range(self._n_steps - 2, -1, -1):
-            self._rows[row] += self._rows[row + 1]
-        self._suffixes_due = False
+        row = (self._n_done - 1) % self._n_steps
+        scorer = self._scorer
+        turn(self._row_moments[row].cross, scorer.radians, scorer.window_samples)
+        if row == self._n_steps - 1:
+            for earlier in range(row - 1, -1, -1):
+                self._rows[earlier] += self._rows[earlier + 1]
+        self._unsettled = False
 
 
 @dataclasses.dataclass(slots=True, eq=False)
