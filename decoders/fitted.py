@@ -1,0 +1,234 @@
+"""What a decoder has learned: arrays and facts, kept as data and never as code.
+
+A `FittedModel` is named arrays and a manifest of plain JSON. On disk it is one ``.npz`` file: the
+arrays, and the manifest as the text of the member ``manifest``. Nothing in it is pickled, so
+reading a model never runs anything. Its version is a hash of what it holds: equal fits have equal
+versions wherever they are kept.
+
+A session names its model in the decoder's setting ``model``: the path of such a file, or the name
+of one that ships as package data in ``models/fitted``. The file is read once, in ``prepare``.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, TypeVar
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from decoders.decoder import Decoder
+from decoders.settings import Settings
+from streams.errors import ModelError, NotFittedError
+
+FORMAT = 1
+"""Version of the file's layout; a reader refuses what it does not know."""
+
+_MANIFEST = "manifest"
+_PLAIN_KINDS = "fiub"  # dtypes that are numbers or truth values
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """What a fit gave.
+
+    Attributes
+    ----------
+    kind
+        Kind of the decoder that it was fitted for.
+    arrays
+        The parameters, each an array of numbers.
+    facts
+        Plain JSON: the settings of the fit, what it was fitted on, scores.
+    """
+
+    kind: str
+    arrays: Mapping[str, Array]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, array in self.arrays.items():
+            if array.dtype.kind not in _PLAIN_KINDS or name == _MANIFEST:
+                raise ModelError(
+                    f"a model's array {name!r} of dtype {array.dtype} cannot be kept; arrays hold "
+                    f"numbers, and none is named {_MANIFEST!r}",
+                    array=name,
+                )
+
+    @functools.cached_property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that name exactly this content."""
+        digest = hashlib.sha256(self.manifest().encode())
+        for name in sorted(self.arrays):
+            array = np.ascontiguousarray(self.arrays[name])
+            digest.update(f"{name}:{array.dtype.str}:{array.shape}:".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()[:12]
+
+    def manifest(self) -> str:
+        """Give the manifest as JSON text, the same for the same content."""
+        content = {"format": FORMAT, "kind": self.kind, "facts": dict(self.facts)}
+        return json.dumps(content, sort_keys=True, allow_nan=False)
+
+    def save(self, path: Path | str) -> Path:
+        """Write the model as ``path``, which is given the ending ``.npz`` where it has none.
+
+        Raises
+        ------
+        ModelError
+            The file cannot be written.
+        """
+        path = Path(path)
+        if path.suffix != ".npz":
+            path = path.with_name(path.name + ".npz")
+        content: dict[str, Any] = {_MANIFEST: np.array(self.manifest()), **self.arrays}
+        try:
+            np.savez_compressed(path, **content)
+        except OSError as error:
+            raise ModelError(f"the model cannot be written to {path}: {error}") from None
+        return path
+
+
+def load_model(name: str | Path) -> FittedModel:
+    """Read a model by the path of its file or by the name of one that ships.
+
+    Raises
+    ------
+    ModelError
+        There is no such file, or it is not a model.
+    """
+    path: Traversable = Path(name)
+    if not path.is_file():
+        shipped = shipped_models()
+        if str(name) not in shipped:
+            raise ModelError(
+                f"no model file {name}, and no shipped model of that name; shipped: "
+                f"{', '.join(shipped) or 'none'}",
+                found=str(name),
+                shipped=sorted(shipped),
+            )
+        path = shipped[str(name)]
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+            arrays = {key: content[key] for key in content.files}
+    except (OSError, ValueError, BadZipFile, EOFError) as error:
+        raise ModelError(f"{name} is not a model file: {error}", found=str(name)) from None
+    return _from_arrays(arrays, str(name))
+
+
+def shipped_models() -> dict[str, Traversable]:
+    """Give the models that ship, by name."""
+    folder = resources.files("models") / "fitted"
+    if not folder.is_dir():
+        return {}
+    found = {entry.name: entry for entry in folder.iterdir() if entry.name.endswith(".npz")}
+    return {name.removesuffix(".npz"): found[name] for name in sorted(found)}
+
+
+def _from_arrays(arrays: dict[str, Array], source: str) -> FittedModel:
+    text = arrays.pop(_MANIFEST, None)
+    if text is None or text.dtype.kind != "U":
+        raise ModelError(f"{source} is not a model file: it holds no text named {_MANIFEST!r}")
+    try:
+        manifest = json.loads(str(text))
+    except ValueError as error:
+        raise ModelError(f"the manifest of {source} is not JSON: {error}") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ModelError(
+            f"the manifest of {source} is not of format {FORMAT}, the one that is read here"
+        )
+    kind, facts = manifest.get("kind"), manifest.get("facts")
+    if not isinstance(kind, str) or not isinstance(facts, dict):
+        raise ModelError(f"the manifest of {source} needs a kind (text) and facts (a mapping)")
+    return FittedModel(kind, arrays, facts)
+
+
+class FittedSettings(Settings):
+    """Settings of a decoder that needs a fitted model."""
+
+    model: str | None = Field(
+        default=None,
+        description="Path of the fitted model's .npz file, or the name of one that ships.",
+    )
+
+
+S = TypeVar("S", bound=FittedSettings)
+
+
+class FittedDecoder(Decoder[S]):
+    """A decoder that needs a fitted model: the one it was given, or the one its settings name."""
+
+    def __init__(self, settings: S, model: FittedModel | None = None) -> None:
+        super().__init__(settings)
+        self._model = model
+
+    def use(self, model: FittedModel) -> None:
+        """Decode by ``model`` from the next ``prepare`` on, whatever the settings name."""
+        self._model = model
+
+    def fitted_model(self) -> FittedModel:
+        """Give the model to decode by, reading it where that has not been done.
+
+        Raises
+        ------
+        NotFittedError
+            None was given and the settings name none.
+        ModelError
+            The settings name one that cannot be read, or it is another decoder's.
+        """
+        kind = self.settings.kind
+        if self._model is None:
+            if self.settings.model is None:
+                raise NotFittedError(
+                    f"{kind} needs a fitted model; fit one and name its .npz file in the "
+                    "decoder's setting 'model'",
+                    decoder=kind,
+                )
+            self._model = load_model(self.settings.model)
+        if self._model.kind != kind:
+            raise ModelError(
+                f"{kind} was given a model that was fitted for {self._model.kind}",
+                expected=kind,
+                found=self._model.kind,
+            )
+        self.model_version = self._model.version
+        return self._model
+
+    def parameter(self, name: str, shape: tuple[int | None, ...]) -> npt.NDArray[np.float64]:
+        """Give an array of the model as float64, contiguous; ``None`` in ``shape``: any length.
+
+        Raises
+        ------
+        ModelError
+            The model lacks it, or it has another shape or holds what is not finite.
+        """
+        model = self.fitted_model()
+        if name not in model.arrays:
+            raise ModelError(
+                f"the model for {model.kind} lacks the array {name!r}; it holds "
+                f"{', '.join(sorted(model.arrays))}",
+                array=name,
+            )
+        array = np.asarray(model.arrays[name], dtype=np.float64, order="C")
+        fits = array.ndim == len(shape) and all(
+            wanted in (None, found) for wanted, found in zip(shape, array.shape, strict=True)
+        )
+        if not fits or not np.isfinite(array).all():
+            wanted = ", ".join("any" if length is None else str(length) for length in shape)
+            raise ModelError(
+                f"the array {name!r} of the model for {model.kind} must be finite and of shape "
+                f"({wanted}); found {array.shape}",
+                array=name,
+            )
+        return array

@@ -1,0 +1,185 @@
+"""From a decoded velocity to what the cursor is told, within limits that a person may rely on.
+
+In order: bias, gain, dead zone, speed limit; then the position moves by velocity times the bin's
+length and stays within the workspace. Bins that are missing give no observation: for ``coast_s``
+the velocity is what the dynamics predict, over ``decay_s`` it then falls to nothing, and from
+there on the answer is idle. Both are 0 unless set, so a missing bin is idle at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from decoders.intent import CursorIntent, IdleIntent, Intent
+
+
+class CursorSettings(BaseModel):
+    """How a decoded velocity becomes a cursor's. Lengths are in the workspace's unit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gain: float = Field(default=1.0, gt=0, description="Of the decoded velocity.")
+    dead_zone: float = Field(
+        default=0.0, ge=0, description="Speed, after the gain, below which the cursor stands."
+    )
+    speed_limit: float | None = Field(
+        default=None, gt=0, description="Largest speed, after the gain; the direction stays."
+    )
+    workspace: list[tuple[float, float]] | None = Field(
+        default=None, min_length=1, description="Lowest and highest position of each dimension."
+    )
+    start: list[float] | None = Field(
+        default=None, description="First position; the workspace's middle, or 0, when left out."
+    )
+    coast_s: float = Field(
+        default=0.0, ge=0, le=10, description="How long predictions stand in for missing bins."
+    )
+    decay_s: float = Field(
+        default=0.0, ge=0, le=10, description="After coasting, time in which the speed falls to 0."
+    )
+    bias_time_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="Subtract a running mean of the decoded velocity with this time constant.",
+    )
+    bias_least_speed: float = Field(
+        default=0.0, ge=0, description="Only velocities of at least this speed enter that mean."
+    )
+    expires_s: float = Field(default=0.3, gt=0)
+
+    @model_validator(mode="after")
+    def _workspace_in_order(self) -> CursorSettings:
+        for low, high in self.workspace or ():
+            if not low < high:
+                raise ValueError(f"workspace: {low:g} must be below {high:g}")
+        for name, values in (("start", self.start), ("workspace", self.workspace)):
+            other = self.workspace if name == "start" else None
+            if values is not None and other is not None and len(values) != len(other):
+                raise ValueError(f"{name} needs {len(other)} numbers, found {len(values)}")
+        return self
+
+
+class Cursor:
+    """The cursor's position and what it is told, bin by bin.
+
+    Parameters
+    ----------
+    settings
+        Limits and gains.
+    n_dimensions
+        Of the velocity.
+    bin_s
+        Length of a bin.
+    """
+
+    def __init__(self, settings: CursorSettings, n_dimensions: int, bin_s: float) -> None:
+        self._settings = settings
+        self._bin_s = bin_s
+        self._limits = settings.workspace
+        if settings.start is not None:
+            self._start = list(settings.start)
+        elif settings.workspace is not None:
+            self._start = [(low + high) / 2 for low, high in settings.workspace]
+        else:
+            self._start = [0.0] * n_dimensions
+        keep = 0.0 if settings.bias_time_s is None else bin_s / settings.bias_time_s
+        self._bias_rate = min(keep, 1.0)
+        self._plain = (
+            settings.gain == 1
+            and settings.dead_zone == 0
+            and settings.speed_limit is None
+            and not self._bias_rate
+        )
+        self.reset()
+
+    def reset(self) -> None:
+        self.position = list(self._start)
+        self.velocity = [0.0] * len(self._start)
+        self.bias = [0.0] * len(self._start)
+        self.missing_bins = 0
+
+    def move(
+        self,
+        velocity: list[float],
+        covariance: list[list[float]],
+        time: float,
+        *,
+        position: Sequence[float] | None = None,
+        missing: bool = False,
+    ) -> Intent:
+        """Take a bin's decoded velocity; give the intent.
+
+        Parameters
+        ----------
+        velocity, covariance
+            As decoded.
+        time
+            LSL time of the bin's newest sample.
+        position
+            Decoded, where the decoder knows one; else the velocity is summed up.
+        missing
+            Whether the bin was missing and ``velocity`` only a prediction.
+        """
+        share = 1.0
+        if missing:
+            self.missing_bins += 1
+            share = self._share_left()
+            if share <= 0.0:
+                self.velocity = [0.0] * len(velocity)
+                return IdleIntent(
+                    reason="missing_samples",
+                    t_sample=time,
+                    expires_s=self._settings.expires_s,
+                )
+        elif self.missing_bins:
+            self.missing_bins = 0
+        if not self._plain:
+            velocity = self._limited(velocity, learn=not missing)
+        if share < 1.0:
+            velocity = [share * v for v in velocity]
+        moved = (
+            [p + self._bin_s * v for p, v in zip(self.position, velocity, strict=True)]
+            if position is None
+            else list(position)
+        )
+        if self._limits is not None:
+            moved = [
+                min(max(p, low), high) for p, (low, high) in zip(moved, self._limits, strict=True)
+            ]
+        self.position, self.velocity = moved, velocity
+        return CursorIntent(
+            velocity=velocity,
+            position=moved,
+            covariance=covariance,
+            t_sample=time,
+            expires_s=self._settings.expires_s,
+        )
+
+    def _share_left(self) -> float:
+        """Give the share of the predicted velocity that is still followed."""
+        # A bin's worth of tolerance in the division, so that 0.1 s is five bins of 0.02 s.
+        silent_s = self.missing_bins * self._bin_s
+        beyond = silent_s - self._settings.coast_s
+        if beyond <= 1e-9:
+            return 1.0
+        if self._settings.decay_s == 0:
+            return 0.0
+        return max(0.0, 1.0 - beyond / self._settings.decay_s)
+
+    def _limited(self, velocity: list[float], *, learn: bool) -> list[float]:
+        settings = self._settings
+        if self._bias_rate:
+            if learn and math.hypot(*velocity) >= settings.bias_least_speed:
+                rate = self._bias_rate
+                self.bias = [b + rate * (v - b) for b, v in zip(self.bias, velocity, strict=True)]
+            velocity = [v - b for b, v in zip(self.bias, velocity, strict=True)]
+        speed = math.hypot(*velocity) * settings.gain
+        if speed < settings.dead_zone:
+            return [0.0] * len(velocity)
+        factor = settings.gain
+        if settings.speed_limit is not None and speed > settings.speed_limit:
+            factor *= settings.speed_limit / speed
+        return [factor * v for v in velocity]

@@ -1,0 +1,204 @@
+"""What the kinematic decoders share: bins in, the cursor out, resets and missing bins between.
+
+A subclass says how a fit makes a model (`fit`) and how a model becomes something that follows the
+state bin by bin (`follower`). Everything else, live, is here. A bin in which any feature is
+missing is a missing bin.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+from pydantic import Field
+
+from decoders.filtering import regular_rate
+from decoders.fitted import Array, FittedDecoder, FittedModel, FittedSettings
+from decoders.intent import Intent
+from decoders.kinematics.bins import Bins, samples_per_step
+from decoders.kinematics.cursor import Cursor, CursorSettings
+from decoders.kinematics.features import FeatureSettings
+from decoders.stage import check_channels
+from streams.chunk import Chunk, Event, FloatArray, SignalSpec
+from streams.errors import ConfigError, SpecError
+
+
+class KinematicSettings(FittedSettings):
+    """Settings that every kinematic decoder has."""
+
+    features: FeatureSettings = FeatureSettings()
+    cursor: CursorSettings = CursorSettings()
+    step_s: float | None = Field(
+        default=None,
+        gt=0,
+        le=10,
+        description="Decode once in so many seconds; each sample is a bin when left out.",
+    )
+    step_value: Literal["mean", "last", "power"] = Field(
+        default="mean", description="What the samples of a step become."
+    )
+    reset_markers: list[str] = Field(
+        default_factory=list,
+        description="Names of the markers at which a trial begins and the state starts anew.",
+    )
+
+
+class Follower(Protocol):
+    """Follows the state bin by bin. ``velocity`` and the rest are those after the newest bin."""
+
+    @property
+    def velocity(self) -> FloatArray:
+        """The velocity, shape (n_dimensions,)."""
+
+    @property
+    def position(self) -> FloatArray | None:
+        """The position, for a decoder whose state has one."""
+
+    @property
+    def covariance(self) -> FloatArray:
+        """Covariance of the whole state."""
+
+    def step(self, features: FloatArray | None) -> bool:
+        """Take the next bin, None if missing; say whether it was observed."""
+
+    def restart(self) -> None:
+        """Begin a trial: the state starts anew, the features' history stays."""
+
+    def reset(self) -> None:
+        """Forget everything."""
+
+    def state(self) -> dict[str, Any]:
+        """Say what is believed, as JSON data."""
+
+
+S = TypeVar("S", bound=KinematicSettings)
+
+
+class KinematicDecoder(FittedDecoder[S]):
+    """Base of the decoders that move a cursor, one intent a bin."""
+
+    @classmethod
+    @abstractmethod
+    def fit(
+        cls,
+        settings: S,
+        features: FloatArray,
+        kinematics: FloatArray,
+        trials: Array | None = None,
+    ) -> FittedModel:
+        """Learn a model.
+
+        Parameters
+        ----------
+        settings
+            Those that will decode.
+        features : ndarray, shape (n_bins, n_features)
+            One row a bin, none missing.
+        kinematics : ndarray, shape (n_bins, n_dimensions)
+            The velocity (intended or measured) of the same bins.
+        trials : ndarray of int, shape (n_bins,), optional
+            Number of each bin's trial, where rows of different trials do not follow each other.
+
+        Raises
+        ------
+        DecodeError
+            These data cannot be fitted on.
+        """
+
+    @abstractmethod
+    def follower(self, n_features: int) -> tuple[Follower, int]:
+        """Make what follows the state, and say how many dimensions the velocity has.
+
+        Raises
+        ------
+        ModelError, NotFittedError
+            See `FittedDecoder.fitted_model` and `FittedDecoder.parameter`.
+        """
+
+    def prepare(self, spec: SignalSpec) -> None:
+        kind = self.settings.kind
+        rate_hz = regular_rate(spec, kind)
+        n_samples = samples_per_step(self.settings.step_s, rate_hz, kind)
+        self._follower, n_dimensions = self.follower(spec.n_channels)
+        cursor = self.settings.cursor
+        for name, values in (("workspace", cursor.workspace), ("start", cursor.start)):
+            if values is not None and len(values) != n_dimensions:
+                raise ConfigError(
+                    f"{kind}: {name} has {len(values)} dimensions, the model's velocity has "
+                    f"{n_dimensions}",
+                    setting=name,
+                    found=len(values),
+                    allowed=n_dimensions,
+                )
+        self._n_channels = spec.n_channels
+        self._bins = Bins(n_samples, spec.n_channels, self.settings.step_value)
+        self._cursor = Cursor(cursor, n_dimensions, n_samples / rate_hz)
+        self._reset_names = frozenset(self.settings.reset_markers)
+        self._resets: deque[float] = deque()
+        self._covariance: FloatArray | None = None
+        self._covariance_list: list[list[float]] = []
+
+    def reset(self) -> None:
+        self._bins.reset()
+        self._cursor.reset()
+        self._follower.reset()
+        self._resets.clear()
+
+    def decode(self, chunk: Chunk, events: Sequence[Event]) -> list[Intent]:
+        check_channels(chunk, self._n_channels, self.settings.kind)
+        if events and self._reset_names:
+            new = [event.time for event in events if event.name in self._reset_names]
+            self._resets = deque(sorted([*self._resets, *new]))
+        return [self._decode_bin(row, time) for row, time in self._bins.feed(chunk)]
+
+    def _decode_bin(self, row: FloatArray, time: float) -> Intent:
+        # A trial begins with the first bin whose newest sample is not before the marker.
+        while self._resets and self._resets[0] <= time:
+            self._resets.popleft()
+            self._follower.restart()
+        follower = self._follower
+        # The sum is finite if every feature is: one pass, and a sum that overflows is no signal.
+        observed = follower.step(row if math.isfinite(row.sum()) else None)
+        covariance = follower.covariance
+        if covariance is not self._covariance:
+            self._covariance, self._covariance_list = covariance, covariance.tolist()
+        position = follower.position
+        return self._cursor.move(
+            follower.velocity.tolist(),
+            self._covariance_list,
+            time,
+            position=None if position is None else position.tolist(),
+            missing=not observed,
+        )
+
+    def state(self) -> dict[str, Any]:
+        return {
+            **self._follower.state(),
+            "velocity": list(self._cursor.velocity),
+            "position": list(self._cursor.position),
+            "bias": list(self._cursor.bias),
+            "missing_bins": self._cursor.missing_bins,
+        }
+
+
+def check_features(found: int, expected: int, kind: str) -> None:
+    """Raise `SpecError` unless the signal has the features that a model was fitted on."""
+    if found != expected:
+        raise SpecError(
+            f"the model of {kind} was fitted on {expected} features, and the signal has {found} "
+            "channels",
+            expected=expected,
+            found=found,
+        )
+
+
+def surprise_state(surprise: tuple[FloatArray, float] | None) -> dict[str, Any]:
+    """Give innovation and NIS as JSON data."""
+    if surprise is None:
+        return {"innovation": None, "nis": None}
+    innovation, nis = surprise
+    return {"innovation": np.asarray(innovation).tolist(), "nis": nis}

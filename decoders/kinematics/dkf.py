@@ -1,0 +1,329 @@
+"""The discriminative Kalman filter as a cursor decoder, with whichever regression suits.
+
+A regression says ``f(x)``, the state's mean given the features, and how wrong it is, ``Q``; the
+filter joins that to the dynamics by Bayes' rule (`DiscriminativeRecursion`). What ``f`` was fitted
+on says nothing of its errors, so ``Q`` is learned from bins that ``f`` did not see: the last part
+of the training data, or each of several blocks predicted from the others. Once ``Q`` is known,
+``f`` is fitted anew to all bins (the published decoder, too, decodes with all of them). ``Q`` is
+constant, or a kernel average of the errors near ``x``.
+
+With ``multiple-kernel`` regression, a constant ``Q`` and features saturated at 2 SD this is the
+MK-DKF, which a single wild channel hardly moves.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from decoders.fitted import Array, FittedModel
+from decoders.kinematics import metrics
+from decoders.kinematics.decoder import (
+    Follower,
+    KinematicDecoder,
+    KinematicSettings,
+    check_features,
+    surprise_state,
+)
+from decoders.kinematics.features import FeatureMap, FeatureStream, check_training
+from decoders.kinematics.gaussian import fit_dynamics, fit_start, follows_of, made_definite
+from decoders.kinematics.recursion import DiscriminativeRecursion, Variant
+from decoders.kinematics.regression.gaussian_process import (
+    GaussianProcess,
+    GaussianProcessSettings,
+)
+from decoders.kinematics.regression.kernel_ridge import KernelRidge, KernelRidgeSettings
+from decoders.kinematics.regression.linear import Linear, LinearSettings
+from decoders.kinematics.regression.multiple_kernel import MultipleKernel, MultipleKernelSettings
+from decoders.kinematics.regression.nadaraya_watson import (
+    NadarayaWatson,
+    NadarayaWatsonSettings,
+)
+from decoders.kinematics.regression.network import Network, NetworkSettings
+from decoders.kinematics.regression.regressor import Regressor
+from decoders.settings import Settings
+from streams.chunk import FloatArray
+
+REGRESSORS: dict[str, type[Regressor]] = {
+    "gaussian-process": GaussianProcess,
+    "kernel-ridge": KernelRidge,
+    "linear": Linear,
+    "multiple-kernel": MultipleKernel,
+    "nadaraya-watson": NadarayaWatson,
+    "network": Network,
+}
+
+AnyRegressorSettings = Annotated[
+    GaussianProcessSettings
+    | KernelRidgeSettings
+    | LinearSettings
+    | MultipleKernelSettings
+    | NadarayaWatsonSettings
+    | NetworkSettings,
+    Field(discriminator="kind"),
+]
+
+_SMOOTHER = "error_"
+"""What the names of the arrays of Q's kernel average begin with."""
+
+
+class DkfSettings(KinematicSettings):
+    """Settings of `DkfDecoder`."""
+
+    kind: Literal["dkf"] = "dkf"
+    regression: AnyRegressorSettings = NadarayaWatsonSettings()
+    variant: Variant = Field(
+        default="standard", description="What is done where Q⁻¹ − S⁻¹ is not positive definite."
+    )
+    error: Literal["constant", "local"] = Field(
+        default="constant", description="Q for all bins, or as it is near the bin's features."
+    )
+    held_out: float = Field(
+        default=0.3, gt=0, lt=1, description="Last part of the training data, which Q is fitted on."
+    )
+    refit: bool = Field(
+        default=True, description="Once Q is known, fit f again, on all of the training data."
+    )
+    cross_fit: int | None = Field(
+        default=None,
+        ge=2,
+        le=20,
+        description="Fit Q on so many blocks, each predicted from the others, in place of the "
+        "last part.",
+    )
+    error_scales: list[float] = Field(
+        default=[1.0],
+        min_length=1,
+        description="Factors for Q; the one that decodes the bins of Q's fit best is kept. Below "
+        "1 where the errors of neighbouring bins are alike, which the filter does not know.",
+    )
+
+
+class DkfDecoder(KinematicDecoder[DkfSettings]):
+    """Decodes a velocity by the discriminative Kalman filter."""
+
+    settings_model: ClassVar[type[Settings]] = DkfSettings
+
+    @classmethod
+    def fit(
+        cls,
+        settings: DkfSettings,
+        features: FloatArray,
+        kinematics: FloatArray,
+        trials: Array | None = None,
+    ) -> FittedModel:
+        """Fit the dynamics, the regression and its errors; see `KinematicDecoder.fit`."""
+        check_training(features, kinematics, trials, least=40)
+        feature_map = FeatureMap.fit(features, settings.features)
+        rows = feature_map.rows(features)
+        state_mean = kinematics.mean(axis=0)
+        states = kinematics - state_mean
+        follows = follows_of(len(states), trials)
+        A, W = fit_dynamics(states, follows)
+        regressor, predicted, seen = _fit_regression(settings, rows, states)
+        errors = states[seen] - predicted
+        start_mean, start_covariance = fit_start(states, follows)
+        arrays: dict[str, Array] = {
+            **feature_map.arrays(),
+            **regressor.arrays(),
+            "state_mean": state_mean,
+            "A": A,
+            "W": W,
+            "S": made_definite(states.T @ states / len(states)),
+            "Q": made_definite(errors.T @ errors / len(errors)),
+            "start_mean": start_mean,
+            "start_covariance": start_covariance,
+        }
+        if trials is None:  # the paper's start: f and Q of the first bin
+            arrays["start_mean"], arrays["start_covariance"] = np.zeros(len(A)), arrays["S"]
+        if settings.error == "local":
+            smoother = _fit_errors(rows[seen], errors)
+            arrays |= {_SMOOTHER + name: array for name, array in smoother.arrays().items()}
+        scale = 1.0
+        if len(settings.error_scales) > 1:
+            scale = _best_scale(
+                settings.error_scales, arrays, predicted, states[seen], follows[seen]
+            )
+        else:
+            scale = settings.error_scales[0]
+        arrays["error_scale"] = np.array(scale)
+        facts = {
+            "settings": settings.model_dump(mode="json"),
+            "n_bins": len(rows),
+            "n_bins_of_errors": len(errors),
+            "nrmse_of_f": metrics.nrmse(states[seen], predicted),
+        }
+        return FittedModel(settings.kind, arrays, facts)
+
+    def follower(self, n_features: int) -> tuple[Follower, int]:
+        arrays = self.fitted_model().arrays
+        feature_map = FeatureMap.load(
+            self.parameter, self.settings.features, projected="feature_projection" in arrays
+        )
+        check_features(n_features, len(feature_map.mean), self.settings.kind)
+        regression = REGRESSORS[self.settings.regression.kind]
+        state_mean = self.parameter("state_mean", (None,))
+        n = len(state_mean)
+        scale = float(self.parameter("error_scale", ()))
+        smoother: NadarayaWatson | None = None
+        if self.settings.error == "local":
+            smoother = NadarayaWatson.load(
+                lambda name, shape: self.parameter(_SMOOTHER + name, shape), feature_map.n_outputs
+            )
+        recursion = DiscriminativeRecursion(
+            self.parameter("A", (n, n)),
+            self.parameter("W", (n, n)),
+            self.parameter("S", (n, n)),
+            start_mean=self.parameter("start_mean", (n,)),
+            start_covariance=self.parameter("start_covariance", (n, n)),
+            variant=self.settings.variant,
+            constant_Q=scale * self.parameter("Q", (n, n)) if smoother is None else None,
+        )
+        follower = DkfFollower(
+            feature_map.stream(),
+            regression.load(self.parameter, feature_map.n_outputs),
+            recursion,
+            state_mean,
+            smoother=smoother,
+            error_scale=scale,
+        )
+        return follower, n
+
+
+class DkfFollower:
+    """Prepares features, asks the regression and runs the recursion on its answer."""
+
+    position: FloatArray | None = None
+
+    def __init__(
+        self,
+        features: FeatureStream,
+        regressor: Regressor,
+        recursion: DiscriminativeRecursion,
+        state_mean: FloatArray,
+        *,
+        smoother: NadarayaWatson | None,
+        error_scale: float,
+    ) -> None:
+        self._features = features
+        self._regressor = regressor
+        self._recursion = recursion
+        self._state_mean = state_mean
+        self._smoother = smoother
+        self._scale = error_scale
+
+    @property
+    def velocity(self) -> FloatArray:
+        velocity: FloatArray = self._recursion.mean + self._state_mean
+        return velocity
+
+    @property
+    def covariance(self) -> FloatArray:
+        return self._recursion.covariance
+
+    def step(self, features: FloatArray | None) -> bool:
+        row = self._features.push(features)
+        if row is None:
+            self._recursion.step(None)
+            return False
+        f = self._regressor.predict_row(row)
+        if self._smoother is None:
+            self._recursion.step(f)
+        else:
+            Q = self._smoother.predict_row(row).reshape(len(f), len(f))
+            self._recursion.step(f, self._scale * Q)
+        return True
+
+    def restart(self) -> None:
+        self._recursion.restart()
+
+    def reset(self) -> None:
+        self._recursion.restart()
+        self._features.reset()
+
+    def state(self) -> dict[str, Any]:
+        recursion = self._recursion
+        gain = recursion.gain
+        return {
+            "mean": (recursion.mean + self._state_mean).tolist(),
+            "covariance": recursion.covariance.tolist(),
+            "gain": None if gain is None else gain.tolist(),
+            "replaced": recursion.replaced,
+            **surprise_state(recursion.surprise()),
+        }
+
+
+def _fit_regression(
+    settings: DkfSettings, rows: FloatArray, states: FloatArray
+) -> tuple[Regressor, FloatArray, slice]:
+    """Fit f; give it, its predictions of bins that it did not see, and which bins those are."""
+    regression = REGRESSORS[settings.regression.kind]
+    if settings.cross_fit is None:
+        n_learn = round((1.0 - settings.held_out) * len(rows))
+        seen = slice(n_learn, len(rows))
+        regressor = regression.fit(rows[:n_learn], states[:n_learn], settings.regression)
+        predicted = regressor.predict(rows[seen])
+        if settings.refit:
+            regressor = regression.fit(rows, states, settings.regression)
+        return regressor, predicted, seen
+    regressor = regression.fit(rows, states, settings.regression)
+    chosen = settings.regression
+    if isinstance(chosen, KernelRidgeSettings):
+        chosen = _as_chosen(chosen, rows, regressor)
+    parts = []
+    bounds = np.linspace(0, len(rows), settings.cross_fit + 1).astype(int).tolist()
+    for start, stop in itertools.pairwise(bounds):
+        learn = np.r_[0:start, stop : len(rows)]
+        parts.append(regression.fit(rows[learn], states[learn], chosen).predict(rows[start:stop]))
+    return regressor, np.concatenate(parts), slice(0, len(rows))
+
+
+def _as_chosen(
+    settings: KernelRidgeSettings, rows: FloatArray, regressor: Regressor
+) -> KernelRidgeSettings:
+    """Keep to the length scale and λ that were chosen on all rows, rather than choose again."""
+    assert isinstance(regressor, KernelRidge)
+    spread = float(np.sqrt(rows.var(axis=0).sum())) or 1.0
+    return settings.model_copy(
+        update={
+            "length_scales": [regressor.length_scale / spread],
+            "ridges": [regressor.ridge],
+        }
+    )
+
+
+def _fit_errors(rows: FloatArray, errors: FloatArray) -> NadarayaWatson:
+    """Fit Q(x): a kernel average of the outer products of the errors near x."""
+    products = np.einsum("ti,tj->tij", errors, errors).reshape(len(errors), -1)
+    return NadarayaWatson.fit(rows, products, NadarayaWatsonSettings())
+
+
+def _best_scale(
+    scales: list[float],
+    arrays: dict[str, Array],
+    predicted: FloatArray,
+    states: FloatArray,
+    follows: Array,
+) -> float:
+    """Give the factor for a constant Q with the least `metrics.loss`."""
+    losses = []
+    for scale in scales:
+        recursion = DiscriminativeRecursion(
+            arrays["A"],
+            arrays["W"],
+            arrays["S"],
+            start_mean=arrays["start_mean"],
+            start_covariance=arrays["start_covariance"],
+            constant_Q=scale * arrays["Q"],
+        )
+        decoded = np.empty_like(states)
+        for index, f in enumerate(predicted):
+            if not follows[index]:
+                recursion.restart()
+            recursion.step(f)
+            decoded[index] = recursion.mean
+        losses.append(metrics.loss(states, decoded))
+    return scales[int(np.argmin(losses))]

@@ -1,0 +1,202 @@
+"""From a bin's raw features to what a kinematic decoder is given: fitted once, then applied.
+
+In order: z-score by the mean and SD of the training data, unless features come as z-scores;
+saturation, which costs nothing and takes the sting out of one wild channel; projection on
+principal components, each z-scored again; the newest bins side by side (lags). A bin at the start
+has zeros, which is the training mean, in place of the bins before it. A lag that covers a missing
+bin makes the whole row missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from decoders.fitted import Array
+from streams.chunk import FloatArray
+from streams.errors import DecodeError
+
+
+class FeatureSettings(BaseModel):
+    """How a bin's features are prepared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    standardise: bool = Field(
+        default=True,
+        description="Learn each feature's mean and SD; false where features come as z-scores.",
+    )
+    saturation_sd: float | None = Field(
+        default=None, gt=0, description="Clip z-scores at plus and minus so many SD."
+    )
+    n_components: int | None = Field(
+        default=None,
+        ge=1,
+        description="Keep so many principal components (all, where there are fewer features).",
+    )
+    n_lags: int = Field(
+        default=1, ge=1, le=100, description="Bins side by side: this one and those before it."
+    )
+    lag_decay: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Weight of a bin relative to the one after it, for what compares by distance.",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMap:
+    """The fitted preparation of features.
+
+    Attributes
+    ----------
+    mean, scale : ndarray, shape (n_features,)
+        Of the training data; ``scale`` is 1 where a feature never varied.
+    projection : ndarray, shape (n_features, n_components)
+        Principal axes, each divided by its SD; None when all features are kept.
+    """
+
+    settings: FeatureSettings
+    mean: FloatArray
+    scale: FloatArray
+    projection: FloatArray | None
+
+    @classmethod
+    def fit(cls, features: FloatArray, settings: FeatureSettings) -> FeatureMap:
+        """Learn from ``features`` (n_bins, n_features), which hold no NaN."""
+        mean, scale = np.zeros(features.shape[1]), np.ones(features.shape[1])
+        if settings.standardise:
+            mean, scale = features.mean(axis=0), features.std(axis=0)
+            scale[scale == 0] = 1.0
+        prepared = cls(settings, mean, scale, None)
+        if settings.n_components is None or settings.n_components >= features.shape[1]:
+            return prepared
+        scores = prepared.scores(features)
+        variances, axes = np.linalg.eigh(np.cov(scores, rowvar=False))
+        newest = slice(None, -settings.n_components - 1, -1)
+        spread = np.sqrt(np.maximum(variances[newest], np.finfo(float).tiny))
+        return cls(settings, mean, scale, axes[:, newest] / spread)
+
+    @property
+    def n_outputs(self) -> int:
+        """Length of a prepared row."""
+        width = len(self.mean) if self.projection is None else self.projection.shape[1]
+        return width * self.settings.n_lags
+
+    def scores(self, features: FloatArray) -> FloatArray:
+        """Give z-scored, saturated and projected features, shape (..., n_components)."""
+        scores: FloatArray = (features - self.mean) / self.scale
+        limit = self.settings.saturation_sd
+        if limit is not None:
+            np.clip(scores, -limit, limit, out=scores)
+        return scores if self.projection is None else scores @ self.projection
+
+    def rows(self, features: FloatArray) -> FloatArray:
+        """Prepare a whole recording, (n_bins, n_features) to (n_bins, n_outputs)."""
+        scores = self.scores(features)
+        n_bins, width = scores.shape
+        result = np.zeros((n_bins, self.n_outputs))
+        for lag in range(min(self.settings.n_lags, n_bins)):
+            result[lag:, lag * width : (lag + 1) * width] = scores[: n_bins - lag]
+        return result * self.weights()
+
+    def weights(self) -> FloatArray:
+        """Give the weight of each entry of a row, by its lag."""
+        lags = np.arange(self.settings.n_lags)
+        return np.repeat(self.settings.lag_decay**lags, self.n_outputs // self.settings.n_lags)
+
+    def stream(self) -> FeatureStream:
+        """Give what prepares bins one by one."""
+        return FeatureStream(self)
+
+    def arrays(self) -> dict[str, Array]:
+        """Give the parameters as a model keeps them."""
+        found: dict[str, Array] = {"feature_mean": self.mean, "feature_scale": self.scale}
+        if self.projection is not None:
+            found["feature_projection"] = self.projection
+        return found
+
+    @classmethod
+    def load(
+        cls,
+        parameter: Callable[[str, tuple[int | None, ...]], FloatArray],
+        settings: FeatureSettings,
+        *,
+        projected: bool,
+    ) -> FeatureMap:
+        """Read it back from a model; ``parameter`` is `FittedDecoder.parameter`."""
+        mean = parameter("feature_mean", (None,))
+        scale = parameter("feature_scale", (len(mean),))
+        projection = parameter("feature_projection", (len(mean), None)) if projected else None
+        return cls(settings, mean, scale, projection)
+
+
+class FeatureStream:
+    """Prepares bins one by one, with the same result as `FeatureMap.rows`."""
+
+    def __init__(self, fitted: FeatureMap) -> None:
+        self._map = fitted
+        n_lags = fitted.settings.n_lags
+        self._history = np.zeros((n_lags, fitted.n_outputs // n_lags))
+        self._flat = self._history.reshape(-1)
+        self._weights = None if fitted.settings.lag_decay == 1 else fitted.weights()
+        self._bins_until_whole = 0
+
+    def reset(self) -> None:
+        self._history[...] = 0.0
+        self._bins_until_whole = 0
+
+    def push(self, features: FloatArray | None) -> FloatArray | None:
+        """Take the next bin, None if it is missing; give its row, None if that is missing.
+
+        The row is a view that the next call overwrites.
+        """
+        history = self._history
+        if len(history) > 1:
+            history[1:] = history[:-1]
+        if features is None:
+            history[0] = 0.0
+            self._bins_until_whole = len(history)
+        else:
+            history[0] = self._map.scores(features)
+        if self._bins_until_whole:
+            self._bins_until_whole -= 1
+            if features is None or self._bins_until_whole:
+                return None
+        return self._flat if self._weights is None else self._flat * self._weights
+
+
+def check_training(
+    features: FloatArray, kinematics: FloatArray, trials: Array | None, least: int
+) -> None:
+    """Raise `DecodeError` unless these can be fitted on.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n_bins, n_features)
+    kinematics : ndarray, shape (n_bins, n_dimensions)
+    trials : ndarray, shape (n_bins,)
+        Number of the trial that each bin belongs to; None when all follow each other.
+    least
+        Fewest bins allowed.
+    """
+    n_bins = len(features)
+    shapes = features.ndim == kinematics.ndim == 2 and len(kinematics) == n_bins
+    if not shapes or (trials is not None and trials.shape != (n_bins,)):
+        raise DecodeError(
+            "a fit needs features (n_bins, n_features), kinematics (n_bins, n_dimensions) and, if "
+            f"any, trials (n_bins,); found {features.shape}, {kinematics.shape}"
+            + ("" if trials is None else f", {trials.shape}")
+        )
+    if n_bins < least:
+        raise DecodeError(
+            f"a fit on {features.shape[1]} features needs at least {least} bins, found {n_bins}",
+            found=n_bins,
+            allowed_from=least,
+        )
+    if not (np.isfinite(features).all() and np.isfinite(kinematics).all()):
+        raise DecodeError("a fit needs bins without missing samples; leave those with NaN out")

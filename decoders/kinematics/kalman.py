@@ -1,0 +1,278 @@
+"""The Kalman filter as a cursor decoder: velocity, or position and velocity.
+
+State ``z_t = A z_{t-1} + w`` and features ``x_t = C z_t + q``, both as deviations from their
+training means, fitted by least squares (Wu et al., Neural Comput. 18:80-118, 2006). The full
+filter updates its covariance in Joseph's form; the steady one uses the gain that the full one
+converges to, and is the lightest decoder here. Instead of a fitted model the settings may give
+the matrices themselves, so that a filter runs on any signal without a calibration.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from decoders.fitted import Array, FittedModel
+from decoders.kinematics.decoder import (
+    Follower,
+    KinematicDecoder,
+    KinematicSettings,
+    check_features,
+    surprise_state,
+)
+from decoders.kinematics.features import FeatureMap, FeatureSettings, check_training
+from decoders.kinematics.gaussian import (
+    fit_dynamics,
+    fit_start,
+    follows_of,
+    made_definite,
+)
+from decoders.kinematics.recursion import KalmanRecursion
+from decoders.settings import Settings
+from streams.chunk import FloatArray
+from streams.errors import ConfigError, DecodeError
+
+Matrix = list[list[float]]
+
+
+class KalmanMatrices(BaseModel):
+    """A Kalman filter of the velocity, written out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    transition: Matrix = Field(min_length=1, description="A, (n_dimensions, n_dimensions).")
+    transition_covariance: Matrix = Field(min_length=1, description="Of w, like A.")
+    observation: Matrix = Field(min_length=1, description="C, (n_features, n_dimensions).")
+    observation_variance: list[float] = Field(
+        min_length=1, description="Variance of each feature's noise, (n_features,)."
+    )
+
+    @model_validator(mode="after")
+    def _shapes_fit(self) -> KalmanMatrices:
+        n, m = len(self.transition), len(self.observation)
+        wanted = {"transition": (n, n), "transition_covariance": (n, n), "observation": (m, n)}
+        for name, (rows, columns) in wanted.items():
+            matrix = getattr(self, name)
+            if len(matrix) != rows or any(len(row) != columns for row in matrix):
+                raise ValueError(f"{name} must be of {rows} rows of {columns} numbers")
+        if len(self.observation_variance) != m or min(self.observation_variance) <= 0:
+            raise ValueError(f"observation_variance needs {m} numbers above 0")
+        covariance = np.array(self.transition_covariance)
+        if not np.allclose(covariance, covariance.T) or np.linalg.eigvalsh(covariance)[0] <= 0:
+            raise ValueError("transition_covariance must be symmetric and positive definite")
+        return self
+
+
+class KalmanSettings(KinematicSettings):
+    """Settings of `KalmanDecoder`."""
+
+    kind: Literal["kalman"] = "kalman"
+    form: Literal["full", "steady"] = Field(
+        default="full", description="Covariance updated every bin, or the gain it converges to."
+    )
+    state: Literal["velocity", "position-velocity"] = Field(
+        default="velocity",
+        description="What is followed; a fit then takes velocities, or positions and velocities.",
+    )
+    matrices: KalmanMatrices | None = Field(
+        default=None, description="The filter itself, in place of a fitted model."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> KalmanSettings:
+        if self.matrices is None:
+            return self
+        if self.model is not None:
+            raise ValueError("give either a model or matrices, not both")
+        if self.state != "velocity" or self.features != FeatureSettings():
+            raise ValueError("matrices are of a velocity and take features as they are")
+        return self
+
+
+class KalmanDecoder(KinematicDecoder[KalmanSettings]):
+    """Decodes a velocity by the Kalman filter."""
+
+    settings_model: ClassVar[type[Settings]] = KalmanSettings
+
+    @classmethod
+    def fit(
+        cls,
+        settings: KalmanSettings,
+        features: FloatArray,
+        kinematics: FloatArray,
+        trials: Array | None = None,
+    ) -> FittedModel:
+        """Fit A, C and the covariances; see `KinematicDecoder.fit`.
+
+        For a state of position and velocity the columns of ``kinematics`` are the positions, then
+        the velocities. The step from one trial's last bin to the next one's first is left out of
+        the dynamics.
+        """
+        check_training(features, kinematics, trials, least=4 * kinematics.shape[-1] + 2)
+        if settings.state == "position-velocity" and kinematics.shape[1] % 2:
+            raise DecodeError(
+                "a state of position and velocity needs as many positions as velocities, found "
+                f"{kinematics.shape[1]} columns",
+                found=kinematics.shape[1],
+            )
+        feature_map = FeatureMap.fit(features, settings.features)
+        rows = feature_map.rows(features)
+        state_mean = kinematics.mean(axis=0)
+        states = kinematics - state_mean
+        follows = follows_of(len(states), trials)
+        A, W = fit_dynamics(states, follows)
+        C = np.linalg.lstsq(states, rows, rcond=None)[0].T
+        residual = rows - states @ C.T
+        start_mean, start_covariance = fit_start(states, follows)
+        arrays: dict[str, Array] = {
+            **feature_map.arrays(),
+            "state_mean": state_mean,
+            "A": A,
+            "W": W,
+            "C": C,
+            "R": made_definite(residual.T @ residual / len(residual)),
+            "start_mean": start_mean,
+            "start_covariance": start_covariance,
+        }
+        facts = {"settings": settings.model_dump(mode="json"), "n_bins": len(rows)}
+        return FittedModel(settings.kind, arrays, facts)
+
+    def follower(self, n_features: int) -> tuple[Follower, int]:
+        if self.settings.matrices is not None:
+            return self._given(self.settings.matrices, n_features)
+        projected = "feature_projection" in self.fitted_model().arrays
+        feature_map = FeatureMap.load(self.parameter, self.settings.features, projected=projected)
+        check_features(n_features, len(feature_map.mean), self.settings.kind)
+        n_rows = feature_map.n_outputs
+        state_mean = self.parameter("state_mean", (None,))
+        n = len(state_mean)
+        recursion = KalmanRecursion(
+            self.parameter("A", (n, n)),
+            self.parameter("W", (n, n)),
+            self.parameter("C", (n_rows, n)),
+            self.parameter("R", (n_rows, n_rows)),
+            start_mean=self.parameter("start_mean", (n,)),
+            start_covariance=self.parameter("start_covariance", (n, n)),
+            steady=self.settings.form == "steady",
+        )
+        has_position = self.settings.state == "position-velocity"
+        follower = KalmanFollower(
+            recursion,
+            state_mean,
+            has_position=has_position,
+            feature_map=feature_map,
+        )
+        return follower, n // 2 if has_position else n
+
+    def _given(self, matrices: KalmanMatrices, n_features: int) -> tuple[Follower, int]:
+        C = np.array(matrices.observation)
+        if n_features != len(C):
+            raise ConfigError(
+                f"kalman: the matrices are of {len(C)} features, the signal has {n_features} "
+                "channels",
+                found=n_features,
+                allowed=len(C),
+            )
+        A, W = np.array(matrices.transition), np.array(matrices.transition_covariance)
+        n = len(A)
+        recursion = KalmanRecursion(
+            A,
+            W,
+            C,
+            np.diag(matrices.observation_variance),
+            start_mean=np.zeros(n),
+            start_covariance=W,
+            steady=self.settings.form == "steady",
+        )
+        return KalmanFollower(recursion, np.zeros(n), has_position=False), n
+
+
+class KalmanFollower:
+    """Prepares features and runs the recursion on them."""
+
+    def __init__(
+        self,
+        recursion: KalmanRecursion,
+        state_mean: FloatArray,
+        *,
+        has_position: bool,
+        feature_map: FeatureMap | None = None,
+    ) -> None:
+        self._recursion = recursion
+        self._features = None if feature_map is None else feature_map.stream()
+        self._state_mean = state_mean
+        self._split = len(state_mean) // 2 if has_position else 0
+
+    @property
+    def velocity(self) -> FloatArray:
+        velocity: FloatArray = self._recursion.mean + self._state_mean
+        return velocity[self._split :]
+
+    @property
+    def position(self) -> FloatArray | None:
+        if not self._split:
+            return None
+        split = self._split
+        position: FloatArray = self._recursion.mean[:split] + self._state_mean[:split]
+        return position
+
+    @property
+    def covariance(self) -> FloatArray:
+        return self._recursion.covariance
+
+    def step(self, features: FloatArray | None) -> bool:
+        row = features if self._features is None else self._features.push(features)
+        self._recursion.step(row)
+        return row is not None
+
+    def restart(self) -> None:
+        self._recursion.restart()
+
+    def reset(self) -> None:
+        self._recursion.restart()
+        if self._features is not None:
+            self._features.reset()
+
+    def state(self) -> dict[str, Any]:
+        recursion = self._recursion
+        return {
+            "mean": (recursion.mean + self._state_mean).tolist(),
+            "covariance": recursion.covariance.tolist(),
+            "gain": recursion.gain.tolist(),
+            **surprise_state(recursion.surprise()),
+        }
+
+
+def intended_velocities(
+    velocities: FloatArray,
+    positions: FloatArray,
+    targets: FloatArray,
+    held: npt.NDArray[np.bool_],
+) -> FloatArray:
+    """Relabel decoded velocities by what was surely meant: ReFIT's first step.
+
+    Each velocity keeps its speed and turns towards the target; where the target is held, nothing
+    was meant to move (Gilja et al., Nat. Neurosci. 15:1752-1757, 2012).
+
+    Parameters
+    ----------
+    velocities, positions, targets : ndarray, shape (n_bins, n_dimensions)
+        What the cursor did, where it was, and where it was to go.
+    held : ndarray of bool, shape (n_bins,)
+        Whether the cursor was within its target.
+
+    Returns
+    -------
+    ndarray, shape (n_bins, n_dimensions)
+    """
+    towards = targets - positions
+    distance = np.linalg.norm(towards, axis=1, keepdims=True)
+    speed = np.linalg.norm(velocities, axis=1, keepdims=True)
+    intended: FloatArray = np.divide(
+        towards * speed, distance, out=np.zeros_like(velocities), where=distance > 0
+    )
+    intended[held] = 0.0
+    return intended
