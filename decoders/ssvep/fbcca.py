@@ -35,7 +35,7 @@ from streams.errors import ConfigError, DecodeError
 IntArray = npt.NDArray[np.int64]
 
 #: A marker-triggered window is summed in pieces of this length as it comes.
-PIECE_S = 0.25
+PIECE_S = 0.1
 #: Most numbers that a decoder may keep: half a GiB of them.
 MOST_KEPT = 2**26
 #: What `FBCCA.predict` gives, and `FBCCA.fit` takes, for a trial at rest.

@@ -9,7 +9,7 @@ Samples wait unfiltered until some have come or a decision is due; most calls on
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,14 @@ from decoders.ssvep.correlation import Moments, turn
 from decoders.ssvep.scorer import WindowScorer
 from streams.chunk import Chunk, FloatArray
 
+A = TypeVar("A", bound=np.generic)
+
 #: How long after the end of its window a marker may still come and be answered.
 LATE_S = 2.0
 #: How long after its due time the first sample of a window may lie, at most. More means that the
 #: samples of that time were never seen.
 LARGEST_LAG_S = 0.05
-#: So many samples of a step are filtered before it is complete, so that less is left to do then.
+#: So many samples are filtered at once while no decision is due, so that less is left to do then.
 FILTERED_AS_THEY_COME = 8
 #: Open windows that are summed as they come; more of them overlap, and are summed at their end.
 SUMMED_AS_THEY_COME = 8
@@ -241,29 +243,40 @@ class TriggeredWindows:
             take = min(n_samples - position, self._piece - n_pending)
             until = position + take
             self._pending[:, n_pending : n_pending + take] = chunk.samples[position:until].T
-            at = self._n_taken % self._capacity
-            if at + take <= self._capacity:
-                self._times[at : at + take] = chunk.times[position:until]
-            else:
-                self._times[self._places(self._n_taken, take)] = chunk.times[position:until]
+            self._put(self._times, self._n_taken, chunk.times[position:until])
             self._n_taken += take
             self._newest = chunk.times[until - 1]
             position = until
             if self._newest >= self._next_due:
                 self._open_windows()
-            if n_pending + take == self._piece or self._n_taken >= self._next_end or self._lost:
+            enough = n_pending + take >= min(FILTERED_AS_THEY_COME, self._piece)
+            if enough or self._n_taken >= self._next_end or self._lost:
                 self._end_windows(ended)
         return ended
 
-    def _places(self, first: int, n_samples: int) -> npt.NDArray[np.intp]:
-        """Give where samples ``first`` and on lie in the ring."""
-        return np.arange(first, first + n_samples) % self._capacity
+    def _put(self, ring: npt.NDArray[Any], first: int, values: npt.NDArray[Any]) -> None:
+        """Keep ``values`` as samples ``first`` and on; samples are the last axis of both."""
+        n_samples, at = values.shape[-1], first % self._capacity
+        room = self._capacity - at
+        if n_samples <= room:
+            ring[..., at : at + n_samples] = values
+        else:
+            ring[..., at:] = values[..., :room]
+            ring[..., : n_samples - room] = values[..., room:]
+
+    def _get(self, ring: npt.NDArray[A], first: int, n_samples: int) -> npt.NDArray[A]:
+        """Give a copy of ``n_samples`` samples from ``first`` on."""
+        at = first % self._capacity
+        room = self._capacity - at
+        if n_samples <= room:
+            return ring[..., at : at + n_samples].copy()
+        return np.concatenate([ring[..., at:], ring[..., : n_samples - room]], axis=-1)
 
     def _open_windows(self) -> None:
         """Find the first sample of each window that is due."""
         n_kept = min(self._n_taken, self._capacity)
         oldest = self._n_taken - n_kept
-        times = self._times[self._places(oldest, n_kept)]
+        times = self._get(self._times, oldest, n_kept)
         waiting: list[tuple[float, float]] = []
         for due, onset in self._waiting:
             if times[-1] < due:
@@ -306,9 +319,11 @@ class TriggeredWindows:
         rows = self._pending[:, :n_pending].copy()
         filtered = np.empty((self._scorer.n_bands, *rows.shape))
         missing = self._bank.run(rows, filtered)
-        places = self._places(self._n_filtered, n_pending)
-        self._ring[:, :, places] = filtered
-        self._bad[places] = False if missing is None else missing.any(axis=0)
+        self._put(self._ring, self._n_filtered, filtered)
+        bad = np.zeros(n_pending, dtype=bool)
+        if missing is not None:
+            missing.any(axis=0, out=bad)
+        self._put(self._bad, self._n_filtered, bad)
         self._n_filtered = self._n_taken
 
     def _sum_pieces(self, window: _Window) -> None:
@@ -319,13 +334,12 @@ class TriggeredWindows:
             first, n_samples = window.start + window.n_summed * self._piece, waves.shape[1]
             if first + n_samples > self._n_filtered:
                 return
-            filtered = np.ascontiguousarray(self._ring[:, :, self._places(first, n_samples)])
-            self._scratch.measure(filtered, waves)
+            self._scratch.measure(self._get(self._ring, first, n_samples), waves)
             window.moments.flat += self._scratch.flat
             window.n_summed += 1
 
     def _scores(self, window: _Window) -> FloatArray | None:
-        if self._bad[self._places(window.start, self._scorer.window_samples)].any():
+        if self._get(self._bad, window.start, self._scorer.window_samples).any():
             return None
         self._sum_pieces(window)
         assert window.moments is not None
