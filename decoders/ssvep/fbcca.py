@@ -351,10 +351,11 @@ class FBCCA:
         at_rest = wanted == REST
         fitted: dict[str, float] = {}
         if at_rest.any():
-            best = scores[at_rest].max(axis=1) / scorer.noise_score
-            # The smallest of the given scores that no more than the share lies above, and past it.
-            threshold = np.quantile(best, 1 - false_share, method="higher")
-            fitted["idle_ratio"] = float(np.nextafter(threshold, np.inf))
+            best = np.sort(scores[at_rest].max(axis=1) / scorer.noise_score)[::-1]
+            n_above = math.floor(false_share * len(best))
+            # Half way between the smallest that may be selected and the largest that may not.
+            least = best[n_above - 1] if n_above else 1.05 * best[0]
+            fitted["idle_ratio"] = float((least + best[min(n_above, len(best) - 1)]) / 2)
         if not at_rest.all():
             fitted["sharpness"] = _fit_sharpness(
                 scores[~at_rest], wanted[~at_rest], scorer.noise_score

@@ -348,11 +348,13 @@ def test_a_batch_scores_predicts_and_says_how_likely() -> None:
     assert set(predicted[24:]) == {REST}
 
 
-def test_a_calibration_sets_when_to_be_idle_by_the_rest_that_it_saw() -> None:
+@pytest.mark.parametrize(("false_share", "n_false"), [(0.0, 0), (0.125, 2), (0.2, 3)])
+def test_a_calibration_sets_when_to_be_idle_by_the_rest_that_it_saw(
+    false_share: float, n_false: int
+) -> None:
     epochs, wanted = trials()
-    estimator = FBCCA(settings(idle_ratio=0.0), RATE_HZ).fit(epochs, wanted, false_share=0.125)
-    rest = estimator.predict(epochs[24:])
-    assert (rest != REST).sum() == 2
+    estimator = FBCCA(settings(), RATE_HZ).fit(epochs, wanted, false_share=false_share)
+    assert (estimator.predict(epochs[24:]) != REST).sum() == n_false
     assert (estimator.predict(epochs[:24]) != REST).mean() > 0.7
 
 
