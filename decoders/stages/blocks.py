@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from decoders.artifacts.grid import BlockDelay, Grid
-from decoders.filtering import Hold, regular_rate
+from decoders.filtering import BoolArray, Hold, regular_rate
 from decoders.settings import Settings
 from decoders.stage import Stage, check_channels
 from streams.chunk import Chunk, FloatArray, SignalSpec
@@ -41,6 +41,8 @@ class BlockStage(Stage[S]):
     """
 
     _given: Parameters | None = None
+    #: Which of the samples that ``clean`` is given are there (n, n_picked); None when all are.
+    present: BoolArray | None = None
 
     # -- what a subclass says --------------------------------------------------------------------
 
@@ -203,6 +205,8 @@ class BlockStage(Stage[S]):
 
     def _cleaned(self, raw: FloatArray, filled: FloatArray, offset: int) -> FloatArray:
         """Give cleaned rows; what was missing is still filled."""
+        finite = np.isfinite(self._pick(raw))
+        self.present = None if finite.all() else finite
         cleaned = self.clean(self._pick(filled), offset)
         if self._picked_all:
             return cleaned

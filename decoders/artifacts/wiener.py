@@ -1,0 +1,96 @@
+"""The multi-channel Wiener filter: an artifact told from the rest by when it is there.
+
+From the covariance R_y of the signal while artifacts last and R_v of the signal while there are
+none, the filter gives the least-squares estimate of the artifact in every channel, which is then
+subtracted (Somers, Francart and Bertrand, J. Neural Eng. 15:036007, 2018, equations 8 to 13). The
+difference R_y - R_v need not be positive; by the generalised eigenvectors V of the pair, only what
+artifacts enlarge is kept: W = V diag((λ - 1) / λ, 0 where λ <= 1) V⁻¹. Past samples beside the
+newest one make the filter one in time as well.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import eigh
+
+from decoders.artifacts.averages import lift
+from decoders.artifacts.references import robust_deviation
+from streams.chunk import FloatArray
+
+
+def stack_past(samples: FloatArray, taps: int, spacing: int) -> FloatArray:
+    """Put past samples beside each one.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n_samples, n_channels)
+    taps, spacing
+        How many samples of each channel, the newest among them, and how far apart.
+
+    Returns
+    -------
+    ndarray, shape (n_samples, taps * n_channels)
+        What lies before the first sample is 0.
+    """
+    n_samples, n_channels = samples.shape
+    stacked = np.zeros((n_samples, taps * n_channels))
+    for tap in range(taps):
+        shift = tap * spacing
+        if shift < n_samples:
+            columns = slice(tap * n_channels, (tap + 1) * n_channels)
+            stacked[shift:, columns] = samples[: n_samples - shift]
+    return stacked
+
+
+def fit_wiener(
+    stacked: FloatArray, mask: npt.NDArray[np.bool_], n_channels: int
+) -> tuple[FloatArray, FloatArray]:
+    """Fit the filter.
+
+    Parameters
+    ----------
+    stacked : ndarray, shape (n_samples, n_stacked)
+        What `stack_past` gives.
+    mask : ndarray of bool, shape (n_samples,)
+        True while an artifact lasts.
+    n_channels
+        The first so many columns are the newest samples, whose artifact is estimated.
+
+    Returns
+    -------
+    filter : ndarray, shape (n_stacked, n_channels)
+        ``stacked @ filter`` is the artifact.
+    detector : ndarray, shape (n_stacked,)
+        The direction that artifacts enlarge most, of unit variance without them.
+    """
+    with_artifact = stacked[mask].T @ stacked[mask] / mask.sum()
+    without = lift(stacked[~mask].T @ stacked[~mask] / (~mask).sum())
+    values, vectors = eigh(with_artifact, without)
+    gains = np.maximum(values - 1.0, 0.0) / np.maximum(values, 1e-12)
+    # The eigenvectors are orthonormal in R_v: V⁻¹ = Vᵀ R_v.
+    estimate: FloatArray = (vectors * gains) @ (vectors.T @ without[:, :n_channels])
+    detector: FloatArray = vectors[:, -1]
+    return estimate, detector
+
+
+def artifact_mask(
+    references: FloatArray, rate_hz: float, *, above: float = 4.0, around_s: float = 0.15
+) -> npt.NDArray[np.bool_]:
+    """Say when eye artifacts last, by references that show them.
+
+    Parameters
+    ----------
+    references : ndarray, shape (n_samples, n_references)
+        High-passed.
+    above
+        In robust deviations.
+    around_s
+        Before and after, what begins and ends below that counts as well.
+    """
+    deviation = np.maximum(robust_deviation(references), 1e-9)
+    large = np.any(np.abs(references) > above * deviation, axis=1)
+    reach = round(around_s * rate_hz)
+    spread = np.convolve(large, np.ones(2 * reach + 1), "same") > 0.5
+    mask: npt.NDArray[np.bool_] = spread[: len(large)]
+    return mask

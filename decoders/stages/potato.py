@@ -1,0 +1,136 @@
+"""The Riemannian potato: a window whose covariance is far from the clean ones does not count.
+
+The distance of a window's covariance from the centre of clean ones, by its logarithm's z-score, is
+held against a threshold (Barachant, Andreev and Congedo, TOBI Workshop IV, 2013; Barthélemy et al.,
+IEEE Trans. Neural Syst. Rehabil. Eng. 27:244, 2019). The calibration finds the centre, leaving out
+what lies too far, until nothing more does; clean windows move it on, since a clean signal drifts.
+All channels are flagged together: with ``repair`` or ``hold`` the window counts as missing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from decoders.artifacts.averages import geodesic, lift, riemannian_distance, riemannian_mean
+from decoders.filtering import BoolArray, regular_rate
+from decoders.settings import Settings
+from decoders.stages.blocks import Parameters, signal_channels
+from decoders.stages.flagging import FlagSettings, FlagStage
+from streams.chunk import FloatArray, SignalSpec
+from streams.errors import NotFittedError
+
+
+class PotatoSettings(FlagSettings):
+    """Settings of `Potato`."""
+
+    kind: Literal["potato"] = "potato"
+    policy: Literal["repair", "mask", "hold"] = "hold"
+    step_s: float = Field(default=0.25, gt=0, le=10)
+    threshold: float = Field(
+        default=3.0, gt=0, description="In deviations of log distance; 2 to 2.5 is strict."
+    )
+    calibration_s: float = Field(default=30.0, ge=2, le=600)
+    drift: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="How far a clean window moves the centre towards itself.",
+    )
+
+
+#: Fewer windows are too few for a mean distance and its deviation.
+LEAST_WINDOWS = 4
+
+
+class Potato(FlagStage[PotatoSettings]):
+    """Flag windows by their covariance's distance from clean ones."""
+
+    settings_model: ClassVar[type[Settings]] = PotatoSettings
+
+    def calibration_s(self) -> float:
+        return self.settings.calibration_s
+
+    def begin(self) -> None:
+        super().begin()
+        self._centre: FloatArray | None = None
+        self._mean = self._variance = self._z = 0.0
+
+    def fit(self, samples: FloatArray, spec: SignalSpec) -> dict[str, FloatArray]:
+        """Find centre and spread of clean windows in ``samples`` (n_samples, n_channels).
+
+        Raises
+        ------
+        NotFittedError
+            The samples hold too few windows.
+        """
+        rate_hz = regular_rate(spec, "potato")
+        picked = samples[:, signal_channels(spec)]
+        window = max(1, round(self.settings.window_s * rate_hz))
+        step = max(1, round(self.settings.step_s * rate_hz))
+        starts = range(0, len(picked) - window + 1, step)
+        if len(starts) < LEAST_WINDOWS:
+            raise NotFittedError(
+                f"potato: {len(picked) / rate_hz:.1f} s without gaps hold {len(starts)} windows; "
+                f"at least {LEAST_WINDOWS} are needed",
+                found=len(starts),
+                allowed_from=LEAST_WINDOWS,
+            )
+        covariances = np.array([_covariance(picked[start : start + window]) for start in starts])
+        centre, mean, deviation = fit_potato(covariances, self.settings.threshold)
+        return {
+            "n_channels": np.array(float(picked.shape[1])),
+            "centre": centre,
+            "spread": np.array([mean, deviation]),
+        }
+
+    def adopt(self, parameters: Parameters) -> None:
+        self._centre = np.array(parameters["centre"])
+        self._mean, deviation = (float(value) for value in parameters["spread"])
+        self._variance = deviation**2
+
+    def ready(self) -> bool:
+        return self._centre is not None
+
+    def judge(self, window: FloatArray, missing: FloatArray) -> BoolArray:
+        assert self._centre is not None
+        nothing = np.zeros(window.shape[1], dtype=bool)
+        if missing.mean() > 0.1:
+            return nothing
+        covariance = _covariance(window)
+        distance = np.log(max(riemannian_distance(self._centre, covariance), 1e-12))
+        self._z = float((distance - self._mean) / np.sqrt(max(self._variance, 1e-12)))
+        if self._z > self.settings.threshold:
+            return ~nothing
+        drift = self.settings.drift
+        if drift > 0:
+            self._centre = geodesic(self._centre, covariance, drift)
+            step = distance - self._mean
+            self._mean += drift * step
+            self._variance = (1 - drift) * (self._variance + drift * step**2)
+        return nothing
+
+    def report(self) -> dict[str, Any]:
+        return {**super().report(), "z": self._z}
+
+
+def _covariance(window: FloatArray) -> FloatArray:
+    centred = window - window.mean(axis=0)
+    return lift(centred.T @ centred / len(window))
+
+
+def fit_potato(covariances: FloatArray, threshold: float) -> tuple[FloatArray, float, float]:
+    """Find the centre of clean covariances (n, c, c), and mean and deviation of log distance."""
+    kept = np.ones(len(covariances), dtype=bool)
+    while True:
+        centre = riemannian_mean(covariances[kept], tolerance=1e-7)
+        distances = np.log(
+            [max(riemannian_distance(centre, covariance), 1e-12) for covariance in covariances]
+        )
+        mean, deviation = float(distances[kept].mean()), float(distances[kept].std())
+        inside = kept & (distances <= mean + threshold * deviation)
+        if inside.sum() == kept.sum() or inside.sum() < LEAST_WINDOWS:
+            return centre, mean, deviation
+        kept = inside

@@ -1,0 +1,172 @@
+"""Eye artifacts by the multi-channel Wiener filter, fitted on a mask of blinks.
+
+The calibration has blinks in it; when they last is told by the references, or by a mask that
+``fit`` is given. From then on the filter estimates the artifact in every channel from all channels
+and their recent past (`decoders.artifacts.wiener`), and it is subtracted while the direction that
+artifacts enlarge most is larger than it is without them. Sample by sample, without latency. The
+signal must be high-passed before. A calibration without blinks goes on until there were some.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from decoders.artifacts.grid import BlockMap
+from decoders.artifacts.references import ReferenceGate, find_references, robust_deviation
+from decoders.artifacts.wiener import artifact_mask, fit_wiener, stack_past
+from decoders.filtering import regular_rate
+from decoders.settings import Settings
+from decoders.stages.blocks import BlockStage, Parameters, signal_channels
+from streams.chunk import FloatArray, SignalSpec
+from streams.errors import NotFittedError
+
+
+class WienerSettings(Settings):
+    """Settings of `WienerFilter`."""
+
+    kind: Literal["mwf"] = "mwf"
+    references: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="Channels that show the eyes, for the calibration's mask; when left out, those "
+        "of kind EOG, those with EOG in their label, or else frontal electrodes.",
+    )
+    calibration_s: float = Field(
+        default=60.0, ge=1, le=600, description="The first so many seconds, passed unchanged."
+    )
+    taps: int = Field(
+        default=5, ge=1, le=32, description="Samples of each channel, the newest among them."
+    )
+    spacing_s: float = Field(default=0.02, gt=0, le=1, description="Between those samples.")
+    open_at: float = Field(
+        default=3.0,
+        ge=0,
+        le=100,
+        description="Subtract while the artifact's direction is so many deviations large; 0: "
+        "always.",
+    )
+    release_s: float = Field(default=0.2, gt=0, le=5, description="How slowly that ends.")
+
+
+#: Less of a calibration than this share is too little of blinks, more too little of the rest.
+LEAST_MASKED, MOST_MASKED = 0.01, 0.8
+
+
+class WienerFilter(BlockStage[WienerSettings]):
+    """Subtract the Wiener filter's estimate of the artifact (Somers et al. 2018)."""
+
+    settings_model: ClassVar[type[Settings]] = WienerSettings
+
+    def calibration_s(self) -> float:
+        return self.settings.calibration_s
+
+    def begin(self) -> None:
+        n = len(self.picks)
+        self._spacing = self._spacing_samples(self.rate_hz)
+        self._past = np.zeros(((self.settings.taps - 1) * self._spacing, n))
+        self._map = BlockMap(self.block_samples, self.settings.taps * n)
+        self._filter: FloatArray | None = None
+        self._gate: ReferenceGate | None = None
+        self._energy_in = self._energy_removed = 0.0
+        self._open_samples = self._samples = 0
+        if self._given is None:
+            find_references(self.spec, self.settings.references, self.settings.kind)
+
+    def fit(
+        self,
+        samples: FloatArray,
+        spec: SignalSpec,
+        mask: npt.NDArray[np.bool_] | None = None,
+    ) -> dict[str, FloatArray]:
+        """Learn the filter from high-passed ``samples`` (n_samples, n_channels) with blinks.
+
+        Parameters
+        ----------
+        samples, spec
+            The calibration.
+        mask : ndarray of bool, shape (n_samples,), optional
+            True while an artifact lasts; found by the references when left out.
+
+        Raises
+        ------
+        NotFittedError
+            There are hardly any artifacts, or hardly anything else.
+        """
+        rate_hz = regular_rate(spec, "mwf")
+        if mask is None:
+            found = find_references(spec, self.settings.references, "mwf")
+            mask = artifact_mask(samples[:, found.references], rate_hz)
+        share = float(mask.mean()) if len(mask) else 0.0
+        if not LEAST_MASKED <= share <= MOST_MASKED:
+            raise NotFittedError(
+                f"mwf: artifacts last {share:.1%} of the calibration; between {LEAST_MASKED:.0%} "
+                f"and {MOST_MASKED:.0%} are needed: blink now and then while it lasts",
+                found=share,
+                allowed=[LEAST_MASKED, MOST_MASKED],
+            )
+        picks = signal_channels(spec)
+        stacked = stack_past(samples[:, picks], self.settings.taps, self._spacing_samples(rate_hz))
+        estimate, detector = fit_wiener(stacked, mask, len(picks))
+        deviation = robust_deviation((stacked[~mask] @ detector)[:, None])
+        return {
+            "n_channels": np.array(float(len(picks))),
+            "filter": estimate,
+            "detector": detector,
+            "deviation": deviation,
+        }
+
+    def adopt(self, parameters: Parameters) -> None:
+        self._filter = np.asarray(parameters["filter"])
+        # One product gives both the estimate and, in its last column, the detector.
+        self._both = np.column_stack([self._filter, parameters["detector"]])
+        self._gate = None
+        if self.settings.open_at > 0:
+            thresholds = self.settings.open_at * np.atleast_1d(parameters["deviation"])
+            self._gate = ReferenceGate(thresholds, self.settings.release_s, self.rate_hz)
+
+    def decide(self, block: FloatArray, missing: FloatArray) -> None:
+        if self._filter is None:
+            self._remember(block)
+
+    def clean(self, samples: FloatArray, offset: int) -> FloatArray:
+        n, n_past = len(samples), len(self._past)
+        longer = np.concatenate([self._past, samples])
+        stacked = np.concatenate(
+            [longer[n_past - shift : n_past - shift + n] for shift in self._shifts()], axis=1
+        )
+        self._remember(samples)
+        product = self._map.apply(stacked, offset, self._both)
+        artifact, detected = product[:, :-1], product[:, -1:]
+        gains = np.ones(n) if self._gate is None else self._gate.gains(detected)
+        self._samples += n
+        is_open = gains > 0
+        if not is_open.any():
+            return samples
+        removed = artifact * gains[:, None]
+        self._open_samples += int(is_open.sum())
+        self._energy_in += float(np.square(samples[is_open]).sum())
+        self._energy_removed += float(np.square(removed).sum())
+        cleaned: FloatArray = samples - removed
+        return cleaned
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "repaired_share": self._open_samples / max(1, self._samples),
+            "removed_share_of_energy_where_repaired": self._energy_removed
+            / max(self._energy_in, 1e-300),
+        }
+
+    def _spacing_samples(self, rate_hz: float) -> int:
+        return max(1, round(self.settings.spacing_s * rate_hz))
+
+    def _shifts(self) -> range:
+        return range(0, self.settings.taps * self._spacing, self._spacing)
+
+    def _remember(self, samples: FloatArray) -> None:
+        n_past = len(self._past)
+        if n_past:
+            self._past = np.concatenate([self._past, samples])[-n_past:]
