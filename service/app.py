@@ -15,11 +15,14 @@ from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, FastAPI, Query, Request, Response, WebSocket
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
-from service import metrics, problems
+from service import metrics, openapi, problems
 from service.asyncapi import asyncapi_document
+from service.auth import TICKET_S, Caller, Role, allow
 from service.config import SessionConfig
+from service.guard import Access, Guard
 from service.hub import TooOldError
 from service.problems import GoneError, NotFoundError
 from service.schemas import (
@@ -35,6 +38,7 @@ from service.schemas import (
     StepView,
     StreamList,
     StreamView,
+    TicketView,
 )
 from service.scout import Scout
 from service.sockets import serve_intents
@@ -49,21 +53,33 @@ log = structlog.get_logger()
 VERSION = version("volition")
 #: A socket that sends or is sent anything larger is closed.
 MAX_FRAME_BYTES = 64 * 1024
+MAX_SESSIONS = 64
 
 _PROBLEM = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: _PROBLEM}
 
 
-def create_app() -> FastAPI:
-    """Make the application; its sessions live as long as it runs."""
+def create_app(access: Access | None = None, *, max_sessions: int = MAX_SESSIONS) -> FastAPI:
+    """Make the application; its sessions live as long as it runs.
+
+    Parameters
+    ----------
+    access
+        Who may reach it, and how much of it; this machine alone when left out.
+    max_sessions
+        More live sessions are refused.
+    """
+    access = access or Access()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.supervisor = Supervisor()
+        app.state.supervisor = Supervisor(max_sessions)
         app.state.scout = Scout()
+        watch = asyncio.create_task(app.state.supervisor.watch())
         try:
             yield
         finally:
+            watch.cancel()
             await app.state.supervisor.close()
             app.state.scout.close()
 
@@ -74,11 +90,29 @@ def create_app() -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        responses={422: _PROBLEM},
+        openapi_url=None,
+        redirect_slashes=False,
     )
     problems.install(app)
-    app.include_router(_open_router())
-    app.include_router(_v1_router())
+    # As they are, not included: the guard matches the same routes as the router.
+    for router in (_open_router(app), _service_router(access), _sessions_router()):
+        app.router.routes.extend(router.routes)
+    app.openapi = lambda: openapi.document(  # type: ignore[method-assign]  # FastAPI's own way
+        app.routes,
+        title=app.title,
+        version=app.version,
+        summary=app.summary or "",
+        token_required=access.authority.required,
+    )
+    app.add_middleware(Guard, routes=app.router.routes, access=access)
+    if access.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(access.origins),
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["Location", "Retry-After", "WWW-Authenticate"],
+        )
     return app
 
 
@@ -95,15 +129,23 @@ def _session(request: Request, id: str) -> Session:
         raise NotFoundError(f"there is no session {id}; there are: {known}") from None
 
 
-def _open_router() -> APIRouter:
+def _open_router(app: FastAPI) -> APIRouter:
     router = APIRouter()
 
+    @router.get("/openapi.json", response_class=JSONResponse)
+    @allow(Role.OPEN)
+    async def document() -> JSONResponse:
+        """The REST part, as an OpenAPI document."""
+        return JSONResponse(app.openapi())
+
     @router.get("/healthz")
+    @allow(Role.OPEN)
     async def health() -> Health:
         """Is the process up."""
         return Health(version=VERSION, lsl_time=local_clock(), utc=time.time())
 
     @router.get("/readyz", responses={503: {"model": Readiness}})
+    @allow(Role.OPEN)
     async def ready() -> Response:
         """Can it take a session."""
         reasons = []
@@ -115,12 +157,14 @@ def _open_router() -> APIRouter:
         return JSONResponse(body.model_dump(), 503 if reasons else 200)
 
     @router.get("/metrics", response_class=Response)
+    @allow(Role.READ)
     async def prometheus(request: Request) -> Response:
         """Counters and histograms as Prometheus text."""
         body, media_type = metrics.render(_supervisor(request).sessions.values())
         return Response(body, media_type=media_type)
 
     @router.get("/asyncapi.json", response_class=JSONResponse)
+    @allow(Role.OPEN)
     async def asyncapi() -> JSONResponse:
         """The socket's messages, as an AsyncAPI document."""
         return JSONResponse(asyncapi_document(VERSION))
@@ -128,10 +172,26 @@ def _open_router() -> APIRouter:
     return router
 
 
-def _v1_router() -> APIRouter:
+def _service_router(access: Access) -> APIRouter:
     router = APIRouter(prefix="/v1")
 
-    @router.get("/streams", responses={503: _PROBLEM})
+    @router.post("/tickets", status_code=201)
+    @allow(Role.READ)
+    async def ticket(request: Request, response: Response) -> TicketView:
+        """Make a ticket that opens one socket, within seconds, as the caller.
+
+        For browsers, which cannot send a header with a WebSocket: ``?ticket=`` takes it.
+        """
+        caller: Caller = request.scope["caller"]
+        response.headers["Cache-Control"] = "no-store"
+        return TicketView(
+            ticket=access.authority.issue_ticket(caller),
+            role=str(caller.role),
+            expires_s=TICKET_S,
+        )
+
+    @router.get("/streams", responses={422: _PROBLEM, 503: _PROBLEM})
+    @allow(Role.READ)
     async def streams(
         request: Request,
         type: Annotated[str | None, Query(description="Only streams of this type.")] = None,
@@ -142,7 +202,14 @@ def _v1_router() -> APIRouter:
         found = await scout.look(type=type, wait_s=wait)
         return StreamList(streams=[StreamView.model_validate(s) for s in found])
 
+    return router
+
+
+def _sessions_router() -> APIRouter:
+    router = APIRouter(prefix="/v1", responses={422: _PROBLEM})
+
     @router.post("/sessions", status_code=201, responses={409: _PROBLEM})
+    @allow(Role.CONTROL)
     async def create(request: Request, response: Response, config: SessionConfig) -> SessionView:
         """Make a session and start it; it connects on its own from then on."""
         session = await _supervisor(request).create(config)
@@ -150,23 +217,43 @@ def _v1_router() -> APIRouter:
         return view(session)
 
     @router.get("/sessions")
+    @allow(Role.READ)
     async def sessions(request: Request) -> SessionList:
         """All sessions, stopped ones too until they are deleted."""
         return SessionList(sessions=[view(s) for s in _supervisor(request).sessions.values()])
 
     @router.get("/sessions/{id}", responses=_NOT_FOUND)
+    @allow(Role.READ)
     async def session(request: Request, id: str) -> SessionView:
         """One session."""
         return view(_session(request, id))
 
     @router.post("/sessions/{id}/stop", responses=_NOT_FOUND)
+    @allow(Role.CONTROL)
     async def stop(request: Request, id: str) -> SessionView:
         """Stop a session; stopping again does nothing."""
         session = _session(request, id)
         await _supervisor(request).stop(session)
         return view(session)
 
+    @router.post("/sessions/{id}/estop", responses=_NOT_FOUND)
+    @allow(Role.CONTROL)
+    async def estop(request: Request, id: str) -> SessionView:
+        """Emergency stop: only neutral intents from now on, until it is released."""
+        session = _session(request, id)
+        session.hold(True)
+        return view(session)
+
+    @router.delete("/sessions/{id}/estop", responses=_NOT_FOUND)
+    @allow(Role.CONTROL)
+    async def release(request: Request, id: str) -> SessionView:
+        """Release the emergency stop."""
+        session = _session(request, id)
+        session.hold(False)
+        return view(session)
+
     @router.delete("/sessions/{id}", status_code=204)
+    @allow(Role.CONTROL)
     async def delete(request: Request, id: str) -> None:
         """Stop a session and forget it; one that is not there is forgotten already."""
         supervisor = _supervisor(request)
@@ -174,11 +261,13 @@ def _v1_router() -> APIRouter:
             await supervisor.delete(supervisor.get(id))
 
     @router.get("/sessions/{id}/state", responses=_NOT_FOUND)
+    @allow(Role.READ)
     async def state(request: Request, id: str) -> StateView:
         """What the decoder thinks now, and how its signal is."""
         return await state_of(_session(request, id))
 
     @router.get("/sessions/{id}/intents", responses={404: _PROBLEM, 410: _PROBLEM})
+    @allow(Role.READ)
     async def intents(
         request: Request,
         id: str,
@@ -191,6 +280,7 @@ def _v1_router() -> APIRouter:
         return Response(page, media_type="application/json")  # type: ignore[return-value]  # encoded already
 
     @router.post("/sessions/{id}/markers", status_code=202, responses={**_NOT_FOUND, 409: _PROBLEM})
+    @allow(Role.CONTROL)
     async def markers(request: Request, id: str, body: MarkerBody) -> MarkerView:
         """Stamp an event into the session's signal."""
         t = local_clock() if body.t is None else body.t
@@ -198,6 +288,7 @@ def _v1_router() -> APIRouter:
         return MarkerView(name=body.name, t=t)
 
     @router.websocket("/sessions/{id}/intents")
+    @allow(Role.READ)
     async def socket(websocket: WebSocket, id: str) -> None:
         await serve_intents(websocket, websocket.app.state.supervisor.sessions.get(id), id)
 
@@ -212,6 +303,7 @@ def view(session: Session) -> SessionView:
         state=now.state,
         reason=now.reason,
         since_utc=now.utc,
+        held=session.held,
         epoch=session.epoch,
         worker_pid=session.process.pid if session.process else None,
         last_seq=session.hub.last_seq,
@@ -233,6 +325,7 @@ async def state_of(session: Session) -> StateView:
         session=session.id,
         state=now.state,
         reason=now.reason,
+        held=session.held,
         epoch=session.epoch,
         last_seq=session.hub.last_seq,
         fresh=answer is not None,
@@ -245,6 +338,7 @@ async def state_of(session: Session) -> StateView:
         chunks=known.get("chunks", 0),
         intents=known.get("intents", 0),
         reconnects=known.get("reconnects", 0),
+        dropped_samples=known.get("dropped_samples", 0),
         restarts=session.restarts,
         clients=len(session.hub.subscriptions),
         dropped_by_bus=known.get("dropped_by_bus", 0),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import IO, NamedTuple
 
 from streams.errors import SessionError
 
@@ -20,25 +21,35 @@ class RunningService(NamedTuple):
 
 
 @contextlib.contextmanager
-def running_service(*arguments: str) -> Iterator[RunningService]:
+def running_service(
+    *arguments: str, env: Mapping[str, str] | None = None, stderr: IO[str] | None = None
+) -> Iterator[RunningService]:
     """Run ``volition serve`` on a free port in a process of its own, while the block lasts.
 
     Parameters
     ----------
     *arguments
         Further arguments of ``volition serve``.
+    env
+        Further environment variables.
+    stderr
+        Where its log goes; to this process's stderr when left out.
 
     Raises
     ------
     SessionError
         It ended before it was ready; why is on stderr.
     """
+    # Tokens of this user are none of its business: it serves whoever starts it.
+    environment = {k: v for k, v in os.environ.items() if k != "VOLITION_TOKEN"}
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "service.cli", "serve"),
-            *("--port", "0", "--json", "--log-level", "warning"),
+            *("--port", "0", "--json", "--log-level", "warning", "--tokens", os.devnull),
             *arguments,
         ],
+        env=environment | dict(env or {}),
+        stderr=stderr,
         stdout=subprocess.PIPE,
         text=True,
     )

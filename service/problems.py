@@ -28,6 +28,9 @@ _STATUS = {
     "gone": (410, "No longer kept"),
 }
 
+#: What the framework itself answers.
+_HTTP_CODES = {400: "unreadable", 404: "not-found", 405: "method", 413: "too-large"}
+
 
 class NotFoundError(VolitionError):
     code = "not-found"
@@ -68,9 +71,15 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        response = problem(error.status_code, "http", error.detail, error.detail)
+        code = _HTTP_CODES.get(error.status_code, "http")
+        response = problem(error.status_code, code, error.detail, error.detail)
         response.headers.update(error.headers or {})
         return response
+
+    @app.exception_handler(Exception)
+    async def _bug(*_: object) -> Response:
+        # The server logs it with its trace; the client is told nothing of our insides.
+        return problem(500, "bug", "Something went wrong", "an error of the service; see its log")
 
 
 def _body_model(request: Request) -> type[BaseModel]:

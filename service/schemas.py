@@ -72,6 +72,7 @@ class SessionView(_Model):
     state: SessionState
     reason: str
     since_utc: float
+    held: bool = Field(description="Whether the emergency stop holds all outputs.")
     epoch: int = Field(description="Lives of the worker so far.")
     worker_pid: int | None = Field(description="Process of the worker; null when there is none.")
     last_seq: int
@@ -91,6 +92,7 @@ class StateView(_Model):
     session: str
     state: SessionState
     reason: str
+    held: bool = Field(description="Whether the emergency stop holds all outputs.")
     epoch: int
     last_seq: int
     fresh: bool = Field(description="Whether the worker answered; else the last it said stands.")
@@ -106,6 +108,7 @@ class StateView(_Model):
     samples: int = 0
     chunks: int = 0
     intents: int = 0
+    dropped_samples: int = Field(default=0, description="Dropped unread because of overload.")
     reconnects: int = 0
     restarts: int = 0
     clients: int = 0
@@ -130,6 +133,14 @@ class MarkerBody(_Model):
 class MarkerView(_Model):
     name: str
     t: float
+
+
+class TicketView(_Model):
+    """A ticket, shown once."""
+
+    ticket: str
+    role: str = Field(description="read, control or admin.")
+    expires_s: float = Field(description="Seconds within which it must be used.")
 
 
 class ProblemError(_Model):
@@ -160,6 +171,7 @@ class Hello(_Model):
     protocol: Literal["volition.v1.json"] = PROTOCOL
     session: str
     state: SessionState
+    held: bool = Field(description="Whether the emergency stop holds all outputs.")
     epoch: int
     last_seq: int
     lsl_time: float
@@ -173,6 +185,7 @@ class Status(_Model):
     session: str
     state: SessionState
     reason: str
+    held: bool = Field(description="Whether the emergency stop holds all outputs.")
     t: float
     epoch: int
 
@@ -223,10 +236,16 @@ class Ping(_Model):
     )
 
 
+class EmergencyStop(_Model):
+    """Hold all outputs of the session; only REST releases it."""
+
+    type: Literal["estop"] = "estop"
+
+
 ServerMessage = Annotated[
     Hello | Intent | Status | GapMessage | Bye | Pong | Refused, Field(discriminator="type")
 ]
-ClientMessage = Annotated[MarkerMessage | Ping, Field(discriminator="type")]
+ClientMessage = Annotated[MarkerMessage | Ping | EmergencyStop, Field(discriminator="type")]
 
 server_message_adapter: TypeAdapter[ServerMessage] = TypeAdapter(ServerMessage)
 client_message_adapter: TypeAdapter[ClientMessage] = TypeAdapter(ClientMessage)

@@ -8,12 +8,16 @@ import logging
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 import uvicorn
 
-from service.app import MAX_FRAME_BYTES, create_app
+from service.app import MAX_FRAME_BYTES, MAX_SESSIONS, create_app
 from service.config import SessionConfig
+from service.guard import Access
+from streams.errors import ConfigError
 
 
 def configure_logging(level: str, *, json: bool) -> None:
@@ -64,12 +68,32 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
 
+@dataclass(frozen=True)
+class Tls:
+    """A certificate (with its chain) and its key, as PEM files."""
+
+    certificate: Path
+    key: Path
+
+
 def run_service(
-    sock: socket.socket, sessions: Sequence[SessionConfig], on_ready: Callable[[], None]
+    sock: socket.socket,
+    sessions: Sequence[SessionConfig],
+    on_ready: Callable[[], None],
+    *,
+    access: Access | None = None,
+    tls: Tls | None = None,
+    max_sessions: int = MAX_SESSIONS,
 ) -> None:
-    """Serve on a bound socket until SIGINT or SIGTERM."""
+    """Serve on a bound socket until SIGINT or SIGTERM.
+
+    Raises
+    ------
+    ConfigError
+        The certificate or its key cannot be used.
+    """
     config = uvicorn.Config(
-        create_app(),
+        create_app(access, max_sessions=max_sessions),
         log_config=None,
         access_log=False,
         ws="websockets-sansio",
@@ -79,7 +103,15 @@ def run_service(
         ws_ping_timeout=10.0,
         timeout_graceful_shutdown=1,
         lifespan="on",
+        server_header=False,
+        proxy_headers=False,  # a caller could say that it is another
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
     )
+    try:
+        config.load()
+    except OSError as error:
+        raise ConfigError(f"the TLS certificate or its key cannot be used: {error}") from None
     server = _Server(config, sessions, on_ready)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve([sock]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,23 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON object, on the last line.")
 ]
 UrlOption = Annotated[str, typer.Option("--url", help="Address of the running service.")]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="VOLITION_TOKEN",
+        help="Token that the service asks for.",
+        show_envvar=True,
+    ),
+]
+TokensOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tokens",
+        envvar="VOLITION_TOKENS",
+        help="File of tokens; one in the user's data folder when left out.",
+    ),
+]
 SessionOption = Annotated[
     str, typer.Option("--session", help="A session file (YAML), or the name of a preset.")
 ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from service.cli.options import JsonOption, print_json, progress
+from service.cli.options import JsonOption, TokensOption, print_json, progress
+from streams.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
@@ -19,24 +22,68 @@ def serve(
         list[str] | None,
         typer.Option("--session", help="Session file or preset to start with; may be repeated."),
     ] = None,
-    host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond loopback a token is needed.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
+    tokens: TokensOption = None,
+    require_token: Annotated[
+        bool, typer.Option("--require-token", help="Ask for a token on loopback too.")
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Name that clients may use for this service; may be repeated."),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Origin of pages that may use it (https://NAME); may be repeated."),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate and its chain, PEM: serve encrypted.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Key of the certificate, PEM.")] = None,
+    max_sessions: Annotated[int, typer.Option(min=1, help="Most live sessions.")] = 64,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     json: JsonOption = False,
 ) -> None:
     """Serve sessions over REST and WebSocket until interrupted.
 
+    On loopback no token is needed until one was made ('volition token make'); on any other address
+    the service starts only with one. The environment variable VOLITION_TOKEN gives one more, of
+    role admin, as a container gets it.
+
     With --json, one line with the address is printed when it is ready, and logs are JSON lines.
     """
+    from service.auth import Authority, default_token_path
     from service.config import load_config
-    from service.listen import bind
-    from service.serve import configure_logging, run_service
+    from service.guard import Access
+    from service.listen import bind, is_loopback
+    from service.serve import Tls, configure_logging, run_service
 
     configs = [load_config(source) for source in session or []]
     configure_logging(log_level, json=json)
-    sock = bind(host, port)
+    if (tls_cert is None) != (tls_key is None):
+        raise ConfigError("--tls-cert and --tls-key go together")
+    tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
+    # Taken out of the environment, which every worker inherits.
+    given = os.environ.pop("VOLITION_TOKEN", None) or None
+    loopback = is_loopback(host)
+    authority = Authority(
+        tokens or default_token_path(), given=given, required=require_token or not loopback
+    )
+    access = Access(
+        authority,
+        beyond_loopback=not loopback,
+        hosts=frozenset(name.lower() for name in allow_host or []),
+        origins=frozenset(allow_origin or []),
+    )
+    sock = bind(host, port, has_tokens=authority.has_tokens)
+    if require_token and not authority.has_tokens:
+        progress("no token is known yet: 'volition token make' makes one")
+    if tls is None and not loopback:
+        progress("not encrypted: whoever listens on this network reads tokens and signals")
     url_host = f"[{host}]" if ":" in host else host
-    url = f"http://{url_host}:{sock.getsockname()[1]}"
+    url = f"{'https' if tls else 'http'}://{url_host}:{sock.getsockname()[1]}"
 
     def on_ready() -> None:
         if json:
@@ -44,4 +91,4 @@ def serve(
         else:
             progress(f"Volition listens on {url}")
 
-    run_service(sock, configs, on_ready)
+    run_service(sock, configs, on_ready, access=access, tls=tls, max_sessions=max_sessions)

@@ -1,0 +1,360 @@
+"""What stands before every route: where a request comes from, who sent it, how much of it.
+
+An ASGI middleware for HTTP and WebSocket alike. It finds the route that will answer, by the same
+matching as the router, and asks what the route's endpoint declares (`service.auth.allow`); one that
+declares nothing is refused to everybody. In this order:
+
+1. ``Host`` is an address of this machine or a name that was allowed: no page can reach the service
+   under a name that it has made point here (DNS rebinding).
+2. ``Origin``, when a browser sends one, is the service's own or one that was allowed.
+3. The token, or for a socket the one-use ticket, opens the role that the route asks for.
+4. Limits: changes a second of one caller, bytes of a body, sockets of a session and in all.
+
+Every refusal is a problem document, for a socket too, before it opens. An open socket whose token
+is revoked is closed at the next message.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from service.auth import ANYONE, Authority, Caller, Role, UnauthorizedError, declared_role
+from service.problems import problem
+
+log = structlog.get_logger()
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_POLICY_VIOLATION = 1008
+#: Callers whose rate is remembered; beyond, those who were idle are forgotten.
+_MAX_CALLERS = 10_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one service takes.
+
+    Parameters
+    ----------
+    body_bytes
+        Largest body of a request.
+    clients, clients_per_session
+        Open sockets, in all and of one session.
+    changes_per_s, changes_at_once
+        State-changing requests of one caller: how many a second, and how many in a burst.
+    """
+
+    body_bytes: int = 1 << 20
+    clients: int = 1024
+    clients_per_session: int = 256
+    changes_per_s: float = 200.0
+    changes_at_once: int = 400
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may reach the service, from where, and how much of it.
+
+    Parameters
+    ----------
+    authority
+        Knows the tokens.
+    beyond_loopback
+        Whether the service listens on more than this machine; any IP address may then stand in
+        ``Host``, since no page can rebind an address.
+    hosts
+        Names that may stand in ``Host`` beside ``localhost`` and addresses.
+    origins
+        Origins of pages that may call the service beside its own, as ``https://lab.example``.
+    limits
+        How much.
+    """
+
+    authority: Authority = field(default_factory=Authority)
+    beyond_loopback: bool = False
+    hosts: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+    limits: Limits = Limits()
+
+
+class Guard:
+    """The middleware.
+
+    Parameters
+    ----------
+    app
+        What is guarded.
+    routes
+        The routes that `app` chooses among.
+    access
+        The rules.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], access: Access) -> None:
+        self._app = app
+        self._routes = routes
+        self._access = access
+        self._rates = _Rates(access.limits.changes_per_s, access.limits.changes_at_once)
+        self._sockets: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        route, parameters = self._route(scope)
+        refusal, caller = self._judge(scope, route)
+        if refusal is None and scope["type"] == "websocket":
+            refusal = self._too_many_sockets(parameters.get("id", ""))
+        if refusal is not None:
+            await _refuse(refusal, scope, receive, send)
+            return
+        scope["caller"] = caller
+        if scope["type"] == "http":
+            await self._app(scope, self._bounded(receive), send)
+            return
+        id_ = parameters.get("id", "")
+        self._sockets[id_] += 1
+        try:
+            await self._app(_without_ticket(scope), receive, self._revocable(caller, send))
+        finally:
+            self._sockets[id_] -= 1
+            if not self._sockets[id_]:
+                del self._sockets[id_]
+
+    def _route(self, scope: Scope) -> tuple[BaseRoute | None, dict[str, Any]]:
+        """Find the route that will answer: a full match, else one of the path alone."""
+        partial: tuple[BaseRoute | None, dict[str, Any]] = (None, {})
+        for route in self._routes:
+            match, child = route.matches(scope)
+            if match is Match.FULL:
+                return route, child.get("path_params", {})
+            if match is Match.PARTIAL and partial[0] is None:
+                partial = route, child.get("path_params", {})
+        return partial
+
+    def _judge(self, scope: Scope, route: BaseRoute | None) -> tuple[Response | None, Caller]:
+        """Give why a request is refused, or who it is from."""
+        headers = Headers(scope=scope)
+        refusal = self._wrong_place(headers)
+        if refusal is not None:
+            return refusal, ANYONE
+        # What is not there is told only to those who may read what is.
+        needed = declared_role(route) if route is not None else Role.READ
+        if needed is None:
+            return problem(403, "forbidden", "Not allowed", "nobody may call this"), ANYONE
+        try:
+            caller = Caller("anyone", Role.OPEN) if needed is Role.OPEN else self._caller(scope)
+        except UnauthorizedError as error:
+            log.info("refused", path=scope["path"], peer=_peer(scope), reason=error.message)
+            return _unauthorized(error), ANYONE
+        if caller.role < needed:
+            return _forbidden(caller, needed), caller
+        return self._too_much(scope, headers, caller), caller
+
+    def _wrong_place(self, headers: Headers) -> Response | None:
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._host_allowed(hosts[0]):
+            return problem(
+                421,
+                "host",
+                "Not this service",
+                f"found Host {hosts}; allowed are this machine's addresses, localhost and what "
+                "--allow-host names",
+            )
+        for origin in headers.getlist("origin"):
+            if not self._origin_allowed(origin, hosts[0]):
+                return problem(
+                    403,
+                    "origin",
+                    "Page of another origin",
+                    f"found Origin {origin}; allowed are the service's own and what --allow-origin "
+                    "names",
+                )
+        return None
+
+    def _host_allowed(self, host: str) -> bool:
+        match = _HOST.fullmatch(host)
+        if match is None:
+            return False
+        name = match[1].strip("[]").lower().removesuffix(".")
+        if name == "localhost" or name in self._access.hosts:
+            return True
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return self._access.beyond_loopback or address.is_loopback
+
+    def _origin_allowed(self, origin: str, host: str) -> bool:
+        if origin in self._access.origins:
+            return True
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
+        # The scheme may differ from ours: a proxy in front may have ended the encryption.
+        return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+
+    def _caller(self, scope: Scope) -> Caller:
+        authority = self._access.authority
+        authorization = Headers(scope=scope).get("authorization")
+        ticket = dict(_query(scope)).get("ticket") if scope["type"] == "websocket" else None
+        if authorization is None and ticket is not None:
+            return authority.redeem_ticket(ticket)
+        return authority.caller(authorization)
+
+    def _too_much(self, scope: Scope, headers: Headers, caller: Caller) -> Response | None:
+        if scope["type"] != "http":
+            return None
+        limits = self._access.limits
+        length = headers.get("content-length", "")
+        if length.isascii() and length.isdigit() and int(length[:20]) > limits.body_bytes:
+            return _too_large(limits.body_bytes)
+        if scope["method"] not in _READING:
+            wait_s = self._rates.spend(caller.token_id or _peer(scope))
+            if wait_s > 0:
+                refusal = problem(
+                    429,
+                    "rate",
+                    "Too many changes",
+                    f"more than {limits.changes_per_s:g} changes a second; wait {wait_s:.3f} s",
+                )
+                refusal.headers["Retry-After"] = str(max(1, round(wait_s)))
+                return refusal
+        return None
+
+    def _too_many_sockets(self, id: str) -> Response | None:
+        limits = self._access.limits
+        of_session, in_all = self._sockets[id], self._sockets.total()
+        if of_session < limits.clients_per_session and in_all < limits.clients:
+            return None
+        return problem(
+            503,
+            "clients",
+            "Too many clients",
+            f"{of_session} clients listen to this session and {in_all} in all; no more than "
+            f"{limits.clients_per_session} and {limits.clients} may",
+        )
+
+    def _bounded(self, receive: Receive) -> Receive:
+        """Count the bytes of a body that did not say its length, or said it wrong."""
+        limit, taken = self._access.limits.body_bytes, 0
+
+        async def receive_bounded() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                raise HTTPException(413, f"the body is larger than {limit} bytes")
+            return message
+
+        return receive_bounded
+
+    def _revocable(self, caller: Caller, send: Send) -> Send:
+        """Close a socket when its token is revoked; what is sent after that goes nowhere."""
+        closed = False
+
+        async def send_while_allowed(message: Message) -> None:
+            nonlocal closed
+            if closed:
+                return
+            if message["type"] == "websocket.send" and not self._access.authority.still_holds(
+                caller
+            ):
+                closed = True
+                log.info("socket closed: token revoked", token=caller.name)
+                message = {
+                    "type": "websocket.close",
+                    "code": _POLICY_VIOLATION,
+                    "reason": "the token was revoked",
+                }
+            await send(message)
+
+        return send_while_allowed
+
+
+class _Rates:
+    """A bucket for each caller: it fills steadily and every change takes one out."""
+
+    def __init__(self, per_s: float, at_once: int) -> None:
+        self._per_s = per_s
+        self._at_once = float(at_once)
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def spend(self, who: str) -> float:
+        """Take one; give the seconds to wait when there is none."""
+        now = time.monotonic()
+        left, since = self._left.pop(who, (self._at_once, now))
+        left = min(self._at_once, left + (now - since) * self._per_s)
+        self._left[who] = (max(left - 1.0, 0.0) if left >= 1.0 else left, now)
+        while len(self._left) > _MAX_CALLERS:
+            del self._left[next(iter(self._left))]
+        return 0.0 if left >= 1.0 else (1.0 - left) / self._per_s
+
+
+def _query(scope: Scope) -> list[tuple[str, str]]:
+    return parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+
+
+def _without_ticket(scope: Scope) -> Scope:
+    """Take the ticket out of what the application sees and might tell."""
+    query = [(key, value) for key, value in _query(scope) if key != "ticket"]
+    return {**scope, "query_string": urlencode(query).encode("ascii")}
+
+
+def _peer(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
+
+
+def _unauthorized(error: UnauthorizedError) -> Response:
+    challenge = 'Bearer realm="volition"'
+    if error.fields.get("presented"):
+        challenge += ', error="invalid_token"'
+    refusal = problem(401, error.code, "A token is needed", error.message)
+    refusal.headers["WWW-Authenticate"] = challenge
+    return refusal
+
+
+def _forbidden(caller: Caller, needed: Role) -> Response:
+    refusal = problem(
+        403,
+        "forbidden",
+        "Not allowed",
+        f"this needs the role {needed}, the token {caller.name} has {caller.role}",
+    )
+    challenge = f'Bearer realm="volition", error="insufficient_scope", scope="{needed}"'
+    refusal.headers["WWW-Authenticate"] = challenge
+    return refusal
+
+
+def _too_large(limit: int) -> Response:
+    refusal = problem(
+        413, "too-large", "The body is too large", f"no more than {limit} bytes are allowed"
+    )
+    refusal.headers["Connection"] = "close"  # what is still on its way is not read
+    return refusal
+
+
+async def _refuse(refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http":
+        await refusal(scope, receive, send)
+    elif "websocket.http.response" in scope.get("extensions", {}):
+        await WebSocket(scope, receive, send).send_denial_response(refusal)
+    else:
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": "refused"})

@@ -1,0 +1,96 @@
+"""The OpenAPI document: what FastAPI makes of the routes, and what stands before and behind them.
+
+The guard may refuse any request and the router any method, so each operation gets those answers
+from here, by the role that its endpoint declares; a route need only list the answers of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from service.auth import Role, declared_role
+from service.problems import MEDIA_TYPE
+
+_PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
+_CHALLENGE = {
+    "WWW-Authenticate": {
+        "description": "What is needed.",
+        "required": True,
+        "schema": {"type": "string"},
+    }
+}
+_RETRY = {
+    "Retry-After": {
+        "description": "Seconds to wait.",
+        "required": True,
+        "schema": {"type": "integer"},
+    }
+}
+
+
+def document(
+    routes: Sequence[BaseRoute], *, title: str, version: str, summary: str, token_required: bool
+) -> dict[str, Any]:
+    """Make the document.
+
+    Parameters
+    ----------
+    routes
+        The application's routes.
+    title, version, summary
+        What it says of itself.
+    token_required
+        Whether a token must come with each call, or may.
+    """
+    made: dict[str, Any] = get_openapi(title=title, version=version, summary=summary, routes=routes)
+    made["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "'volition token make'"}
+    }
+    for route in routes:
+        role = declared_role(route)
+        if not isinstance(route, APIRoute) or not route.include_in_schema or role is None:
+            continue
+        for method in route.methods or ():
+            operation = made["paths"][route.path_format][method.lower()]
+            _complete(operation, method, role, token_required=token_required)
+    return made
+
+
+def _complete(operation: dict[str, Any], method: str, role: Role, *, token_required: bool) -> None:
+    """Add who may call an operation, and what it answers to others."""
+    answers: dict[str, Any] = {
+        "403": _answer("Another origin, or a token of too small a role."),
+        "421": _answer("Host names another service."),
+    }
+    if role is not Role.OPEN:
+        operation["security"] = [{"token": []}] if token_required else [{}, {"token": []}]
+        operation["description"] = (
+            f"{operation.get('description', '')}\n\nNeeds the role `{role}`.".strip()
+        )
+        answers["401"] = _answer("No valid token.", headers=_CHALLENGE)
+    if method not in ("GET", "HEAD"):
+        answers["413"] = _answer("The body is too large.")
+        answers["429"] = _answer("Too many changes a second.", headers=_RETRY)
+    if "requestBody" in operation:
+        answers["400"] = _answer("The body cannot be read.")
+    for status, answer in answers.items():
+        operation["responses"].setdefault(status, answer)
+    _say_problems(operation["responses"])
+
+
+def _answer(description: str, **more: Any) -> dict[str, Any]:
+    content = {MEDIA_TYPE: {"schema": _PROBLEM_REF}}
+    return {"description": description, "content": content, **more}
+
+
+def _say_problems(responses: dict[str, Any]) -> None:
+    """Say the media type of problems; FastAPI files every model under that of its own answers."""
+    for answer in responses.values():
+        content = answer.get("content", {})
+        if content.get("application/json", {}).get("schema") == _PROBLEM_REF:
+            answer["content"] = {MEDIA_TYPE: {"schema": _PROBLEM_REF}}
