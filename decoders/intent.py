@@ -94,6 +94,15 @@ def to_json(intent: Intent) -> bytes:
     return intent.__pydantic_serializer__.to_json(intent)
 
 
+def neutral(intent: Intent) -> Intent:
+    """Give the intent that stands in for ``intent`` while outputs are held: nothing moves."""
+    envelope = {"t_sample": intent.t_sample, "expires_s": intent.expires_s}
+    if isinstance(intent, CursorIntent):
+        still = [0.0] * len(intent.velocity)
+        return CursorIntent(velocity=still, position=intent.position, **envelope)
+    return IdleIntent(reason="held", t_trigger=intent.t_trigger, **envelope)
+
+
 #: Fields that differ between two runs over the same samples: not part of what was decoded.
 MOMENT_FIELDS = frozenset({"t_decoded", "session", "epoch"})
 

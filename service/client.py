@@ -13,6 +13,7 @@ Both classes make the same calls; the requests and the models of the answers are
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -121,6 +122,10 @@ def _marker(
     return _Call("POST", _session_path(id, "/markers"), MarkerView, body=body)
 
 
+def _authorization(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
+
+
 def _socket_url(base: str, id: str, query: Mapping[str, Any]) -> str:
     given = {key: value for key, value in query.items() if value is not None}
     url = base.rstrip("/").replace("http", "ws", 1) + _session_path(id, "/intents")
@@ -134,11 +139,29 @@ class Client:
     ----------
     url
         Address of the service.
+    token
+        Sent with every call, where the service asks for one.
+    tls
+        Whom to trust for an ``https`` address; the machine's certificates when left out.
     """
 
-    def __init__(self, url: str = DEFAULT_URL) -> None:
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        token: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.url = url
-        self._http = httpx.Client(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
+        self._headers = _authorization(token)
+        self._tls = tls
+        self._http = httpx.Client(
+            base_url=url,
+            timeout=_TIMEOUT_S,
+            trust_env=False,
+            headers=self._headers,
+            verify=tls or True,
+        )
 
     def __enter__(self) -> Client:
         return self
@@ -177,6 +200,12 @@ class Client:
     def stop(self, id: str) -> SessionView:
         return self._call(_Call("POST", _session_path(id, "/stop"), SessionView))
 
+    def emergency_stop(self, id: str) -> SessionView:
+        return self._call(_Call("POST", _session_path(id, "/estop"), SessionView))
+
+    def release(self, id: str) -> SessionView:
+        return self._call(_Call("DELETE", _session_path(id, "/estop"), SessionView))
+
     def delete(self, id: str) -> None:
         self._call(_Call("DELETE", _session_path(id), _Nothing))
 
@@ -207,6 +236,8 @@ class Client:
         with websockets.sync.client.connect(
             url,
             subprotocols=[websockets.Subprotocol(PROTOCOL)],
+            additional_headers=self._headers,
+            ssl=self._tls,
             compression=None,
             proxy=None,
             max_queue=None,
@@ -223,9 +254,23 @@ class Client:
 class AsyncClient:
     """The async client; the same calls as `Client`."""
 
-    def __init__(self, url: str = DEFAULT_URL) -> None:
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        token: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.url = url
-        self._http = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
+        self._headers = _authorization(token)
+        self._tls = tls
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            timeout=_TIMEOUT_S,
+            trust_env=False,
+            headers=self._headers,
+            verify=tls or True,
+        )
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -264,6 +309,12 @@ class AsyncClient:
     async def stop(self, id: str) -> SessionView:
         return await self._call(_Call("POST", _session_path(id, "/stop"), SessionView))
 
+    async def emergency_stop(self, id: str) -> SessionView:
+        return await self._call(_Call("POST", _session_path(id, "/estop"), SessionView))
+
+    async def release(self, id: str) -> SessionView:
+        return await self._call(_Call("DELETE", _session_path(id, "/estop"), SessionView))
+
     async def delete(self, id: str) -> None:
         await self._call(_Call("DELETE", _session_path(id), _Nothing))
 
@@ -294,6 +345,8 @@ class AsyncClient:
         async with websockets.asyncio.client.connect(
             url,
             subprotocols=[websockets.Subprotocol(PROTOCOL)],
+            additional_headers=self._headers,
+            ssl=self._tls,
             compression=None,
             proxy=None,
             max_queue=None,

@@ -10,7 +10,7 @@ import difflib
 import typing
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from decoders import registry
 from decoders.pipeline import Pipeline
 from decoders.settings import Settings
+from streams.continuity import ContinuitySettings
 from streams.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,6 +53,29 @@ class StreamSelector(_Model):
         return self
 
 
+class ContinuityOptions(_Model):
+    """What to do about gaps in the stream; see ``streams.continuity``."""
+
+    policy: Literal["hold", "interpolate", "reset"] = Field(
+        default="hold",
+        description="How a short gap is bridged: hold still until it is past, put its samples on "
+        "a line, or forget the signal before it.",
+    )
+    bridge_s: float = Field(
+        default=0.2, ge=0, le=5, description="A longer gap makes the pipeline forget."
+    )
+    tolerance_s: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Steps of the stamps up to this are no gap; learnt if left out.",
+    )
+
+    def settings(self) -> ContinuitySettings:
+        """Give them as `streams.continuity` takes them."""
+        return ContinuitySettings(self.policy, self.bridge_s, self.tolerance_s)
+
+
 class SignalStream(StreamSelector):
     """The stream of samples, and which of its channels to use."""
 
@@ -68,6 +92,18 @@ class SignalStream(StreamSelector):
         le=60,
         description="Silence after which the stream counts as lost and intents stop.",
     )
+    continuity: ContinuityOptions = ContinuityOptions()
+    on_change: Literal["refuse", "remap"] = Field(
+        default="refuse",
+        description="A stream that comes back with other channels: wait for it as it was, or use "
+        "those of the same labels. One of another rate is never used.",
+    )
+    max_lag_s: float = Field(
+        default=0.5,
+        gt=0,
+        le=60,
+        description="Backlog above which the oldest signal is dropped when it does not shrink.",
+    )
 
 
 class MarkerStream(StreamSelector):
@@ -80,6 +116,10 @@ class Outputs(_Model):
     """Where intents go beside the API."""
 
     lsl_outlet: bool = Field(default=False, description="Publish intents as an LSL marker stream.")
+    record: bool = Field(
+        default=False,
+        description="Keep the signal, markers, intents and status in an XDF file on this host.",
+    )
 
 
 class SessionConfig(_Model):

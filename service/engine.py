@@ -2,18 +2,28 @@
 
 An engine drives a session's pipeline chunk by chunk and stamps each intent's envelope. It knows no
 LSL, no socket and no process; its clock is given to it, and nothing that it decides depends on it.
+
+Samples first pass `Continuity`, which bridges short gaps and has the pipeline forget the signal at
+long ones and at jumps of the clock. An event waits here until the samples of its time have come,
+so that it is met by the same samples whether it arrives early, as it may live, or with them, as it
+does in a replay. One from before the samples that the pipeline still knows is not met at all.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from decoders.intent import Intent, canonical_json
+from decoders.intent import Intent, canonical_json, neutral
 from decoders.pipeline import Pipeline
 from service.config import SessionConfig
 from streams.chunk import Chunk, Event, SignalSpec
+from streams.continuity import Continuity
+
+#: More events than this do not wait for their samples; the oldest are forgotten.
+_MOST_WAITING = 1024
 
 
 class Engine:
@@ -52,26 +62,68 @@ class Engine:
         self.session = session
         self.epoch = epoch
         self.next_seq = next_seq
+        #: While held, every intent is replaced by the neutral one.
+        self.held = False
+        self.continuity = Continuity(spec, config.stream.continuity.settings())
+        self._waiting: list[Event] = []
+        self._known_from = -math.inf
         self._clock = clock
         #: LSL times when the last chunk had been cleaned and when it had been decoded.
         self.t_cleaned = 0.0
         self.t_decoded = 0.0
 
-    def step(self, chunk: Chunk, events: Sequence[Event] = ()) -> list[Intent]:
-        """Run the next chunk; give the intents that follow from it, stamped."""
+    def step(
+        self, chunk: Chunk, events: Sequence[Event] = (), silent_s: float | None = None
+    ) -> list[Intent]:
+        """Run the next chunk; give the intents that follow from it, stamped.
+
+        Parameters
+        ----------
+        chunk, events
+            What came; both may be empty.
+        silent_s
+            How long nothing had come before it, where that is known; see `Continuity.mend`.
+        """
+        if events:
+            self._waiting += events
+            del self._waiting[:-_MOST_WAITING]
+        if self.continuity.check(chunk):
+            return self._run(chunk)
+        intents: list[Intent] = []
+        for piece in self.continuity.mend(chunk, silent_s):
+            if piece.reset:
+                self.pipeline.reset()
+                self._known_from = float(piece.chunk.times[0])
+            intents += self._run(piece.chunk)
+        return intents
+
+    def _run(self, chunk: Chunk) -> list[Intent]:
+        events = self._due(float(chunk.times[-1])) if self._waiting and len(chunk) else ()
         cleaned = self.pipeline.clean(chunk)
         self.t_cleaned = self._clock()
         intents = self.pipeline.decode(cleaned, events)
         self.t_decoded = self._clock()
+        if self.held:
+            intents = [neutral(intent) for intent in intents]
         for intent in intents:
-            self._stamp(intent)
+            self.stamp(intent)
         return intents
 
-    def reset(self) -> None:
-        """Forget the signal so far; numbers go on."""
-        self.pipeline.reset()
+    def _due(self, newest: float) -> list[Event]:
+        """Take the events that the samples have come to, in order of time."""
+        due = [event for event in self._waiting if self._known_from <= event.time <= newest]
+        if due:
+            self._waiting = [event for event in self._waiting if event not in due]
+            due.sort(key=lambda event: event.time)
+        return due
 
-    def _stamp(self, intent: Intent) -> None:
+    def reset(self) -> None:
+        """Forget the signal and the events so far; numbers go on."""
+        self.pipeline.reset()
+        self._waiting.clear()
+
+    def stamp(self, intent: Intent) -> None:
+        """Fill in the envelope and take the next number."""
         intent.session = self.session
         intent.epoch = self.epoch
         intent.seq = self.next_seq

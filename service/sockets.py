@@ -22,6 +22,7 @@ from service.problems import problem
 from service.schemas import (
     PROTOCOL,
     Bye,
+    EmergencyStop,
     GapMessage,
     Hello,
     MarkerMessage,
@@ -68,6 +69,7 @@ async def serve_intents(websocket: WebSocket, session: Session | None, id: str) 
             Hello(
                 session=session.id,
                 state=session.state,
+                held=session.held,
                 epoch=session.epoch,
                 last_seq=session.hub.last_seq,
                 lsl_time=local_clock(),
@@ -174,7 +176,9 @@ async def _read_all(websocket: WebSocket, session: Session) -> None:
             detail = f"{'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}"
             await _send(websocket, Refused(detail=detail))
             continue
-        if isinstance(parsed, MarkerMessage):
+        if isinstance(parsed, EmergencyStop):
+            session.hold(True)
+        elif isinstance(parsed, MarkerMessage):
             t = local_clock() if parsed.t is None else parsed.t
             try:
                 session.mark(Event(t, parsed.name, parsed.data))

@@ -45,6 +45,10 @@ log = structlog.get_logger()
 _STOP_S = 1.0
 _KILL_S = 0.5
 _REPLY_S = 2.0
+#: A worker beats four times a second. So long without a word is said; so long again ends it.
+_SILENT_S, _HANG_S = 0.8, 4.0
+_START_S = 20.0
+_WATCH_S = 0.2
 #: A worker that died this often within this time is not started again.
 _CRASHES, _CRASH_WINDOW_S = 5, 60.0
 
@@ -77,6 +81,7 @@ class Session:
     steps: deque[Step] = field(default_factory=lambda: deque(maxlen=100))
     epoch: int = 0
     restarts: int = 0
+    held: bool = False
     stream: dict[str, Any] | None = None
     warnings: list[str] = field(default_factory=list)
     counts: dict[str, Any] = field(default_factory=dict)
@@ -84,8 +89,11 @@ class Session:
     link: GatewayEnd | None = None
     process: BaseProcess | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    t_heard: float = 0.0  # monotonic time of the worker's last word
     _crashes: deque[float] = field(default_factory=lambda: deque(maxlen=_CRASHES))
     _crash_reason: str = ""
+    _silent: bool = False
+    _hold_heard: bool = True
     _replies: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
     _ids: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -106,18 +114,48 @@ class Session:
         step = Step(state, reason, local_clock(), time.time())
         self.steps.append(step)
         log.info("session", session=self.id, state=str(state), reason=reason, epoch=self.epoch)
+        self.announce()
+        if state.final:
+            self.hub.close(f"{state}: {reason}")
+
+    def begin_life(self) -> WorkerOrder:
+        """Count a new life of the worker; give what it is to run."""
+        self.epoch += 1
+        self.t_heard = time.monotonic() + _START_S  # its imports may take until then
+        self._silent = False
+        self._hold_heard = True
+        config = self.config.model_dump_json()
+        return WorkerOrder(self.id, config, self.epoch, self.hub.last_seq + 1, self.held)
+
+    def announce(self) -> None:
+        """Tell every client where the session stands."""
+        step = self.steps[-1]
         message = {
             "type": "status",
             "session": self.id,
-            "state": state,
-            "reason": reason,
+            "state": step.state,
+            "reason": step.reason,
+            "held": self.held,
             "t": step.t,
             "epoch": self.epoch,
         }
         payload = json.dumps(message).encode()
         self.hub.announce(Frame(FrameType.STATUS, IntentCode.NONE, 0, step.t, payload))
-        if state.final:
-            self.hub.close(f"{state}: {reason}")
+
+    def hold(self, held: bool) -> None:
+        """Stop all outputs until they are let go again, whatever happens to the worker between.
+
+        From this call on nothing but neutral intents passes: those that the worker had sent
+        before it heard of it are discarded, and clients are told of the gap.
+        """
+        if held == self.held or self.state.final:
+            return
+        self.held = held
+        log.warning("emergency stop" if held else "emergency stop released", session=self.id)
+        self._hold_heard = not held
+        if self.link is not None:
+            self.link.send({"op": "hold", "held": held})
+        self.announce()
 
     async def ask(self, op: str, **fields: Any) -> Any:
         """Ask the worker; None when there is none or it does not answer in time."""
@@ -147,13 +185,18 @@ class Session:
     # -- what the worker says -----------------------------------------------------------------
 
     def on_frame(self, frame: Frame) -> None:
+        self.t_heard = time.monotonic()
         if frame.type is FrameType.INTENT:
             self.bus_times.add(local_clock() - frame.t_published)
-            self.hub.publish(frame)
+            if not self._hold_heard and self.held:
+                # The worker's first word after it heard of the stop is an idle that says so.
+                self._hold_heard = b'"reason":"held"' in frame.payload
+            if self._hold_heard or not self.held:
+                self.hub.publish(frame)
             return
         data = json.loads(frame.payload)
         if frame.type is FrameType.HEARTBEAT:
-            self.counts = data
+            self._on_heartbeat(data)
         elif frame.type is FrameType.REPLY:
             future = self._replies.get(data["id"])
             if future is not None and not future.done():
@@ -165,11 +208,28 @@ class Session:
             self.warnings = data["warnings"]
             self.step_to(SessionState(data["state"]), data["reason"])
 
+    def _on_heartbeat(self, data: dict[str, Any]) -> None:
+        self.counts = data
+        state = SessionState(data["state"])
+        if self._silent and not self.state.final:
+            self._silent = False
+            self.step_to(state, data["reason"])
+
+    def check_pulse(self) -> bool:
+        """Say what is to be said of a worker that is silent; False when it is to be killed."""
+        if self.link is None or self.state.final:
+            return True
+        silent_s = time.monotonic() - self.t_heard
+        if silent_s > _SILENT_S and not self._silent and self.state is SessionState.RUNNING:
+            self._silent = True
+            self.step_to(SessionState.DEGRADED, f"the worker is silent for {silent_s:.1f} s")
+        return silent_s < _HANG_S
+
     def note_death(self) -> str | None:
         """Account for a worker that died; give the reason when it must not be started again."""
         now = time.monotonic()
         self._crashes.append(now)
-        reason, self._crash_reason = self._crash_reason or "worker died", ""
+        reason, self._crash_reason = self._crash_reason or "the worker died", ""
         if len(self._crashes) == _CRASHES and now - self._crashes[0] < _CRASH_WINDOW_S:
             return f"{_CRASHES} crashes within {_CRASH_WINDOW_S:g} s, the last: {reason}"
         self.step_to(SessionState.CONNECTING, f"{reason}; starting another")
@@ -220,6 +280,15 @@ class Supervisor:
         await self._start_worker(session)
         return session
 
+    async def watch(self) -> None:
+        """Look after the workers' pulses, for ever; one that hangs is killed and replaced."""
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            for session in tuple(self.sessions.values()):
+                if not session.check_pulse() and session.process is not None:
+                    log.error("worker hangs; killing it", session=session.id)
+                    session.process.kill()
+
     def get(self, id_: str) -> Session:
         """Give a session by its id; raises `KeyError`."""
         return self.sessions[id_]
@@ -261,13 +330,7 @@ class Supervisor:
     # -- workers ------------------------------------------------------------------------------
 
     async def _start_worker(self, session: Session) -> None:
-        session.epoch += 1
-        order = WorkerOrder(
-            session.id,
-            session.config.model_dump_json(),
-            session.epoch,
-            session.hub.last_seq + 1,
-        )
+        order = session.begin_life()
         process, ours = await self._take_worker()
         session.process = process
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import signal
 import socket
 import sys
@@ -27,7 +28,7 @@ from typing import Any
 
 import pydantic_core
 
-from decoders.intent import Intent, to_json
+from decoders.intent import IdleIntent, Intent, to_json
 from service.bus import INTENT_CODES, FrameType, LocalWorkerEnd, WorkerEnd, pack
 from service.config import SessionConfig
 from service.engine import Engine
@@ -43,8 +44,10 @@ from streams.outlet import MarkerOutlet
 
 _POLL_S = 0.02
 _LOOK_S = 0.5
-_OPEN_S = 5.0
-_HEARTBEAT_S = 1.0
+_OPEN_S = 2.0
+_HEARTBEAT_S = 0.25
+_COLLECT_S = 5.0
+_OVERLOAD_S = 1.0
 #: A silent inlet is dropped and its stream looked for anew after so long.
 _GIVE_UP_S = 5.0
 
@@ -57,6 +60,7 @@ class WorkerOrder:
     config_json: str
     epoch: int
     next_seq: int
+    held: bool
 
 
 def run_worker(sock: socket.socket) -> None:
@@ -67,10 +71,10 @@ def run_worker(sock: socket.socket) -> None:
     # Ctrl-C reaches the whole terminal; the gateway decides when a worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link = LocalWorkerEnd(sock)
-    order = _await_order(link)
-    if order is None:
+    first = _await_commands(link)
+    if not first:
         return
-    worker = Worker(link, order)
+    worker = Worker(link, WorkerOrder(**first[0]["order"]), first[1:])
     signal.signal(signal.SIGTERM, lambda *_: worker.end())
     try:
         worker.run()
@@ -82,24 +86,27 @@ def run_worker(sock: socket.socket) -> None:
     link.close(timeout_s=0.5)
 
 
-def _await_order(link: WorkerEnd) -> WorkerOrder | None:
-    """Load liblsl, then wait for what to do; None when the gateway is gone before it says."""
+def _await_commands(link: WorkerEnd) -> list[dict[str, Any]]:
+    """Load liblsl, then wait for what to do; give nothing when the gateway goes first."""
     with contextlib.suppress(LslMissingError):  # said when a session asks for it
         lsl.load()
-    while not link.closed:
-        for command in link.commands(timeout_s=60.0):
-            return WorkerOrder(**command["order"])
-    return None
+    commands: list[dict[str, Any]] = []
+    while not commands and not link.closed:
+        commands = link.commands(timeout_s=60.0)
+    return commands
 
 
 class Worker:
     """The loop, its inlets and its counts."""
 
-    def __init__(self, link: WorkerEnd, order: WorkerOrder) -> None:
+    def __init__(self, link: WorkerEnd, order: WorkerOrder, commands: list[dict[str, Any]]) -> None:
         self._link = link
         self._order = order
+        self._early_commands = commands
+        self._held = order.held
         self._config = SessionConfig.model_validate_json(order.config_json)
         self._state = SessionState.CREATED
+        self._reason = ""
         self._stopping = False
         self._engine: Engine | None = None
         self._description: StreamDescription | None = None
@@ -113,11 +120,15 @@ class Worker:
         self._reconnects = 0
         self._t_last_sample = 0.0
         self._t_heartbeat = 0.0
+        self._t_collected = 0.0
+        self._t_behind: float | None = None
+        self._dropped_samples = 0
         self._steps = {name: StepTimes() for name in ("lsl", "stages", "decoder", "encode")}
         self._commands: dict[str, Callable[[dict[str, Any]], Any]] = {
             "stop": self._do_stop,
             "marker": self._do_marker,
             "state": self._do_state,
+            "hold": self._do_hold,
         }
 
     def run(self) -> None:
@@ -129,6 +140,8 @@ class Worker:
                     break
                 lost = self._pump(inlet)
                 inlet.close()
+                if self._markers is not None:
+                    self._markers.close()
                 if lost:
                     self._reconnects += 1
                     self._say(SessionState.CONNECTING, lost)
@@ -157,15 +170,32 @@ class Worker:
         """Find and open the streams; None when told to stop meanwhile."""
         if self._state is SessionState.CREATED:
             self._say(SessionState.CONNECTING, "looking for the stream")
-        stream = self._config.stream
-        description = self._look_for(stream)
-        if description is None:
-            return None
-        marker_description = None
-        if self._config.markers is not None:
-            marker_description = self._look_for(self._config.markers)
-            if marker_description is None:
+        while not self._stopping:
+            found = self._find()
+            if found is None:
                 return None
+            try:
+                return self._open(*found)
+            except LslMissingError:
+                raise
+            except StreamError as error:
+                self._say(SessionState.CONNECTING, error.message)
+                self._serve_link()
+        return None
+
+    def _find(self) -> tuple[StreamDescription, StreamDescription | None] | None:
+        """Look for the signal and, where one is asked for, its markers."""
+        signal_stream = self._look_for(self._config.stream)
+        if signal_stream is None or self._config.markers is None:
+            return None if signal_stream is None else (signal_stream, None)
+        marker_stream = self._look_for(self._config.markers)
+        return None if marker_stream is None else (signal_stream, marker_stream)
+
+    def _open(
+        self, description: StreamDescription, marker_description: StreamDescription | None
+    ) -> SignalInlet:
+        stream = self._config.stream
+        # liblsl's own recovery stays off: see the top of this file.
         inlet = SignalInlet(
             description, channels=stream.channels, units=stream.units, recover=False
         )
@@ -215,6 +245,7 @@ class Worker:
                 next_seq=self._order.next_seq,
                 clock=local_clock,
             )
+            self._engine.held = self._held
             self._spec = inlet.spec
             if self._config.outputs.lsl_outlet:
                 self._outlet = MarkerOutlet(
@@ -249,9 +280,10 @@ class Worker:
             now = local_clock()
             if len(chunk):
                 self._t_last_sample = now
-                if self._state is not SessionState.RUNNING:
+                if self._state is not SessionState.RUNNING and self._t_behind is None:
                     self._say(SessionState.RUNNING, "samples arrive")
                 self._run_chunk(chunk, now)
+                self._watch_backlog(inlet, now)
             else:
                 silent_s = now - self._t_last_sample
                 if silent_s > _GIVE_UP_S:
@@ -276,6 +308,26 @@ class Worker:
         steps["stages"].add(engine.t_cleaned - t_pulled)
         steps["decoder"].add(engine.t_decoded - engine.t_cleaned)
 
+    def _watch_backlog(self, inlet: SignalInlet, now: float) -> None:
+        """Drop the oldest signal, whole, when the loop cannot keep up with the stream.
+
+        A burst is no overload: it is when the backlog stays above its bound for `_OVERLOAD_S`
+        although the loop does nothing but work it off.
+        """
+        bound = self._config.stream.max_lag_s * (inlet.spec.rate_hz or math.inf)
+        if inlet.buffered() <= bound:
+            self._t_behind = None
+        elif self._t_behind is None:
+            self._t_behind = now
+        elif now - self._t_behind > _OVERLOAD_S:
+            dropped = 0
+            while inlet.buffered():
+                dropped += len(inlet.pull(0.0))
+            self._dropped_samples += dropped
+            reason = f"overload: {dropped} samples dropped, {self._dropped_samples} so far"
+            self._say(SessionState.DEGRADED, reason)
+            self._t_behind = None
+
     def _publish_intents(self, intents: list[Intent]) -> None:
         assert self._engine is not None
         for intent in intents:
@@ -299,7 +351,8 @@ class Worker:
 
     def _serve_link(self, now: float | None = None) -> None:
         """Run commands that came, beat, and notice a gateway that is gone."""
-        for command in self._link.commands():
+        commands, self._early_commands = self._early_commands + self._link.commands(), []
+        for command in commands:
             result = self._commands[command["op"]](command)
             if "id" in command:
                 self._publish_json(FrameType.REPLY, {"id": command["id"], "result": result})
@@ -309,11 +362,17 @@ class Worker:
         if now - self._t_heartbeat >= _HEARTBEAT_S:
             self._t_heartbeat = now
             self._publish_json(FrameType.HEARTBEAT, self._counts())
-            if not gc.isenabled():
-                gc.collect(1)
+            self._collect(now)
+
+    def _collect(self, now: float) -> None:
+        """Collect garbage now and then, between chunks rather than within one."""
+        if not gc.isenabled() and now - self._t_collected >= _COLLECT_S:
+            self._t_collected = now
+            gc.collect(1)
 
     def _say(self, state: SessionState, reason: str) -> None:
         self._state = state
+        self._reason = reason
         status: dict[str, Any] = {"state": state, "reason": reason, "t": local_clock()}
         if self._description is not None:
             status["stream"] = self._description.to_dict()
@@ -326,7 +385,11 @@ class Worker:
     def _counts(self) -> dict[str, Any]:
         return {
             "t": local_clock(),
+            "state": self._state,
+            "reason": self._reason,
+            "held": self._held,
             "samples": self._samples,
+            "dropped_samples": self._dropped_samples,
             "chunks": self._chunks,
             "intents": self._intents,
             "reconnects": self._reconnects,
@@ -343,11 +406,22 @@ class Worker:
     def _do_marker(self, command: dict[str, Any]) -> None:
         self._pending_events.append(Event(command["time"], command["name"], command["data"]))
 
+    def _do_hold(self, command: dict[str, Any]) -> None:
+        """Hold all outputs, at once, or let them go on."""
+        self._held = command["held"]
+        if self._engine is None:
+            return
+        self._engine.held = self._held
+        if self._held:
+            # Whoever acts on intents alone learns of it now and not with the next decision.
+            idle = IdleIntent(reason="held", t_sample=local_clock())
+            self._engine.stamp(idle)
+            self._publish_intents([idle])
+
     def _do_state(self, command: dict[str, Any]) -> dict[str, Any]:
         engine = self._engine
         return {
             **self._counts(),
-            "state": self._state,
             "t_last_sample": self._t_last_sample or None,
             "signal": None if engine is None else _spec_dict(engine),
             "decoder": None if engine is None else engine.pipeline.decoder.state(),

@@ -16,6 +16,7 @@ import pytest
 from streams.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal
 
 PACKAGED = "ssvep-exo-s12"
+FBCCA = "{kind: fbcca, targets: [{label: a, freq_hz: 9}, {label: b, freq_hz: 12}]}"
 
 
 def volition(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -48,13 +49,11 @@ def test_replay_gives_the_same_digest_whatever_the_chunk_size() -> None:
     [
         ("stream: {type: EEG}\ndecoder: {kind: fbca, targets: []}", ["decoder.kind", "fbcca"]),
         (
-            "stream: {type: EEG, sorce_id: x}\ndecoder: {kind: fbcca, targets: "
-            "[{label: a, freq_hz: 9}, {label: b, freq_hz: 12}]}",
+            f"stream: {{type: EEG, sorce_id: x}}\ndecoder: {FBCCA}",
             ["stream.sorce_id", "source_id"],
         ),
         (
-            "stream: {type: EEG}\nstages: [{kind: notch, freq_hz: 50, q: 3}]\ndecoder: "
-            "{kind: fbcca, targets: [{label: a, freq_hz: 9}, {label: b, freq_hz: 12}]}",
+            f"stream: {{type: EEG}}\nstages: [{{kind: notch, freq_hz: 50, q: 3}}]\ndecoder: {FBCCA}",
             ["stages[0].q", "quality"],
         ),
         ("- a\n- b", ["mapping", "stream"]),

@@ -21,7 +21,7 @@ def recorded(seconds: float = 120.0) -> Recording:
         recording,
         samples=recording.samples[:n],
         times=recording.times[:n],
-        events=[event for event in recording.events if event.time < end],
+        events=tuple(event for event in recording.events if event.time < end),
     )
 
 
@@ -30,10 +30,10 @@ def test_the_decoder_never_sees_what_the_person_was_asked_to_look_at() -> None:
     labels = [event.data for event in recording.events]
     swapped = dataclasses.replace(
         recording,
-        events=[
+        events=tuple(
             Event(event.time, event.name, data)
             for event, data in zip(recording.events, reversed(labels), strict=True)
-        ],
+        ),
     )
     assert [e.data for e in swapped.events] != labels
     assert replay(swapped, CONFIG, 16).sha256 == replay(recording, CONFIG, 16).sha256

@@ -1,0 +1,141 @@
+"""What users must be able to rely on when something goes wrong."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+import psutil
+import pytest
+
+from decoders.intent import IdleIntent, SelectionIntent
+from service.client import Client
+from service.launch import running_service
+from service.schemas import Hello, ServerMessage, Status
+from streams.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal
+
+MakeConfig = Callable[..., dict[str, Any]]
+
+
+def states(messages: Iterator[ServerMessage]) -> Iterator[Hello | Status]:
+    return (m for m in messages if isinstance(m, Hello | Status))
+
+
+def wait_for(messages: Iterator[ServerMessage], state: str) -> Hello | Status:
+    return next(m for m in states(messages) if m.state == state)
+
+
+def intents(messages: Iterator[ServerMessage]) -> Iterator[SelectionIntent | IdleIntent]:
+    return (m for m in messages if isinstance(m, SelectionIntent | IdleIntent))
+
+
+def worker_of(client: Client, id: str) -> psutil.Process:
+    pid = client.session(id).worker_pid
+    assert pid is not None
+    return psutil.Process(pid)
+
+
+def test_an_emergency_stop_lets_nothing_but_idle_out_until_it_is_released(
+    client: Client, sliding: MakeConfig
+) -> None:
+    session = client.create_session(sliding())
+    with client.subscribe(session.id) as messages:
+        next(m for m in messages if isinstance(m, SelectionIntent))
+        assert client.emergency_stop(session.id).held
+        held_from = next(m for m in states(messages) if m.held)
+        assert held_from.state == "running"
+        after_stop = list(islice(intents(messages), 8))
+        assert not client.release(session.id).held
+        next(m for m in messages if isinstance(m, SelectionIntent))
+    assert {(i.kind, getattr(i, "reason", None)) for i in after_stop} == {("idle", "held")}
+
+
+def test_an_emergency_stop_survives_the_worker(client: Client, sliding: MakeConfig) -> None:
+    session = client.create_session(sliding())
+    with client.subscribe(session.id) as messages:
+        next(m for m in messages if isinstance(m, SelectionIntent))
+        client.emergency_stop(session.id)
+        worker_of(client, session.id).kill()
+        seen = list(islice((i for i in intents(messages) if i.epoch == 2), 5))
+    assert {intent.kind for intent in seen} == {"idle"}
+    assert client.session(session.id).held
+
+
+def test_a_worker_that_hangs_is_said_to_be_silent_then_replaced(
+    client: Client, sliding: MakeConfig
+) -> None:
+    session = client.create_session(sliding())
+    with client.subscribe(session.id) as messages:
+        next(m for m in messages if isinstance(m, SelectionIntent))
+        worker_of(client, session.id).suspend()
+        assert "silent" in getattr(wait_for(messages, "degraded"), "reason", "")
+        next(i for i in intents(messages) if i.epoch == 2)
+    assert client.session(session.id).state == "running"
+
+
+def test_a_worker_that_wakes_in_time_goes_on_by_itself(client: Client, sliding: MakeConfig) -> None:
+    session = client.create_session(sliding())
+    with client.subscribe(session.id) as messages:
+        next(m for m in messages if isinstance(m, SelectionIntent))
+        worker = worker_of(client, session.id)
+        worker.suspend()
+        wait_for(messages, "degraded")
+        worker.resume()
+        wait_for(messages, "running")
+    assert client.session(session.id).epoch == 1
+
+
+def test_a_silent_stream_degrades_the_session_and_its_return_is_noticed(
+    client: Client, sliding: MakeConfig
+) -> None:
+    source_id = f"headset-{uuid.uuid4().hex}"
+    options = HeadsetOptions(SyntheticSignal(8, 250.0, noise_uv=3.0), source_id=source_id)
+    with HeadsetProcess(options) as headset:
+        session = client.create_session(sliding(stream={"source_id": source_id}))
+        with client.subscribe(session.id) as messages:
+            wait_for(messages, "running")
+            process = psutil.Process(headset.pid)
+            process.suspend()
+            degraded = wait_for(messages, "degraded")
+            assert "no samples" in getattr(degraded, "reason", "")
+            process.resume()
+            wait_for(messages, "running")
+
+
+def test_a_stream_that_ends_and_comes_back_is_found_again(
+    client: Client, sliding: MakeConfig
+) -> None:
+    source_id = f"headset-{uuid.uuid4().hex}"
+    options = HeadsetOptions(SyntheticSignal(8, 250.0, noise_uv=3.0), source_id=source_id)
+    with HeadsetProcess(options) as headset:
+        session = client.create_session(sliding(stream={"source_id": source_id}))
+        with client.subscribe(session.id) as messages:
+            wait_for(messages, "running")
+            psutil.Process(headset.pid).kill()
+            wait_for(messages, "connecting")
+            with HeadsetProcess(options):
+                wait_for(messages, "running")
+    assert client.session(session.id).epoch == 1
+
+
+@pytest.mark.parametrize("state", ["connecting", "running", "silent", "stopped"])
+def test_a_service_that_is_told_to_end_does_so_within_seconds_from_every_state(
+    state: str, headset: str, sliding: MakeConfig
+) -> None:
+    with running_service() as service, Client(service.url) as client:
+        config = sliding() if state != "connecting" else sliding(stream={"source_id": "nobody"})
+        session = client.create_session(config)
+        with client.subscribe(session.id) as messages:
+            wait_for(messages, "connecting" if state == "connecting" else "running")
+            if state == "silent":
+                worker_of(client, session.id).suspend()
+                wait_for(messages, "degraded")
+            elif state == "stopped":
+                client.stop(session.id)
+        process = psutil.Process(service.pid)
+        family = [process, *process.children(recursive=True)]
+        process.terminate()
+        _, alive = psutil.wait_procs(family, timeout=4)
+    assert not alive
