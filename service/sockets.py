@@ -16,16 +16,18 @@ import structlog
 from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from service.auth import Caller, Role
 from service.bus import INTENT_CODES, Frame, IntentCode
 from service.hub import Closed, Gap, Subscription
 from service.problems import problem
 from service.schemas import (
     PROTOCOL,
     Bye,
+    ClientMessage,
     EmergencyStop,
     GapMessage,
     Hello,
-    MarkerMessage,
+    Ping,
     Pong,
     Refused,
     client_message_adapter,
@@ -38,6 +40,7 @@ from streams.errors import ConfigError, SessionError
 log = structlog.get_logger()
 
 _SEND_S = 10.0
+_MAX_DETAIL_CHARS = 1000
 _NORMAL, _GOING_AWAY, _POLICY = 1000, 1001, 1008
 
 
@@ -161,31 +164,45 @@ async def _say_bye(websocket: WebSocket, closed: Closed) -> None:
 
 async def _read_all(websocket: WebSocket, session: Session) -> None:
     """Answer the client's messages; a wrong one is refused, not fatal."""
+    caller: Caller = websocket.scope["caller"]
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return
-        text = message.get("text")
-        if text is None:
-            await _send(websocket, Refused(detail="binary messages are not understood"))
-            continue
-        try:
-            parsed = client_message_adapter.validate_json(text)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            detail = f"{'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}"
+        parsed = read_message(message.get("text"))
+        if isinstance(parsed, Refused):
+            await _send(websocket, parsed)
+        elif isinstance(parsed, Ping):
+            await _send(websocket, Pong(t_client=parsed.t_client, lsl_time=local_clock()))
+        elif caller.role < Role.CONTROL:
+            detail = f"{parsed.type} needs the role {Role.CONTROL}, found {caller.role}"
             await _send(websocket, Refused(detail=detail))
-            continue
-        if isinstance(parsed, EmergencyStop):
+        elif isinstance(parsed, EmergencyStop):
             session.hold(True)
-        elif isinstance(parsed, MarkerMessage):
+        else:
             t = local_clock() if parsed.t is None else parsed.t
             try:
                 session.mark(Event(t, parsed.name, parsed.data))
             except SessionError as error:
                 await _send(websocket, Refused(detail=error.message))
-        else:
-            await _send(websocket, Pong(t_client=parsed.t_client, lsl_time=local_clock()))
+
+
+def read_message(text: str | None) -> ClientMessage | Refused:
+    """Read what a client sent; ``text`` is None for a binary message.
+
+    Returns
+    -------
+    ClientMessage or Refused
+        The message, or the answer that says what is wrong with it.
+    """
+    if text is None:
+        return Refused(detail="binary messages are not understood")
+    try:
+        return client_message_adapter.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "message"
+        return Refused(detail=f"{where}: {first['msg']}"[:_MAX_DETAIL_CHARS])
 
 
 async def _send(websocket: WebSocket, message: BaseModel) -> None:
