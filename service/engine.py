@@ -90,6 +90,7 @@ class Engine:
         if self.continuity.check(chunk):
             return self._run(chunk)
         intents: list[Intent] = []
+        self.t_cleaned = self.t_decoded = self._clock()
         for piece in self.continuity.mend(chunk, silent_s):
             if piece.reset:
                 self.pipeline.reset()

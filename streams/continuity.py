@@ -153,7 +153,6 @@ class Continuity:
         self._most_s = max(1.5 * self._interval_s, self._tolerance_s)
         self._last = math.nan  # time given to the last sample
         self._last_raw = math.nan  # its own stamp
-        self._last_row = np.full(spec.n_channels, np.nan)
         self._start, self._n_since_start = math.nan, 0
         self._owed: _Owed | None = None
         self._capacity = max(64, min(4096, math.ceil(spec.rate_hz)))
@@ -173,7 +172,8 @@ class Continuity:
             if not self._least_s <= float(times[0]) - self._last <= self._most_s:
                 return False
             if n > 1:
-                steps = times[1:] - times[:-1]
+                with np.errstate(invalid="ignore"):  # two infinite stamps
+                    steps = times[1:] - times[:-1]
                 least, most = np.minimum.reduce(steps), np.maximum.reduce(steps)
                 if not (least >= self._least_s and most <= self._most_s):
                     return False
@@ -290,8 +290,9 @@ class Continuity:
             times = self._last + ahead * np.arange(1, n_missing + 1) / (n_missing + 1)
             rows = np.full((n_missing, len(row)), np.nan)
             if settings.policy == "interpolate":
+                last_row = self._seen_rows[self._place - 1]
                 share = ((times - self._last) / ahead)[:, np.newaxis]
-                rows = self._last_row + share * (row - self._last_row)
+                rows = last_row + share * (row - last_row)
             out.insert(index, Chunk(rows, times))
             self._n_since_start += n_missing
             self._keep(index, stamp, stamp, row, out)
@@ -310,7 +311,6 @@ class Continuity:
     def _keep(self, index: int, stamp: float, time: float, row: FloatArray, out: _Pieces) -> None:
         out.times[index] = time
         self._last, self._last_raw = time, stamp
-        self._last_row[:] = row
         self._n_since_start += 1
         self._seen_stamps[self._place] = stamp
         self._seen_rows[self._place] = row
