@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator
 from importlib.metadata import version
@@ -95,15 +96,21 @@ def create_app(access: Access | None = None, *, max_sessions: int = MAX_SESSIONS
     )
     problems.install(app)
     # As they are, not included: the guard matches the same routes as the router.
-    for router in (_open_router(app), _service_router(access), _sessions_router()):
+    made = (_open_router(app), _service_router(access), _sessions_router(), _live_router())
+    for router in made:
         app.router.routes.extend(router.routes)
-    app.openapi = lambda: openapi.document(  # type: ignore[method-assign]  # FastAPI's own way
-        app.routes,
-        title=app.title,
-        version=app.version,
-        summary=app.summary or "",
-        token_required=access.authority.required,
-    )
+
+    @functools.cache
+    def describe(token_required: bool) -> dict[str, Any]:
+        return openapi.document(
+            app.routes,
+            title=app.title,
+            version=VERSION,
+            summary=app.summary or "",
+            token_required=token_required,
+        )
+
+    app.openapi = lambda: describe(access.authority.required)  # type: ignore[method-assign]  # FastAPI's own way
     app.add_middleware(Guard, routes=app.router.routes, access=access)
     if access.origins:
         app.add_middleware(
@@ -134,7 +141,7 @@ def _open_router(app: FastAPI) -> APIRouter:
 
     @router.get("/openapi.json", response_class=JSONResponse)
     @allow(Role.OPEN)
-    async def document() -> JSONResponse:
+    def document() -> JSONResponse:  # making it takes long: in a thread, as the next
         """The REST part, as an OpenAPI document."""
         return JSONResponse(app.openapi())
 
@@ -165,7 +172,7 @@ def _open_router(app: FastAPI) -> APIRouter:
 
     @router.get("/asyncapi.json", response_class=JSONResponse)
     @allow(Role.OPEN)
-    async def asyncapi() -> JSONResponse:
+    def asyncapi() -> JSONResponse:
         """The socket's messages, as an AsyncAPI document."""
         return JSONResponse(asyncapi_document(VERSION))
 
@@ -259,6 +266,12 @@ def _sessions_router() -> APIRouter:
         supervisor = _supervisor(request)
         if id in supervisor.sessions:
             await supervisor.delete(supervisor.get(id))
+
+    return router
+
+
+def _live_router() -> APIRouter:
+    router = APIRouter(prefix="/v1", responses={422: _PROBLEM})
 
     @router.get("/sessions/{id}/state", responses=_NOT_FOUND)
     @allow(Role.READ)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from service.schemas import PROTOCOL, client_message_adapter, server_message_adapter
 
 
+@functools.cache
 def asyncapi_document(version: str) -> dict[str, Any]:
     """Describe ``/v1/sessions/{id}/intents`` as AsyncAPI 3.0."""
     schemas: dict[str, Any] = {}
@@ -49,6 +51,7 @@ _QUERY = {
     "properties": {
         "after": {"type": "integer", "minimum": 0, "description": "Resume behind this number."},
         "kinds": {"type": "string", "description": "Kinds of intents wanted, by comma."},
+        "ticket": {"type": "string", "description": "A ticket in the place of a token."},
         "max_rate": {
             "type": "number",
             "exclusiveMinimum": 0,
