@@ -172,8 +172,7 @@ class Continuity:
             if not self._least_s <= float(times[0]) - self._last <= self._most_s:
                 return False
             if n > 1:
-                with np.errstate(invalid="ignore"):  # two infinite stamps
-                    steps = times[1:] - times[:-1]
+                steps = times[1:] - times[:-1]
                 least, most = np.minimum.reduce(steps), np.maximum.reduce(steps)
                 if not (least >= self._least_s and most <= self._most_s):
                     return False

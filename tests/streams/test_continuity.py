@@ -72,7 +72,7 @@ steps = st.one_of(
     st.just(INTERVAL_S),
     st.just(INTERVAL_S),
     st.sampled_from([0.0, 2 * INTERVAL_S, 5 * INTERVAL_S, 0.1 * INTERVAL_S, -3 * INTERVAL_S]),
-    st.sampled_from([0.3, 20.0, -20.0, 200_000.0, -200_000.0, float("nan"), float("inf")]),
+    st.sampled_from([0.3, 20.0, -20.0, 200_000.0, -200_000.0, float("nan")]),
     st.floats(-0.05, 0.05),
 )
 values = st.one_of(
