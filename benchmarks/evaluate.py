@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import evaluate_kinematics
 from benchmarks.datasets import ssvep_exo
 from benchmarks.datasets.ssvep_exo import Trial, TrialRecording
 from decoders.intent import IdleIntent, Intent, SelectionIntent
@@ -68,7 +69,7 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
     Parameters
     ----------
     dataset
-        Name of the data set: ``ssvep_exo``.
+        Name of the data set: ``ssvep_exo``, or a movement (see `evaluate_kinematics`).
     root
         Folder that holds it.
     config
@@ -92,11 +93,14 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
     RecordingError
         The folder does not hold the data set.
     """
+    if dataset in evaluate_kinematics.DATASETS:
+        return evaluate_kinematics.evaluate(dataset, root, config)
     if dataset not in _DATASETS:
+        allowed = sorted([*_DATASETS, *evaluate_kinematics.DATASETS])
         raise ConfigError(
-            f"no data set is named {dataset!r}; allowed: {', '.join(sorted(_DATASETS))}",
+            f"no data set is named {dataset!r}; allowed: {', '.join(allowed)}",
             found=dataset,
-            allowed=sorted(_DATASETS),
+            allowed=allowed,
         )
     labels = _labels_by_frequency(config)
     outcomes: dict[str, list[Outcome]] = {}

@@ -11,7 +11,7 @@ import math
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -81,13 +81,18 @@ S = TypeVar("S", bound=KinematicSettings)
 class KinematicDecoder(FittedDecoder[S]):
     """Base of the decoders that move a cursor, one intent a bin."""
 
+    #: Settings that must be the same when a model is fitted and when it decodes.
+    fitted_settings: ClassVar[tuple[str, ...]] = ("features",)
+
     @classmethod
     @abstractmethod
     def fit(
         cls,
         settings: S,
         features: FloatArray,
-        kinematics: FloatArray,
+        velocities: FloatArray,
+        *,
+        positions: FloatArray | None = None,
         trials: Array | None = None,
     ) -> FittedModel:
         """Learn a model.
@@ -98,8 +103,10 @@ class KinematicDecoder(FittedDecoder[S]):
             Those that will decode.
         features : ndarray, shape (n_bins, n_features)
             One row a bin, none missing.
-        kinematics : ndarray, shape (n_bins, n_dimensions)
-            The velocity (intended or measured) of the same bins.
+        velocities : ndarray, shape (n_bins, n_dimensions)
+            Of the same bins, measured or intended.
+        positions : ndarray, shape (n_bins, n_dimensions), optional
+            Where they are known; most decoders do without.
         trials : ndarray of int, shape (n_bins,), optional
             Number of each bin's trial, where rows of different trials do not follow each other.
 
@@ -123,6 +130,7 @@ class KinematicDecoder(FittedDecoder[S]):
         kind = self.settings.kind
         rate_hz = regular_rate(spec, kind)
         n_samples = samples_per_step(self.settings.step_s, rate_hz, kind)
+        self._check_fitted_alike()
         self._follower, n_dimensions = self.follower(spec.n_channels)
         cursor = self.settings.cursor
         for name, values in (("workspace", cursor.workspace), ("start", cursor.start)):
@@ -141,6 +149,27 @@ class KinematicDecoder(FittedDecoder[S]):
         self._resets: deque[float] = deque()
         self._covariance: FloatArray | None = None
         self._covariance_list: list[list[float]] = []
+
+    def _check_fitted_alike(self) -> None:
+        """Raise `ConfigError` where settings that a fit depends on are not those of the model's."""
+        if not self.needs_model:
+            return
+        fitted = self.fitted_model().facts.get("settings", {})
+        for name in self.fitted_settings:
+            found = self.settings.model_dump(mode="json")[name]
+            if name in fitted and fitted[name] != found:
+                raise ConfigError(
+                    f"{self.settings.kind}: the model was fitted with {name} {fitted[name]}, and "
+                    f"the settings say {found}; fit anew, or set what the model was fitted with",
+                    setting=name,
+                    found=found,
+                    allowed=fitted[name],
+                )
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether these settings are complete only with a fitted model."""
+        return True
 
     def reset(self) -> None:
         self._bins.reset()

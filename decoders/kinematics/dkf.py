@@ -106,21 +106,24 @@ class DkfDecoder(KinematicDecoder[DkfSettings]):
     """Decodes a velocity by the discriminative Kalman filter."""
 
     settings_model: ClassVar[type[Settings]] = DkfSettings
+    fitted_settings: ClassVar[tuple[str, ...]] = ("features", "regression", "error")
 
     @classmethod
     def fit(
         cls,
         settings: DkfSettings,
         features: FloatArray,
-        kinematics: FloatArray,
+        velocities: FloatArray,
+        *,
+        positions: FloatArray | None = None,  # noqa: ARG003 - the contract's; here velocities do
         trials: Array | None = None,
     ) -> FittedModel:
         """Fit the dynamics, the regression and its errors; see `KinematicDecoder.fit`."""
-        check_training(features, kinematics, trials, least=40)
+        check_training(features, velocities, trials, least=40)
         feature_map = FeatureMap.fit(features, settings.features)
         rows = feature_map.rows(features)
-        state_mean = kinematics.mean(axis=0)
-        states = kinematics - state_mean
+        state_mean = velocities.mean(axis=0)
+        states = velocities - state_mean
         follows = follows_of(len(states), trials)
         A, W = fit_dynamics(states, follows)
         regressor, predicted, seen = _fit_regression(settings, rows, states)

@@ -58,12 +58,15 @@ class FeatureMap:
         Of the training data; ``scale`` is 1 where a feature never varied.
     projection : ndarray, shape (n_features, n_components)
         Principal axes, each divided by its SD; None when all features are kept.
+    delay
+        Bins by which all features lag: the newest of a row is that of so many bins ago.
     """
 
     settings: FeatureSettings
     mean: FloatArray
     scale: FloatArray
     projection: FloatArray | None
+    delay: int = 0
 
     @classmethod
     def fit(cls, features: FloatArray, settings: FeatureSettings) -> FeatureMap:
@@ -100,8 +103,9 @@ class FeatureMap:
         scores = self.scores(features)
         n_bins, width = scores.shape
         result = np.zeros((n_bins, self.n_outputs))
-        for lag in range(min(self.settings.n_lags, n_bins)):
-            result[lag:, lag * width : (lag + 1) * width] = scores[: n_bins - lag]
+        for lag in range(self.settings.n_lags):
+            shift = min(lag + self.delay, n_bins)
+            result[shift:, lag * width : (lag + 1) * width] = scores[: n_bins - shift]
         return result * self.weights()
 
     def weights(self) -> FloatArray:
@@ -115,7 +119,11 @@ class FeatureMap:
 
     def arrays(self) -> dict[str, Array]:
         """Give the parameters as a model keeps them."""
-        found: dict[str, Array] = {"feature_mean": self.mean, "feature_scale": self.scale}
+        found: dict[str, Array] = {
+            "feature_mean": self.mean,
+            "feature_scale": self.scale,
+            "feature_delay": np.array(self.delay),
+        }
         if self.projection is not None:
             found["feature_projection"] = self.projection
         return found
@@ -132,7 +140,7 @@ class FeatureMap:
         mean = parameter("feature_mean", (None,))
         scale = parameter("feature_scale", (len(mean),))
         projection = parameter("feature_projection", (len(mean), None)) if projected else None
-        return cls(settings, mean, scale, projection)
+        return cls(settings, mean, scale, projection, int(parameter("feature_delay", ())))
 
 
 class FeatureStream:
@@ -141,8 +149,9 @@ class FeatureStream:
     def __init__(self, fitted: FeatureMap) -> None:
         self._map = fitted
         n_lags = fitted.settings.n_lags
-        self._history = np.zeros((n_lags, fitted.n_outputs // n_lags))
-        self._flat = self._history.reshape(-1)
+        # Newest first; the row is what lies behind the delay.
+        self._history = np.zeros((fitted.delay + n_lags, fitted.n_outputs // n_lags))
+        self._flat = self._history[fitted.delay :].reshape(-1)
         self._weights = None if fitted.settings.lag_decay == 1 else fitted.weights()
         self._bins_until_whole = 0
 
@@ -171,25 +180,25 @@ class FeatureStream:
 
 
 def check_training(
-    features: FloatArray, kinematics: FloatArray, trials: Array | None, least: int
+    features: FloatArray, velocities: FloatArray, trials: Array | None, least: int
 ) -> None:
     """Raise `DecodeError` unless these can be fitted on.
 
     Parameters
     ----------
     features : ndarray, shape (n_bins, n_features)
-    kinematics : ndarray, shape (n_bins, n_dimensions)
+    velocities : ndarray, shape (n_bins, n_dimensions)
     trials : ndarray, shape (n_bins,)
         Number of the trial that each bin belongs to; None when all follow each other.
     least
         Fewest bins allowed.
     """
     n_bins = len(features)
-    shapes = features.ndim == kinematics.ndim == 2 and len(kinematics) == n_bins
+    shapes = features.ndim == velocities.ndim == 2 and len(velocities) == n_bins
     if not shapes or (trials is not None and trials.shape != (n_bins,)):
         raise DecodeError(
-            "a fit needs features (n_bins, n_features), kinematics (n_bins, n_dimensions) and, if "
-            f"any, trials (n_bins,); found {features.shape}, {kinematics.shape}"
+            "a fit needs features (n_bins, n_features), velocities (n_bins, n_dimensions) and, if "
+            f"any, trials (n_bins,); found {features.shape}, {velocities.shape}"
             + ("" if trials is None else f", {trials.shape}")
         )
     if n_bins < least:
@@ -198,5 +207,5 @@ def check_training(
             found=n_bins,
             allowed_from=least,
         )
-    if not (np.isfinite(features).all() and np.isfinite(kinematics).all()):
+    if not (np.isfinite(features).all() and np.isfinite(velocities).all()):
         raise DecodeError("a fit needs bins without missing samples; leave those with NaN out")

@@ -9,7 +9,9 @@ the matrices themselves, so that a filter runs on any signal without a calibrati
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+import dataclasses
+import itertools
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +38,9 @@ from streams.chunk import FloatArray
 from streams.errors import ConfigError, DecodeError
 
 Matrix = list[list[float]]
+
+#: Blocks of consecutive bins that a choice among delays is made across.
+_N_BLOCKS = 4
 
 
 class KalmanMatrices(BaseModel):
@@ -73,9 +78,15 @@ class KalmanSettings(KinematicSettings):
     form: Literal["full", "steady"] = Field(
         default="full", description="Covariance updated every bin, or the gain it converges to."
     )
-    state: Literal["velocity", "position-velocity"] = Field(
+    state: Literal["velocity", "position-velocity", "calibrated"] = Field(
         default="velocity",
-        description="What is followed; a fit then takes velocities, or positions and velocities.",
+        description="What is followed; 'calibrated' follows positions too if the fit knew them.",
+    )
+    delays: list[Annotated[int, Field(ge=0, le=20)]] = Field(
+        default=[0],
+        min_length=1,
+        description="Bins by which the features lag behind the movement; of several, the fit keeps "
+        "the one that decodes best across blocks of its data.",
     )
     matrices: KalmanMatrices | None = Field(
         default=None, description="The filter itself, in place of a fitted model."
@@ -87,7 +98,7 @@ class KalmanSettings(KinematicSettings):
             return self
         if self.model is not None:
             raise ValueError("give either a model or matrices, not both")
-        if self.state != "velocity" or self.features != FeatureSettings():
+        if self.state == "position-velocity" or self.features != FeatureSettings():
             raise ValueError("matrices are of a velocity and take features as they are")
         return self
 
@@ -97,47 +108,37 @@ class KalmanDecoder(KinematicDecoder[KalmanSettings]):
 
     settings_model: ClassVar[type[Settings]] = KalmanSettings
 
+    @property
+    def needs_model(self) -> bool:
+        return self.settings.matrices is None
+
     @classmethod
     def fit(
         cls,
         settings: KalmanSettings,
         features: FloatArray,
-        kinematics: FloatArray,
+        velocities: FloatArray,
+        *,
+        positions: FloatArray | None = None,
         trials: Array | None = None,
     ) -> FittedModel:
         """Fit A, C and the covariances; see `KinematicDecoder.fit`.
 
-        For a state of position and velocity the columns of ``kinematics`` are the positions, then
-        the velocities. The step from one trial's last bin to the next one's first is left out of
-        the dynamics.
+        The step from one trial's last bin to the next one's first is left out of the dynamics.
         """
-        check_training(features, kinematics, trials, least=4 * kinematics.shape[-1] + 2)
-        if settings.state == "position-velocity" and kinematics.shape[1] % 2:
-            raise DecodeError(
-                "a state of position and velocity needs as many positions as velocities, found "
-                f"{kinematics.shape[1]} columns",
-                found=kinematics.shape[1],
-            )
+        check_training(features, velocities, trials, least=8 * velocities.shape[-1] + 2)
+        states = _states(settings, velocities, positions)
         feature_map = FeatureMap.fit(features, settings.features)
-        rows = feature_map.rows(features)
-        state_mean = kinematics.mean(axis=0)
-        states = kinematics - state_mean
-        follows = follows_of(len(states), trials)
-        A, W = fit_dynamics(states, follows)
-        C = np.linalg.lstsq(states, rows, rcond=None)[0].T
-        residual = rows - states @ C.T
-        start_mean, start_covariance = fit_start(states, follows)
+        delay = settings.delays[0]
+        if len(settings.delays) > 1:
+            delay = _best_delay(settings, feature_map, features, states, trials)
+        feature_map = dataclasses.replace(feature_map, delay=delay)
         arrays: dict[str, Array] = {
             **feature_map.arrays(),
-            "state_mean": state_mean,
-            "A": A,
-            "W": W,
-            "C": C,
-            "R": made_definite(residual.T @ residual / len(residual)),
-            "start_mean": start_mean,
-            "start_covariance": start_covariance,
+            "has_position": np.array(states.shape != velocities.shape),
+            **_fit_filter(feature_map.rows(features), states, follows_of(len(states), trials)),
         }
-        facts = {"settings": settings.model_dump(mode="json"), "n_bins": len(rows)}
+        facts = {"settings": settings.model_dump(mode="json"), "n_bins": len(states)}
         return FittedModel(settings.kind, arrays, facts)
 
     def follower(self, n_features: int) -> tuple[Follower, int]:
@@ -158,7 +159,7 @@ class KalmanDecoder(KinematicDecoder[KalmanSettings]):
             start_covariance=self.parameter("start_covariance", (n, n)),
             steady=self.settings.form == "steady",
         )
-        has_position = self.settings.state == "position-velocity"
+        has_position = bool(self.parameter("has_position", ()))
         follower = KalmanFollower(
             recursion,
             state_mean,
@@ -244,6 +245,87 @@ class KalmanFollower:
             "gain": recursion.gain.tolist(),
             **surprise_state(recursion.surprise()),
         }
+
+
+def _states(
+    settings: KalmanSettings, velocities: FloatArray, positions: FloatArray | None
+) -> FloatArray:
+    """Give what is followed: velocities, or positions and velocities side by side."""
+    if settings.state == "velocity" or (settings.state == "calibrated" and positions is None):
+        return velocities
+    if positions is None or positions.shape != velocities.shape:
+        raise DecodeError(
+            f"a state of position and velocity needs positions of shape {velocities.shape}, found "
+            f"{'none' if positions is None else positions.shape}"
+        )
+    return np.hstack([positions, velocities])
+
+
+def _fit_filter(rows: FloatArray, kinematics: FloatArray, follows: Array) -> dict[str, Array]:
+    """Fit the filter's arrays to prepared rows and the states of the same bins."""
+    state_mean = kinematics.mean(axis=0)
+    states = kinematics - state_mean
+    A, W = fit_dynamics(states, follows)
+    C = np.linalg.lstsq(states, rows, rcond=None)[0].T
+    residual = rows - states @ C.T
+    start_mean, start_covariance = fit_start(states, follows)
+    return {
+        "state_mean": state_mean,
+        "A": A,
+        "W": W,
+        "C": C,
+        "R": made_definite(residual.T @ residual / len(residual)),
+        "start_mean": start_mean,
+        "start_covariance": start_covariance,
+    }
+
+
+def _best_delay(
+    settings: KalmanSettings,
+    feature_map: FeatureMap,
+    features: FloatArray,
+    states: FloatArray,
+    trials: Array | None,
+) -> int:
+    """Give the delay whose filters have the least error in states on blocks left out."""
+    follows = follows_of(len(states), trials)
+    scale = states.std(axis=0)
+    scale[scale == 0] = 1.0
+    bounds = np.linspace(0, len(states), _N_BLOCKS + 1).astype(int).tolist()
+    losses = []
+    for delay in settings.delays:
+        rows = dataclasses.replace(feature_map, delay=delay).rows(features)
+        loss = 0.0
+        for start, stop in itertools.pairwise(bounds):
+            learn = np.r_[0:start, stop : len(states)]
+            learn_follows = follows[learn]
+            learn_follows[0] = False
+            if 0 < start < len(learn):
+                learn_follows[start] = False  # the bin after the block does not follow its left
+            arrays = _fit_filter(rows[learn], states[learn], learn_follows)
+            block = slice(start, stop)
+            decoded = _decoded(arrays, rows[block], follows[block])
+            loss += float((((decoded - states[block]) / scale) ** 2).sum())
+        losses.append(loss)
+    return settings.delays[int(np.argmin(losses))]
+
+
+def _decoded(arrays: dict[str, Array], rows: FloatArray, follows: Array) -> FloatArray:
+    recursion = KalmanRecursion(
+        arrays["A"],
+        arrays["W"],
+        arrays["C"],
+        arrays["R"],
+        start_mean=arrays["start_mean"],
+        start_covariance=arrays["start_covariance"],
+    )
+    decoded = np.empty((len(rows), len(arrays["A"])))
+    for index, row in enumerate(rows):
+        if not follows[index]:
+            recursion.restart()
+        recursion.step(row)
+        decoded[index] = recursion.mean + arrays["state_mean"]
+    return decoded
 
 
 def intended_velocities(
