@@ -6,21 +6,20 @@ from the stamp holds neither the wait for the chunk to fill nor the feeder's own
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import numpy as np
+import numpy.typing as npt
 
 from streams.chunk import SignalSpec
 from streams.clock import local_clock
 from streams.outlet import SignalOutlet
 
-_STOP_S = 10.0
+_START_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,38 +36,63 @@ class Feed:
         return max(1, round(self.chunk_s * self.rate_hz))
 
 
-@contextlib.contextmanager
-def feeding(n_channels: int, rate_hz: float, chunk_s: float) -> Iterator[Feed]:
-    """Feed noise of a realistic size while the block lasts."""
-    feed = Feed(n_channels, rate_hz, chunk_s, f"feed-{uuid4().hex}")
-    context = multiprocessing.get_context("spawn")
-    ready, stop = context.Event(), context.Event()
-    process = context.Process(target=_feed, args=(feed, ready, stop), daemon=True)
-    process.start()
-    try:
-        if not ready.wait(30):
-            raise RuntimeError("the feeder did not start within 30 s")
-        yield feed
-    finally:
-        stop.set()
-        process.join(_STOP_S)
-        process.kill()
-        process.join()
+class Feeder:
+    """Feeds noise of a realistic size while the ``with`` block lasts."""
+
+    def __init__(self, n_channels: int, rate_hz: float, chunk_s: float) -> None:
+        self.feed = Feed(n_channels, rate_hz, chunk_s, f"feed-{uuid4().hex}")
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._ready, self._stop = context.Event(), context.Event()
+        self._process = context.Process(
+            target=_feed, args=(self.feed, self._ready, self._stop, theirs), daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        if not self._ready.wait(_START_S):
+            self._process.kill()
+            raise RuntimeError(f"the feeder did not start within {_START_S:g} s")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._process.kill()
+        self._process.join()
+
+    def finish(self) -> npt.NDArray[np.float64]:
+        """End feeding; give the LSL time of each chunk's newest sample."""
+        self._stop.set()
+        pushed: npt.NDArray[np.float64] = self._ours.recv()
+        return pushed
 
 
-def _feed(feed: Feed, ready: Any, stop: Any) -> None:
+def completed(
+    times: npt.NDArray[np.float64], pushed: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Give the stamp of the newest sample of the chunk that each time lies in.
+
+    A decoder's grid need not fall on the edges of chunks, and a sample within a chunk carries a
+    time before the push.
+    """
+    places = np.searchsorted(pushed, times - 1e-6)
+    return pushed[np.minimum(places, len(pushed) - 1)]
+
+
+def _feed(feed: Feed, ready: Any, stop: Any, results: Any) -> None:
     n = feed.chunk_samples
     spec = SignalSpec(feed.rate_hz, tuple(f"C{i + 1}" for i in range(feed.n_channels)))
     random = np.random.default_rng(0)
     noise = random.normal(0, 10, (64, n, feed.n_channels)).astype(np.float32)
     offsets = np.arange(1 - n, 1) / feed.rate_hz
+    pushed = []
     with SignalOutlet(spec, name="feed", type="EEG", source_id=feed.source_id) as outlet:
         ready.set()
         start = local_clock()
-        for number in range(1, 1 << 62):
-            wait_s = start + number * n / feed.rate_hz - local_clock()
+        while not stop.is_set():
+            wait_s = start + (len(pushed) + 1) * n / feed.rate_hz - local_clock()
             if wait_s > 0:
                 time.sleep(wait_s)
-            outlet.push(noise[number % 64], offsets + local_clock())
-            if stop.is_set():
-                return
+            now = local_clock()
+            outlet.push(noise[len(pushed) % 64], offsets + now)
+            pushed.append(now)
+    results.send(np.array(pushed))

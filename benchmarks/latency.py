@@ -2,9 +2,9 @@
 
 Each cell of the grid feeds one real outlet to the real service and, in turn and in the same run,
 to the floor (`benchmarks.relay`): A B C A B C ..., so that what slows the machine slows all.
-A latency is counted from the newest sample that an intent used, without the wait for its chunk to
-fill. Lost samples are seen in the intents' own times: decoders count samples, so two decisions lie
-exactly one step apart unless a sample was lost or came twice.
+A latency is counted from the push of the chunk that held the newest sample an intent used, so the
+wait for the chunk to fill is not in it. Lost samples are seen in the intents' own times: decoders
+count samples, so two decisions lie exactly one step apart unless a sample was lost or came twice.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from benchmarks.feed import Feed, feeding
-from benchmarks.listen import Listener, latencies_ms
-from benchmarks.relay import pulled, relaying
+from benchmarks.feed import Feed, Feeder, completed
+from benchmarks.listen import WARM_UP_S, Listener, Received
+from benchmarks.relay import pull, relaying
 from service.client import Client
 from service.launch import RunningService, running_service
 
@@ -59,10 +59,14 @@ def measure(
         How often the contenders take turns.
     """
     share_s = seconds / rounds
+    ours: list[Received] = []
+    floors: dict[str, list[Received]] = {"pull": [], "echo": [], "relay": []}
+    cpu_s = 0.0
     with contextlib.ExitStack() as stack:
         if cell.busy:
             stack.enter_context(_one_busy_core())
-        feed = stack.enter_context(feeding(cell.n_channels, cell.rate_hz, cell.chunk_s))
+        feeder = stack.enter_context(Feeder(cell.n_channels, cell.rate_hz, cell.chunk_s))
+        feed = feeder.feed
         service = stack.enter_context(running_service())
         client = stack.enter_context(Client(service.url))
         session = client.create_session(_config(feed, cell.decoder))
@@ -70,36 +74,36 @@ def measure(
         client.intents(session.id, wait_s=30)
         bare = stack.enter_context(relaying(feed, filtered=False))
         filtered = stack.enter_context(relaying(feed, filtered=True))
-        ours: list[list[dict[str, float]]] = []
-        floors: dict[str, list[Floats]] = {"pull": [], "echo": [], "relay": []}
-        cpu_s = signal_s = 0.0
         for number in range(rounds):
             on_round(f"round {number + 1} of {rounds}")
-            before = _cpu_s(service)
+            before = cpu_seconds(service)
             ours.append(Listener(url, share_s).result())
-            cpu_s += _cpu_s(service) - before
-            signal_s += share_s
-            floors["pull"].append(pulled(feed, share_s) * 1e3)
-            floors["echo"].append(latencies_ms(Listener(bare, share_s).result()))
-            floors["relay"].append(latencies_ms(Listener(filtered, share_s).result()))
+            cpu_s += cpu_seconds(service) - before
+            floors["pull"].append(pull(feed, share_s))
+            floors["echo"].append(Listener(bare, share_s).result())
+            floors["relay"].append(Listener(filtered, share_s).result())
         steps = client.state(session.id).latency_ms
-    return _report(cell, ours, floors, steps, cpu_s / signal_s)
+        pushed = feeder.finish()
+    report = _report(cell, ours, floors, steps, pushed)
+    return {**report, "cpu_share": round(cpu_s / (seconds + rounds * WARM_UP_S), 4)}
 
 
 def _report(
     cell: Cell,
-    ours: list[list[dict[str, float]]],
-    floors: dict[str, list[Floats]],
+    ours: list[Received],
+    floors: dict[str, list[Received]],
     steps: dict[str, dict[str, float]],
-    cpu_share: float,
+    pushed: Floats,
 ) -> dict[str, Any]:
-    received = [intent for part in ours for intent in part]
-    total = latencies_ms(received)
-    from_decoded = latencies_ms(received, "t_decoded")
-    relay = np.concatenate(floors["relay"])
-    ratios = [
-        float(np.median(latencies_ms(part)) / np.median(floor))
-        for part, floor in zip(ours, floors["relay"], strict=True)
+    total = np.concatenate([latencies_ms(part, pushed) for part in ours])
+    after = np.concatenate([(part.t_received - part.t_decoded) * 1e3 for part in ours])
+    # From sample to decoded lie the pull, the stages and the decision; an intent carries only the
+    # sum, so the first two are taken at their medians.
+    decision = np.maximum(total - after - steps["lsl"]["p50"] - steps["stages"]["p50"], 0.0)
+    floor = {name: [latencies_ms(part, pushed) for part in parts] for name, parts in floors.items()}
+    by_round = [
+        float(np.median(latencies_ms(part, pushed)) / np.median(relay))
+        for part, relay in zip(ours, floor["relay"], strict=True)
     ]
     return {
         "channels": cell.n_channels,
@@ -107,30 +111,36 @@ def _report(
         "chunk_ms": cell.chunk_s * 1e3,
         "decoder": cell.decoder,
         "busy_core": cell.busy,
-        **_spread(total),
-        "lost": sum(_lost(part) for part in ours),
-        "lost_samples": sum(_lost_samples(part, cell) for part in ours),
-        "without_decoding": _spread(total - _decoding_ms(total, from_decoded, steps)),
-        "steps_ms": {name: times for name, times in steps.items() if times},
-        "decoded_to_client": _spread(from_decoded),
-        "floor": {name: _spread(np.concatenate(parts)) for name, parts in floors.items()},
-        "ratio_p50": round(float(np.median(total) / np.median(relay)), 3),
-        "ratio_p50_by_round": [round(ratio, 3) for ratio in ratios],
-        "cpu_share": round(cpu_share, 4),
+        **spread(total),
+        "lost": sum(int((np.diff(part.seq) - 1).sum()) for part in ours),
+        "lost_samples": sum(_lost_samples(part, pushed) for part in ours),
+        "without_decision": spread(total - decision),
+        "steps_ms": {
+            **{name: times for name, times in steps.items() if times},
+            "after_decoding": spread(after),
+        },
+        "floor": {name: spread(np.concatenate(parts)) for name, parts in floor.items()},
+        "ratio_p50": round(float(np.median(total) / np.median(np.concatenate(floor["relay"]))), 3),
+        "ratio_p50_by_round": [round(ratio, 3) for ratio in by_round],
     }
 
 
-def _decoding_ms(total: Floats, from_decoded: Floats, steps: dict[str, dict[str, float]]) -> Floats:
-    """Give the decision's own compute in each intent: what lies between its pull and its decoding.
+def latencies_ms(received: Received, pushed: Floats) -> Floats:
+    """Give milliseconds from the push of each intent's newest sample to its receipt."""
+    return (received.t_received - completed(received.t_sample, pushed)) * 1e3
 
-    From sample to decoded is the pull, the stages and the decision; the first two are taken at
-    their medians, since an intent does not carry them.
+
+def _lost_samples(received: Received, pushed: Floats) -> int:
+    """Count chunks between decisions that are not as many as there always are.
+
+    A decoder counts samples, so a sample that was lost or came twice moves the next decision.
     """
-    before = steps["lsl"]["p50"] + steps["stages"]["p50"]
-    return np.maximum(total - from_decoded - before, 0.0)
+    chunks = np.diff(np.searchsorted(pushed, received.t_sample - 1e-6))
+    return int(np.abs(chunks - np.median(chunks)).sum()) if len(chunks) else 0
 
 
-def _spread(values_ms: Floats) -> dict[str, float]:
+def spread(values_ms: Floats) -> dict[str, float]:
+    """Give the percentiles that every report has."""
     p50, p90, p99, p999 = np.percentile(values_ms, (50, 90, 99, 99.9))
     return {
         "n": len(values_ms),
@@ -142,48 +152,48 @@ def _spread(values_ms: Floats) -> dict[str, float]:
     }
 
 
-def _lost(received: list[dict[str, float]]) -> int:
-    numbers = np.array([intent["seq"] for intent in received])
-    return int((np.diff(numbers) - 1).sum())
-
-
-def _lost_samples(received: list[dict[str, float]], cell: Cell) -> int:
-    """Count samples that are missing or doubled between decisions that lie a fixed step apart.
-
-    The stamps of a feed follow its real pushes, so a step is judged to the nearest chunk.
-    """
-    times = np.array([intent["t_sample"] for intent in received])
-    steps = np.diff(times) * cell.rate_hz
-    expected = np.median(steps)
-    chunk = max(1.0, cell.chunk_s * cell.rate_hz)
-    return int(np.abs(np.round((steps - expected) / chunk)).sum() * chunk)
-
-
 def _config(feed: Feed, decoder: DecoderName) -> dict[str, Any]:
-    stages = [
-        {"kind": "bandpass", "low_hz": 5, "high_hz": 45},
-        {"kind": "notch", "freq_hz": 50},
-    ]
     return {
         "name": "latency",
         "stream": {"source_id": feed.source_id},
-        "stages": stages,
-        "decoder": DECODERS[decoder],
+        "stages": [
+            {"kind": "bandpass", "low_hz": 5, "high_hz": 45},
+            {"kind": "notch", "freq_hz": 50},
+        ],
+        "decoder": _fbcca()
+        if decoder == "fbcca"
+        else kalman_settings(feed.n_channels, feed.chunk_samples / feed.rate_hz),
     }
 
 
-DECODERS: dict[DecoderName, dict[str, Any]] = {
-    "fbcca": {
+def _fbcca() -> dict[str, Any]:
+    """Four targets, a window of 1 s, 20 decisions a second."""
+    return {
         "kind": "fbcca",
         "targets": [{"label": f"{f} Hz", "freq_hz": f} for f in (9, 11, 13, 15)],
         "trigger": "sliding",
         "window_s": 1.0,
         "step_s": 0.05,
     }
-}
 
 
-def _cpu_s(service: RunningService) -> float:
+def kalman_settings(n_features: int, step_s: float | None) -> dict[str, Any]:
+    """Give a steady-state filter that moves a cursor with each bin; its matrices mean nothing."""
+    observation = np.random.default_rng(0).normal(0, 1, (n_features, 2))
+    return {
+        "kind": "kalman",
+        "form": "steady",
+        "step_s": step_s,
+        "matrices": {
+            "transition": [[0.95, 0.0], [0.0, 0.95]],
+            "transition_covariance": [[0.1, 0.0], [0.0, 0.1]],
+            "observation": observation.tolist(),
+            "observation_variance": [100.0] * n_features,
+        },
+    }
+
+
+def cpu_seconds(service: RunningService) -> float:
     """Give the CPU seconds of the gateway and all its workers so far."""
     gateway = psutil.Process(service.pid)
     times = [p.cpu_times() for p in (gateway, *gateway.children(recursive=True))]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import multiprocessing
-from typing import Any
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +19,25 @@ from streams.clock import local_clock
 
 #: Intents that are not counted at the start: caches, first pages, the clock's first estimate.
 WARM_UP_S = 1.0
+_CONNECT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Received:
+    """The intents that came, in order.
+
+    Attributes
+    ----------
+    t_sample, t_decoded, t_received : ndarray of float64, shape (n,)
+        LSL times; ``t_decoded`` is 0 where the sender has none.
+    seq : ndarray of int64, shape (n,)
+        Their numbers; 0 where the sender has none.
+    """
+
+    t_sample: npt.NDArray[np.float64]
+    t_decoded: npt.NDArray[np.float64]
+    t_received: npt.NDArray[np.float64]
+    seq: npt.NDArray[np.int64]
 
 
 class Listener:
@@ -36,25 +58,69 @@ class Listener:
         self._process.start()
         theirs.close()
 
-    def result(self) -> list[dict[str, float]]:
-        """Wait for the end; give of each intent its own times and ``t_received``."""
-        received: list[dict[str, float]] = self._ours.recv()
+    def result(self) -> Received:
+        """Wait for the end; give what came."""
+        received: Received = self._ours.recv()
         self._process.join()
         return received
 
 
-def latencies_ms(
-    received: list[dict[str, float]], since: str = "t_sample"
-) -> npt.NDArray[np.float64]:
-    """Give milliseconds from a time in each intent to its receipt."""
-    return np.array([(r["t_received"] - r[since]) * 1e3 for r in received])
+class Crowd:
+    """Many sockets in one process that read and forget, while the ``with`` block lasts."""
+
+    def __init__(self, url: str, n_sockets: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._ready = context.Event()
+        self._process = context.Process(
+            target=_crowd_main, args=(url, n_sockets, self._ready), daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        if not self._ready.wait(_CONNECT_S):
+            self._process.kill()
+            raise RuntimeError(f"the crowd did not connect within {_CONNECT_S:g} s")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._process.kill()
+        self._process.join()
+
+
+def _crowd_main(url: str, n_sockets: int, ready: Any) -> None:
+    asyncio.run(_crowd(url, n_sockets, ready))
+
+
+async def _crowd(url: str, n_sockets: int, ready: Any) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = [
+            await stack.enter_async_context(
+                websockets.asyncio.client.connect(url, compression=None, proxy=None)
+            )
+            for _ in range(n_sockets)
+        ]
+        ready.set()
+        await asyncio.gather(*(_drain(socket) for socket in sockets))
+
+
+async def _drain(socket: websockets.asyncio.client.ClientConnection) -> None:
+    async for _ in socket:
+        pass
 
 
 def _main(url: str, seconds: float, results: Any) -> None:
-    results.send(asyncio.run(_listen(url, seconds)))
+    results.send(_run(_listen(url, seconds)))
 
 
-async def _listen(url: str, seconds: float) -> list[dict[str, float]]:
+def _run(listening: Coroutine[Any, Any, Received]) -> Received:
+    try:
+        from uvloop import run
+    except ModuleNotFoundError:  # Windows
+        return asyncio.run(listening)
+    return run(listening)
+
+
+async def _listen(url: str, seconds: float) -> Received:
     raw: list[tuple[float, str | bytes]] = []
     async with websockets.asyncio.client.connect(
         url, compression=None, proxy=None, max_queue=None
@@ -62,15 +128,17 @@ async def _listen(url: str, seconds: float) -> list[dict[str, float]]:
         gc.freeze()
         gc.disable()
         start = local_clock() + WARM_UP_S
-        while (now := local_clock()) < start + seconds:
+        now = 0.0
+        while now < start + seconds:
             message = await socket.recv()
             now = local_clock()
             if now >= start:
                 raw.append((now, message))
-    received = []
-    for t_received, message in raw:
-        data = json.loads(message)
-        if "t_sample" in data:
-            kept = {k: v for k, v in data.items() if k in ("t_sample", "t_decoded", "seq")}
-            received.append({**kept, "t_received": t_received})
-    return received
+    parsed = [(t, json.loads(message)) for t, message in raw]
+    intents = [(t, data) for t, data in parsed if "t_sample" in data]
+    return Received(
+        np.array([data["t_sample"] for _, data in intents]),
+        np.array([data.get("t_decoded", 0.0) for _, data in intents]),
+        np.array([t for t, _ in intents]),
+        np.array([data.get("seq", 0) for _, data in intents], np.int64),
+    )

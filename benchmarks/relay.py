@@ -1,6 +1,6 @@
 """The floor: what LSL and a socket cost with nothing of ours between them.
 
-``pulled``: a bare outlet to a bare inlet, to the return of the pull. ``relay``: a bare inlet, one
+``pull``: a bare outlet to a bare inlet, to the return of the pull. ``relay``: a bare inlet, one
 band-pass, and a bare WebSocket server in one process, to a client in another; nothing is decoded,
 supervised, buffered or numbered.
 """
@@ -17,23 +17,28 @@ import numpy as np
 import numpy.typing as npt
 import websockets.sync.server
 from scipy.signal import butter, sosfilt
+from websockets.exceptions import ConnectionClosed
 
 from benchmarks.feed import Feed
+from benchmarks.listen import WARM_UP_S, Received
 from streams import lsl
 
 _START_S = 30.0
 
 
-def pulled(feed: Feed, seconds: float) -> npt.NDArray[np.float64]:
-    """Give seconds from the stamp of each chunk's newest sample to the return of its pull."""
+def pull(feed: Feed, seconds: float) -> Received:
+    """Pull for a while; give when the newest sample of each pull was here."""
     pylsl = lsl.load()
     inlet, buffer = _open(feed)
-    latencies = []
-    end = pylsl.local_clock() + seconds
-    while pylsl.local_clock() < end:
-        newest = _pull_whole_chunk(inlet, buffer, feed)
-        latencies.append(pylsl.local_clock() - newest)
-    return np.array(latencies)
+    newest, received = [], []
+    start = pylsl.local_clock() + WARM_UP_S
+    while (now := pylsl.local_clock()) < start + seconds:
+        stamp = _pull_whole_chunk(inlet, buffer, feed)
+        if now >= start:
+            newest.append(stamp)
+            received.append(pylsl.local_clock())
+    none = np.zeros(len(newest))
+    return Received(np.array(newest), none, np.array(received), none.astype(np.int64))
 
 
 @contextlib.contextmanager
@@ -59,11 +64,13 @@ def _relay(feed: Feed, filtered: bool, ready: Any) -> None:
 
     def serve(socket: websockets.sync.server.ServerConnection) -> None:
         state = np.zeros((len(sos), 2, feed.n_channels))
-        while True:
-            newest = _pull_whole_chunk(inlet, buffer, feed)
-            if filtered:
-                _, state = sosfilt(sos, buffer, axis=0, zi=state)
-            socket.send(f'{{"t_sample":{newest!r}}}')
+        inlet.flush()  # what came since the listener before
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                newest = _pull_whole_chunk(inlet, buffer, feed)
+                if filtered:
+                    _, state = sosfilt(sos, buffer, axis=0, zi=state)
+                socket.send(f'{{"t_sample":{newest!r}}}')
 
     with websockets.sync.server.serve(serve, "127.0.0.1", 0, compression=None) as server:
         ready.send(server.socket.getsockname()[1])
