@@ -45,7 +45,7 @@ def calls_of(app: FastAPI) -> list[Call]:
     return found
 
 
-async def ask(app: Any, call: Call, body: bytes = b"x", **headers: str) -> Answer:
+async def ask(app: Any, call: Call, body: bytes = b"x", /, **headers: str) -> Answer:
     """Send one request; a query that no route takes keeps it from doing anything."""
     given_headers = {"host": "127.0.0.1:8765", **headers}
     scope = {

@@ -1,0 +1,183 @@
+"""The guard's limits, and that no secret leaves by an answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Request, WebSocket
+
+from service.app import create_app
+from service.auth import Authority, Role, TokenFile, allow
+from service.guard import Access, Limits, _Rates
+from tests.service.asgi import Call, ask, bearer, running
+
+SESSIONS = Call("http", "POST", "/v1/sessions", None)
+TICKETS = Call("http", "POST", "/v1/tickets", None)
+SMALL = Limits(body_bytes=100, clients=3, clients_per_session=2, changes_per_s=1, changes_at_once=5)
+
+
+@pytest.fixture
+def small() -> FastAPI:
+    return create_app(Access(limits=SMALL))
+
+
+async def test_a_body_that_says_it_is_too_large_is_not_read(small: FastAPI) -> None:
+    answer = await ask(small, SESSIONS, **{"content-length": "101"})
+    assert (answer.status, answer.code) == (413, "too-large")
+    assert answer.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-length": "1"}, {"content-length": "x"}])
+async def test_a_body_that_is_larger_than_it_says_is_cut_off(
+    small: FastAPI, headers: dict[str, str]
+) -> None:
+    async with running(small) as app:
+        kind = {"content-type": "application/json"}
+        answer = await ask(app, SESSIONS, b'"' + b"x" * 100, **headers, **kind)
+        assert (answer.status, answer.code) == (413, "too-large")
+        assert (await ask(app, SESSIONS, b'"' + b"x" * 98 + b'"', **kind)).status == 422
+
+
+async def test_changes_beyond_the_rate_are_told_when_to_come_again(small: FastAPI) -> None:
+    answers = [await ask(small, TICKETS) for _ in range(7)]
+    assert [a.status for a in answers] == [201] * 5 + [429] * 2
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert (await ask(small, Call("http", "GET", "/healthz", None))).status == 200
+
+
+def test_a_rate_is_each_callers_own_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("service.guard.time.monotonic", lambda: now[0])
+    rates = _Rates(per_s=10, at_once=2)
+    assert [rates.spend("a") for _ in range(3)] == [0, 0, pytest.approx(0.1)]
+    assert rates.spend("b") == 0
+    now[0] = 0.1
+    assert rates.spend("a") == 0
+    assert rates.spend("a") > 0
+    now[0] = 100.0
+    assert [rates.spend("a") > 0 for _ in range(3)] == [False, False, True]
+
+
+def test_the_rates_of_many_callers_are_forgotten() -> None:
+    rates = _Rates(per_s=1, at_once=1)
+    for n in range(10_100):
+        rates.spend(str(n))
+    assert len(rates._left) == 10_000
+
+
+async def test_sockets_of_a_session_and_in_all_are_counted_and_freed(small: FastAPI) -> None:
+    open_now: list[Any] = []
+
+    @small.websocket("/many/{id}")
+    @allow(Role.READ)
+    async def many(websocket: WebSocket, id: str) -> None:
+        await websocket.accept()
+        if open_now:
+            await open_now.pop(0)
+
+    async def statuses(*ids: str) -> list[int]:
+        """Open one from within the other, so that all are open at once."""
+        seen: list[int] = []
+
+        async def nest(rest: tuple[str, ...]) -> None:
+            if rest:
+                open_now.append(nest(rest[1:]))
+                answer = await ask(small, Call("websocket", "GET", f"/many/{rest[0]}", None))
+                seen.insert(0, answer.status)
+                for coroutine in open_now:
+                    coroutine.close()
+                open_now.clear()
+
+        await nest(ids)
+        return seen
+
+    assert await statuses("a", "a", "a") == [101, 101, 503]
+    assert await statuses("a", "b", "c", "d") == [101, 101, 101, 503]
+    assert await statuses("a", "a") == [101, 101]
+
+
+async def test_the_application_never_sees_a_ticket(tmp_path: Path) -> None:
+    file = TokenFile(tmp_path / "tokens.json")
+    secret = file.make("page", Role.READ)
+    app = create_app(Access(Authority(file.path)))
+    seen: list[str] = []
+
+    @app.websocket("/seen")
+    @allow(Role.READ)
+    async def look(websocket: WebSocket) -> None:
+        seen.append(websocket.url.query)
+        seen.append(str(websocket.scope["caller"].role))
+        await websocket.accept()
+
+    made = await ask(app, TICKETS, authorization=bearer(secret))
+    ticket = made.body.decode().partition('"ticket":"')[2].partition('"')[0]
+    assert made.headers["cache-control"] == "no-store"
+    call = Call("websocket", "GET", f"/seen?after=3&ticket={ticket}&kinds=", None)
+    assert (await ask(app, call)).status == 101
+    assert seen == ["after=3&kinds=", "read"]
+    assert (await ask(app, call)).status == 401
+    assert (await ask(app, Call("websocket", "GET", "/seen?ticket=", None))).status == 401
+    # A ticket opens sockets alone.
+    made = await ask(app, TICKETS, authorization=bearer(secret))
+    ticket = made.body.decode().partition('"ticket":"')[2].partition('"')[0]
+    call = Call("http", "GET", f"/v1/sessions?ticket={ticket}", None)
+    assert (await ask(app, call)).status == 401
+
+
+async def test_a_bug_is_a_problem_that_tells_nothing_of_our_insides() -> None:
+    app = create_app()
+
+    @app.get("/bug")
+    @allow(Role.OPEN)
+    async def bug(request: Request) -> None:
+        raise RuntimeError("the secret is 4711")
+
+    with pytest.raises(RuntimeError):  # for the server's log, after the answer was sent
+        await ask(app, Call("http", "GET", "/bug", None))
+    sent: list[Any] = []
+    with pytest.raises(RuntimeError):
+        await ask(_noting(app, sent), Call("http", "GET", "/bug", None))
+    assert sent[0]["status"] == 500
+    assert b"urn:volition:problem:bug" in sent[1]["body"]
+    assert b"4711" not in sent[1]["body"]
+
+
+def _noting(app: FastAPI, sent: list[Any]) -> Any:
+    async def noted(scope: Any, receive: Any, send: Any) -> None:
+        async def note(message: Any) -> None:
+            sent.append(message)
+            await send(message)
+
+        await app(scope, receive, note)
+
+    return noted
+
+
+async def test_an_allowed_origin_may_call_and_read_the_answers(tmp_path: Path) -> None:
+    file = TokenFile(tmp_path / "tokens.json")
+    token = bearer(file.make("page", Role.READ))
+    page = "https://lab.example"
+    app = create_app(
+        Access(Authority(file.path), hosts=frozenset({"box.lan"}), origins=frozenset({page}))
+    )
+    async with running(app):
+        answer = await ask(app, TICKETS, authorization=token, origin=page, host="box.lan:80")
+        assert answer.status == 201
+        assert answer.headers["access-control-allow-origin"] == page
+        asked = {"access-control-request-method": "POST", "origin": page}
+        preflight = await ask(app, Call("http", "OPTIONS", "/v1/tickets", None), **asked)
+        assert preflight.status == 200
+        asked["origin"] = "https://evil.example"
+        preflight = await ask(app, Call("http", "OPTIONS", "/v1/tickets", None), **asked)
+        assert preflight.status == 400
+        assert "access-control-allow-origin" not in preflight.headers
+
+
+async def test_beyond_loopback_any_address_is_a_host_but_no_name_is() -> None:
+    app = create_app(Access(beyond_loopback=True))
+    health = Call("http", "GET", "/healthz", None)
+    assert (await ask(app, health, host="192.0.2.7:8765")).status == 200
+    assert (await ask(app, health, host="[2001:db8::7]")).status == 200
+    assert (await ask(app, health, host="evil.example")).status == 421
