@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import evaluate_kinematics
+from benchmarks import evaluate_denoising, evaluate_kinematics
 from benchmarks.datasets import ssvep_exo
 from benchmarks.datasets.ssvep_exo import Trial, TrialRecording
 from decoders.intent import IdleIntent, Intent, SelectionIntent
@@ -69,7 +69,8 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
     Parameters
     ----------
     dataset
-        Name of the data set: ``ssvep_exo``, or a movement (see `evaluate_kinematics`).
+        Name of the data set: ``ssvep_exo``, a movement (see `evaluate_kinematics`), or
+        ``denoise_mix`` (see `evaluate_denoising`).
     root
         Folder that holds it.
     config
@@ -95,8 +96,10 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
     """
     if dataset in evaluate_kinematics.DATASETS:
         return evaluate_kinematics.evaluate(dataset, root, config)
+    if dataset == evaluate_denoising.DATASET:
+        return evaluate_denoising.evaluate_denoising(root, config)
     if dataset not in _DATASETS:
-        allowed = sorted([*_DATASETS, *evaluate_kinematics.DATASETS])
+        allowed = sorted([*_DATASETS, *evaluate_kinematics.DATASETS, evaluate_denoising.DATASET])
         raise ConfigError(
             f"no data set is named {dataset!r}; allowed: {', '.join(allowed)}",
             found=dataset,

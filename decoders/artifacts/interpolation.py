@@ -41,7 +41,7 @@ def spline_weights(good: FloatArray, bad: FloatArray) -> FloatArray:
     system = np.ones((n + 1, n + 1))
     system[:n, :n] = spline_kernel(good @ good.T) + SMOOTHING * np.eye(n)
     system[n, n] = 0.0
-    inverse: FloatArray = np.linalg.pinv(system)[:, :n]
+    inverse = np.asarray(np.linalg.pinv(system)[:, :n], dtype=np.float64)
     toward = np.column_stack([spline_kernel(bad @ good.T), np.ones(len(bad))])
     weights: FloatArray = toward @ inverse
     return weights
@@ -52,8 +52,8 @@ def covariance_weights(
 ) -> FloatArray:
     """Give the weights (n_bad, n_good) of the conditional expectation of Gaussian channels."""
     inside = lift(covariance[np.ix_(good, good)])
-    weights: FloatArray = np.linalg.solve(inside, covariance[np.ix_(good, bad)]).T
-    return weights
+    solved = np.linalg.solve(inside, covariance[np.ix_(good, bad)])
+    return np.asarray(solved.T, dtype=np.float64)
 
 
 class Interpolator:

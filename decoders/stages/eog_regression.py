@@ -37,7 +37,7 @@ class ReferenceSettings(Settings):
         default=30.0, ge=1, le=600, description="The first so many seconds, passed unchanged."
     )
     open_at: float = Field(
-        default=4.0,
+        default=6.0,
         ge=0,
         le=100,
         description="Subtract while a reference is so many (robust) deviations large; 0: always.",

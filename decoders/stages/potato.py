@@ -129,8 +129,10 @@ def fit_potato(covariances: FloatArray, threshold: float) -> tuple[FloatArray, f
         distances = np.log(
             [max(riemannian_distance(centre, covariance), 1e-12) for covariance in covariances]
         )
-        mean, deviation = float(distances[kept].mean()), float(distances[kept].std())
-        inside = kept & (distances <= mean + threshold * deviation)
-        if inside.sum() == kept.sum() or inside.sum() < LEAST_WINDOWS:
-            return centre, mean, deviation
+        # A quarter of artifacts would widen a standard deviation until it held them all.
+        middle = float(np.median(distances[kept]))
+        scatter = 1.4826 * float(np.median(np.abs(distances[kept] - middle)))
+        inside = kept & (distances <= middle + threshold * scatter)
+        if inside.sum() == kept.sum() or inside.sum() < max(LEAST_WINDOWS, len(kept) / 2):
+            return centre, float(distances[kept].mean()), float(distances[kept].std())
         kept = inside

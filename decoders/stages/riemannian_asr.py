@@ -20,7 +20,7 @@ class RiemannianAsrSettings(SubspaceSettings):
 
     kind: Literal["rasr"] = "rasr"
     cutoff: float = Field(
-        default=20.0,
+        default=30.0,
         gt=0,
         le=1000,
         description="Deviations above clean amplitudes from which on a component is removed.",

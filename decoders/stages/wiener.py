@@ -39,17 +39,17 @@ class WienerSettings(Settings):
         default=60.0, ge=1, le=600, description="The first so many seconds, passed unchanged."
     )
     taps: int = Field(
-        default=5, ge=1, le=32, description="Samples of each channel, the newest among them."
+        default=8, ge=1, le=32, description="Samples of each channel, the newest among them."
     )
     spacing_s: float = Field(default=0.02, gt=0, le=1, description="Between those samples.")
     open_at: float = Field(
-        default=3.0,
+        default=5.0,
         ge=0,
         le=100,
         description="Subtract while the artifact's direction is so many deviations large; 0: "
         "always.",
     )
-    release_s: float = Field(default=0.2, gt=0, le=5, description="How slowly that ends.")
+    release_s: float = Field(default=0.4, gt=0, le=5, description="How slowly that ends.")
 
 
 #: Less of a calibration than this share is too little of blinks, more too little of the rest.

@@ -1,0 +1,448 @@
+"""How well a session's stages clean, and how well they leave clean data alone.
+
+Three questions, each through the stages of the session as they run live:
+
+- **segments**: single-channel segments of people apart, mixed with blinks or muscle at ten levels.
+  It is what single-channel methods (networks, filters) are compared on. Each segment is a signal
+  of its own; a stage that must calibrate on a signal, or that needs other channels, leaves these as
+  they are.
+- **scalp**: 19 channels of a person, clean, into which blinks and muscle of people apart are mixed
+  as they would spread over a scalp: 30 s to calibrate on, with some artifacts in them, then 30 s
+  once at each level with every second segment of 2 s contaminated, and once clean.
+- **recordings**: real blinks with a mask: what is kept where there are none (signal-to-error ratio)
+  and what is removed where they are (artifact-to-residue ratio; Somers et al. 2018).
+
+Errors are taken against what the session's plain filters alone make of the clean signal, so that
+a filter's own delay is not counted as damage. Samples that a stage declares missing are left out
+of the error and counted in ``kept_share``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.signal import butter, sosfiltfilt, welch
+
+from benchmarks.datasets import denoise_mix
+from benchmarks.datasets.denoise_mix import SNR_DB, Continuous, Masked, Segments, scale_to
+from decoders import registry
+from decoders.settings import Settings
+from decoders.stage import Stage
+from decoders.stages.blocks import BlockStage
+from decoders.stages.iir import IirStage
+from service.config import SessionConfig
+from streams.chunk import Chunk, FloatArray, SignalSpec
+from streams.errors import ConfigError, NotFittedError
+
+#: The data set's name.
+DATASET = "denoise_mix"
+#: Bands of the zero-phase band-pass that each method is set beside, Hz.
+BASELINE_BANDS_HZ = {"eog": (4.0, 45.0), "emg": (0.5, 20.0)}
+CHUNK_S = 0.05
+SEGMENT_S = 2.0
+CALIBRATION_S = 30.0
+#: Level at which artifacts are mixed into the calibration.
+CALIBRATION_SNR_DB = -2.0
+#: Single-channel pairs at each level.
+N_PAIRS = 200
+ARTIFACTS = ("eog", "emg")
+
+
+def evaluate_denoising(root: Path, config: SessionConfig, seed: int = 0) -> dict[str, Any]:
+    """Score the stages of ``config``.
+
+    Parameters
+    ----------
+    root
+        Folder of `benchmarks.datasets.denoise_mix`. Where ``eeglab_formats/eeglab_data.npz`` lies
+        beside it, that recording is scored as well.
+    config
+        Whose stages run; the decoder is not asked.
+    seed
+        Of the pairing.
+
+    Returns
+    -------
+    dict
+        ``rows``: for each part, artifact, level (None: clean) and method (``session``,
+        ``untouched``, ``bandpass``): ``rrmse_time``, ``rrmse_spectrum``, ``cc``, ``kept_share``.
+        ``cc_2db`` and ``cc_m7db``: the session's correlation on muscle in ``segments``, and in
+        ``scalp`` under that key; ``clean_error``: relative error on clean data, the larger of both
+        parts; ``recordings``: decibels kept and removed, and the share of time that was repaired.
+
+    Raises
+    ------
+    RecordingError
+        The folder does not hold the data set.
+    ConfigError
+        The session has no stages.
+    """
+    if not config.stages:
+        raise ConfigError("denoise_mix scores the stages of a session, and this one has none")
+    segments = denoise_mix.load_segments(root)
+    rows = score_segments(segments.part(test=True), config.stages, seed)
+    rows += score_scalp(denoise_mix.load_continuous(root), segments, config.stages, seed)
+
+    def cc(part: str, snr_db: float) -> float | None:
+        wanted = ("session", part, "emg", snr_db)
+        return next(
+            (
+                r["cc"]
+                for r in rows
+                if (r["method"], r["part"], r["artifact"], r["snr_db"]) == wanted
+            ),
+            None,
+        )
+
+    return {
+        "dataset": DATASET,
+        "stages": [stage.kind for stage in config.stages],
+        "snr": "10 log10(RMS signal / RMS artifact), as in EEGdenoiseNet",
+        "cc_2db": cc("segments", 2.0),
+        "cc_m7db": cc("segments", -7.0),
+        "scalp": {"cc_2db": cc("scalp", 2.0), "cc_m7db": cc("scalp", -7.0)},
+        "clean_error": max(
+            row["rrmse_time"]
+            for row in rows
+            if row["snr_db"] is None and row["method"] == "session"
+        ),
+        "recordings": score_recordings(root, config.stages),
+        "rows": rows,
+    }
+
+
+# -- the three parts -----------------------------------------------------------------------------
+
+
+def score_segments(
+    segments: Segments, stages: Sequence[Settings], seed: int
+) -> list[dict[str, Any]]:
+    """Score single-channel segments; each is a signal of its own."""
+    rng = np.random.default_rng(seed)
+    rate_hz = segments.rate_hz
+    spec = SignalSpec(rate_hz, ("Cz",))
+    rows = []
+    eeg = segments.eeg[rng.choice(len(segments.eeg), N_PAIRS, replace=False)]
+    whole = _try_prepare(stages, spec)
+    plain = _prepared(_plain(stages), spec)
+    truth = _each(plain, eeg)
+    rows.append(_row(("segments", None, None), "session", truth, _each(whole, eeg), rate_hz))
+    for kind in ARTIFACTS:
+        artifacts = segments.artifacts(kind)
+        artifacts = artifacts[rng.choice(len(artifacts), N_PAIRS)]
+        for snr_db in SNR_DB:
+            scales = [scale_to(x, n, snr_db) for x, n in zip(eeg, artifacts, strict=True)]
+            mixed = eeg + np.array(scales)[:, None] * artifacts
+            band = sosfiltfilt(_baseline(kind, rate_hz), mixed, axis=1)
+            found = {
+                "session": (truth, _each(whole, mixed)),
+                "untouched": (truth, _each(plain, mixed)),
+                "bandpass": (eeg, band),
+            }
+            rows += [
+                _row(("segments", kind, snr_db), method, wanted, given, rate_hz)
+                for method, (wanted, given) in found.items()
+            ]
+    return rows
+
+
+def score_scalp(
+    people: Sequence[Continuous], segments: Segments, stages: Sequence[Settings], seed: int
+) -> list[dict[str, Any]]:
+    """Score 19 channels of each person, artifacts of people apart in calibration and test."""
+    levels: list[float | None] = [*SNR_DB, None]
+    pieces: dict[tuple[str, float | None, str], list[tuple[FloatArray, FloatArray]]] = {}
+    rate_hz = people[0].rate_hz
+    for person in people:
+        for kind in ARTIFACTS:
+            rng = np.random.default_rng([seed, person.person, ARTIFACTS.index(kind)])
+            clean, mixed, places = _scalp_signal(person, segments, kind, levels, rng)
+            spec = SignalSpec(
+                rate_hz, (*person.labels, "VEOG"), kinds=("EEG",) * len(person.labels) + ("EOG",)
+            )
+            truth = _stream(_prepared(_plain(stages), spec), clean)
+            untouched = _stream(_prepared(_plain(stages), spec), mixed)
+            session = _stream(_prepared(stages, spec), mixed)
+            band = sosfiltfilt(_baseline(kind, rate_hz), mixed, axis=0)
+            n = len(person.labels)
+            for level, starts in places.items():
+                for start in starts:
+                    cut = slice(start, start + round(SEGMENT_S * rate_hz))
+                    for method, wanted, given in (
+                        ("session", truth, session),
+                        ("untouched", truth, untouched),
+                        ("bandpass", clean, band),
+                    ):
+                        pieces.setdefault((kind, level, method), []).append(
+                            (wanted[cut, :n].T, given[cut, :n].T)
+                        )
+    rows = []
+    for (kind, level, method), pairs in pieces.items():
+        if level is None and method == "bandpass":
+            continue
+        wanted = np.array([pair[0] for pair in pairs])
+        given = np.array([pair[1] for pair in pairs])
+        artifact = None if level is None else kind
+        rows.append(_row(("scalp", artifact, level), method, wanted, given, rate_hz))
+    return rows
+
+
+def _scalp_signal(
+    person: Continuous,
+    segments: Segments,
+    kind: str,
+    levels: Sequence[float | None],
+    rng: np.random.Generator,
+) -> tuple[FloatArray, FloatArray, dict[float | None, list[int]]]:
+    """Make a person's signal: clean, contaminated, and where the segments of each level begin."""
+    length = round(SEGMENT_S * person.rate_hz)
+    n_calibration = round(CALIBRATION_S / SEGMENT_S)
+    n_test = len(person.eeg) // length - n_calibration
+    calibration = person.eeg[: n_calibration * length]
+    test = person.eeg[n_calibration * length : (n_calibration + n_test) * length]
+    eeg = np.concatenate([calibration, *[test] * len(levels)])
+    spread = denoise_mix.topographies(person.labels, kind)
+    artifact = np.zeros_like(eeg)
+    eye = np.zeros(len(eeg))
+    places: dict[float | None, list[int]] = {level: [] for level in levels}
+    for start, level, is_test in _schedule(n_calibration, n_test, length, levels):
+        if is_test:
+            places[level].append(start)
+        if level is None:
+            continue
+        cut = slice(start, start + length)
+        source = segments.part(test=is_test).artifacts(kind)
+        waves = source[rng.choice(len(source), len(spread))] * _taper(length, person.rate_hz)
+        spread_now = waves.T @ spread
+        scale = scale_to(eeg[cut], spread_now, level)
+        artifact[cut] = scale * spread_now
+        if kind == "eog":
+            eye[cut] = scale * waves[0] * spread.max()
+    # An eye channel sees the blinks as the frontal electrodes do, brain activity less, and noise.
+    frontal = [person.labels.index(label) for label in ("Fp1", "Fp2")]
+    beside = 0.3 * eeg[:, frontal].mean(axis=1) + rng.standard_normal(len(eeg))
+    clean = np.column_stack([eeg, beside])
+    return clean, np.column_stack([eeg + artifact, beside + eye]), places
+
+
+def _schedule(
+    n_calibration: int, n_test: int, length: int, levels: Sequence[float | None]
+) -> Iterable[tuple[int, float | None, bool]]:
+    """Give where segments begin, the level of their artifact, and whether they are scored."""
+    for i in range(3, n_calibration, 4):
+        yield i * length, CALIBRATION_SNR_DB, False
+    for number, level in enumerate(levels):
+        first = n_calibration + number * n_test
+        for i in range(0 if level is None else 1, n_test, 1 if level is None else 2):
+            yield (first + i) * length, level, True
+
+
+def score_recordings(root: Path, stages: Sequence[Settings]) -> dict[str, Any]:
+    """Score real blinks: fitted on the recording and scored on it, as its reference figures are."""
+    recordings = {"blink19": denoise_mix.load_blink19(root)}
+    eeglab = root.parent / "eeglab_formats" / "eeglab_data.npz"
+    if eeglab.is_file():
+        recordings["eeglab_data"] = load_eeglab(eeglab)
+    return {name: score_recording(one, stages) for name, one in recordings.items()}
+
+
+def score_recording(one: Masked, stages: Sequence[Settings]) -> dict[str, Any]:
+    """Give `ratios` of a recording, and what its last stage says it did."""
+    spec = SignalSpec(one.rate_hz, one.labels)
+    wanted = _stream(_prepared(_plain(stages), spec), one.eeg)
+    chain = _prepared(_plain(stages), spec)
+    signal = one.eeg
+    for settings in stages:
+        stage = registry.build_stage(settings)
+        if isinstance(stage, BlockStage):
+            _fit_on_mask(stage, signal, one.mask, spec)
+        stage.prepare(spec)
+        chain.append(stage)
+        signal = _stream([stage], signal)
+    return {**ratios(wanted, signal, one.mask), "state": chain[-1].state()}
+
+
+def ratios(before: FloatArray, after: FloatArray, mask: npt.NDArray[np.bool_]) -> dict[str, float]:
+    """Give what is kept without artifacts, and removed with them, in decibels.
+
+    Energies are summed over channels: kept = 10 log10(E[y²] / E[d²]) outside the mask, removed = 10
+    log10(E[d²] / E[(y - d)²]) inside it, d what was taken away (Somers et al. 2018, section 2.5).
+    """
+    present = np.isfinite(after).all(axis=1)
+    taken = before - after
+    clean, artifact = ~mask & present, mask & present
+
+    def energy(values: FloatArray) -> float:
+        return max(float(np.square(values).sum()), 1e-20)
+
+    return {
+        "kept_db": 10 * float(np.log10(energy(before[clean]) / energy(taken[clean]))),
+        "removed_db": 10 * float(np.log10(energy(taken[artifact]) / energy(after[artifact]))),
+        "kept_share": float(present.mean()),
+    }
+
+
+def load_eeglab(path: Path) -> Masked:
+    """Read EEGLAB's sample recording, high-passed at 1 Hz; blinks are told by FPz.
+
+    The mask is where FPz, between 1 and 10 Hz, passes 60 µV, and 0.2 s around.
+    """
+    with np.load(path) as data:
+        eeg = (data["eeg"] * float(data["scale_uV"])).T.astype(np.float64)
+        labels = tuple(str(label) for label in data["ch_names"])
+        rate_hz = float(data["fs"])
+    high = butter(2, 1.0, "highpass", fs=rate_hz, output="sos")
+    eeg = sosfiltfilt(high, eeg, axis=0)
+    band = butter(2, [1.0, 10.0], "bandpass", fs=rate_hz, output="sos")
+    large = np.abs(sosfiltfilt(band, eeg[:, labels.index("FPz")])) > 60
+    mask = np.convolve(large, np.ones(round(0.4 * rate_hz)), "same") > 0.5
+    return Masked(eeg, mask, labels, rate_hz)
+
+
+def _fit_on_mask(
+    stage: BlockStage[Any], signal: FloatArray, mask: npt.NDArray[np.bool_], spec: SignalSpec
+) -> None:
+    """Calibrate a stage on a masked recording: ASR and its kin on what is clean, others on all."""
+    kind = stage.settings.kind
+    if kind == "mwf":
+        parameters = stage.fit(signal, spec, mask)  # type: ignore[call-arg]  # its fit takes a mask
+    else:
+        parameters = stage.fit(signal[~mask] if kind in {"asr", "rasr", "potato"} else signal, spec)
+    if parameters:
+        stage.use(parameters)
+
+
+# -- running stages ------------------------------------------------------------------------------
+
+
+def _plain(stages: Sequence[Settings]) -> list[Settings]:
+    """Give the plain filters among the stages: what they do is no cleaning, and no damage."""
+    return [one for one in stages if issubclass(registry.stages()[one.kind], IirStage)]
+
+
+def _prepared(stages: Sequence[Settings], spec: SignalSpec) -> list[Stage[Any]]:
+    built = []
+    for settings in stages:
+        stage = registry.build_stage(settings)
+        spec = stage.prepare(spec)
+        built.append(stage)
+    return built
+
+
+def _try_prepare(stages: Sequence[Settings], spec: SignalSpec) -> list[Stage[Any]]:
+    """Prepare the stages that can work on such a signal; leave out those that cannot."""
+    built = []
+    for settings in stages:
+        stage = registry.build_stage(settings)
+        try:
+            spec = stage.prepare(spec)
+        except (ConfigError, NotFittedError):
+            continue
+        built.append(stage)
+    return built
+
+
+def _stream(stages: Sequence[Stage[Any]], signal: FloatArray) -> FloatArray:
+    """Run a signal (n_samples, n_channels) through stages in chunks, as it would come live.
+
+    Stages that wait for what follows are given zeros after the end, until all is out.
+    """
+    if not stages:
+        return signal
+    rate_hz = 1.0 / SEGMENT_S
+    for stage in stages:
+        rate_hz = max(rate_hz, float(getattr(stage, "rate_hz", 0.0)))
+    waits = sum(float(getattr(stage, "latency_s", 0.0)) for stage in stages)
+    n = len(signal)
+    extra = round((waits + CHUNK_S) * rate_hz) + 1 if waits else 0
+    longer = np.concatenate([signal, np.zeros((extra, signal.shape[1]))])
+    times = np.arange(len(longer), dtype=np.float64)  # in samples: only their order matters here
+    step = 64
+    found = []
+    for start in range(0, len(longer), step):
+        chunk = Chunk(longer[start : start + step].copy(), times[start : start + step].copy())
+        for stage in stages:
+            chunk = stage.process(chunk)
+        found.append(np.array(chunk.samples))
+    return np.concatenate(found)[:n]
+
+
+def _each(stages: Sequence[Stage[Any]], signals: FloatArray) -> FloatArray:
+    """Run single-channel signals (n, n_samples), each from the start."""
+    cleaned = np.empty_like(signals)
+    for i, signal in enumerate(signals):
+        for stage in stages:
+            stage.reset()
+        cleaned[i] = _stream(stages, signal[:, None])[:, 0]
+    return cleaned
+
+
+# -- scores --------------------------------------------------------------------------------------
+
+
+def _row(
+    where: tuple[str, str | None, float | None],
+    method: str,
+    wanted: FloatArray,
+    given: FloatArray,
+    rate_hz: float,
+) -> dict[str, Any]:
+    """Score segments (n, n_samples) or (n, n_channels, n_samples) of a part, artifact and level."""
+    scores = [
+        _score(np.atleast_2d(x), np.atleast_2d(y), rate_hz)
+        for x, y in zip(wanted, given, strict=True)
+    ]
+    finite = [score for score in scores if score is not None]
+    means = np.mean(finite, axis=0) if finite else [float("nan")] * 3
+    kept = float(np.isfinite(given).mean())
+    part, artifact, snr_db = where
+    return {
+        "part": part,
+        "artifact": artifact,
+        "snr_db": snr_db,
+        "method": method,
+        "rrmse_time": float(means[0]),
+        "rrmse_spectrum": float(means[1]),
+        "cc": float(means[2]),
+        "kept_share": kept,
+        "n": len(scores),
+    }
+
+
+def _score(
+    wanted: FloatArray, given: FloatArray, rate_hz: float
+) -> tuple[float, float, float] | None:
+    """Score a segment (n_channels, n_samples); None when hardly anything of it is there."""
+    present = np.isfinite(given).all(axis=0)
+    if present.mean() < 0.5:
+        return None
+    x, y = wanted[:, present], given[:, present]
+    n = min(256, x.shape[1])
+    _, spectrum_x = welch(x, rate_hz, nperseg=n)
+    _, spectrum_y = welch(y, rate_hz, nperseg=n)
+    x0, y0 = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    norms = np.sqrt(np.square(x0).sum(axis=1) * np.square(y0).sum(axis=1))
+    correlation = (x0 * y0).sum(axis=1) / np.maximum(norms, 1e-12)
+    return _relative(y, x), _relative(spectrum_y, spectrum_x), float(correlation.mean())
+
+
+def _relative(given: FloatArray, wanted: FloatArray) -> float:
+    return float(
+        np.sqrt(np.square(given - wanted).mean() / max(float(np.square(wanted).mean()), 1e-20))
+    )
+
+
+def _baseline(kind: str, rate_hz: float) -> FloatArray:
+    sections: FloatArray = butter(4, BASELINE_BANDS_HZ[kind], "bandpass", fs=rate_hz, output="sos")
+    return sections
+
+
+def _taper(n_samples: int, rate_hz: float) -> FloatArray:
+    """Give a window that lets an artifact begin and end within 0.1 s."""
+    edge = round(0.1 * rate_hz)
+    rise = (1 - np.cos(np.pi * (np.arange(edge) + 0.5) / edge)) / 2
+    return np.concatenate([rise, np.ones(n_samples - 2 * edge), rise[::-1]])
