@@ -322,6 +322,7 @@ def view(session: Session) -> SessionView:
         last_seq=session.hub.last_seq,
         stream=StreamView.model_validate(session.stream) if session.stream else None,
         warnings=session.warnings,
+        recording=session.counts.get("recording"),
         config=session.config,
         steps=[StepView(state=s.state, reason=s.reason, t=s.t, utc=s.utc) for s in session.steps],
     )
@@ -345,6 +346,10 @@ async def state_of(session: Session) -> StateView:
         lsl_time=local_clock(),
         t_last_sample=known.get("t_last_sample"),
         signal=known.get("signal"),
+        quality=known.get("quality", []),
+        continuity=known.get("continuity"),
+        clock=known.get("clock"),
+        recording=known.get("recording"),
         decoder=known.get("decoder"),
         latency_ms=latency,
         samples=known.get("samples", 0),

@@ -16,29 +16,35 @@ from service.states import SessionState
 PROTOCOL: Literal["volition.v1.json"] = "volition.v1.json"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
+class _Answer(BaseModel):
+    """What the service says. A client takes what it knows: a newer service may say more."""
+
+    model_config = ConfigDict(extra="ignore", ser_json_inf_nan="null")
+
+
+class _Request(BaseModel):
+    """What the service is told: an unknown key is an error that names it."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 # -- REST -------------------------------------------------------------------------------------
 
 
-class Health(_Model):
+class Health(_Answer):
     status: Literal["ok"] = "ok"
     version: str
     lsl_time: float = Field(description="LSL time of the service's host, seconds.")
     utc: float = Field(description="UTC of the same moment, seconds since 1970.")
 
 
-class Readiness(_Model):
+class Readiness(_Answer):
     ready: bool
     reasons: list[str] = Field(description="Why it cannot take a session; empty when it can.")
 
 
-class StreamView(_Model):
+class StreamView(_Answer):
     """An LSL stream on the network."""
-
-    model_config = ConfigDict(extra="ignore")
 
     name: str
     type: str
@@ -56,18 +62,28 @@ class StreamView(_Model):
     )
 
 
-class StreamList(_Model):
+class StreamList(_Answer):
     streams: list[StreamView]
 
 
-class StepView(_Model):
+class StepView(_Answer):
     state: SessionState
     reason: str
     t: float = Field(description="LSL time, seconds.")
     utc: float = Field(description="UTC, seconds since 1970.")
 
 
-class SessionView(_Model):
+class RecordingState(_Answer):
+    """How a session's recording stands."""
+
+    file: str | None = Field(description="Its name; null until there is one.")
+    samples: int
+    bytes: int
+    lost: int = Field(description="Samples that the recording had to leave out.")
+    error: str = Field(description="What keeps it from being written; empty while all is well.")
+
+
+class SessionView(_Answer):
     id: str
     state: SessionState
     reason: str
@@ -78,15 +94,58 @@ class SessionView(_Model):
     last_seq: int
     stream: StreamView | None = Field(description="The stream in use, once it was found.")
     warnings: list[str]
+    recording: RecordingState | None = Field(
+        description="Null when the session is not recorded, or has not begun to be."
+    )
     config: SessionConfig
     steps: list[StepView] = Field(description="The last steps of the state, oldest first.")
 
 
-class SessionList(_Model):
+class QualityView(_Answer):
+    """One channel's last second, before any stage."""
+
+    label: str
+    flat: bool
+    saturated: bool
+    line_noise: float = Field(description="Share of the power at 50 or 60 Hz.")
+    rms: float = Field(description="In the channel's unit, without its mean.")
+    missing: float = Field(description="Share of the samples that are missing.")
+    impedance_kohm: float | None = Field(description="Null where the device sends none.")
+
+
+class ContinuityView(_Answer):
+    """What the stamps of the samples told, since the worker started."""
+
+    samples: int
+    missing: int = Field(description="Samples that never came.")
+    gaps: int
+    bridged: int = Field(description="Of the missing samples, those that were filled.")
+    repeated: int = Field(description="Samples that came twice and were dropped.")
+    equal_stamps: int
+    early_stamps: int
+    bad_stamps: int
+    jumps_forward: int
+    jumps_backward: int
+    resets: int = Field(description="How often the pipeline was made to forget.")
+    nonfinite: int = Field(description="Values that were no numbers.")
+    rate_hz: float | None = Field(description="Measured since the last reset; null until then.")
+    drift_ppm: float | None = Field(description="Of the measured from the nominal rate.")
+    tolerance_s: float = Field(description="Steps of up to this are no gap.")
+
+
+class ClockView(_Answer):
+    """The clock of the stream's host, by LSL's measure."""
+
+    offset_s: float | None = Field(description="What is added to the stream's times.")
+    uncertainty_s: float | None
+    steps: int = Field(description="How often the offset stepped.")
+
+
+class SessionList(_Answer):
     sessions: list[SessionView]
 
 
-class StateView(_Model):
+class StateView(_Answer):
     """The state of the decoder and of its signal now."""
 
     session: str
@@ -101,6 +160,10 @@ class StateView(_Model):
     signal: dict[str, Any] | None = Field(
         default=None, description="Rate, labels and units that the decoder sees."
     )
+    quality: list[QualityView] = Field(default_factory=list, description="Of each channel.")
+    continuity: ContinuityView | None = None
+    clock: ClockView | None = None
+    recording: RecordingState | None = None
     decoder: dict[str, Any] | None = Field(default=None, description="The decoder's own state.")
     latency_ms: dict[str, dict[str, float]] = Field(
         default_factory=dict, description="Percentiles by step, milliseconds."
@@ -115,12 +178,12 @@ class StateView(_Model):
     dropped_by_bus: int = 0
 
 
-class IntentPage(_Model):
+class IntentPage(_Answer):
     intents: list[Intent]
     last_seq: int = Field(description="Number of the newest intent of the session.")
 
 
-class MarkerBody(_Model):
+class MarkerBody(_Request):
     """An event to stamp into the session."""
 
     name: str = Field(min_length=1, max_length=256)
@@ -130,12 +193,12 @@ class MarkerBody(_Model):
     )
 
 
-class MarkerView(_Model):
+class MarkerView(_Answer):
     name: str
     t: float
 
 
-class TicketView(_Model):
+class TicketView(_Answer):
     """A ticket, shown once."""
 
     ticket: str
@@ -143,7 +206,7 @@ class TicketView(_Model):
     expires_s: float = Field(description="Seconds within which it must be used.")
 
 
-class ProblemError(_Model):
+class ProblemError(_Answer):
     path: str
     message: str
     allowed: list[str] | None = None
@@ -164,7 +227,7 @@ class Problem(BaseModel):
 # -- the socket, server to client -------------------------------------------------------------
 
 
-class Hello(_Model):
+class Hello(_Answer):
     """The first message: where the session stands."""
 
     type: Literal["hello"] = "hello"
@@ -178,7 +241,7 @@ class Hello(_Model):
     config: SessionConfig
 
 
-class Status(_Model):
+class Status(_Answer):
     """The session's state changed."""
 
     type: Literal["status"] = "status"
@@ -190,24 +253,24 @@ class Status(_Model):
     epoch: int
 
 
-class GapMessage(_Model):
+class GapMessage(_Answer):
     """Intents that this client will not get."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     type: Literal["gap"] = "gap"
     first: int = Field(alias="from")
     last: int = Field(alias="to")
 
 
-class Bye(_Model):
+class Bye(_Answer):
     """Why the server closes."""
 
     type: Literal["bye"] = "bye"
     reason: str
 
 
-class Pong(_Model):
+class Pong(_Answer):
     """Answer to a ping: both clocks."""
 
     type: Literal["pong"] = "pong"
@@ -215,7 +278,7 @@ class Pong(_Model):
     lsl_time: float
 
 
-class Refused(_Model):
+class Refused(_Answer):
     """A message of the client that was not understood or not allowed."""
 
     type: Literal["refused"] = "refused"
@@ -229,14 +292,14 @@ class MarkerMessage(MarkerBody):
     type: Literal["marker"] = "marker"
 
 
-class Ping(_Model):
+class Ping(_Request):
     type: Literal["ping"] = "ping"
     t_client: float | None = Field(
         default=None, allow_inf_nan=False, description="The client's own clock, given back."
     )
 
 
-class EmergencyStop(_Model):
+class EmergencyStop(_Request):
     """Hold all outputs of the session; only REST releases it."""
 
     type: Literal["estop"] = "estop"

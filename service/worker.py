@@ -21,6 +21,7 @@ import math
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,15 +33,18 @@ from decoders.intent import IdleIntent, Intent, to_json
 from service.bus import INTENT_CODES, FrameType, LocalWorkerEnd, WorkerEnd, pack
 from service.config import SessionConfig
 from service.engine import Engine
+from service.folders import recordings_folder
+from service.recorder import Recorder
 from service.states import SessionState
 from service.timing import StepTimes
 from streams import lsl
-from streams.chunk import Event
+from streams.chunk import Event, SignalSpec
 from streams.clock import local_clock
 from streams.discovery import StreamDescription, find_one
 from streams.errors import ConfigError, LslMissingError, SpecError, StreamError, VolitionError
 from streams.inlet import MarkerInlet, SignalInlet
 from streams.outlet import MarkerOutlet
+from streams.quality import SignalQuality
 
 _POLL_S = 0.02
 _LOOK_S = 0.5
@@ -48,6 +52,9 @@ _OPEN_S = 2.0
 _HEARTBEAT_S = 0.25
 _COLLECT_S = 5.0
 _OVERLOAD_S = 1.0
+_QUALITY_S = 1.0
+#: The gateway kills a worker that needs more than a second to end.
+_CLOSE_RECORDING_S = 0.6
 #: A silent inlet is dropped and its stream looked for anew after so long.
 _GIVE_UP_S = 5.0
 
@@ -77,7 +84,8 @@ def run_worker(sock: socket.socket) -> None:
     worker = Worker(link, WorkerOrder(**first[0]["order"]), first[1:])
     signal.signal(signal.SIGTERM, lambda *_: worker.end())
     try:
-        worker.run()
+        with contextlib.closing(worker):
+            worker.run()
     except Exception as error:  # noqa: BLE001 - the process's outermost loop: report, then end
         traceback.print_exc()
         worker.report_crash(error)
@@ -112,6 +120,9 @@ class Worker:
         self._description: StreamDescription | None = None
         self._markers: MarkerInlet | None = None
         self._outlet: MarkerOutlet | None = None
+        self._recorder: Recorder | None = None
+        self._quality: SignalQuality | None = None
+        self._inlet: SignalInlet | None = None
         self._pending_events: list[Event] = []
         self._warnings: list[str] = []
         self._samples = 0
@@ -119,10 +130,15 @@ class Worker:
         self._intents = 0
         self._reconnects = 0
         self._t_last_sample = 0.0
+        self._t_last_chunk = math.nan
         self._t_heartbeat = 0.0
         self._t_collected = 0.0
         self._t_behind: float | None = None
         self._dropped_samples = 0
+        self._t_quality = 0.0
+        self._recording: dict[str, Any] | None = None
+        self._recording_trouble = ""
+        self._spec: SignalSpec | None = None
         self._steps = {name: StepTimes() for name in ("lsl", "stages", "decoder", "encode")}
         self._commands: dict[str, Callable[[dict[str, Any]], Any]] = {
             "stop": self._do_stop,
@@ -159,6 +175,12 @@ class Worker:
         """Have the loop end at its next turn."""
         self._stopping = True
 
+    def close(self) -> None:
+        """Close the recording; what is not written within the time is written without us."""
+        if self._recorder is not None:
+            self._record_events(self._pending_events)
+            self._recorder.close(_CLOSE_RECORDING_S)
+
     def report_crash(self, error: Exception) -> None:
         """Tell the gateway why this process is about to end."""
         reason = f"worker crashed: {type(error).__name__}: {error}"
@@ -170,6 +192,7 @@ class Worker:
         """Find and open the streams; None when told to stop meanwhile."""
         if self._state is SessionState.CREATED:
             self._say(SessionState.CONNECTING, "looking for the stream")
+        said = ""
         while not self._stopping:
             found = self._find()
             if found is None:
@@ -179,9 +202,17 @@ class Worker:
             except LslMissingError:
                 raise
             except StreamError as error:
-                self._say(SessionState.CONNECTING, error.message)
-                self._serve_link()
+                if error.message != said:
+                    said = error.message
+                    self._say(SessionState.CONNECTING, said)
+                self._wait(_LOOK_S)
         return None
+
+    def _wait(self, seconds: float) -> None:
+        until = local_clock() + seconds
+        while not self._stopping and local_clock() < until:
+            time.sleep(_POLL_S)
+            self._serve_link()
 
     def _find(self) -> tuple[StreamDescription, StreamDescription | None] | None:
         """Look for the signal and, where one is asked for, its markers."""
@@ -194,20 +225,57 @@ class Worker:
     def _open(
         self, description: StreamDescription, marker_description: StreamDescription | None
     ) -> SignalInlet:
-        stream = self._config.stream
-        # liblsl's own recovery stays off: see the top of this file.
-        inlet = SignalInlet(
-            description, channels=stream.channels, units=stream.units, recover=False
-        )
+        inlet = self._open_signal(description)
         inlet.open(_OPEN_S)
         if marker_description is not None:
             self._markers = MarkerInlet(marker_description, recover=False)
             self._markers.open(_OPEN_S)
         self._warnings = list(inlet.warnings)
         self._description = description
-        self._prepare(inlet)
+        self._inlet = inlet
+        if self._engine is None:
+            self._prepare(inlet)
         self._t_last_sample = local_clock()
         return inlet
+
+    def _open_signal(self, description: StreamDescription) -> SignalInlet:
+        """Make the inlet; for a stream that came back, only of the signal that it was.
+
+        Raises
+        ------
+        StreamError
+            It came back as another signal, and the configuration does not map it to the former.
+        """
+        stream, had = self._config.stream, self._spec
+        # liblsl's own recovery stays off: see the top of this file.
+        try:
+            inlet = SignalInlet(
+                description, channels=stream.channels, units=stream.units, recover=False
+            )
+        except ConfigError as error:
+            if had is None:
+                raise
+            raise StreamError(f"the stream came back as another signal: {error.message}") from None
+        if had is None or inlet.spec == had:
+            return inlet
+        found, described = inlet.spec, inlet.description
+        inlet.close()
+        can_remap = found.rate_hz == had.rate_hz and {*had.labels} <= {*described.labels}
+        if stream.on_change == "remap" and can_remap:
+            inlet = SignalInlet(
+                described, channels=list(had.labels), units=stream.units, recover=False
+            )
+            if inlet.spec == had:
+                inlet.warnings.append(
+                    f"the stream came back with {_describe(found)}; its channels are taken by label"
+                )
+                return inlet
+            inlet.close()
+        raise StreamError(
+            f"the stream came back as another signal: it had {_describe(had)}, now "
+            f"{_describe(found)}; waiting for it as it was (stream.on_change is "
+            f"{stream.on_change})"
+        )
 
     def _look_for(self, selector: Any) -> StreamDescription | None:
         """Look until the stream is there; say what is there instead whenever that changes."""
@@ -235,35 +303,47 @@ class Worker:
         return None
 
     def _prepare(self, inlet: SignalInlet) -> None:
-        """Make the engine, or let the one that is there forget what came before the gap."""
-        if self._engine is None:
-            self._engine = Engine(
-                self._config,
-                inlet.spec,
-                session=self._order.session,
-                epoch=self._order.epoch,
-                next_seq=self._order.next_seq,
-                clock=local_clock,
+        """Make the engine, once the signal is known."""
+        self._engine = Engine(
+            self._config,
+            inlet.spec,
+            session=self._order.session,
+            epoch=self._order.epoch,
+            next_seq=self._order.next_seq,
+            clock=local_clock,
+        )
+        self._engine.held = self._held
+        self._spec = inlet.spec
+        self._quality = SignalQuality(inlet.spec)
+        if self._config.outputs.lsl_outlet:
+            self._outlet = MarkerOutlet(
+                f"Volition-{self._order.session}",
+                f"volition-{self._order.session}",
+                type="Intents",
             )
-            self._engine.held = self._held
-            self._spec = inlet.spec
-            if self._config.outputs.lsl_outlet:
-                self._outlet = MarkerOutlet(
-                    f"Volition-{self._order.session}",
-                    f"volition-{self._order.session}",
-                    type="Intents",
-                )
-            # Nothing made so far is ever garbage; what the loop makes is freed by its counts.
-            gc.collect()
-            gc.freeze()
-            gc.disable()
-        elif inlet.spec != self._spec:
-            raise SpecError(
-                f"the stream came back as another signal: it had {_describe(self._spec)}, "
-                f"now {_describe(inlet.spec)}"
-            )
-        else:
-            self._engine.reset()
+        if self._config.outputs.record:
+            self._start_recording(inlet)
+        # Nothing made so far is ever garbage; what the loop makes is freed by its counts.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    def _start_recording(self, inlet: SignalInlet) -> None:
+        of = inlet.description
+        self._recorder = Recorder(
+            recordings_folder(),
+            self._order.session,
+            self._order.epoch,
+            inlet.spec,
+            stream={
+                "name": of.name,
+                "type": of.type,
+                "source_id": of.source_id,
+                "host": of.host,
+                "created_at": of.created_at,
+            },
+            header={"next_seq": self._order.next_seq, "config": self._order.config_json},
+        )
 
     # -- the loop -----------------------------------------------------------------------------
 
@@ -298,11 +378,19 @@ class Worker:
         engine = self._engine
         t_newest = float(chunk.times[-1])
         events, self._pending_events = self._pending_events, []
-        intents = engine.step(chunk, events)
+        # Stages work in place, so the copy is made now; it is handed over when the intents are out.
+        copy = self._recorder.copy(chunk) if self._recorder is not None else b""
+        if self._quality is not None:
+            self._quality.add(chunk)
+        intents = engine.step(chunk, events, silent_s=t_pulled - self._t_last_chunk)
+        self._t_last_chunk = t_pulled
         self._samples += len(chunk)
         self._chunks += 1
         if intents:
             self._publish_intents(intents)
+        if self._recorder is not None:
+            self._recorder.write_signal(copy, len(chunk))
+            self._record_events(events)
         steps = self._steps
         steps["lsl"].add(t_pulled - t_newest)
         steps["stages"].add(engine.t_cleaned - t_pulled)
@@ -328,6 +416,11 @@ class Worker:
             self._say(SessionState.DEGRADED, reason)
             self._t_behind = None
 
+    def _record_events(self, events: list[Event]) -> None:
+        assert self._recorder is not None
+        for event in events:
+            self._recorder.write_marker(event.to_marker(), event.time)
+
     def _publish_intents(self, intents: list[Intent]) -> None:
         assert self._engine is not None
         for intent in intents:
@@ -345,6 +438,8 @@ class Worker:
             self._steps["encode"].add(now - self._engine.t_decoded)
             if self._outlet is not None:
                 self._outlet.push(payload.decode(), intent.t_sample)
+            if self._recorder is not None:
+                self._recorder.write_intent(payload, intent.t_sample)
         self._intents += len(intents)
 
     # -- the gateway --------------------------------------------------------------------------
@@ -361,6 +456,10 @@ class Worker:
         now = local_clock() if now is None else now
         if now - self._t_heartbeat >= _HEARTBEAT_S:
             self._t_heartbeat = now
+            self._watch_recording()
+            if self._quality is not None and now - self._t_quality >= _QUALITY_S:
+                self._t_quality = now
+                self._quality.update()
             self._publish_json(FrameType.HEARTBEAT, self._counts())
             self._collect(now)
 
@@ -370,14 +469,32 @@ class Worker:
             self._t_collected = now
             gc.collect(1)
 
+    def _watch_recording(self) -> None:
+        """Say, once, what keeps the recording from being whole."""
+        if self._recorder is None:
+            return
+        self._recording = self._recorder.state()
+        trouble = self._recording["error"]
+        if self._recording["lost"]:
+            trouble = f"{self._recording['lost']} samples lost {trouble}".strip()
+        if bool(trouble) != bool(self._recording_trouble):
+            self._recording_trouble = trouble
+            said = f"recording: {trouble}" if trouble else "recording goes on"
+            self._say(self._state, f"{self._reason.partition(' (recording')[0]} ({said})")
+        self._recording_trouble = trouble
+
     def _say(self, state: SessionState, reason: str) -> None:
         self._state = state
         self._reason = reason
         status: dict[str, Any] = {"state": state, "reason": reason, "t": local_clock()}
         if self._description is not None:
             status["stream"] = self._description.to_dict()
-        status["warnings"] = self._warnings
+        status["warnings"] = list(self._warnings)
+        if self._recording_trouble:
+            status["warnings"].append(f"recording: {self._recording_trouble}")
         self._publish_json(FrameType.STATUS, status)
+        if self._recorder is not None:
+            self._recorder.write_status({"state": state, "reason": reason}, status["t"])
 
     def _publish_json(self, type_: FrameType, data: dict[str, Any]) -> None:
         self._link.publish(pack(type_, pydantic_core.to_json(data, inf_nan_mode="null")))
@@ -394,6 +511,9 @@ class Worker:
             "intents": self._intents,
             "reconnects": self._reconnects,
             "dropped_by_bus": self._link.dropped,
+            "recording": self._recording,
+            "continuity": None if self._engine is None else self._engine.continuity.report(),
+            "clock": None if self._inlet is None else self._inlet.clock(),
             "steps": {
                 name: {"n": step.n, "sum_s": step.sum_s, "counts": step.counts}
                 for name, step in self._steps.items()
@@ -424,6 +544,7 @@ class Worker:
             **self._counts(),
             "t_last_sample": self._t_last_sample or None,
             "signal": None if engine is None else _spec_dict(engine),
+            "quality": [] if self._quality is None else self._quality.report(),
             "decoder": None if engine is None else engine.pipeline.decoder.state(),
             "latency_ms": {name: step.percentiles_ms() for name, step in self._steps.items()},
         }

@@ -38,6 +38,9 @@ RESOLVE_S = 5.0
 OFFSET_INTERVAL_S = 0.5
 """How often the clock offset is read again; liblsl measures it anew every two seconds."""
 
+OFFSET_STEP_S = 0.005
+"""A change of the clock offset by more than this and its uncertainty is a step of a clock."""
+
 _MARKERS_PER_PULL = 256
 
 
@@ -59,6 +62,8 @@ class _Connection:
         )
         self._same_host = description.host == socket.gethostname()
         self.known_offset_s: float | None = None
+        self.uncertainty_s = math.nan
+        self.offset_steps = 0
         self._offset_due = 0.0
         self.code = ctypes.c_int32()
         self._remote_time, self._uncertainty = ctypes.c_double(), ctypes.c_double()
@@ -109,11 +114,12 @@ class _Connection:
             ctypes.byref(self.code),
         )
         if self.code.value == 0:
-            self.known_offset_s = clean_offset(
-                offset,
-                same_host=self._same_host,
-                uncertainty_s=max(1e-3, self._uncertainty.value),
-            )
+            uncertainty_s = max(1e-3, self._uncertainty.value)
+            clean_s = clean_offset(offset, same_host=self._same_host, uncertainty_s=uncertainty_s)
+            known_s = self.known_offset_s
+            if known_s is not None and abs(clean_s - known_s) > OFFSET_STEP_S + uncertainty_s:
+                self.offset_steps += 1
+            self.known_offset_s, self.uncertainty_s = clean_s, self._uncertainty.value
 
     def check(self) -> None:
         """Raise for what the last call into liblsl reported."""
@@ -235,6 +241,16 @@ class SignalInlet:
     def clock_offset_s(self) -> float | None:
         """What is added to the stream's times; None before ``open``."""
         return self._connection.known_offset_s
+
+    def clock(self) -> dict[str, float | int | None]:
+        """Give the clock offset, its uncertainty (both in seconds) and how often it stepped."""
+        connection = self._connection
+        known = connection.known_offset_s is not None
+        return {
+            "offset_s": connection.known_offset_s,
+            "uncertainty_s": connection.uncertainty_s if known else None,
+            "steps": connection.offset_steps,
+        }
 
     def open(self, timeout_s: float) -> None:
         """Connect and measure the clock offset; samples sent from now on are kept.

@@ -130,6 +130,11 @@ class XdfWriter:
         _add_values(info, header or {})
         self._write_chunk(_FILE_HEADER, _xml_bytes(info))
 
+    @property
+    def n_waiting(self) -> int:
+        """Bytes that have not been written yet."""
+        return len(self._unwritten)
+
     def add_signal(
         self,
         spec: SignalSpec,
@@ -256,8 +261,8 @@ class XdfWriter:
         plain = np.zeros(n - n_stamped, [("size", "u1"), ("values", dtype, state.n_channels)])
         plain["values"] = data[n_stamped:].reshape(plain["values"].shape)
         body = (struct.pack("<I", stream), _length(n), stamped.tobytes(), plain.tobytes())
-        self._write_chunk(_SAMPLES, b"".join(body))
         self._count(state, stamps)
+        self._write_chunk(_SAMPLES, b"".join(body))
 
     def write_texts(self, stream: int, texts: Sequence[str], times: npt.ArrayLike) -> None:
         """Append texts of a marker stream, each with its LSL time."""
@@ -271,8 +276,8 @@ class XdfWriter:
         for text, time in zip(texts, stamps.tolist(), strict=True):
             raw = text.encode("utf-8", "replace")
             body += [b"\x08", struct.pack("<d", time), _length(len(raw)), raw]
-        self._write_chunk(_SAMPLES, b"".join(body))
         self._count(state, stamps)
+        self._write_chunk(_SAMPLES, b"".join(body))
 
     def write_clock_offset(self, stream: int, time: float, offset_s: float) -> None:
         """Append a measured clock offset: what to add to the stream's times, and when."""

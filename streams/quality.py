@@ -1,0 +1,161 @@
+"""How good each channel is, from its last second: flat, saturated, line noise, amplitude.
+
+`SignalQuality.add` only copies a chunk into a ring. `SignalQuality.update`, called about once a
+second when there is time, looks at the ring: nothing here stands between a sample and its intent.
+
+Each number is of the raw signal, as it came from the inlet. A device that sends impedances beside
+its signal, as channels in ohms, has the newest of them shown at the channel of the same name.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.chunk import Chunk, FloatArray, SignalSpec
+
+WINDOW_S = 1.0
+LINE_HZ = (50.0, 60.0)
+
+_FLAT_UV = 0.1
+#: An amplifier at its end gives the same extreme value again and again.
+_SATURATED_SHARE = 0.05
+_LEAST_REPEATS = 4
+_LINE_BAND_HZ = 1.5
+_OHMS = {"ohm": 1e-3, "ohms": 1e-3, "ω": 1e-3, "kohm": 1.0, "kohms": 1.0, "kω": 1.0}
+_IMPEDANCE_NAME = re.compile(r"[\s_.:-]*(imp|impedance|z)$", re.IGNORECASE)
+
+
+class SignalQuality:
+    """Watch the channels of one signal.
+
+    Parameters
+    ----------
+    spec
+        The signal as the inlet gives it.
+    range_uv
+        What the amplifier can show, plus and minus; None when it is not known.
+    """
+
+    def __init__(self, spec: SignalSpec, *, range_uv: float | None = None) -> None:
+        self._spec = spec
+        self._range_uv = range_uv
+        self._capacity = max(16, math.ceil(WINDOW_S * (spec.rate_hz or 256.0)))
+        self._ring = np.full((self._capacity, spec.n_channels), np.nan)
+        self._place = self._n_new = 0
+        self._impedances = _impedance_channels(spec)
+        self._report: list[dict[str, Any]] = []
+        window = np.hanning(self._capacity)
+        self._window = window[:, np.newaxis] / np.sqrt(np.mean(window**2))
+        frequencies = np.fft.rfftfreq(self._capacity, 1.0 / (spec.rate_hz or 256.0))
+        self._lines = [
+            np.abs(frequencies - line) <= _LINE_BAND_HZ
+            for line in LINE_HZ
+            if spec.rate_hz and line + _LINE_BAND_HZ < spec.rate_hz / 2
+        ]
+
+    def add(self, chunk: Chunk) -> None:
+        """Keep a chunk, its last second at most."""
+        samples, n, capacity = chunk.samples, len(chunk), self._capacity
+        if n >= capacity:
+            samples, n = samples[-capacity:], capacity
+        place = self._place
+        first = min(n, capacity - place)
+        self._ring[place : place + first] = samples[:first]
+        if first < n:
+            self._ring[: n - first] = samples[first:]
+        self._place = (place + n) % capacity
+        self._n_new += n
+
+    def update(self) -> None:
+        """Look at the last second; without new samples what was said before stands."""
+        if not self._n_new:
+            return
+        self._n_new = 0
+        recent = np.concatenate([self._ring[self._place :], self._ring[: self._place]])
+        finite = np.isfinite(recent)
+        seen = finite.any(axis=0)
+        low = np.where(finite, recent, np.inf).min(axis=0)
+        high = np.where(finite, recent, -np.inf).max(axis=0)
+        centred = np.where(finite, recent - _mean(recent, finite), 0.0)
+        n_good = np.maximum(finite.sum(axis=0), 1)
+        rms = np.sqrt((centred**2).sum(axis=0) / n_good)
+        flat = seen & (high - low < _FLAT_UV)
+        saturated = self._saturated(recent, finite, low, high) & ~flat
+        line = self._line_share(centred)
+        missing = 1.0 - finite.mean(axis=0)
+        self._report = [
+            {
+                "label": label,
+                "flat": bool(flat[i]),
+                "saturated": bool(saturated[i]),
+                "line_noise": round(float(line[i]), 4),
+                "rms": round(float(rms[i]), 3),
+                "missing": round(float(missing[i]), 4),
+                "impedance_kohm": None,
+            }
+            for i, label in enumerate(self._spec.labels)
+        ]
+        for of, (channel, kohms_per_unit) in self._impedances.items():
+            newest = recent[-1, channel]
+            if np.isfinite(newest):
+                self._report[of]["impedance_kohm"] = round(float(newest) * kohms_per_unit, 3)
+
+    def _saturated(
+        self,
+        recent: FloatArray,
+        finite: npt.NDArray[np.bool_],
+        low: FloatArray,
+        high: FloatArray,
+    ) -> npt.NDArray[np.bool_]:
+        least = max(_LEAST_REPEATS, round(_SATURATED_SHARE * self._capacity))
+        at_end = np.maximum((recent == high).sum(axis=0), (recent == low).sum(axis=0)) >= least
+        if self._range_uv is not None:
+            beyond: npt.NDArray[np.bool_] = np.maximum(high, -low) >= self._range_uv
+            at_end = at_end | beyond
+        # What is no voltage has no amplifier that could be at its end.
+        voltages = np.array([unit == "microvolts" for unit in self._spec.units])
+        result: npt.NDArray[np.bool_] = at_end & voltages & finite.any(axis=0)
+        return result
+
+    def _line_share(self, centred: FloatArray) -> FloatArray:
+        """Share of the power that lies at 50 or at 60 Hz, whichever is more."""
+        if not self._lines:
+            return np.zeros(centred.shape[1])
+        power = np.abs(np.fft.rfft(centred * self._window, axis=0)) ** 2
+        total = power[1:].sum(axis=0)
+        shares = np.stack([power[line].sum(axis=0) for line in self._lines])
+        share: FloatArray = shares.max(axis=0) / np.where(total > 0, total, 1.0)
+        return share
+
+    def report(self) -> list[dict[str, Any]]:
+        """Give, for each channel, what the last update saw; empty before the first.
+
+        ``flat`` and ``saturated`` are verdicts; ``line_noise`` is a share of the power, ``rms`` is
+        in the channel's unit without its mean, ``missing`` is a share of the second, and
+        ``impedance_kohm`` is null where the device sends none.
+        """
+        return self._report
+
+
+def _mean(recent: FloatArray, finite: npt.NDArray[np.bool_]) -> FloatArray:
+    total: FloatArray = np.where(finite, recent, 0.0).sum(axis=0)
+    mean: FloatArray = total / np.maximum(finite.sum(axis=0), 1)
+    return mean
+
+
+def _impedance_channels(spec: SignalSpec) -> dict[int, tuple[int, float]]:
+    """Find the channels that hold impedances, and the channel that each is of."""
+    found: dict[int, tuple[int, float]] = {}
+    for index, (label, unit) in enumerate(zip(spec.labels, spec.units, strict=True)):
+        kohms = _OHMS.get(unit.strip().lower().replace("\u2126", "ω"))
+        if kohms is None:
+            continue
+        electrode = _IMPEDANCE_NAME.sub("", label)
+        others = [i for i, other in enumerate(spec.labels) if other == electrode and i != index]
+        found[others[0] if others else index] = (index, kohms)
+    return found
