@@ -99,7 +99,7 @@ def _clients(count: int, seconds: float, on_step: Say) -> dict[str, Any]:
     n_dead = 1 if count > 1 else 0
     with contextlib.ExitStack() as stack:
         feeder = stack.enter_context(Feeder(8, 250.0, 0.02))
-        service = stack.enter_context(running_service("--max-clients", "1024"))
+        service = stack.enter_context(running_service())
         client = stack.enter_context(Client(service.url))
         session = client.create_session(_kalman(feeder.feed, step_s=0.02))
         client.intents(session.id, wait_s=30)
@@ -159,10 +159,10 @@ def _so_many_sessions(count: int, seconds: float) -> dict[str, Any]:
         for number in range(count):
             config = _kalman(feeder.feed, step_s=0.04, name=f"session-{number}")
             ids.append(client.create_session(config).id)
-        for id in ids:
-            client.intents(id, wait_s=60)
+        for name in ids:
+            client.intents(name, wait_s=60)
         before, begun = cpu_seconds(service), time.perf_counter()
-        listeners = [Listener(_socket_url(service, id), seconds) for id in (ids[0], ids[-1])]
+        listeners = [Listener(_socket_url(service, name), seconds) for name in (ids[0], ids[-1])]
         received = [listener.result() for listener in listeners]
         share = (cpu_seconds(service) - before) / (time.perf_counter() - begun)
         pushed = feeder.finish()

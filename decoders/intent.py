@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 class IntentBase(BaseModel):
     """The envelope that all intents share."""
 
-    # No validation on assignment: the engine stamps a handful of fields per decision.
-    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
+    # No validation on assignment: the engine stamps a handful of fields per decision. Unknown
+    # keys are ignored: a client may be older than the service.
+    model_config = ConfigDict(extra="ignore", ser_json_inf_nan="null")
 
     type: Literal["intent"] = "intent"
     session: str = Field(default="", description="Session that decoded it.")

@@ -8,11 +8,9 @@ asked to look at; only the scorer does, which listens to the markers of the head
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -206,8 +204,7 @@ def run_demo(
     config = SessionConfig.model_validate(data)
     scorer = Scorer(config)
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="volition-demo-")))
-        lsl.loopback_config(folder)
+        stack.enter_context(lsl.own_network())
         on_say("starting the service, the headset and a session")
         url = stack.enter_context(running_service()).url
         stack.enter_context(HeadsetProcess(options))

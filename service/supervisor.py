@@ -42,7 +42,7 @@ from streams.errors import SessionError
 
 log = structlog.get_logger()
 
-_STOP_S = 1.0
+_STOP_S = 1.4
 _KILL_S = 0.5
 _REPLY_S = 2.0
 #: A worker beats four times a second. So long without a word is said; so long again ends it.

@@ -14,11 +14,13 @@ known peers are the second way, where multicast is filtered.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import importlib
 import os
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -219,6 +221,14 @@ def configure(
     path.write_text(text, encoding="utf-8")
     os.environ[_ENVIRONMENT_KEY] = str(path)
     return path
+
+
+@contextlib.contextmanager
+def own_network() -> Iterator[None]:
+    """Keep the streams of this process and its children to themselves while the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="volition-lsl-") as folder:
+        loopback_config(Path(folder))
+        yield
 
 
 def loopback_config(folder: Path, *, session_id: str | None = None) -> Path:

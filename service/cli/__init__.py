@@ -14,7 +14,7 @@ import sys
 
 import typer
 
-from service.cli import evaluate, run, serve, talk, token
+from service.cli import bench, evaluate, run, serve, talk, token
 from streams.errors import VolitionError
 
 EXIT_CODES = {
@@ -37,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (serve, token, talk, run, evaluate):
+for module in (serve, token, talk, run, evaluate, bench):
     module.register(app)
 
 

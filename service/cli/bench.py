@@ -1,0 +1,98 @@
+"""``volition bench``: measurements, each with what it was measured on."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service.cli.options import JsonOption, print_json, progress
+
+bench = typer.Typer(help="Measure latency, capacity and the rest.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.add_typer(bench, name="bench")
+
+
+@bench.command()
+def latency(
+    seconds: Annotated[float, typer.Option(min=1, help="Of each contender.")] = 60.0,
+    rounds: Annotated[int, typer.Option(min=1, help="How often they take turns.")] = 6,
+    decoder: Annotated[str, typer.Option(help="kalman or fbcca.")] = "kalman",
+    channels: Annotated[int, typer.Option(min=1)] = 64,
+    rate: Annotated[float, typer.Option(min=1, help="Hz.")] = 1000.0,
+    chunk: Annotated[float, typer.Option(min=0.1, help="Milliseconds.")] = 10.0,
+    busy: Annotated[bool, typer.Option(help="Keep one core busy meanwhile.")] = False,
+    grid: Annotated[bool, typer.Option(help="Every signal and chunk length of the grid.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Newest sample to a WebSocket client, beside the floor, in turns, in one run."""
+    from benchmarks.latency import CHUNKS_S, SIGNALS, Cell, measure
+    from streams import lsl
+
+    if decoder not in ("kalman", "fbcca"):
+        raise typer.BadParameter(f"{decoder!r}; allowed: kalman, fbcca", param_hint="--decoder")
+    cells = [Cell(channels, rate, chunk / 1e3, decoder, busy)]  # type: ignore[arg-type]  # checked above
+    if grid:
+        cells = [
+            Cell(n, rate_hz, chunk_s, "kalman", load)
+            for load in (False, True)
+            for n, rate_hz in SIGNALS
+            for chunk_s in CHUNKS_S
+        ]
+    rows = []
+    with lsl.own_network():
+        for cell in cells:
+            progress(f"{cell}")
+            rows.append(measure(cell, seconds=seconds, rounds=rounds, on_round=progress))
+    _report({**rows[0], "rows": rows} if grid else rows[0], json)
+
+
+@bench.command()
+def capacity(
+    seconds: Annotated[float, typer.Option(min=1, help="Of each load.")] = 20.0,
+    json: JsonOption = False,
+) -> None:
+    """How many sessions and clients, how broad a signal, how soon, at what rest."""
+    from benchmarks.capacity import measure
+    from streams import lsl
+
+    with lsl.own_network():
+        _report(measure(seconds, progress), json)
+
+
+@bench.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="Report of `bench latency --json`.")],
+    after: Annotated[Path, typer.Argument(help="The same, later.")],
+    json: JsonOption = False,
+) -> None:
+    """Judge two latency reports by ratio, each to the floor of its own run.
+
+    Exits with 1 when the later one is slower beyond what its rounds differ by.
+    """
+    from benchmarks.compare import compare as judge
+
+    verdict = judge(_last_json(before), _last_json(after))
+    _report(verdict, json)
+    if verdict["slower"]:
+        raise typer.Exit(1)
+
+
+def _last_json(path: Path) -> Any:
+    return json_module.loads(path.read_text("utf-8").strip().splitlines()[-1])
+
+
+def _report(result: dict[str, Any], json: bool) -> None:
+    from benchmarks.environment import environment
+
+    result = {**result, "environment": environment()}
+    if json:
+        print_json(result)
+        return
+    for key, value in result.items():
+        print(f"{key}: {value}")
