@@ -22,7 +22,7 @@ from fastapi.responses import JSONResponse
 from service import metrics, openapi, problems
 from service.asyncapi import asyncapi_document
 from service.auth import TICKET_S, Caller, Role, allow
-from service.config import SessionConfig
+from service.config import LslText, SessionConfig
 from service.guard import Access, Guard
 from service.hub import TooOldError
 from service.problems import GoneError, NotFoundError
@@ -201,7 +201,7 @@ def _service_router(access: Access) -> APIRouter:
     @allow(Role.READ)
     async def streams(
         request: Request,
-        type: Annotated[str | None, Query(description="Only streams of this type.")] = None,
+        type: Annotated[LslText | None, Query(description="Only streams of this type.")] = None,
         wait: Annotated[float, Query(ge=0, le=30, description="Seconds to look.")] = 1.0,
     ) -> StreamList:
         """LSL streams on the network now."""

@@ -10,7 +10,7 @@ import difflib
 import typing
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -33,12 +33,16 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+#: What liblsl can search for: its query is one line.
+LslText = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f]*$")]
+
+
 class StreamSelector(_Model):
     """Which LSL stream: every key that is given must match."""
 
-    name: str | None = None
-    type: str | None = None
-    source_id: str | None = None
+    name: LslText | None = None
+    type: LslText | None = None
+    source_id: LslText | None = None
     wait_s: float | None = Field(
         default=None,
         gt=0,
@@ -79,7 +83,7 @@ class ContinuityOptions(_Model):
 class SignalStream(StreamSelector):
     """The stream of samples, and which of its channels to use."""
 
-    type: str | None = "EEG"
+    type: LslText | None = "EEG"
     channels: list[str] | None = Field(
         default=None, min_length=1, description="Labels to use, in this order; all when left out."
     )
@@ -109,7 +113,7 @@ class SignalStream(StreamSelector):
 class MarkerStream(StreamSelector):
     """The stream of markers."""
 
-    type: str | None = "Markers"
+    type: LslText | None = "Markers"
 
 
 class Outputs(_Model):

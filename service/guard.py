@@ -22,7 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import structlog
@@ -92,6 +92,14 @@ class Access:
     limits: Limits = Limits()
 
 
+class _Found(NamedTuple):
+    """The route of a request; ``methods`` are those allowed when the request's is not."""
+
+    route: BaseRoute | None
+    parameters: dict[str, Any]
+    methods: set[str]
+
+
 class Guard:
     """The middleware.
 
@@ -116,8 +124,10 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        route, parameters = self._route(scope)
+        route, parameters, methods = self._find(scope)
         refusal, caller = self._judge(scope, route)
+        if refusal is None and methods:
+            refusal = _wrong_method(scope["method"], methods)
         if refusal is None and scope["type"] == "websocket":
             refusal = self._too_many_sockets(parameters.get("id", ""))
         if refusal is not None:
@@ -136,16 +146,18 @@ class Guard:
             if not self._sockets[id_]:
                 del self._sockets[id_]
 
-    def _route(self, scope: Scope) -> tuple[BaseRoute | None, dict[str, Any]]:
-        """Find the route that will answer: a full match, else one of the path alone."""
-        partial: tuple[BaseRoute | None, dict[str, Any]] = (None, {})
+    def _find(self, scope: Scope) -> _Found:
+        """Find the route that will answer, or those of the path that take other methods."""
+        found = _Found(None, {}, set())
         for route in self._routes:
             match, child = route.matches(scope)
             if match is Match.FULL:
-                return route, child.get("path_params", {})
-            if match is Match.PARTIAL and partial[0] is None:
-                partial = route, child.get("path_params", {})
-        return partial
+                return _Found(route, child.get("path_params", {}), set())
+            if match is Match.PARTIAL:
+                found.methods.update(getattr(route, "methods", None) or ())
+                if found.route is None:
+                    found = _Found(route, child.get("path_params", {}), found.methods)
+        return found
 
     def _judge(self, scope: Scope, route: BaseRoute | None) -> tuple[Response | None, Caller]:
         """Give why a request is refused, or who it is from."""
@@ -340,6 +352,14 @@ def _forbidden(caller: Caller, needed: Role) -> Response:
     )
     challenge = f'Bearer realm="volition", error="insufficient_scope", scope="{needed}"'
     refusal.headers["WWW-Authenticate"] = challenge
+    return refusal
+
+
+def _wrong_method(found: str, allowed: set[str]) -> Response:
+    # The router would name the methods of one route of the path, not of all.
+    named = ", ".join(sorted(allowed))
+    refusal = problem(405, "method", "Wrong method", f"found {found}, allowed: {named}")
+    refusal.headers["Allow"] = named
     return refusal
 
 

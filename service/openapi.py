@@ -51,6 +51,8 @@ def document(
     made["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "'volition token make'"}
     }
+    for schema in made["components"]["schemas"].values():
+        _require_kinds(schema, made)
     for route in routes:
         role = declared_role(route)
         if not isinstance(route, APIRoute) or not route.include_in_schema or role is None:
@@ -94,3 +96,19 @@ def _say_problems(responses: dict[str, Any]) -> None:
         content = answer.get("content", {})
         if content.get("application/json", {}).get("schema") == _PROBLEM_REF:
             answer["content"] = {MEDIA_TYPE: {"schema": _PROBLEM_REF}}
+
+
+def _require_kinds(schema: Any, made: dict[str, Any]) -> None:
+    """Say that what tells a union's members apart must be there, though it has a default."""
+    if isinstance(schema, list):
+        for item in schema:
+            _require_kinds(item, made)
+    elif isinstance(schema, dict):
+        discriminator = schema.get("discriminator", {})
+        for reference in discriminator.get("mapping", {}).values():
+            member = made["components"]["schemas"][reference.rpartition("/")[2]]
+            required = member.setdefault("required", [])
+            if discriminator["propertyName"] not in required:
+                required.append(discriminator["propertyName"])
+        for item in schema.values():
+            _require_kinds(item, made)

@@ -188,8 +188,8 @@ class MarkerBody(_Request):
 
     name: str = Field(min_length=1, max_length=256)
     data: dict[str, Any] = Field(default_factory=dict)
-    t: float | None = Field(
-        default=None, allow_inf_nan=False, description="LSL time; that of receipt when left out."
+    t: Annotated[float, Field(strict=True, allow_inf_nan=False)] | None = Field(
+        default=None, description="LSL time; that of receipt when left out."
     )
 
 
