@@ -53,8 +53,7 @@ def test_replay_gives_the_same_digest_whatever_the_chunk_size() -> None:
             ["stream.sorce_id", "source_id"],
         ),
         (
-            f"stream: {{type: EEG}}\nstages: [{{kind: notch, freq_hz: 50, q: 3}}]\n"
-            f"decoder: {FBCCA}",
+            f"{{stream: {{type: EEG}}, stages: [{{kind: notch, q: 3}}], decoder: {FBCCA}}}",
             ["stages[0].q", "quality"],
         ),
         ("- a\n- b", ["mapping", "stream"]),
