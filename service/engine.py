@@ -16,7 +16,9 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from decoders.intent import Intent, canonical_json, neutral
+import pydantic_core
+
+from decoders.intent import MOMENT_FIELDS, Intent, canonical_json, neutral
 from decoders.pipeline import Pipeline
 from service.config import SessionConfig
 from streams.chunk import Chunk, Event, SignalSpec
@@ -151,6 +153,13 @@ class IntentDigest:
 
     def add(self, intent: Intent) -> None:
         self._hash.update(canonical_json(intent))
+        self._hash.update(b"\n")
+
+    def add_encoded(self, text: str) -> None:
+        """Add an intent that is JSON already, as it was sent."""
+        fields = pydantic_core.from_json(text)
+        kept = {key: value for key, value in fields.items() if key not in MOMENT_FIELDS}
+        self._hash.update(pydantic_core.to_json(kept, inf_nan_mode="null"))
         self._hash.update(b"\n")
 
     def hexdigest(self) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 
 from streams import montage
 from streams.chunk import Chunk, Event, FloatArray, SignalSpec
+from streams.edf import read_edf
 from streams.errors import ConfigError, RecordingError
 from streams.xdf import XdfStream, read_xdf
 
@@ -119,7 +120,7 @@ def read_recording(
     units: str | None = None,
     stream: str | None = None,
 ) -> Recording:
-    """Read a recording from an XDF file or an ``.npz`` file of trials.
+    """Read a recording from an XDF, EDF, EDF+ or BDF file, or an ``.npz`` file of trials.
 
     Parameters
     ----------
@@ -140,15 +141,18 @@ def read_recording(
         It has no such channel, or the units are no voltage.
     """
     path = Path(path)
-    if path.suffix == ".xdf":
+    suffix = path.suffix.lower()
+    if suffix == ".xdf":
         return _from_xdf(path, channels, units, stream)
-    if path.suffix == ".npz":
-        if stream is not None:
-            raise ConfigError("an .npz file holds one signal; 'stream' is for XDF files")
-        return _from_npz(path, channels, units)
-    raise RecordingError(
-        f"{path.name} is no recording that can be read; allowed: .xdf and .npz", path=str(path)
-    )
+    reader = {".npz": _from_npz, ".edf": _from_edf, ".bdf": _from_edf}.get(suffix)
+    if reader is None:
+        raise RecordingError(
+            f"{path.name} is no recording that can be read; allowed: .xdf, .edf, .bdf and .npz",
+            path=str(path),
+        )
+    if stream is not None:
+        raise ConfigError(f"a {suffix} file holds one signal; 'stream' is for XDF files")
+    return reader(path, channels, units)
 
 
 def packaged_recordings() -> dict[str, Path]:
@@ -194,6 +198,14 @@ def _from_xdf(
             "type": signal.type,
             "source_id": signal.source_id,
             "description": signal.description,
+            "header": contents.header,
+            "texts": {
+                one.name: list(
+                    zip(one.times.tolist(), (row[0] for row in one.samples), strict=True)
+                )
+                for one in contents.streams
+                if one.format == "string" and one.n_channels == 1 and one not in marker_streams
+            },
             "marker_streams": [one.name for one in marker_streams],
             "other_streams": [
                 one.summary()
@@ -233,6 +245,30 @@ def _events_of(stream: XdfStream) -> Iterator[Event]:
     for time, value in zip(stream.times.tolist(), stream.samples, strict=True):
         first = value[0]
         yield Event.parse(time, first if isinstance(first, str) else int(first))
+
+
+# --- EDF -------------------------------------------------------------------------------------
+
+
+def _from_edf(path: Path, channels: Sequence[str] | None, units: str | None) -> Recording:
+    contents = read_edf(path)
+    plan = montage.plan(
+        n_channels=len(contents.labels),
+        rate_hz=contents.rate_hz,
+        labels=contents.labels,
+        units=contents.units,
+        kinds=contents.kinds,
+        channels=channels,
+        override_units=units,
+    )
+    return Recording(
+        plan.spec,
+        plan.apply(contents.samples),
+        np.arange(len(contents.samples)) / contents.rate_hz,
+        contents.events,
+        {"file": path.name},
+        (*plan.warnings, *contents.warnings),
+    )
 
 
 # --- NPZ -------------------------------------------------------------------------------------

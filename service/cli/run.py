@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.options import JsonOption, SessionOption, print_json, progress
+from service.cli.options import JsonOption, print_json, progress
+
+if TYPE_CHECKING:
+    from service.config import SignalStream
+    from streams.recording import Recording
 
 
 def register(app: typer.Typer) -> None:
@@ -19,44 +23,95 @@ def register(app: typer.Typer) -> None:
 
 
 def replay(
-    recording: Annotated[str, typer.Argument(help="An XDF or npz file, or a packaged recording.")],
-    session: SessionOption,
+    recording: Annotated[
+        str,
+        typer.Argument(help="An XDF, EDF, BDF or npz file, or a packaged recording."),
+    ],
+    session: Annotated[
+        str | None,
+        typer.Option(
+            "--session",
+            help="A session file (YAML), or the name of a preset; the recorded session itself "
+            "if left out.",
+        ),
+    ] = None,
     chunk: Annotated[int, typer.Option(min=1, help="Samples in a chunk.")] = 16,
     json: JsonOption = False,
 ) -> None:
     """Run a recording through a session's pipeline, faster than real time.
 
     Prints each intent, then the SHA-256 of their canonical form (without the moments of decoding).
+    A recording of a session is replayed by itself; the exit code is 1 when its intents are not
+    those that were sent live.
     """
     from decoders.intent import Intent, canonical_json
     from service.config import load_config
+    from service.replay import recorded_session
     from service.replay import replay as run
+    from streams.errors import ConfigError
     from streams.recording import packaged_recordings, read_recording
 
-    config = load_config(session)
     path = packaged_recordings().get(recording, Path(recording))
-    signal = read_recording(path, channels=config.stream.channels, units=config.stream.units)
+    config = None if session is None else load_config(session)
+    signal = read_recording(path) if config is None else _signal_for(path, config.stream)
+    recorded = recorded_session(signal) if config is None else None
+    if config is None and recorded is None:
+        raise ConfigError(f"{path.name} is of no session; say which to run with --session")
 
     def show(intent: Intent) -> None:
         if not json:
             print(canonical_json(intent).decode())
 
-    done = run(signal, config, chunk, show)
+    for warning in signal.warnings:
+        progress(f"{path.name}: {warning}")
+    if recorded is not None:
+        done = run(signal, recorded.config, chunk, show, recorded.next_seq)
+    else:
+        assert config is not None
+        done = run(signal, config, chunk, show)
+    result = {
+        "sha256": done.sha256,
+        "intents": done.intents,
+        "signal_s": round(done.signal_s, 3),
+        "took_s": round(done.took_s, 4),
+        "realtime_factor": round(done.realtime_factor, 1),
+        "chunk": chunk,
+        "missing": done.continuity["missing"],
+        "resets": done.continuity["resets"],
+    }
+    same = True
+    if recorded is not None:
+        same = recorded.live_sha256 == done.sha256
+        result |= {
+            "session": recorded.session,
+            "live_sha256": recorded.live_sha256,
+            "live_intents": recorded.live_intents,
+            "same": same,
+        }
     if json:
-        print_json(
-            {
-                "sha256": done.sha256,
-                "intents": done.intents,
-                "signal_s": round(done.signal_s, 3),
-                "took_s": round(done.took_s, 4),
-                "realtime_factor": round(done.realtime_factor, 1),
-                "chunk": chunk,
-            }
-        )
+        print_json(result)
     else:
         print(
             f"sha256 {done.sha256}  {done.intents} intents, {done.realtime_factor:.0f} x real time"
         )
+        if recorded is not None:
+            print(
+                f"live   {recorded.live_sha256}  {recorded.live_intents} intents: "
+                f"{'the same' if same else 'NOT the same'}"
+            )
+    sys.exit(0 if same else 1)
+
+
+def _signal_for(path: Path, stream: SignalStream) -> Recording:
+    """Read a recording as the stream that a configuration asks for."""
+    from service.replay import recorded_session
+    from streams.recording import read_recording
+
+    signal = read_recording(path, channels=stream.channels)
+    # A session records microvolts, whatever unit its stream had or was said to have.
+    if stream.units is None or recorded_session(signal) is not None:
+        return signal
+    return read_recording(path, channels=stream.channels, units=stream.units)
 
 
 def simulate(
