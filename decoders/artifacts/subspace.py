@@ -103,7 +103,8 @@ def fit_subspace(
         to_white, from_white = spectral(middle, -0.5), spectral(middle, 0.5)
         shaped = shaped @ to_white
         mixing = np.eye(n_channels)
-        directions = np.eye(n_channels)
+        # Any axes would do but for a direction without signal, which must be one of them.
+        _, directions = np.linalg.eigh(middle)
     else:
         middle = geometric_median(block_covariances(shaped, min(block, n_samples)))
         mixing = spectral(middle, 0.5)

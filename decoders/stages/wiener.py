@@ -39,7 +39,7 @@ class WienerSettings(Settings):
         default=60.0, ge=1, le=600, description="The first so many seconds, passed unchanged."
     )
     taps: int = Field(
-        default=8, ge=1, le=32, description="Samples of each channel, the newest among them."
+        default=5, ge=1, le=32, description="Samples of each channel, the newest among them."
     )
     spacing_s: float = Field(default=0.02, gt=0, le=1, description="Between those samples.")
     open_at: float = Field(
