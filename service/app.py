@@ -26,6 +26,7 @@ from service.config import LslText, SessionConfig
 from service.guard import Access, Guard
 from service.hub import TooOldError
 from service.problems import GoneError, NotFoundError
+from service.recordings import recordings_router
 from service.schemas import (
     Health,
     IntentPage,
@@ -96,7 +97,13 @@ def create_app(access: Access | None = None, *, max_sessions: int = MAX_SESSIONS
     )
     problems.install(app)
     # As they are, not included: the guard matches the same routes as the router.
-    made = (_open_router(app), _service_router(access), _sessions_router(), _live_router())
+    made = (
+        _open_router(app),
+        _service_router(access),
+        _sessions_router(),
+        _live_router(),
+        recordings_router(),
+    )
     for router in made:
         app.router.routes.extend(router.routes)
 

@@ -26,6 +26,8 @@ _STATUS = {
     "stream": (503, "The streams could not be listed"),
     "not-found": (404, "No such session"),
     "gone": (410, "No longer kept"),
+    "no-recording": (404, "No such recording"),
+    "recording": (503, "The recordings cannot be reached"),
 }
 
 #: What the framework itself answers.

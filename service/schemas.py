@@ -83,6 +83,21 @@ class RecordingState(_Answer):
     error: str = Field(description="What keeps it from being written; empty while all is well.")
 
 
+class RecordingView(_Answer):
+    """A file in the folder of recordings."""
+
+    id: str
+    session: str | None = Field(description="Whose recording it is, by its name.")
+    epoch: int | None = Field(description="In which life of the session's worker it was made.")
+    bytes: int
+    changed_utc: float = Field(description="When it was last written, seconds since 1970.")
+    growing: bool = Field(description="Whether a session records into it now.")
+
+
+class RecordingList(_Answer):
+    recordings: list[RecordingView]
+
+
 class SessionView(_Answer):
     id: str
     state: SessionState

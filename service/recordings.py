@@ -1,0 +1,162 @@
+"""What was recorded, over REST: list, download, delete.
+
+An id is a file's name in the one folder of recordings, without its suffix. It can hold no
+separator, and what it leads to must be a plain file there, so that no name, whatever it is, leaves
+the folder. A recording that still grows is downloaded as far as it is; it cannot be deleted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+from stat import S_ISREG
+from typing import IO, Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import StreamingResponse
+
+from service.auth import Role, allow
+from service.folders import recordings_folder
+from service.problems import MEDIA_TYPE
+from service.schemas import Problem, RecordingList, RecordingView
+from streams.errors import RecordingError, SessionError
+
+_BLOCK_BYTES = 1 << 18
+_PROBLEM = {"model": Problem, "content": {MEDIA_TYPE: {}}}
+_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,159}$"
+_MADE_BY_A_SESSION = re.compile(r"(.+)-\d{8}T\d{6}Z-(\d+)(?:-\d+)?")
+
+RecordingId = Annotated[str, Path(pattern=_ID_PATTERN, description="The name of the recording.")]
+
+
+class NoRecordingError(RecordingError):
+    code = "no-recording"
+
+
+def recordings_router() -> APIRouter:
+    """Make the routes below ``/v1/recordings``."""
+    router = APIRouter(prefix="/v1")
+
+    @router.get("/recordings", responses={503: _PROBLEM})
+    @allow(Role.ADMIN)
+    def recordings(request: Request) -> RecordingList:
+        """All recordings, newest first."""
+        growing = _growing(request)
+        views = [_view(path, growing) for path in _paths()]
+        views.sort(key=lambda view: view.changed_utc, reverse=True)
+        return RecordingList(recordings=views)
+
+    @router.get(
+        "/recordings/{id}",
+        response_class=StreamingResponse,
+        responses={
+            200: {
+                "content": {"application/octet-stream": {"schema": {"type": "string"}}},
+                "description": "The XDF file.",
+            },
+            404: _PROBLEM,
+            422: _PROBLEM,
+            503: _PROBLEM,
+        },
+    )
+    @allow(Role.ADMIN)
+    def download(id: RecordingId) -> StreamingResponse:
+        """One recording, as the XDF file that it is; as far as it is, while it grows."""
+        file = _open(_path_of(id))
+        n_bytes = file.seek(0, 2)
+        file.seek(0)
+        return StreamingResponse(
+            _blocks(file, n_bytes),
+            media_type="application/octet-stream",
+            headers={
+                "Content-Length": str(n_bytes),
+                "Content-Disposition": f'attachment; filename="{id}.xdf"',
+            },
+        )
+
+    @router.delete(
+        "/recordings/{id}",
+        status_code=204,
+        responses={409: _PROBLEM, 422: _PROBLEM, 503: _PROBLEM},
+    )
+    @allow(Role.ADMIN)
+    def delete(request: Request, id: RecordingId) -> None:
+        """Delete a recording; one that is not there is deleted already."""
+        path = _path_of(id)
+        if path.name in _growing(request):
+            raise SessionError(f"{id} is being recorded; stop its session first")
+        if _is_recording(path):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise RecordingError(f"{id} cannot be deleted: {error.strerror}") from error
+
+    return router
+
+
+def _path_of(id: str) -> FilePath:
+    return recordings_folder() / f"{id}.xdf"
+
+
+def _paths() -> list[FilePath]:
+    folder = recordings_folder()
+    try:
+        return [path for path in folder.glob("*.xdf") if _is_recording(path)]
+    except OSError as error:
+        raise RecordingError(f"the recordings cannot be listed: {error.strerror}") from error
+
+
+def _is_recording(path: FilePath) -> bool:
+    """Whether it is a plain file, no link to one, with a name that is an id."""
+    if not re.fullmatch(_ID_PATTERN, path.stem):
+        return False
+    try:
+        return S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _open(path: FilePath) -> IO[bytes]:
+    if not _is_recording(path):
+        known = ", ".join(sorted(one.stem for one in _paths())[:20]) or "none"
+        raise NoRecordingError(f"there is no recording {path.stem}; there are: {known}")
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise RecordingError(f"{path.stem} cannot be read: {error.strerror}") from error
+
+
+def _blocks(file: IO[bytes], n_bytes: int) -> Iterator[bytes]:
+    """Give so many bytes of a file and close it, however much it has grown meanwhile."""
+    with file:
+        while n_bytes > 0 and (block := file.read(min(n_bytes, _BLOCK_BYTES))):
+            n_bytes -= len(block)
+            yield block
+
+
+def _growing(request: Request) -> set[str]:
+    """Names of the files that sessions record into now."""
+    names = set()
+    for session in tuple(request.app.state.supervisor.sessions.values()):
+        recording: dict[str, Any] | None = session.counts.get("recording")
+        if recording and recording["file"] and not session.state.final:
+            names.add(recording["file"])
+    return names
+
+
+def _view(path: FilePath, growing: set[str]) -> RecordingView:
+    made = _MADE_BY_A_SESSION.fullmatch(path.stem)
+    try:
+        known = path.stat()
+        n_bytes, changed = known.st_size, known.st_mtime
+    except OSError:
+        n_bytes, changed = 0, 0.0  # deleted just now
+    return RecordingView(
+        id=path.stem,
+        session=made.group(1) if made else None,
+        epoch=int(made.group(2)) if made else None,
+        bytes=n_bytes,
+        changed_utc=changed,
+        growing=path.name in growing,
+    )
