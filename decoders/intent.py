@@ -7,6 +7,7 @@ encoded. The same models describe the wire: what ``to_json`` gives is what a cli
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -77,7 +78,10 @@ class IdleIntent(IntentBase):
     """Nothing is wanted, or it cannot be known: do nothing."""
 
     kind: Literal["idle"] = "idle"
-    reason: Literal["rest", "low_confidence", "missing_samples", "held"] = "rest"
+    reason: Literal["rest", "low_confidence", "missing_samples", "not_finite", "held"] = Field(
+        default="rest",
+        description="not_finite: what was decoded is no number.",
+    )
     confidence: float = Field(default=1.0, ge=0, le=1)
     evidence: dict[str, float] = Field(default_factory=dict)
 
@@ -102,6 +106,23 @@ def neutral(intent: Intent) -> Intent:
         still = [0.0] * len(intent.velocity)
         return CursorIntent(velocity=still, position=intent.position, **envelope)
     return IdleIntent(reason="held", t_trigger=intent.t_trigger, **envelope)
+
+
+def finite(intent: Intent) -> Intent:
+    """Give the intent itself, or an idle one where it holds what is no number.
+
+    A fitted model may diverge; infinity times nothing moves no cursor.
+    """
+    if isinstance(intent, CursorIntent):
+        rows = (intent.velocity, intent.position or (), *(intent.covariance or ()))
+        total = sum(sum(row) for row in rows)
+    elif isinstance(intent, ClassIntent):
+        total = sum(intent.probabilities.values())
+    else:
+        return intent
+    if math.isfinite(total):
+        return intent
+    return IdleIntent(reason="not_finite", t_sample=intent.t_sample, expires_s=intent.expires_s)
 
 
 #: Fields that differ between two runs over the same samples: not part of what was decoded.

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pydantic_core
 
-from decoders.intent import MOMENT_FIELDS, Intent, canonical_json, neutral
+from decoders.intent import MOMENT_FIELDS, Intent, canonical_json, finite, neutral
 from decoders.pipeline import Pipeline
 from service.config import SessionConfig
 from streams.chunk import Chunk, Event, SignalSpec
@@ -104,7 +104,7 @@ class Engine:
         events = self._due(float(chunk.times[-1])) if self._waiting and len(chunk) else ()
         cleaned = self.pipeline.clean(chunk)
         self.t_cleaned = self._clock()
-        intents = self.pipeline.decode(cleaned, events)
+        intents = [finite(intent) for intent in self.pipeline.decode(cleaned, events)]
         self.t_decoded = self._clock()
         if self.held:
             intents = [neutral(intent) for intent in intents]

@@ -47,6 +47,8 @@ _KILL_S = 0.5
 _REPLY_S = 2.0
 #: A worker beats four times a second. So long without a word is said; so long again ends it.
 _SILENT_S, _HANG_S = 0.8, 4.0
+#: While it connects it waits on liblsl, which resolves for up to 5 s, twice, and opens for 2 s.
+_HANG_CONNECTING_S = 20.0
 _START_S = 20.0
 _WATCH_S = 0.2
 #: A worker that died this often within this time is not started again.
@@ -223,7 +225,8 @@ class Session:
         if silent_s > _SILENT_S and not self._silent and self.state is SessionState.RUNNING:
             self._silent = True
             self.step_to(SessionState.DEGRADED, f"the worker is silent for {silent_s:.1f} s")
-        return silent_s < _HANG_S
+        connecting = self.state in (SessionState.CREATED, SessionState.CONNECTING)
+        return silent_s < (_HANG_CONNECTING_S if connecting else _HANG_S)
 
     def note_death(self) -> str | None:
         """Account for a worker that died; give the reason when it must not be started again."""

@@ -41,7 +41,15 @@ from streams import lsl
 from streams.chunk import Event, SignalSpec
 from streams.clock import local_clock
 from streams.discovery import StreamDescription, find_one
-from streams.errors import ConfigError, LslMissingError, SpecError, StreamError, VolitionError
+from streams.errors import (
+    ConfigError,
+    DecodeError,
+    LslMissingError,
+    ModelError,
+    SpecError,
+    StreamError,
+    VolitionError,
+)
 from streams.inlet import MarkerInlet, SignalInlet
 from streams.outlet import MarkerOutlet
 from streams.quality import SignalQuality
@@ -161,7 +169,8 @@ class Worker:
                 if lost:
                     self._reconnects += 1
                     self._say(SessionState.CONNECTING, lost)
-        except (ConfigError, SpecError, LslMissingError) as error:
+        except (ConfigError, SpecError, LslMissingError, ModelError, DecodeError) as error:
+            # Another worker would find the same.
             self._say(SessionState.FAILED, error.message)
             return
         except VolitionError as error:
@@ -457,11 +466,17 @@ class Worker:
         if now - self._t_heartbeat >= _HEARTBEAT_S:
             self._t_heartbeat = now
             self._watch_recording()
-            if self._quality is not None and now - self._t_quality >= _QUALITY_S:
-                self._t_quality = now
-                self._quality.update()
+            if self._quality is not None:
+                self._look_at_quality(self._quality, now)
             self._publish_json(FrameType.HEARTBEAT, self._counts())
             self._collect(now)
+
+    def _look_at_quality(self, quality: SignalQuality, now: float) -> None:
+        if now - self._t_quality >= _QUALITY_S:
+            self._t_quality = now
+            quality.update()
+        else:
+            quality.glance()
 
     def _collect(self, now: float) -> None:
         """Collect garbage now and then, between chunks rather than within one."""

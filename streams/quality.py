@@ -2,6 +2,8 @@
 
 `SignalQuality.add` only copies a chunk into a ring. `SignalQuality.update`, called about once a
 second when there is time, looks at the ring: nothing here stands between a sample and its intent.
+`SignalQuality.glance`, called more often, looks for flat and saturated channels alone, in the
+newest half second, so that they are told of within a second.
 
 Each number is of the raw signal, as it came from the inlet. A device that sends impedances beside
 its signal, as channels in ohms, has the newest of them shown at the channel of the same name.
@@ -19,6 +21,9 @@ import numpy.typing as npt
 from streams.chunk import Chunk, FloatArray, SignalSpec
 
 WINDOW_S = 1.0
+VERDICT_S = 0.5
+"""How much of the newest signal is looked at for what is flat or saturated."""
+
 LINE_HZ = (50.0, 60.0)
 
 _FLAT_UV = 0.1
@@ -46,7 +51,8 @@ class SignalQuality:
         self._range_uv = range_uv
         self._capacity = max(16, math.ceil(WINDOW_S * (spec.rate_hz or 256.0)))
         self._ring = np.full((self._capacity, spec.n_channels), np.nan)
-        self._place = self._n_new = 0
+        self._newest = max(8, math.ceil(VERDICT_S * (spec.rate_hz or 256.0)))
+        self._place = self._n_new = self._n_unseen = 0
         self._impedances = _impedance_channels(spec)
         self._report: list[dict[str, Any]] = []
         window = np.hanning(self._capacity)
@@ -70,22 +76,27 @@ class SignalQuality:
             self._ring[: n - first] = samples[first:]
         self._place = (place + n) % capacity
         self._n_new += n
+        self._n_unseen += n
+
+    def glance(self) -> None:
+        """Look at the newest half second for channels that are flat or saturated."""
+        if not self._n_unseen or not self._report:
+            return
+        flat, saturated = self._verdicts(self._recent()[-self._newest :])
+        for i, channel in enumerate(self._report):
+            channel["flat"], channel["saturated"] = bool(flat[i]), bool(saturated[i])
 
     def update(self) -> None:
         """Look at the last second; without new samples what was said before stands."""
         if not self._n_new:
             return
         self._n_new = 0
-        recent = np.concatenate([self._ring[self._place :], self._ring[: self._place]])
+        recent = self._recent()
         finite = np.isfinite(recent)
-        seen = finite.any(axis=0)
-        low = np.where(finite, recent, np.inf).min(axis=0)
-        high = np.where(finite, recent, -np.inf).max(axis=0)
         centred = np.where(finite, recent - _mean(recent, finite), 0.0)
         n_good = np.maximum(finite.sum(axis=0), 1)
         rms = np.sqrt((centred**2).sum(axis=0) / n_good)
-        flat = seen & (high - low < _FLAT_UV)
-        saturated = self._saturated(recent, finite, low, high) & ~flat
+        flat, saturated = self._verdicts(recent[-self._newest :])
         line = self._line_share(centred)
         missing = 1.0 - finite.mean(axis=0)
         self._report = [
@@ -104,6 +115,18 @@ class SignalQuality:
             newest = recent[-1, channel]
             if np.isfinite(newest):
                 self._report[of]["impedance_kohm"] = round(float(newest) * kohms_per_unit, 3)
+
+    def _recent(self) -> FloatArray:
+        self._n_unseen = 0
+        return np.concatenate([self._ring[self._place :], self._ring[: self._place]])
+
+    def _verdicts(self, newest: FloatArray) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Say of each channel whether it is flat and whether it is saturated."""
+        finite = np.isfinite(newest)
+        low = np.where(finite, newest, np.inf).min(axis=0)
+        high = np.where(finite, newest, -np.inf).max(axis=0)
+        flat = finite.any(axis=0) & (high - low < _FLAT_UV)
+        return flat, self._saturated(newest, finite, low, high) & ~flat
 
     def _saturated(
         self,
