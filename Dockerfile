@@ -5,8 +5,8 @@
 #   docker run --rm --network host volition
 #
 # LSL finds streams by multicast, which a bridge network does not carry: the container shares the
-# host's network, and the service answers on the host's loopback. It refuses any other address, so
-# a published port of a bridge network would reach nothing.
+# host's network, and the service answers on the host's loopback. On any other address it starts
+# only with a token; docker/compose.yaml shows how. Recordings and tokens are kept in /data.
 
 ARG PYTHON=3.13-slim-bookworm
 
@@ -26,13 +26,17 @@ RUN /opt/build/bin/python -m hatchling build -t wheel -d /wheels
 RUN /opt/volition/bin/python -m pip install -qq --no-deps --no-index --find-links /wheels volition
 
 FROM python:${PYTHON}
-RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin volition
+RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin volition \
+    && install -d -o volition -g volition /data
 COPY --from=build /opt/volition /opt/volition
 ENV PATH=/opt/volition/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    VOLITION_DATA=/data \
+    VOLITION_TOKENS=/data/tokens.json \
     VOLITION_PORT=8765
 USER volition
 WORKDIR /home/volition
+VOLUME /data
 # VOLITION_PORT tells the check where `serve --port` listens.
 HEALTHCHECK --interval=15s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"VOLITION_PORT\"]}/healthz', timeout=2)"]

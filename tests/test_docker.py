@@ -22,6 +22,9 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from service.auth import default_token_path
+from service.cli import EXIT_CODES
+from service.folders import data_folder
 from service.listen import DEFAULT_PORT
 
 
@@ -54,6 +57,11 @@ def dry_run(repository: Path, target: str) -> str:
     return subprocess.run(
         command, cwd=repository, check=True, capture_output=True, text=True
     ).stdout
+
+
+def image_environment(stages: list[list[Step]]) -> dict[str, str]:
+    words = [shlex.split(step.rest) for step in stages[-1] if step.instruction == "ENV"]
+    return dict(word.split("=", 1) for line in words for word in line)
 
 
 def copied(stage: list[Step]) -> list[str]:
@@ -164,13 +172,59 @@ def test_the_composition_shares_the_hosts_network(composition: dict[str, Any]) -
 def test_the_container_is_asked_for_its_health_where_it_listens(
     stages: list[list[Step]], composition: dict[str, Any]
 ) -> None:
-    environment = next(step.rest for step in stages[-1] if step.instruction == "ENV")
     service = composition["services"]["volition"]
     port = f"${{VOLITION_PORT:-{DEFAULT_PORT}}}"
 
-    assert f"VOLITION_PORT={DEFAULT_PORT}" in shlex.split(environment)
-    assert service["environment"] == {"VOLITION_PORT": port}
-    assert service["command"] == ["serve", "--port", port]
+    assert image_environment(stages)["VOLITION_PORT"] == str(DEFAULT_PORT)
+    assert service["environment"]["VOLITION_PORT"] == port
+    assert service["command"][3:] == ["--port", port]
+
+
+def test_the_composition_answers_loopback_unless_an_address_is_given(
+    composition: dict[str, Any],
+) -> None:
+    service = composition["services"]["volition"]
+
+    assert service["command"][:3] == ["serve", "--host", "${VOLITION_HOST:-127.0.0.1}"]
+    assert service["environment"]["VOLITION_TOKEN"] == "${VOLITION_TOKEN:-}"
+
+
+def test_beyond_loopback_the_service_starts_only_with_the_token_of_its_environment(
+    tmp_path: Path,
+) -> None:
+    # 192.0.2.1 is for documentation (RFC 5737): no machine has it, so nothing is ever served there.
+    command = [sys.executable, "-m", "service.cli", "serve", "--host", "192.0.2.1", "--port", "0"]
+    environment = {**os.environ, "VOLITION_TOKENS": str(tmp_path / "tokens.json")}
+    tried = {
+        token: subprocess.run(
+            command,
+            env={**environment, "VOLITION_TOKEN": token},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for token in ("", "t" * 40)
+    }
+
+    assert "without a token" in tried[""].stderr
+    assert tried[""].returncode == EXIT_CODES["config"]
+    assert "without a token" not in tried["t" * 40].stderr
+    assert tried["t" * 40].returncode == EXIT_CODES["port"]  # it went on, to an address not here
+
+
+def test_what_outlives_the_container_is_kept_in_its_volume(
+    stages: list[list[Step]], composition: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in image_environment(stages).items():
+        if name.startswith("VOLITION_"):
+            monkeypatch.setenv(name, value)
+    volume = next(step.rest for step in stages[-1] if step.instruction == "VOLUME")
+    service = composition["services"]["volition"]
+
+    assert data_folder() == Path(volume)
+    assert default_token_path().parent == Path(volume)
+    assert [mount.split(":") for mount in service["volumes"]] == [["data", volume]]
+    assert "data" in composition["volumes"]
 
 
 def test_the_composition_grants_nothing_that_the_service_does_not_need(
