@@ -15,7 +15,7 @@ TORCH := 2.13.0
 
 ARGS ?=
 
-.PHONY: help venv demo serve test check format bench train lock clean
+.PHONY: help venv demo serve test check format bench lock clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -41,11 +41,13 @@ format: .venv/.made ## Format the code and mend what ruff can mend
 	.venv/bin/ruff format
 	.venv/bin/ruff check --fix
 
-bench: .venv-bench/.made ## Measure latency, capacity, decoding and peers
+bench: .venv-bench/.made ## Measure latency and capacity (ARGS="latency --seconds 10" for one alone)
+ifeq ($(ARGS),)
+	.venv-bench/bin/volition bench latency
+	.venv-bench/bin/volition bench capacity
+else
 	.venv-bench/bin/volition bench $(ARGS)
-
-train: .venv-train/.made ## Train the shipped networks anew
-	.venv-train/bin/python -m models.training $(ARGS)
+endif
 
 # An environment is made anew when its lock changes; the project in it, which is this folder
 # (editable), is installed again when pyproject.toml changes.
