@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import evaluate_denoising, evaluate_kinematics
-from benchmarks.datasets import ssvep_exo
+from benchmarks.datasets import ssvep_exo, tsinghua
 from benchmarks.datasets.ssvep_exo import Trial, TrialRecording
 from decoders.intent import IdleIntent, Intent, SelectionIntent
 from decoders.metrics import accuracy_interval, confusion, itr_bits_per_min, per_min
@@ -35,7 +35,12 @@ CHUNK_S = 0.125
 
 IDLE = "idle"
 
-_DATASETS: dict[str, Callable[..., Iterator[TrialRecording]]] = {"ssvep_exo": ssvep_exo.load}
+_DATASETS: dict[str, Callable[..., Iterator[TrialRecording]]] = {
+    "ssvep_exo": ssvep_exo.load,
+    "benchmark_8": tsinghua.load_benchmark_8,
+    "benchmark": tsinghua.load_benchmark,
+    "beta": tsinghua.load_beta,
+}
 
 
 @dataclass(frozen=True, slots=True)

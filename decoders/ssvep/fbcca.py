@@ -18,73 +18,38 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 from scipy.optimize import minimize_scalar
 
 from decoders.decoder import Decoder
-from decoders.filtering import check_below_half_rate, regular_rate
+from decoders.filtering import regular_rate
 from decoders.intent import IdleIntent, Intent, SelectionIntent
 from decoders.settings import Settings
-from decoders.ssvep.bank import FilterBank, sub_band_edges
+from decoders.ssvep.bank import FilterBank
 from decoders.ssvep.scorer import WindowScorer
+from decoders.ssvep.selector import (
+    MOST_KEPT,
+    REST,
+    IntArray,
+    SelectorSettings,
+    check_frequencies,
+    check_targets,
+    check_window,
+    softmax,
+)
 from decoders.ssvep.windows import Scored, SlidingWindows, TriggeredWindows, Windows
 from decoders.stage import check_channels
 from streams.chunk import Chunk, Event, FloatArray, SignalSpec
 from streams.errors import ConfigError, DecodeError
 
-IntArray = npt.NDArray[np.int64]
-
 #: A marker-triggered window is summed in pieces of this length as it comes.
 PIECE_S = 0.1
-#: Most numbers that a decoder may keep: half a GiB of them.
-MOST_KEPT = 2**26
-#: What `FBCCA.predict` gives, and `FBCCA.fit` takes, for a trial at rest.
-REST = -1
 
 
-class Target(BaseModel):
-    """A flickering target."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    label: str = Field(min_length=1)
-    freq_hz: float = Field(gt=0)
-
-
-class FbccaSettings(Settings):
+class FbccaSettings(SelectorSettings):
     """Settings of `FbccaDecoder` and `FBCCA`."""
 
     kind: Literal["fbcca"] = "fbcca"
-    targets: list[Target] = Field(
-        min_length=2, max_length=256, description="What can be selected, each with its flicker."
-    )
-    n_harmonics: int = Field(default=5, ge=1, le=20, description="Harmonics in the references.")
-    n_subbands: int = Field(default=5, ge=1, le=20)
-    band_low_hz: float = Field(default=8.0, gt=0, description="Lower edge of the first sub-band.")
-    band_step_hz: float = Field(default=8.0, gt=0, description="From one lower edge to the next.")
-    band_high_hz: float = Field(
-        default=88.0, gt=0, description="Upper edge of every sub-band; kept below 0.45 of the rate."
-    )
-    band_order: int = Field(default=4, ge=1, le=12, description="Butterworth order of each edge.")
-    window_s: float = Field(default=3.0, gt=0, le=60)
-    trigger: Literal["markers", "sliding"] = Field(
-        default="markers", description="One window after each onset marker, or one every step_s."
-    )
-    step_s: float = Field(
-        default=0.1,
-        gt=0,
-        le=60,
-        description="Between decisions when sliding; the window is rounded to whole steps.",
-    )
-    delay_s: float = Field(
-        default=0.14,
-        ge=0,
-        le=60,
-        description="From an onset marker to the start of its window: the latency of vision.",
-    )
-    onset_markers: list[str] = Field(
-        default_factory=list, description="Names of the markers that start a window; all if empty."
-    )
     idle_ratio: float = Field(
         default=1.2,
         ge=0,
@@ -99,22 +64,6 @@ class FbccaSettings(Settings):
         gt=0,
         description="Confidence is the softmax of the scores times this, over what noise reaches.",
     )
-    expires_s: float = Field(default=1.0, gt=0)
-
-    @model_validator(mode="after")
-    def _labels_and_frequencies_differ(self) -> FbccaSettings:
-        for name in ("label", "freq_hz"):
-            values = [getattr(target, name) for target in self.targets]
-            repeated = sorted({value for value in values if values.count(value) > 1})
-            if repeated:
-                raise ValueError(f"each target needs a {name} of its own; found twice: {repeated}")
-        return self
-
-    def edges(self, rate_hz: float) -> list[tuple[float, float]]:
-        """Give the sub-bands' edges at this rate; see `sub_band_edges`."""
-        return sub_band_edges(
-            self.n_subbands, self.band_low_hz, self.band_step_hz, self.band_high_hz, rate_hz
-        )
 
     def scorer(self, rate_hz: float, n_channels: int) -> WindowScorer:
         """Make what scores windows of such a signal.
@@ -126,14 +75,14 @@ class FbccaSettings(Settings):
             short, or it is cut into so many steps that they would fill the memory.
         """
         edges = self.edges(rate_hz)
-        _check_frequencies(self, rate_hz)
+        check_frequencies(self, rate_hz)
         window_samples = round(self.window_s * rate_hz)
         if self.trigger == "sliding":
             piece_samples = max(1, round(self.step_s * rate_hz))
             window_samples = max(1, round(window_samples / piece_samples)) * piece_samples
         else:
             piece_samples = max(1, round(PIECE_S * rate_hz))
-        _check_window(self, window_samples, rate_hz, n_channels)
+        check_window(self, window_samples, rate_hz, n_channels)
         _check_size(self, window_samples, piece_samples, rate_hz, n_channels)
         return WindowScorer(
             np.array([target.freq_hz for target in self.targets]),
@@ -143,37 +92,6 @@ class FbccaSettings(Settings):
             piece_samples=piece_samples,
             rate_hz=rate_hz,
             n_channels=n_channels,
-        )
-
-
-def _check_frequencies(settings: FbccaSettings, rate_hz: float) -> None:
-    for target in settings.targets:
-        check_below_half_rate("fbcca", f"target {target.label!r}", target.freq_hz, rate_hz)
-    highest = max(target.freq_hz for target in settings.targets)
-    if settings.n_harmonics * highest >= rate_hz / 2:
-        allowed = math.ceil(rate_hz / 2 / highest) - 1
-        raise ConfigError(
-            f"fbcca: harmonic {settings.n_harmonics} of {highest:g} Hz is "
-            f"{settings.n_harmonics * highest:g} Hz, not below half the rate, {rate_hz / 2:g} Hz; "
-            f"n_harmonics may be at most {allowed}",
-            found=settings.n_harmonics,
-            allowed=allowed,
-        )
-
-
-def _check_window(
-    settings: FbccaSettings, window_samples: int, rate_hz: float, n_channels: int
-) -> None:
-    lowest = min(target.freq_hz for target in settings.targets)
-    # A full period, and more samples than channels and references can fit between them.
-    needed = max(math.ceil(rate_hz / lowest), n_channels + 2 * settings.n_harmonics + 2)
-    if window_samples < needed:
-        raise ConfigError(
-            f"fbcca: a window of {window_samples} samples ({settings.window_s:g} s) is too short "
-            f"for {n_channels} channels, {settings.n_harmonics} harmonics and {lowest:g} Hz; at "
-            f"{rate_hz:g} Hz it must have at least {needed} ({needed / rate_hz:.3g} s)",
-            found=window_samples,
-            allowed_from=needed,
         )
 
 
@@ -204,10 +122,7 @@ def _check_size(
 
 def probabilities(scores: FloatArray, sharpness: float, noise_score: float) -> FloatArray:
     """Give how likely each target is, from scores (..., n_targets): a softmax."""
-    logits = scores * (sharpness / noise_score)
-    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    result: FloatArray = odds / odds.sum(axis=-1, keepdims=True)
-    return result
+    return softmax(scores * (sharpness / noise_score))
 
 
 class FbccaDecoder(Decoder[FbccaSettings]):
@@ -346,7 +261,7 @@ class FBCCA:
             The trials and targets do not fit each other.
         """
         scorer = self._scorer(epochs)
-        wanted = self._targets(targets, len(epochs))
+        wanted = check_targets(targets, len(epochs), len(self.settings.targets))
         scores = self.decision_function(epochs)
         at_rest = wanted == REST
         fitted: dict[str, float] = {}
@@ -404,18 +319,8 @@ class FBCCA:
 
     def score(self, epochs: FloatArray, targets: npt.ArrayLike) -> float:
         """Give the share of trials whose best target is the right one."""
-        wanted = self._targets(targets, len(epochs))
+        wanted = check_targets(targets, len(epochs), len(self.settings.targets))
         return float((self.predict(epochs, idle=False) == wanted).mean())
-
-    def _targets(self, targets: npt.ArrayLike, n_trials: int) -> IntArray:
-        wanted: IntArray = np.asarray(targets, dtype=np.int64)
-        n_targets = len(self.settings.targets)
-        if wanted.shape != (n_trials,) or not ((wanted >= REST) & (wanted < n_targets)).all():
-            raise DecodeError(
-                f"{n_trials} epochs need as many targets, each 0 to {n_targets - 1} or {REST} for "
-                f"rest; found {wanted.tolist()}",
-            )
-        return wanted
 
     def _scorer(self, epochs: FloatArray) -> WindowScorer:
         scorer = self.settings.scorer(self.rate_hz, epochs.shape[1])

@@ -131,8 +131,8 @@ def test_a_file_that_holds_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_data_set_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="allowed: .*ssvep_exo"):
-        evaluate("beta", tmp_path, preset())
+    with pytest.raises(ConfigError, match=r"allowed: .*ssvep_exo"):
+        evaluate("gamma", tmp_path, preset())
 
 
 def test_a_decoder_without_the_data_sets_targets_is_refused(people: Path) -> None:

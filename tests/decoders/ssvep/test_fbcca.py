@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from decoders.intent import IdleIntent, Intent, SelectionIntent, canonical_json
 from decoders.ssvep.bank import FilterBank, sub_band_edges, sub_band_weights
-from decoders.ssvep.fbcca import FBCCA, REST, FbccaDecoder, FbccaSettings
+from decoders.ssvep.fbcca import FBCCA, FbccaDecoder, FbccaSettings
+from decoders.ssvep.selector import REST
 from streams.chunk import Chunk, Event, FloatArray, SignalSpec
 from streams.errors import ConfigError, DecodeError
 

@@ -1,0 +1,186 @@
+"""The data sets of Tsinghua's BCI laboratory with forty targets: Benchmark, BETA, and a probe.
+
+Benchmark (Wang et al., IEEE TNSRE 25:1746, 2017): ``S1.mat`` to ``S35.mat``, ``data`` of shape
+(64 channels, 1500 samples, 40 targets, 6 blocks), 250 Hz: 0.5 s before the flicker, 5 s of it,
+0.5 s after. BETA (Liu et al., Front. Neurosci. 14:627, 2020): ``data.EEG`` of shape (64, 750 or
+1000, 4 blocks, 40 targets), 2 or 3 s of flicker. ``benchmark_8`` is an ``.npz`` with the first
+eight trials of the Benchmark's first person: a probe of axes, latency and frequencies, no more.
+
+A block becomes one recording: its trials end to end, each channel's mean taken off each trial, so
+that the joins make small steps, and what lies before a flicker settles the filters.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from benchmarks.datasets.ssvep_exo import Trial, TrialRecording
+from streams import montage
+from streams.chunk import Event, FloatArray
+from streams.errors import RecordingError
+from streams.recording import TRIAL_START, Recording, trial_target
+
+RATE_HZ = 250.0
+#: Signal before the flicker in each trial.
+BEFORE_S = 0.5
+
+#: The 64 channels in the files' order.
+_LABELS = (
+    "Fp1 Fpz Fp2 AF3 AF4 F7 F5 F3 F1 Fz F2 F4 F6 F8 FT7 FC5 FC3 FC1 FCz FC2 FC4 FC6 FT8 "
+    "T7 C5 C3 C1 Cz C2 C4 C6 T8 M1 TP7 CP5 CP3 CP1 CPz CP2 CP4 CP6 TP8 M2 P7 P5 P3 P1 Pz P2 "
+    "P4 P6 P8 PO7 PO5 PO3 POz PO4 PO6 PO8 CB1 O1 Oz O2 CB2"
+)
+CHANNELS = tuple(_LABELS.split())
+
+
+def benchmark_freqs_hz() -> FloatArray:
+    """Give the Benchmark's frequencies in the files' order: 8, 9, ... 15, 8.2, 9.2, ..."""
+    number = np.arange(40)
+    return np.round(8 + 0.2 * (5 * (number % 8) + number // 8), 1)
+
+
+def beta_freqs_hz() -> FloatArray:
+    """Give BETA's frequencies in the files' order: 8.6, 8.8, ... 15.8, 8.0, 8.2, 8.4."""
+    return np.round(8 + 0.2 * ((np.arange(40) + 3) % 40), 1)
+
+
+def load_benchmark_8(
+    root: Path, *, channels: Sequence[str] | None = None, units: str | None = None
+) -> Iterator[TrialRecording]:
+    """Read the one ``.npz`` file in ``root``; see `load_benchmark`."""
+    paths = sorted(root.glob("*.npz")) if root.is_dir() else []
+    if len(paths) != 1:
+        raise RecordingError(
+            f"benchmark_8 is a folder with one .npz file; found {len(paths)} in {root}",
+            root=str(root),
+        )
+    try:
+        with np.load(paths[0], allow_pickle=False) as content:
+            trials = content["eeg"] * float(content["scale_uV"])
+            freqs_hz = np.round(content["freq_hz"], 1)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise RecordingError(f"{paths[0]} cannot be read: {error}", path=str(paths[0])) from None
+    yield _block("S1_block1", 1, trials, freqs_hz, channels=channels, units=units)
+
+
+def load_benchmark(
+    root: Path, *, channels: Sequence[str] | None = None, units: str | None = None
+) -> Iterator[TrialRecording]:
+    """Read the Benchmark, a recording for each person and block.
+
+    Parameters
+    ----------
+    root
+        Folder of ``S1.mat``, ``S2.mat``, ...
+    channels, units
+        As for `streams.recording.read_recording`.
+
+    Raises
+    ------
+    RecordingError
+        There are no such files, or one is not of the data set's shape.
+    """
+    for path, person in _files(root, "benchmark"):
+        data = _array(path, "data")
+        _check_shape(path, data, (64, None, 40, None))
+        for block in range(data.shape[3]):
+            trials = data[:, :, :, block].transpose(2, 0, 1)
+            yield _block(
+                f"{path.stem}_block{block + 1}",
+                person,
+                trials,
+                benchmark_freqs_hz(),
+                channels=channels,
+                units=units,
+            )
+
+
+def load_beta(
+    root: Path, *, channels: Sequence[str] | None = None, units: str | None = None
+) -> Iterator[TrialRecording]:
+    """Read BETA, a recording for each person and block; see `load_benchmark`."""
+    for path, person in _files(root, "beta"):
+        data = _array(path, "data")
+        if data.dtype.names and "EEG" in data.dtype.names:
+            data = data["EEG"].item()
+        _check_shape(path, data, (64, None, None, 40))
+        for block in range(data.shape[2]):
+            trials = data[:, :, block, :].transpose(2, 0, 1)
+            yield _block(
+                f"{path.stem}_block{block + 1}",
+                person,
+                trials,
+                beta_freqs_hz(),
+                channels=channels,
+                units=units,
+            )
+
+
+def _files(root: Path, name: str) -> list[tuple[Path, int]]:
+    paths = [path for path in root.glob("S*.mat") if path.stem[1:].isdecimal()]
+    if not paths:
+        raise RecordingError(
+            f"{name} is a folder of S1.mat, S2.mat, ...; found none in {root}", root=str(root)
+        )
+    return sorted(((path, int(path.stem[1:])) for path in paths), key=lambda entry: entry[1])
+
+
+def _array(path: Path, name: str) -> Any:
+    try:
+        return loadmat(path, variable_names=[name])[name]
+    except (OSError, ValueError, KeyError, TypeError, NotImplementedError, MatReadError) as error:
+        raise RecordingError(f"{path} cannot be read: {error}", path=str(path)) from None
+
+
+def _check_shape(path: Path, data: Any, wanted: tuple[int | None, ...]) -> None:
+    found = data.shape
+    if len(found) != len(wanted) or not all(
+        length in (None, other) for length, other in zip(wanted, found, strict=True)
+    ):
+        text = ", ".join("any" if length is None else str(length) for length in wanted)
+        raise RecordingError(
+            f"{path} should hold an array of shape ({text}); found {found}", path=str(path)
+        )
+
+
+def _block(
+    name: str,
+    person: int,
+    trials: FloatArray,
+    freqs_hz: FloatArray,
+    *,
+    channels: Sequence[str] | None,
+    units: str | None,
+) -> TrialRecording:
+    """Make a recording of trials, shape (n_trials, n_channels, n_samples), microvolts."""
+    n_trials, n_channels, n_samples = trials.shape
+    plan = montage.plan(
+        n_channels=n_channels,
+        rate_hz=RATE_HZ,
+        labels=CHANNELS,
+        units=(montage.MICROVOLTS,) * n_channels,
+        channels=channels,
+        override_units=units,
+    )
+    centred = trials - trials.mean(axis=2, keepdims=True)
+    samples = np.ascontiguousarray(centred.transpose(0, 2, 1).reshape(-1, n_channels), np.float64)
+    starts = n_samples * np.arange(n_trials) + round(BEFORE_S * RATE_HZ)
+    onsets = [float(start) / RATE_HZ for start in starts]
+    events = tuple(
+        Event(onset, TRIAL_START, trial_target(float(freq_hz)))
+        for onset, freq_hz in zip(onsets, freqs_hz, strict=True)
+    )
+    recording = Recording(
+        plan.spec, plan.apply(samples), np.arange(len(samples)) / RATE_HZ, events, {"file": name}
+    )
+    flicker = tuple(
+        Trial(onset, float(freq_hz)) for onset, freq_hz in zip(onsets, freqs_hz, strict=True)
+    )
+    return TrialRecording(name, person, recording, flicker, n_samples / RATE_HZ - 2 * BEFORE_S)

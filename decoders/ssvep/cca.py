@@ -1,0 +1,126 @@
+"""Canonical correlation analysis on one band: the textbook's decoder of flicker.
+
+Lin et al., IEEE Trans. Biomed. Eng. 53:2610, 2006: the largest canonical correlation of the window
+with sines at a target's harmonics. It is FBCCA with one sub-band, and what others are measured
+against. Idle is said by a ratio to what noise reaches, as in `decoders.ssvep.fbcca`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from decoders.settings import Settings
+from decoders.ssvep.correlation import (
+    Moments,
+    ReferenceFactor,
+    noise_edge,
+    phases,
+    references,
+    squared_correlations,
+)
+from decoders.ssvep.epochs import Epoch
+from decoders.ssvep.selector import (
+    REST,
+    IntArray,
+    SelectorDecoder,
+    SelectorSettings,
+    Verdict,
+    filtered_windows,
+    softmax,
+)
+from streams.chunk import FloatArray
+
+
+class CcaSettings(SelectorSettings):
+    """Settings of `CcaDecoder` and `CCA`."""
+
+    kind: Literal["cca"] = "cca"
+    n_subbands: Literal[1] = Field(default=1, description="One band, from band_low_hz up.")
+    n_harmonics: int = Field(default=2, ge=1, le=20, description="Harmonics in the references.")
+    band_low_hz: float = Field(default=6.0, gt=0, description="Lower edge of the band.")
+    idle_ratio: float = Field(
+        default=1.1,
+        ge=0,
+        description="Idle (rest) unless the best squared correlation is so many times what noise "
+        "reaches; 0: never.",
+    )
+    sharpness: float = Field(
+        default=10.0, gt=0, description="Confidence is the softmax of the correlations times this."
+    )
+
+
+class _Scorer:
+    """Canonical correlations of a window with each target's references."""
+
+    def __init__(self, settings: CcaSettings, rate_hz: float, n_channels: int) -> None:
+        window_samples = settings.window_samples(rate_hz)
+        radians = phases(settings.freqs_hz, settings.n_harmonics, rate_hz)
+        self._factor = ReferenceFactor.of(radians, window_samples)
+        self._waves = references(radians, 0, window_samples)
+        self._moments = Moments(1, n_channels, len(self._waves) - 1)
+        ((low, high),) = settings.edges(rate_hz)
+        independent = 2 * (high - low) * window_samples / rate_hz
+        #: Squared correlation that a signal without flicker hardly exceeds.
+        self.noise_edge = noise_edge(n_channels, 2 * settings.n_harmonics, independent)
+
+    def correlations(self, window: FloatArray) -> FloatArray:
+        """Give rho of each target; ``window`` has the shape (1, n_channels, window_samples)."""
+        self._moments.measure(np.ascontiguousarray(window), self._waves)
+        rho: FloatArray = np.sqrt(squared_correlations(self._moments, self._factor)[0])
+        return rho
+
+
+class CcaDecoder(SelectorDecoder[CcaSettings]):
+    """Selects the target whose references the window correlates with most, or says idle."""
+
+    settings_model: ClassVar[type[Settings]] = CcaSettings
+
+    def _make_ready(self, rate_hz: float, n_channels: int) -> None:
+        self._scorer = _Scorer(self.settings, rate_hz, n_channels)
+        self._threshold = float(np.sqrt(self.settings.idle_ratio * self._scorer.noise_edge))
+
+    def _judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
+        rho = self._scorer.correlations(filtered)
+        if rho.max() < self._threshold:
+            return Verdict(rho, 1.0 - float(rho.max()) / self._threshold, "rest")
+        return Verdict(rho, float(softmax(self.settings.sharpness * rho).max()))
+
+
+class CCA:
+    """The same decoder on epochs, as an estimator; it learns nothing.
+
+    Parameters
+    ----------
+    settings
+        Those of the streaming decoder.
+    rate_hz
+        Sampling rate of the epochs.
+    """
+
+    def __init__(self, settings: CcaSettings, rate_hz: float) -> None:
+        self.settings = settings
+        self.rate_hz = rate_hz
+
+    def decision_function(self, epochs: FloatArray) -> FloatArray:
+        """Give the canonical correlations, shape (n_trials, n_targets), of the last windows.
+
+        Parameters
+        ----------
+        epochs : ndarray, shape (n_trials, n_channels, n_samples)
+        """
+        windows = filtered_windows(self.settings, epochs, self.rate_hz)
+        scorer = _Scorer(self.settings, self.rate_hz, epochs.shape[1])
+        rows = [scorer.correlations(window) for window in windows]
+        return np.array(rows).reshape(len(epochs), len(self.settings.targets))
+
+    def predict(self, epochs: FloatArray, *, idle: bool = True) -> IntArray:
+        """Give each trial's target, shape (n_trials,); `REST` where the decoder says idle."""
+        rho = self.decision_function(epochs)
+        best: IntArray = rho.argmax(axis=1).astype(np.int64)
+        if idle:
+            scorer = _Scorer(self.settings, self.rate_hz, epochs.shape[1])
+            best[rho.max(axis=1) ** 2 < self.settings.idle_ratio * scorer.noise_edge] = REST
+        return best

@@ -1,0 +1,155 @@
+"""Filtered windows as they end: after markers, or every step.
+
+The decoders whose score is no sum over the window (templates, learned features) take the window
+itself. Samples are filtered as they come and kept in a ring that is longer than a window, so that
+a marker may come after its samples. Where a window begins and ends follows from the number of
+samples seen and from nothing else, so that a signal cut into other chunks gives the same windows.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from decoders.ssvep.bank import FilterBank
+from decoders.ssvep.windows import LARGEST_LAG_S, LATE_S
+from streams.chunk import Chunk, FloatArray
+
+#: Most samples that are filtered at once.
+MOST_AT_ONCE = 64
+
+
+class Epoch(NamedTuple):
+    """A window that has ended.
+
+    Attributes
+    ----------
+    t_sample
+        LSL time of its last sample, seconds.
+    t_trigger
+        LSL time of the marker that asked for it, None when none did.
+    end
+        Number of samples seen by its end.
+    filtered : ndarray, shape (n_bands, n_channels, window_samples)
+        A copy; None when a sample of the window is missing.
+    """
+
+    t_sample: float
+    t_trigger: float | None
+    end: int
+    filtered: FloatArray | None
+
+
+class EpochWindows:
+    """Windows of one length over a filtered signal.
+
+    Parameters
+    ----------
+    bank
+        Filters the signal.
+    n_bands, n_channels, rate_hz
+        Of the filtered signal.
+    window_samples
+        Length of a window.
+    step_samples
+        Give a window, with no trigger, at the end of every so many samples; None for none.
+    """
+
+    def __init__(
+        self,
+        bank: FilterBank,
+        n_bands: int,
+        n_channels: int,
+        rate_hz: float,
+        *,
+        window_samples: int,
+        step_samples: int | None,
+    ) -> None:
+        self._bank = bank
+        self._window = window_samples
+        self._step = step_samples
+        self._largest_lag_s = max(LARGEST_LAG_S, 2 / rate_hz)
+        self.capacity = window_samples + MOST_AT_ONCE + round(LATE_S * rate_hz)
+        self._ring = np.empty((n_bands, n_channels, self.capacity))
+        self._times = np.empty(self.capacity)
+        self._bad = np.zeros(self.capacity, dtype=bool)
+        self.reset()
+
+    @property
+    def open_windows(self) -> int:
+        """How many windows have been asked for and not ended."""
+        return len(self._waiting) + len(self._open)
+
+    def reset(self) -> None:
+        self._bank.reset()
+        self._n_taken = 0
+        self._waiting: list[tuple[float, float]] = []  # due and onset, samples not yet seen
+        self._open: list[tuple[int, float]] = []  # end and onset, by end
+
+    def ask(self, onset: float, due: float) -> None:
+        """Take the marker of ``onset``, whose window begins at the first sample from ``due`` on."""
+        self._waiting.append((due, onset))
+
+    def feed(self, chunk: Chunk) -> list[Epoch]:
+        """Take the next samples; give the windows that ended, in order."""
+        ended: list[Epoch] = []
+        n_samples, position = len(chunk), 0
+        while position < n_samples:
+            until = min(n_samples, position + self._room())
+            self._take(chunk.samples[position:until].T, chunk.times[position:until])
+            position = until
+            if self._waiting:
+                self._open_windows(ended)
+            self._end_windows(ended)
+        return ended
+
+    def _room(self) -> int:
+        """Give how many samples may be taken before something is due."""
+        room = MOST_AT_ONCE
+        if self._step is not None:
+            room = min(room, self._step - self._n_taken % self._step)
+        if self._open:
+            room = min(room, max(1, self._open[0][0] - self._n_taken))
+        return room
+
+    def _take(self, columns: FloatArray, times: FloatArray) -> None:
+        rows = columns.copy(order="C")
+        n_samples = rows.shape[1]
+        filtered = np.empty((len(self._ring), *rows.shape))
+        missing = self._bank.run(rows, filtered)
+        places = np.arange(self._n_taken, self._n_taken + n_samples) % self.capacity
+        self._ring[:, :, places] = filtered
+        self._times[places] = times
+        self._bad[places] = False if missing is None else missing.any(axis=0)
+        self._n_taken += n_samples
+
+    def _open_windows(self, ended: list[Epoch]) -> None:
+        """Find the first sample of each window that is due."""
+        oldest = max(0, self._n_taken - self.capacity)
+        times = self._times[np.arange(oldest, self._n_taken) % self.capacity]
+        waiting: list[tuple[float, float]] = []
+        for due, onset in self._waiting:
+            if times[-1] < due:
+                waiting.append((due, onset))
+                continue
+            first = int(np.searchsorted(times, due))
+            if times[first] - due > self._largest_lag_s:
+                # The samples of that time are gone, or never were.
+                ended.append(Epoch(float(times[first]), onset, oldest + first + 1, None))
+            else:
+                self._open.append((oldest + first + self._window, onset))
+        self._waiting = waiting
+        self._open.sort()
+
+    def _end_windows(self, ended: list[Epoch]) -> None:
+        full = self._n_taken >= self._window
+        if full and self._step is not None and self._n_taken % self._step == 0:
+            ended.append(self._epoch(self._n_taken, None))
+        while self._open and self._open[0][0] <= self._n_taken:
+            ended.append(self._epoch(*self._open.pop(0)))
+
+    def _epoch(self, end: int, onset: float | None) -> Epoch:
+        places = np.arange(end - self._window, end) % self.capacity
+        filtered = None if self._bad[places].any() else self._ring[:, :, places].copy(order="C")
+        return Epoch(float(self._times[places[-1]]), onset, end, filtered)

@@ -1,0 +1,333 @@
+"""What the decoders of flicker share: targets, sub-bands, windows, and how a verdict is said.
+
+A decoder of this kind waits for a window to end, scores each target on its sub-bands, and says a
+selection or idle. What differs between them is the score: a subclass gives `_judge`.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from decoders.decoder import Decoder
+from decoders.filtering import check_below_half_rate, regular_rate
+from decoders.intent import IdleIntent, Intent, SelectionIntent
+from decoders.settings import Settings
+from decoders.ssvep.bank import FilterBank, sub_band_edges
+from decoders.ssvep.epochs import Epoch, EpochWindows
+from decoders.stage import check_channels
+from streams.chunk import Chunk, Event, FloatArray, SignalSpec
+from streams.errors import ConfigError, DecodeError
+
+IntArray = npt.NDArray[np.int64]
+
+#: What an estimator gives, and takes, for a trial at rest.
+REST = -1
+#: Most numbers that a decoder may keep: half a GiB of them.
+MOST_KEPT = 2**26
+
+
+class Target(BaseModel):
+    """A flickering target."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str = Field(min_length=1)
+    freq_hz: float = Field(gt=0)
+
+
+class SelectorSettings(Settings):
+    """Settings that every decoder of flicker has."""
+
+    targets: list[Target] = Field(
+        min_length=2, max_length=256, description="What can be selected, each with its flicker."
+    )
+    n_harmonics: int = Field(default=5, ge=1, le=20, description="Harmonics in the references.")
+    n_subbands: int = Field(default=5, ge=1, le=20)
+    band_low_hz: float = Field(default=8.0, gt=0, description="Lower edge of the first sub-band.")
+    band_step_hz: float = Field(default=8.0, gt=0, description="From one lower edge to the next.")
+    band_high_hz: float = Field(
+        default=88.0, gt=0, description="Upper edge of every sub-band; kept below 0.45 of the rate."
+    )
+    band_order: int = Field(default=4, ge=1, le=12, description="Butterworth order of each edge.")
+    window_s: float = Field(default=3.0, gt=0, le=60)
+    trigger: Literal["markers", "sliding"] = Field(
+        default="markers", description="One window after each onset marker, or one every step_s."
+    )
+    step_s: float = Field(
+        default=0.1,
+        gt=0,
+        le=60,
+        description="Between decisions when sliding; fbcca rounds its window to whole steps.",
+    )
+    delay_s: float = Field(
+        default=0.14,
+        ge=0,
+        le=60,
+        description="From an onset marker to the start of its window: the latency of vision.",
+    )
+    onset_markers: list[str] = Field(
+        default_factory=list, description="Names of the markers that start a window; all if empty."
+    )
+    expires_s: float = Field(default=1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _labels_and_frequencies_differ(self) -> SelectorSettings:
+        for name in ("label", "freq_hz"):
+            values = [getattr(target, name) for target in self.targets]
+            repeated = sorted({value for value in values if values.count(value) > 1})
+            if repeated:
+                raise ValueError(f"each target needs a {name} of its own; found twice: {repeated}")
+        return self
+
+    @property
+    def freqs_hz(self) -> FloatArray:
+        """Flicker frequency of each target."""
+        return np.array([target.freq_hz for target in self.targets])
+
+    def edges(self, rate_hz: float) -> list[tuple[float, float]]:
+        """Give the sub-bands' edges at this rate; see `sub_band_edges`."""
+        return sub_band_edges(
+            self.n_subbands, self.band_low_hz, self.band_step_hz, self.band_high_hz, rate_hz
+        )
+
+    def window_samples(self, rate_hz: float) -> int:
+        """Give the length of a window."""
+        return round(self.window_s * rate_hz)
+
+    def bank(self, rate_hz: float, n_channels: int) -> FilterBank:
+        """Make the sub-bands' filters."""
+        return FilterBank(self.edges(rate_hz), self.band_order, rate_hz, n_channels)
+
+    def check(self, rate_hz: float, n_channels: int) -> None:
+        """Refuse what the signal does not allow.
+
+        Raises
+        ------
+        ConfigError
+            A target or a harmonic lies above what the rate allows, the window is too short, or it
+            would fill the memory.
+        """
+        check_frequencies(self, rate_hz)
+        window_samples = self.window_samples(rate_hz)
+        check_window(self, window_samples, rate_hz, n_channels)
+        kept = self.n_subbands * n_channels * window_samples
+        if kept > MOST_KEPT:
+            raise ConfigError(
+                f"{self.kind}: {n_channels} channels, {self.n_subbands} sub-bands and a window of "
+                f"{window_samples} samples would keep {kept:.2g} numbers; at most {MOST_KEPT:.2g} "
+                "are allowed. Use fewer channels, a lower rate or a shorter window",
+                found=kept,
+                allowed=MOST_KEPT,
+            )
+
+
+def check_frequencies(settings: SelectorSettings, rate_hz: float) -> None:
+    """Refuse a target or harmonic that is not below half the rate."""
+    kind = settings.kind
+    for target in settings.targets:
+        check_below_half_rate(kind, f"target {target.label!r}", target.freq_hz, rate_hz)
+    highest = max(target.freq_hz for target in settings.targets)
+    if settings.n_harmonics * highest >= rate_hz / 2:
+        allowed = math.ceil(rate_hz / 2 / highest) - 1
+        raise ConfigError(
+            f"{kind}: harmonic {settings.n_harmonics} of {highest:g} Hz is "
+            f"{settings.n_harmonics * highest:g} Hz, not below half the rate, {rate_hz / 2:g} Hz; "
+            f"n_harmonics may be at most {allowed}",
+            found=settings.n_harmonics,
+            allowed=allowed,
+        )
+
+
+def check_window(
+    settings: SelectorSettings, window_samples: int, rate_hz: float, n_channels: int
+) -> None:
+    """Refuse a window that is too short to tell a target by."""
+    lowest = min(target.freq_hz for target in settings.targets)
+    # A full period, and more samples than channels and references can fit between them.
+    needed = max(math.ceil(rate_hz / lowest), n_channels + 2 * settings.n_harmonics + 2)
+    if window_samples < needed:
+        raise ConfigError(
+            f"{settings.kind}: a window of {window_samples} samples ({settings.window_s:g} s) is "
+            f"too short for {n_channels} channels, {settings.n_harmonics} harmonics and "
+            f"{lowest:g} Hz; at {rate_hz:g} Hz it must have at least {needed} "
+            f"({needed / rate_hz:.3g} s)",
+            found=window_samples,
+            allowed_from=needed,
+        )
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Give the softmax over the last axis."""
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    result: FloatArray = odds / odds.sum(axis=-1, keepdims=True)
+    return result
+
+
+def filtered_windows(settings: SelectorSettings, epochs: FloatArray, rate_hz: float) -> FloatArray:
+    """Give the sub-bands of each epoch's last window.
+
+    Parameters
+    ----------
+    epochs : ndarray, shape (n_trials, n_channels, n_samples)
+        What lies before the window settles the causal filters, which start in the steady state of
+        the epoch's first sample.
+
+    Returns
+    -------
+    ndarray, shape (n_trials, n_bands, n_channels, window_samples)
+        NaN for an epoch in which a sample is missing.
+
+    Raises
+    ------
+    DecodeError
+        The epochs are shorter than a window.
+    """
+    n_trials, n_channels, n_samples = epochs.shape
+    settings.check(rate_hz, n_channels)
+    window_samples = settings.window_samples(rate_hz)
+    if n_samples < window_samples:
+        raise DecodeError(
+            f"epochs of {n_samples} samples are shorter than the window of {window_samples}",
+            found=n_samples,
+            allowed_from=window_samples,
+        )
+    bank = settings.bank(rate_hz, n_channels)
+    filtered = np.empty((settings.n_subbands, n_channels, n_samples))
+    windows = np.empty((n_trials, settings.n_subbands, n_channels, window_samples))
+    for epoch, window in zip(epochs, windows, strict=True):
+        bank.reset()
+        missing = bank.run(np.array(epoch, dtype=np.float64, order="C"), filtered)
+        window[...] = filtered[..., -window_samples:] if missing is None else np.nan
+    return windows
+
+
+def check_targets(targets: npt.ArrayLike, n_trials: int, n_targets: int) -> IntArray:
+    """Give ``targets`` as an array; raise `DecodeError` unless there is one for each trial."""
+    wanted: IntArray = np.asarray(targets, dtype=np.int64)
+    if wanted.shape != (n_trials,) or not ((wanted >= REST) & (wanted < n_targets)).all():
+        raise DecodeError(
+            f"{n_trials} epochs need as many targets, each 0 to {n_targets - 1} or {REST} for "
+            f"rest; found {wanted.tolist()}",
+        )
+    return wanted
+
+
+class Verdict(NamedTuple):
+    """What a window says.
+
+    Attributes
+    ----------
+    scores : ndarray, shape (n_targets,)
+        The largest is the best target.
+    confidence
+        Of the selection or, when ``idle`` is given, of that; 0 to 1.
+    idle
+        Why nothing is selected; None for a selection.
+    """
+
+    scores: FloatArray
+    confidence: float
+    idle: Literal["rest", "low_confidence"] | None = None
+
+
+S = TypeVar("S", bound=SelectorSettings)
+
+
+class SelectorDecoder(Decoder[S]):
+    """Base of the decoders that score a window of filtered samples."""
+
+    def prepare(self, spec: SignalSpec) -> None:
+        settings = self.settings
+        rate_hz = regular_rate(spec, settings.kind)
+        settings.check(rate_hz, spec.n_channels)
+        self._n_channels = spec.n_channels
+        self._make_ready(rate_hz, spec.n_channels)
+        self._windows = EpochWindows(
+            settings.bank(rate_hz, spec.n_channels),
+            settings.n_subbands,
+            spec.n_channels,
+            rate_hz,
+            window_samples=settings.window_samples(rate_hz),
+            step_samples=self._step_samples(rate_hz),
+        )
+        self._labels = [target.label for target in settings.targets]
+        self._onsets = frozenset(settings.onset_markers)
+        self._last: Intent | None = None
+
+    def _step_samples(self, rate_hz: float) -> int | None:
+        if self.settings.trigger == "markers":
+            return None
+        return max(1, round(self.settings.step_s * rate_hz))
+
+    @abstractmethod
+    def _make_ready(self, rate_hz: float, n_channels: int) -> None:
+        """Make what `_judge` needs."""
+
+    @abstractmethod
+    def _judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
+        """Judge a window, shape (n_bands, n_channels, window_samples), with no sample missing."""
+
+    def reset(self) -> None:
+        self._windows.reset()
+        self._last = None
+
+    def decode(self, chunk: Chunk, events: Sequence[Event]) -> list[Intent]:
+        check_channels(chunk, self._n_channels, self.settings.kind)
+        if self.settings.trigger == "markers":
+            for event in events:
+                if not self._onsets or event.name in self._onsets:
+                    self._windows.ask(event.time, event.time + self.settings.delay_s)
+        return [self._decide(epoch) for epoch in self._windows.feed(chunk)]
+
+    def state(self) -> dict[str, Any]:
+        last = self._last
+        return {
+            "open_windows": self._windows.open_windows,
+            "selected": last.label if isinstance(last, SelectionIntent) else None,
+            "evidence": last.evidence if isinstance(last, SelectionIntent | IdleIntent) else {},
+            "t_sample": None if last is None else last.t_sample,
+        }
+
+    def _decide(self, epoch: Epoch) -> Intent:
+        verdict = None if epoch.filtered is None else self._judge(epoch.filtered, epoch)
+        if verdict is None or not np.isfinite(verdict.scores).all():
+            self._last = self._idle(epoch, "missing_samples", 1.0, {})
+            return self._last
+        evidence = dict(zip(self._labels, verdict.scores.tolist(), strict=True))
+        if verdict.idle is not None:
+            self._last = self._idle(epoch, verdict.idle, verdict.confidence, evidence)
+            return self._last
+        best = int(verdict.scores.argmax())
+        self._last = SelectionIntent(
+            target=best,
+            label=self._labels[best],
+            confidence=verdict.confidence,
+            evidence=evidence,
+            t_sample=epoch.t_sample,
+            t_trigger=epoch.t_trigger,
+            expires_s=self.settings.expires_s,
+        )
+        return self._last
+
+    def _idle(
+        self,
+        epoch: Epoch,
+        reason: Literal["rest", "low_confidence", "missing_samples"],
+        confidence: float,
+        evidence: dict[str, float],
+    ) -> IdleIntent:
+        return IdleIntent(
+            reason=reason,
+            confidence=confidence,
+            evidence=evidence,
+            t_sample=epoch.t_sample,
+            t_trigger=epoch.t_trigger,
+            expires_s=self.settings.expires_s,
+        )
