@@ -127,7 +127,7 @@ class Cursor:
         if missing:
             self.missing_bins += 1
             share = self._share_left()
-            if share <= 0.0:
+            if share <= 1e-9:
                 self.velocity = [0.0] * len(velocity)
                 return IdleIntent(
                     reason="missing_samples",
@@ -160,14 +160,14 @@ class Cursor:
 
     def _share_left(self) -> float:
         """Give the share of the predicted velocity that is still followed."""
-        # A bin's worth of tolerance in the division, so that 0.1 s is five bins of 0.02 s.
+        # The tolerances, here and where it is used, make 0.1 s exactly five bins of 0.02 s.
         silent_s = self.missing_bins * self._bin_s
         beyond = silent_s - self._settings.coast_s
         if beyond <= 1e-9:
             return 1.0
         if self._settings.decay_s == 0:
             return 0.0
-        return max(0.0, 1.0 - beyond / self._settings.decay_s)
+        return 1.0 - beyond / self._settings.decay_s
 
     def _limited(self, velocity: list[float], *, learn: bool) -> list[float]:
         settings = self._settings

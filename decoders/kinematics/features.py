@@ -170,11 +170,11 @@ class FeatureStream:
         if features is None:
             history[0] = 0.0
             self._bins_until_whole = len(history)
-        else:
-            history[0] = self._map.scores(features)
+            return None
+        history[0] = self._map.scores(features)
         if self._bins_until_whole:
             self._bins_until_whole -= 1
-            if features is None or self._bins_until_whole:
+            if self._bins_until_whole:
                 return None
         return self._flat if self._weights is None else self._flat * self._weights
 
