@@ -18,7 +18,6 @@ import json
 import os
 import re
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -28,6 +27,7 @@ from typing import TypeVar
 
 import structlog
 
+from service.folders import data_folder
 from streams.errors import ConfigError, VolitionError
 
 log = structlog.get_logger()
@@ -123,17 +123,9 @@ ANYONE = Caller("anyone", Role.ADMIN)
 
 
 def default_token_path() -> Path:
-    """Give the file of tokens: ``VOLITION_TOKENS``, or one in the user's data folder."""
+    """Give the file of tokens: ``VOLITION_TOKENS``, or one among the user's data."""
     named = os.environ.get("VOLITION_TOKENS")
-    if named:
-        return Path(named)
-    if sys.platform == "win32":
-        folder = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        folder = Path.home() / "Library" / "Application Support"
-    else:
-        folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return folder / "volition" / "tokens.json"
+    return Path(named) if named else data_folder() / "tokens.json"
 
 
 class TokenFile:
