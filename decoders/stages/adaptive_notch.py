@@ -23,7 +23,10 @@ from streams.chunk import FloatArray
 ComplexArray = npt.NDArray[np.complex128]
 
 #: Turns are averaged over blocks by this share before the frequency follows them.
-FOLLOW = 0.05
+FOLLOW = 0.2
+#: And it goes so much of the way in a block: slower than weights and averages settle (a second), so
+#: that the loop does not swing.
+APPROACH = 0.02
 #: The frequency follows only a hum at least so many times as large as what is beside it, per
 #: channel and block; otherwise the weights turn at random.
 LEAST_SIGNIFICANCE = 1e-3
@@ -94,7 +97,7 @@ class AdaptiveNotch(BlockStage[AdaptiveNotchSettings]):
             step_hz = float(np.angle(self._turn)) / (2 * np.pi * block_s)
             nominal, reach = self.settings.freq_hz, self.settings.track_hz
             self._freq_hz = float(
-                np.clip(self._freq_hz + 0.2 * step_hz, nominal - reach, nominal + reach)
+                np.clip(self._freq_hz + APPROACH * step_hz, nominal - reach, nominal + reach)
             )
         self._last = now
         self._phase += 2 * np.pi * self._block_freq_hz * self.block_samples / self.rate_hz

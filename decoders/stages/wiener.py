@@ -1,10 +1,11 @@
 """Eye artifacts by the multi-channel Wiener filter, fitted on a mask of blinks.
 
 The calibration has blinks in it; when they last is told by the references, or by a mask that
-``fit`` is given. From then on the filter estimates the artifact in every channel from all channels
-and their recent past (`decoders.artifacts.wiener`), and it is subtracted while the direction that
-artifacts enlarge most is larger than it is without them. Sample by sample, without latency. The
-signal must be high-passed before. A calibration without blinks goes on until there were some.
+``fit`` is given. From then on the filter estimates the artifact in every EEG channel from all
+channels, eye channels among them, and their recent past (`decoders.artifacts.wiener`). It is
+subtracted while the direction that artifacts enlarge most is larger than it is without them. Sample
+by sample, without latency. The signal must be high-passed before. A calibration without blinks goes
+on until there were some.
 """
 
 from __future__ import annotations
@@ -56,10 +57,19 @@ class WienerSettings(Settings):
 LEAST_MASKED, MOST_MASKED = 0.01, 0.8
 
 
+def _input_channels(spec: SignalSpec) -> list[int]:
+    """Give the channels that the filter reads: EEG, which is cleaned, and eye channels."""
+    eyes = {i for i, kind in enumerate(spec.kinds) if kind.upper() == "EOG"}
+    return sorted({*signal_channels(spec), *eyes})
+
+
 class WienerFilter(BlockStage[WienerSettings]):
     """Subtract the Wiener filter's estimate of the artifact (Somers et al. 2018)."""
 
     settings_model: ClassVar[type[Settings]] = WienerSettings
+
+    def channels(self, spec: SignalSpec) -> list[int]:
+        return _input_channels(spec)
 
     def calibration_s(self) -> float:
         return self.settings.calibration_s
@@ -108,9 +118,11 @@ class WienerFilter(BlockStage[WienerSettings]):
                 found=share,
                 allowed=[LEAST_MASKED, MOST_MASKED],
             )
-        picks = signal_channels(spec)
+        picks = _input_channels(spec)
         stacked = stack_past(samples[:, picks], self.settings.taps, self._spacing_samples(rate_hz))
         estimate, detector = fit_wiener(stacked, mask, len(picks))
+        cleaned = set(signal_channels(spec))
+        estimate[:, [i for i, channel in enumerate(picks) if channel not in cleaned]] = 0.0
         deviation = robust_deviation((stacked[~mask] @ detector)[:, None])
         return {
             "n_channels": np.array(float(len(picks))),
