@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import butter, sosfilt, sosfilt_zi
+import scipy
 
 from streams.chunk import FloatArray, SignalSpec
 from streams.errors import ConfigError
@@ -44,7 +44,7 @@ def run_public(sos: FloatArray, rows: FloatArray, state: FloatArray) -> None:
     state : ndarray, shape (n_channels, n_sections, 2)
         State of the direct form II transposed sections; overwritten.
     """
-    result, after = sosfilt(sos, rows, axis=-1, zi=state.transpose(1, 0, 2))
+    result, after = scipy.signal.sosfilt(sos, rows, axis=-1, zi=state.transpose(1, 0, 2))
     rows[...] = result
     state[...] = after.transpose(1, 0, 2)
 
@@ -62,7 +62,7 @@ def sos_runner() -> SosRunner:
         private: SosRunner = vars(module)["_sosfilt"]
     except (ImportError, KeyError):
         return run_public
-    sos = butter(2, 0.25, output="sos")
+    sos = scipy.signal.butter(2, 0.25, output="sos")
     runs = []
     for run in (private, run_public):
         rows, state = np.sin(np.arange(10.0)).reshape(2, 5), np.ones((2, len(sos), 2))
@@ -133,7 +133,7 @@ class SectionState:
 
     def __init__(self, sos: FloatArray, n_channels: int) -> None:
         self._sos = np.ascontiguousarray(sos, dtype=np.float64)
-        self._steady = np.ascontiguousarray(sosfilt_zi(self._sos))
+        self._steady = np.ascontiguousarray(scipy.signal.sosfilt_zi(self._sos))
         self._state = np.zeros((n_channels, len(self._sos), 2))
         self._run = sos_runner()
 

@@ -101,28 +101,15 @@ def to_json(intent: Intent) -> bytes:
 
 def neutral(intent: Intent) -> Intent:
     """Give the intent that stands in for ``intent`` while outputs are held: nothing moves."""
-    envelope = {"t_sample": intent.t_sample, "expires_s": intent.expires_s}
+    t_sample, expires_s = intent.t_sample, intent.expires_s
     if isinstance(intent, CursorIntent):
         still = [0.0] * len(intent.velocity)
-        return CursorIntent(velocity=still, position=intent.position, **envelope)
-    return IdleIntent(reason="held", t_trigger=intent.t_trigger, **envelope)
-
-
-def finite(intent: Intent) -> Intent:
-    """Give the intent itself, or an idle one where it holds what is no number.
-
-    A fitted model may diverge; infinity times nothing moves no cursor.
-    """
-    if isinstance(intent, CursorIntent):
-        rows = (intent.velocity, intent.position or (), *(intent.covariance or ()))
-        total = sum(sum(row) for row in rows)
-    elif isinstance(intent, ClassIntent):
-        total = sum(intent.probabilities.values())
-    else:
-        return intent
-    if math.isfinite(total):
-        return intent
-    return IdleIntent(reason="not_finite", t_sample=intent.t_sample, expires_s=intent.expires_s)
+        return CursorIntent(
+            velocity=still, position=intent.position, t_sample=t_sample, expires_s=expires_s
+        )
+    return IdleIntent(
+        reason="held", t_trigger=intent.t_trigger, t_sample=t_sample, expires_s=expires_s
+    )
 
 
 #: Fields that differ between two runs over the same samples: not part of what was decoded.

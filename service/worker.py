@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import math
 import signal
 import socket
@@ -103,7 +104,9 @@ def run_worker(sock: socket.socket) -> None:
 
 
 def _await_commands(link: WorkerEnd) -> list[dict[str, Any]]:
-    """Load liblsl, then wait for what to do; give nothing when the gateway goes first."""
+    """Load what every session needs, then wait for what to do; nothing if the gateway goes."""
+    # The rest of scipy is loaded at first use, which the gateway never comes to.
+    importlib.import_module("scipy.signal")
     with contextlib.suppress(LslMissingError):  # said when a session asks for it
         lsl.load()
     commands: list[dict[str, Any]] = []

@@ -11,8 +11,8 @@ least-squares fit of the response that remains (Shanks, Geophysics 32:33, 1967).
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from scipy.linalg import lstsq, toeplitz
-from scipy.signal import lfilter, tf2sos
 
 from streams.chunk import FloatArray
 
@@ -40,10 +40,10 @@ def shape_sections(rate_hz: float) -> FloatArray:
     # The numerator: the response is the numerator's taps through 1 / denominator.
     impulse = np.zeros(len(response))
     impulse[0] = 1.0
-    ringing = lfilter([1.0], denominator, impulse)
+    ringing = scipy.signal.lfilter([1.0], denominator, impulse)
     columns = toeplitz(ringing, np.zeros(ORDER + 1))
     numerator = lstsq(columns, response)[0]
-    sections: FloatArray = tf2sos(numerator, denominator)
+    sections: FloatArray = scipy.signal.tf2sos(numerator, denominator)
     return sections
 
 

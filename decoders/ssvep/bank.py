@@ -9,7 +9,7 @@ the whole signal, so the start of a window needs no padding and no window is fil
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import butter
+import scipy
 
 from decoders.filtering import BoolArray, Hold, SectionState
 from streams.chunk import FloatArray
@@ -70,7 +70,9 @@ class FilterBank:
     ) -> None:
         self._hold = Hold(n_channels)
         self._bands = [
-            SectionState(butter(order, band, "bandpass", fs=rate_hz, output="sos"), n_channels)
+            SectionState(
+                scipy.signal.butter(order, band, "bandpass", fs=rate_hz, output="sos"), n_channels
+            )
             for band in edges
         ]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+import scipy
 from pydantic import Field, model_validator
-from scipy.signal import butter
 
 from decoders.filtering import check_below_half_rate
 from decoders.settings import Settings
@@ -36,7 +36,7 @@ class Bandpass(IirStage[BandpassSettings]):
     def design(self, rate_hz: float) -> FloatArray:
         low, high = self.settings.low_hz, self.settings.high_hz
         check_below_half_rate("bandpass", "high_hz", high, rate_hz)
-        sos: FloatArray = butter(
+        sos: FloatArray = scipy.signal.butter(
             self.settings.order, [low, high], "bandpass", fs=rate_hz, output="sos"
         )
         return sos

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+import scipy
 from pydantic import Field
-from scipy.signal import butter
 
 from decoders.filtering import check_below_half_rate
 from decoders.settings import Settings
@@ -28,7 +28,7 @@ class Lowpass(IirStage[LowpassSettings]):
 
     def design(self, rate_hz: float) -> FloatArray:
         check_below_half_rate("lowpass", "cutoff_hz", self.settings.cutoff_hz, rate_hz)
-        sos: FloatArray = butter(
+        sos: FloatArray = scipy.signal.butter(
             self.settings.order, self.settings.cutoff_hz, "lowpass", fs=rate_hz, output="sos"
         )
         return sos

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
+import scipy
 from pydantic import Field
-from scipy.signal import iirnotch
 
 from decoders.filtering import check_below_half_rate
 from decoders.settings import Settings
@@ -42,7 +42,7 @@ class Notch(IirStage[NotchSettings]):
         # One quality for all: when the mains wander, the k-th harmonic wanders k times as far.
         return np.array(
             [
-                np.concatenate(iirnotch(freq_hz, self.settings.quality, fs=rate_hz))
+                np.concatenate(scipy.signal.iirnotch(freq_hz, self.settings.quality, fs=rate_hz))
                 for freq_hz in multiples[multiples < rate_hz / 2]
             ]
         )

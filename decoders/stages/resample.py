@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from pydantic import Field
-from scipy.signal import firwin
 
 from decoders.filtering import BoolArray, Hold, regular_rate
 from decoders.settings import Settings
@@ -61,7 +61,7 @@ class Resample(Stage[ResampleSettings]):
         self.group_delay_s = half / (self._up * rate_hz)
         low_pass = np.ones(1)  # the rate stays as it is
         if longest > 1:
-            low_pass = firwin(2 * half + 1, 1 / longest, window=("kaiser", 5.0))
+            low_pass = scipy.signal.firwin(2 * half + 1, 1 / longest, window=("kaiser", 5.0))
         self._n_taps = -(-len(low_pass) // self._up)
         padded = np.zeros(self._n_taps * self._up)
         padded[: len(low_pass)] = low_pass
