@@ -106,6 +106,11 @@ class Session:
     def state(self) -> SessionState:
         return self.steps[-1].state
 
+    @property
+    def silent(self) -> bool:
+        """Whether the worker has not been heard of for longer than it should be."""
+        return self._silent
+
     def step_to(self, state: SessionState, reason: str) -> None:
         """Take an allowed step; saying the same state with another reason is one as well."""
         if state is not self.state:
@@ -304,7 +309,8 @@ class Supervisor:
         if session.link is not None:
             session.link.send({"op": "stop"})
         try:
-            await asyncio.wait_for(session.ended.wait(), _STOP_S)
+            patience_s = _STOP_SILENT_S if session.silent else _STOP_S
+            await asyncio.wait_for(session.ended.wait(), patience_s)
         except TimeoutError:
             log.warning("worker does not stop; killing it", session=session.id)
             if not session.state.final:
@@ -322,11 +328,15 @@ class Supervisor:
         """Stop all sessions."""
         self._closing = True
         await asyncio.gather(
-            *(self.stop(s, "the service ends") for s in tuple(self.sessions.values()))
+            self._end_spare(),
+            *(self.stop(s, "the service ends") for s in tuple(self.sessions.values())),
         )
         await asyncio.gather(*self._tasks)
+
+    async def _end_spare(self) -> None:
         if self._spare is not None:
             spawned = await self._spare
+            spawned.process.kill()  # it has nothing to close
             spawned.sock.close()
             await asyncio.to_thread(_end, spawned.process)
 
