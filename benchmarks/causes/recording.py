@@ -1,0 +1,182 @@
+"""A recording meets a full disk, one that cannot be written to, and death."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyxdf
+
+from benchmarks.causes.scene import Scene, require, wait_until
+from benchmarks.causes.witness import Witness
+from streams.clock import local_clock
+
+_ROOM_BYTES = 50_000
+_RECORDS_S = 2.0
+_MAY_LOSE_S = 1.0
+
+
+def fills_the_disk(scene: Scene) -> None:
+    """disk full while recording, then not."""
+    if not hasattr(psutil, "RLIMIT_FSIZE"):
+        scene.note("not tried: this system has no limit of a file's size that can be set on another")
+        return
+    feeder, witness = _recorded(scene)
+    recorder = _recorder(scene, witness)
+    place, since = witness.mark(), local_clock()
+    # Nothing of a file may lie beyond this: as full as it can be without filling a real disk.
+    recorder.rlimit(psutil.RLIMIT_FSIZE, (_state(scene, witness)["bytes"], psutil.RLIM_INFINITY))
+    wait_until(
+        lambda: _state(scene, witness)["error"], lambda: "no error is told of", timeout_s=5.0
+    )
+    scene.saw_at(local_clock(), since)
+    scene.note(_state(scene, witness)["error"].replace(str(scene.folder), "..."))
+    time.sleep(_RECORDS_S)
+    require({*witness.states(place)} <= {"running"}, "the session did not go on")
+    recorder.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+    lifted = local_clock()
+    wait_until(
+        lambda: not _state(scene, witness)["error"], lambda: "it writes no more", timeout_s=5.0
+    )
+    scene.took_until(local_clock(), lifted)
+    scene.judge(witness, feeder)
+    report = feeder.tell("pause")
+    scene.settled(witness, report["sent"])
+    recording = scene.client.state(witness.session).recording
+    path = _path(scene, witness)
+    scene.client.stop(witness.session)
+    _until_gone(recorder)
+    require(recording is not None, "there is no recording")
+    lost = 0 if recording is None else recording.lost
+    scene.lost(report["sent"] - _samples_in(path), lost)
+
+
+def cannot_be_written(scene: Scene) -> None:
+    """folder of the recordings cannot be written to."""
+    # A file in the folder's place: permissions alone would not keep an administrator out.
+    (scene.folder / "recordings").write_text("not a folder")
+    scene.own_service(env={"VOLITION_DATA": str(scene.folder)})
+    feeder = scene.feeder()
+    witness = scene.session(feeder, outputs={"record": True})
+    running = witness.wait_for_state("running").t
+    error = wait_until(
+        lambda: (_state(scene, witness) or {}).get("error"),
+        lambda: "no error is told of",
+        timeout_s=5.0,
+    )
+    scene.saw_at(local_clock(), max(running, witness.intents()[0].t))
+    scene.note(error.replace(str(scene.folder), "..."))
+    place = witness.mark()
+    witness.wait_for_order(after=place)
+    scene.judge(witness, feeder)
+
+
+def recorder_is_killed(scene: Scene) -> None:
+    """the recording's process killed (SIGKILL)."""
+    feeder, witness = _recorded(scene)
+    path = _path(scene, witness)
+    place, killed = witness.mark(), local_clock()
+    _recorder(scene, witness).kill()
+    wait_until(
+        lambda: _state(scene, witness)["error"], lambda: "no error is told of", timeout_s=5.0
+    )
+    scene.saw_at(local_clock(), killed)
+    witness.wait_for_order(after=place)
+    _lacks_at_most(scene, path, killed)
+    scene.judge(witness, feeder)
+
+
+def worker_is_killed(scene: Scene) -> None:
+    """worker killed (SIGKILL) while recording."""
+    feeder, witness = _recorded(scene)
+    recorder, path = _recorder(scene, witness), _path(scene, witness)
+    place, killed = witness.mark(), local_clock()
+    scene.worker(witness).kill()
+    scene.saw(witness.wait_for_state("connecting", after=place), killed)
+    _until_gone(recorder)
+    _lacks_at_most(scene, path, killed)
+    witness.wait_for_order(after=place)
+    scene.judge(witness, feeder)
+    wait_until(
+        lambda: (_state(scene, witness) or {}).get("file") not in (None, path.name),
+        lambda: "its successor does not record",
+        timeout_s=5.0,
+    )
+
+
+def service_is_killed(scene: Scene) -> None:
+    """the whole service killed (SIGKILL) while recording."""
+    service = scene.own_service(env={"VOLITION_DATA": str(scene.folder)})
+    feeder, witness = _recorded(scene)
+    recorder, path = _recorder(scene, witness), _path(scene, witness)
+    worker = scene.worker(witness)
+    killed = local_clock()
+    psutil.Process(service.pid).kill()
+    _until_gone(recorder)
+    _until_gone(worker)
+    _lacks_at_most(scene, path, killed)
+    scene.note("no process is left")
+    require(feeder.tell("report")["sent"] > 0, "nothing was sent")
+
+
+def _recorded(scene: Scene) -> tuple[Any, Witness]:
+    feeder = scene.feeder()
+    witness = scene.session(feeder, outputs={"record": True}, stream={"channels": None})
+    wait_until(
+        lambda: (_state(scene, witness) or {}).get("bytes", 0) > _ROOM_BYTES,
+        lambda: f"it does not record: {_state(scene, witness)}",
+        timeout_s=10.0,
+    )
+    return feeder, witness
+
+
+def _state(scene: Scene, witness: Witness) -> Any:
+    return scene.state(witness)["recording"]
+
+
+def _path(scene: Scene, witness: Witness) -> Path:
+    environment = psutil.Process(scene.service.pid).environ()
+    return Path(environment["VOLITION_DATA"]) / "recordings" / _state(scene, witness)["file"]
+
+
+def _recorder(scene: Scene, witness: Witness) -> psutil.Process:
+    (recorder,) = scene.worker(witness).children()
+    return recorder
+
+
+def _until_gone(process: psutil.Process) -> None:
+    _, alive = psutil.wait_procs([process], timeout=5.0)
+    require(not alive, f"{process.pid} is still there")
+
+
+def _samples_in(path: Path) -> int:
+    return len(_load(path)["time_stamps"])
+
+
+def _lacks_at_most(scene: Scene, path: Path, killed: float) -> None:
+    """Hold a file to what it may lack: `_MAY_LOSE_S` before the death."""
+    stream = _load(path)
+    lacks_s = killed - float(stream["time_stamps"][-1])
+    require(lacks_s <= _MAY_LOSE_S, f"the file lacks the last {lacks_s:.2f} s")
+    numbers = stream["time_series"][:, -1]
+    whole = bool((numbers[1:] - numbers[:-1] == 1).all())
+    require(whole, "samples are missing within the file")
+    scene.note(f"the file opens and lacks the last {max(0.0, lacks_s):.2f} s")
+
+
+def _load(path: Path) -> Any:
+    streams, _ = pyxdf.load_xdf(path, synchronize_clocks=False, dejitter_timestamps=False)
+    (signal,) = (s for s in streams if s["info"]["type"][0] == "EEG")
+    return signal
+
+
+CAUSES: tuple[Callable[[Scene], None], ...] = (
+    fills_the_disk,
+    cannot_be_written,
+    recorder_is_killed,
+    worker_is_killed,
+    service_is_killed,
+)
