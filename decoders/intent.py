@@ -112,6 +112,23 @@ def neutral(intent: Intent) -> Intent:
     )
 
 
+def finite(intent: Intent) -> Intent:
+    """Give the intent itself, or an idle one where it holds what is no number.
+
+    A fitted model may diverge; infinity times nothing moves no cursor.
+    """
+    if isinstance(intent, CursorIntent):
+        rows = (intent.velocity, intent.position or (), *(intent.covariance or ()))
+        total = sum(sum(row) for row in rows)
+    elif isinstance(intent, ClassIntent):
+        total = sum(intent.probabilities.values())
+    else:
+        return intent
+    if math.isfinite(total):
+        return intent
+    return IdleIntent(reason="not_finite", t_sample=intent.t_sample, expires_s=intent.expires_s)
+
+
 #: Fields that differ between two runs over the same samples: not part of what was decoded.
 MOMENT_FIELDS = frozenset({"t_decoded", "session", "epoch"})
 
