@@ -102,7 +102,7 @@ class Recorder:
         self._link = LocalWorkerEnd(ours)
         self._n_samples = 0
         self._known: dict[str, Any] = {}
-        self._error = ""
+        self._is_closed = False
         moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         opening = {
             "folder": str(folder),
@@ -140,21 +140,26 @@ class Recorder:
 
         ``error`` is empty while all is well.
         """
-        for said in self._link.commands():
-            self._known = said
+        if not self._is_closed:
+            for said in self._link.commands():
+                self._known = said
         known = {"file": None, "samples": 0, "bytes": 0, "lost": 0, "error": "", **self._known}
-        if self._link.closed and not known["error"]:
+        if self._link.closed and not self._is_closed and not known["error"]:
             known["error"] = "the recorder process died; what it wrote is kept"
         return known
 
     def close(self, timeout_s: float) -> None:
         """Hand over the rest and wait for the file to be closed, not for longer than given.
 
-        A recorder that needs longer goes on and ends on its own.
+        A recorder that needs longer goes on and ends on its own. A second call does nothing.
         """
-        self._link.close(timeout_s / 2)
+        if self._is_closed:
+            return
+        self._is_closed = True
+        until = time.monotonic() + timeout_s
+        self._link.close(timeout_s)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout_s / 2)
+            self._process.wait(max(0.0, until - time.monotonic()))
 
     def _send(self, kind: _Kind, payload: bytes, number: int = 0) -> None:
         self._link.publish(_HEADER.pack(kind, len(payload), number) + payload)

@@ -1,0 +1,58 @@
+"""A headset that loses and repeats samples, as a program: plays 12 Hz and a counter in real time.
+
+``gappy_headset.py SOURCE_ID FIRST:STOP[:x2] ...`` leaves out the samples FIRST to STOP of every
+`PERIOD`, or sends them twice. It ends when its standard input is closed.
+"""
+
+from __future__ import annotations
+
+import select
+import sys
+
+import numpy as np
+
+from streams.chunk import SignalSpec
+from streams.clock import local_clock
+from streams.outlet import MarkerOutlet, SignalOutlet
+
+RATE_HZ = 250.0
+PERIOD = 500
+CHUNK = 10
+
+
+def samples_of(numbers: np.ndarray) -> np.ndarray:
+    noise = np.random.default_rng(int(numbers[0])).standard_normal((len(numbers), 4))
+    samples = 5 * np.sin(2 * np.pi * 12 * numbers / RATE_HZ)[:, np.newaxis] + 3 * noise
+    samples[:, 3] = numbers
+    return samples
+
+
+def main() -> None:
+    source_id, *spans = sys.argv[1:]
+    lost, twice = np.zeros(PERIOD, dtype=bool), np.zeros(PERIOD, dtype=bool)
+    for span in spans:
+        first, stop, *rest = span.split(":")
+        (twice if rest else lost)[int(first) : int(stop)] = True
+    spec = SignalSpec(RATE_HZ, ("Oz", "O1", "O2", "counter"))
+    with (
+        SignalOutlet(spec, name="gappy", source_id=source_id) as outlet,
+        MarkerOutlet("gappy-markers", f"{source_id}-markers") as markers,
+    ):
+        start, number = local_clock(), 0
+        while True:
+            due = start + (number + CHUNK) / RATE_HZ
+            if select.select([sys.stdin], [], [], max(0.0, due - local_clock()))[0]:
+                return
+            numbers = np.arange(number, number + CHUNK)
+            kept = ~lost[numbers % PERIOD]
+            again = kept & twice[numbers % PERIOD]
+            samples, times = samples_of(numbers), start + numbers / RATE_HZ
+            outlet.push(samples[kept], times[kept])
+            outlet.push(samples[again], times[again])
+            if number % (PERIOD // 2) == 150:
+                markers.push("trial_start", start + number / RATE_HZ)
+            number += CHUNK
+
+
+if __name__ == "__main__":
+    main()

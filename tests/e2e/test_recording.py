@@ -1,0 +1,304 @@
+"""Sessions that are recorded: what is in the file, what survives, what a replay of it gives."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+import pyxdf
+
+from decoders.intent import SelectionIntent
+from service.client import Client
+from service.launch import RunningService, running_service
+from service.replay import recorded_session
+from service.replay import replay as run_replay
+from streams.recording import read_recording
+
+GAPPY = Path(__file__).with_name("gappy_headset.py")
+BRIDGED, UNBRIDGED = 10, 150
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data") / "recordings"
+
+
+@pytest.fixture(scope="module")
+def service(folder: Path) -> Iterator[RunningService]:
+    with running_service(env={"VOLITION_DATA": str(folder.parent)}) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def gappy_headset(*spans: str) -> Iterator[str]:
+    """A headset in a process of its own; gives its source id."""
+    source_id = f"gappy-{uuid.uuid4().hex}"
+    process = subprocess.Popen([sys.executable, str(GAPPY), source_id, *spans], stdin=-1)
+    assert process.stdin is not None
+    try:
+        yield source_id
+    finally:
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
+@pytest.fixture(scope="module")
+def gappy() -> Iterator[str]:
+    """It loses 10 samples, then 150, then sends some twice, every two seconds."""
+    lost = (f"100:{100 + BRIDGED}", f"250:{250 + UNBRIDGED}")
+    with gappy_headset(*lost, "450:480:x2") as source_id:
+        yield source_id
+
+
+def recorded(source_id: str, **decoder: Any) -> dict[str, Any]:
+    """A configuration that decides ten times a second, and is recorded."""
+    return {
+        "stream": {"source_id": source_id, "continuity": {"bridge_s": 0.1}},
+        "markers": {"source_id": f"{source_id}-markers"},
+        "stages": [{"kind": "bandpass", "low_hz": 5, "high_hz": 45}],
+        "decoder": {
+            "kind": "fbcca",
+            "targets": [
+                {"label": "slow", "freq_hz": 9},
+                {"label": "looked at", "freq_hz": 12},
+            ],
+            "trigger": "sliding",
+            "window_s": 0.5,
+            "step_s": 0.1,
+            **decoder,
+        },
+        "outputs": {"record": True},
+    }
+
+
+def await_state(client: Client, id: str, done: Callable[[Any], bool]) -> Any:
+    """Ask, as often as the service beats, until the state is as wanted."""
+    while not done(state := client.state(id)):
+        client.intents(id, after=state.last_seq, wait_s=0.2)
+    return state
+
+
+def replay(path: Path, *arguments: str) -> tuple[int, Any]:
+    finished = subprocess.run(
+        [sys.executable, "-m", "service.cli", "replay", str(path), "--json", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.stdout, finished.stderr
+    return finished.returncode, json.loads(finished.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "decoder", [{}, {"trigger": "markers", "delay_s": 0.1}], ids=["sliding", "markers"]
+)
+def test_a_session_with_gaps_replays_to_the_intents_that_were_sent(
+    service: RunningService, folder: Path, gappy: str, decoder: dict[str, Any]
+) -> None:
+    with Client(service.url) as client:
+        session = client.create_session(recorded(gappy, **decoder))
+        # Two of each kind of gap at the least, and decisions between them.
+        state = await_state(
+            client,
+            session.id,
+            lambda s: s.continuity is not None and s.continuity.resets >= 2 and s.last_seq >= 3,
+        )
+        live = client.intents(session.id, limit=1000).intents
+        client.stop(session.id)
+    assert state.continuity.repeated >= 30
+    assert any(isinstance(intent, SelectionIntent) for intent in live)
+    (path,) = folder.glob(f"{session.id}-*.xdf")
+
+    code, result = replay(path)
+    assert code == 0
+    assert result["same"]
+    assert result["live_intents"] >= len(live)
+    assert result["sha256"] == result["live_sha256"]
+    assert result["missing"] > 2 * UNBRIDGED
+    assert result["resets"] >= 2
+    recording = read_recording(path)
+    known = recorded_session(recording)
+    assert known is not None
+    assert {
+        run_replay(recording, known.config, chunk, next_seq=known.next_seq).sha256
+        for chunk in (1, 7, 1000)
+    } == {known.live_sha256}
+
+
+@pytest.mark.slow
+def test_a_recording_holds_every_sample_that_came_and_what_was_said(
+    service: RunningService, folder: Path, gappy: str
+) -> None:
+    with Client(service.url) as client:
+        session = client.create_session(recorded(gappy))
+        await_state(client, session.id, lambda s: s.samples > 250)
+        client.marker(session.id, "by hand", data={"why": "test"})
+        seen = await_state(client, session.id, lambda s: s.samples > 600)
+        shown = client.session(session.id)
+        client.stop(session.id)
+    assert shown.recording is not None
+    (path,) = folder.glob(f"{session.id}-*.xdf")
+    assert shown.recording.file == path.name
+    assert not shown.recording.error
+    assert seen.recording.lost == 0
+
+    streams, header = pyxdf.load_xdf(path, dejitter_timestamps=False)
+    by_type = {stream["info"]["type"][0]: stream for stream in streams}
+    counter = by_type["EEG"]["time_series"][:, 3]
+    assert len(counter) >= seen.samples
+    steps, counts = np.unique(np.diff(counter), return_counts=True)
+    # In order, but for what the headset lost and sent twice.
+    assert set(steps) <= {1.0, BRIDGED + 1.0, UNBRIDGED + 1.0, -9.0}
+    assert counts[steps == 1.0] > 0.8 * len(counter)
+    assert by_type["EEG"]["footer"]["info"]["sample_count"] == [str(len(counter))]
+    markers = [text for (text,) in by_type["Markers"]["time_series"]]
+    assert "trial_start" in markers
+    assert json.loads(next(m for m in markers if m.startswith("{"))) == {
+        "event": "by hand",
+        "why": "test",
+    }
+    intents = [json.loads(text) for (text,) in by_type["Intents"]["time_series"]]
+    assert [intent["seq"] for intent in intents] == list(range(1, len(intents) + 1))
+    states = [json.loads(text)["state"] for (text,) in by_type["Status"]["time_series"]]
+    assert states[0] == "running"
+    assert states[-1] == "stopped"
+    config = json.loads(header["info"]["volition"][0]["config"][0])
+    assert config["stream"]["source_id"] == gappy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["recorder", "worker", "both"])
+def test_a_killed_process_leaves_a_recording_that_opens_and_lacks_less_than_a_second(
+    service: RunningService, folder: Path, gappy: str, victim: str
+) -> None:
+    with Client(service.url) as client:
+        session = client.create_session(recorded(gappy))
+        seen = await_state(
+            client, session.id, lambda s: s.samples > 300 and s.recording and s.recording.file
+        )
+        worker = psutil.Process(client.session(session.id).worker_pid)
+        (recorder,) = worker.children()
+        victims = {"recorder": [recorder], "worker": [worker], "both": [recorder, worker]}[victim]
+        for process in victims:
+            process.send_signal(signal.SIGKILL)
+        psutil.wait_procs([recorder], timeout=10)
+        if victim == "recorder":
+            # The session goes on and says what is wrong.
+            state = await_state(
+                client, session.id, lambda s: s.recording is not None and s.recording.error
+            )
+            assert "died" in state.recording.error
+            assert state.state == "running"
+            assert any("recorder" in warning for warning in client.session(session.id).warnings)
+        client.stop(session.id)
+        path = folder / seen.recording.file
+
+    streams, _ = pyxdf.load_xdf(path, dejitter_timestamps=False)
+    (eeg,) = (stream for stream in streams if stream["info"]["type"] == ["EEG"])
+    assert len(eeg["time_series"]) > seen.samples - 250
+    code, result = replay(path)
+    assert result["missing"] > 0
+    assert victim != "worker" or (code == 0 and result["same"])
+
+
+@pytest.mark.slow
+def test_a_folder_that_cannot_be_written_is_a_warning_and_not_the_end(
+    gappy: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with (
+        running_service(env={"VOLITION_DATA": str(tmp_path / "file")}) as service,
+        Client(service.url) as client,
+    ):
+        session = client.create_session(recorded(gappy))
+        state = await_state(
+            client, session.id, lambda s: s.recording is not None and s.recording.error
+        )
+        assert "cannot be made" in state.recording.error
+        client.intents(session.id, wait_s=30)
+        shown = client.session(session.id)
+    assert shown.state == "running"
+    assert any("recording" in warning for warning in shown.warnings)
+
+
+@pytest.mark.slow
+def test_recordings_are_listed_downloaded_and_deleted(
+    service: RunningService, folder: Path, gappy: str
+) -> None:
+    with Client(service.url) as client, httpx.Client(base_url=service.url, trust_env=False) as rest:
+        session = client.create_session(recorded(gappy))
+        seen = await_state(client, session.id, lambda s: s.recording and s.recording.samples > 200)
+        name = seen.recording.file.removesuffix(".xdf")
+        url = f"/v1/recordings/{name}"
+
+        def listed() -> dict[str, Any]:
+            found = rest.get("/v1/recordings").json()["recordings"]
+            return next((view for view in found if view["id"] == name), {})
+
+        assert listed() | {"growing": True, "session": session.id, "epoch": 1} == listed()
+        assert rest.delete(url).status_code == 409
+        part = rest.get(url)
+        client.stop(session.id)
+        assert not listed()["growing"]
+        whole = rest.get(url)
+        assert whole.headers["content-type"] == "application/octet-stream"
+        assert whole.content == (folder / f"{name}.xdf").read_bytes()
+        assert whole.content.startswith(part.content)
+        assert rest.delete(url).status_code == 204
+        assert rest.delete(url).status_code == 204
+        assert rest.get(url).status_code == 404
+        assert not listed()
+    assert not (folder / f"{name}.xdf").exists()
+
+
+@pytest.mark.parametrize(
+    "id", ["../secret", "..%2Fsecret", "..", "%2e%2e%2fsecret", "a%00", "/etc/passwd", "link", ".x"]
+)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_no_name_of_a_recording_leads_out_of_its_folder(
+    service: RunningService, folder: Path, id: str, method: str
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    secret = folder.parent / "secret.xdf"
+    secret.write_text("secret")
+    link = folder / "link.xdf"
+    if not link.is_symlink():
+        link.symlink_to(secret)
+    answer = httpx.request(method, f"{service.url}/v1/recordings/{id}", trust_env=False)
+    assert answer.status_code in (404, 405, 422) or (method == "DELETE" and id == "link")
+    assert "secret" not in answer.text.replace(id, "")
+    assert secret.read_text() == "secret"
+    assert link.is_symlink()
+    listed = httpx.get(f"{service.url}/v1/recordings", trust_env=False).json()["recordings"]
+    assert "link" not in {view["id"] for view in listed}
+
+
+@pytest.mark.slow
+def test_the_end_of_the_service_closes_the_recording(gappy: str, tmp_path: Path) -> None:
+    with (
+        running_service(env={"VOLITION_DATA": str(tmp_path)}) as service,
+        Client(service.url) as client,
+    ):
+        session = client.create_session(recorded(gappy))
+        await_state(client, session.id, lambda s: s.samples > 300)
+        processes = psutil.Process(service.pid).children(recursive=True)
+        psutil.Process(service.pid).terminate()
+        _, alive = psutil.wait_procs(processes, timeout=2)
+    # One whose parent went first is ended, though nobody asks how.
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    (path,) = (tmp_path / "recordings").glob("*.xdf")
+    streams, _ = pyxdf.load_xdf(path, dejitter_timestamps=False)
+    assert all("footer" in stream for stream in streams)
+    assert len(streams) == 4
