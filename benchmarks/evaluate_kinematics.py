@@ -163,5 +163,5 @@ def _chosen(model: FittedModel) -> dict[str, float]:
     return {
         name: float(array)
         for name, array in sorted(model.arrays.items())
-        if array.ndim == 0 and name != "has_position"
+        if array.ndim == 0 and name not in ("has_position", "feature_given")
     }

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from decoders.filtering import regular_rate
 from decoders.fitted import Array, FittedDecoder, FittedModel, FittedSettings
@@ -24,7 +24,7 @@ from decoders.kinematics.cursor import Cursor, CursorSettings
 from decoders.kinematics.features import FeatureSettings
 from decoders.stage import check_channels
 from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.errors import ConfigError, SpecError
+from streams.errors import ConfigError, ModelError, SpecError
 
 
 class KinematicSettings(FittedSettings):
@@ -154,16 +154,23 @@ class KinematicDecoder(FittedDecoder[S]):
         """Raise `ConfigError` where settings that a fit depends on are not those of the model's."""
         if not self.needs_model:
             return
-        fitted = self.fitted_model().facts.get("settings", {})
+        facts = self.fitted_model().facts
+        try:
+            fitted = type(self.settings).model_validate(facts.get("settings"))
+        except ValidationError as error:
+            raise ModelError(
+                f"the model of {self.settings.kind} was fitted with settings that are not known "
+                f"here: {error.errors(include_url=False)[0]['msg']}"
+            ) from None
         for name in self.fitted_settings:
-            found = self.settings.model_dump(mode="json")[name]
-            if name in fitted and fitted[name] != found:
+            found, wanted = getattr(self.settings, name), getattr(fitted, name)
+            if found != wanted:
                 raise ConfigError(
-                    f"{self.settings.kind}: the model was fitted with {name} {fitted[name]}, and "
-                    f"the settings say {found}; fit anew, or set what the model was fitted with",
+                    f"{self.settings.kind}: the model was fitted with {name} ({wanted}), and the "
+                    f"settings say ({found}); fit anew, or set what the model was fitted with",
                     setting=name,
-                    found=found,
-                    allowed=fitted[name],
+                    found=str(found),
+                    allowed=str(wanted),
                 )
 
     @property

@@ -120,7 +120,7 @@ class DkfDecoder(KinematicDecoder[DkfSettings]):
     ) -> FittedModel:
         """Fit the dynamics, the regression and its errors; see `KinematicDecoder.fit`."""
         check_training(features, velocities, trials, least=40)
-        feature_map = FeatureMap.fit(features, settings.features)
+        feature_map = FeatureMap.fit(features, settings.features, velocities)
         rows = feature_map.rows(features)
         state_mean = velocities.mean(axis=0)
         states = velocities - state_mean
@@ -162,11 +162,10 @@ class DkfDecoder(KinematicDecoder[DkfSettings]):
         return FittedModel(settings.kind, arrays, facts)
 
     def follower(self, n_features: int) -> tuple[Follower, int]:
-        arrays = self.fitted_model().arrays
         feature_map = FeatureMap.load(
-            self.parameter, self.settings.features, projected="feature_projection" in arrays
+            self.parameter, self.settings.features, self.fitted_model().arrays
         )
-        check_features(n_features, len(feature_map.mean), self.settings.kind)
+        check_features(n_features, feature_map.n_given, self.settings.kind)
         regression = REGRESSORS[self.settings.regression.kind]
         state_mean = self.parameter("state_mean", (None,))
         n = len(state_mean)

@@ -1,18 +1,19 @@
 """From a bin's raw features to what a kinematic decoder is given: fitted once, then applied.
 
-In order: z-score by the mean and SD of the training data, unless features come as z-scores;
-saturation, which costs nothing and takes the sting out of one wild channel; projection on
-principal components, each z-scored again; the newest bins side by side (lags). A bin at the start
-has zeros, which is the training mean, in place of the bins before it. A lag that covers a missing
-bin makes the whole row missing.
+In order: the features that tell most, where not all are wanted; z-score by the mean and SD of the
+training data, unless features come as z-scores; saturation, which costs nothing and takes the
+sting out of one wild channel; projection on principal components, each z-scored again; the newest
+bins side by side (lags). A bin at the start has zeros, which is the training mean, in place of the
+bins before it. A lag that covers a missing bin makes the whole row missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from decoders.fitted import Array
@@ -28,6 +29,12 @@ class FeatureSettings(BaseModel):
     standardise: bool = Field(
         default=True,
         description="Learn each feature's mean and SD; false where features come as z-scores.",
+    )
+    n_best: int | None = Field(
+        default=None,
+        ge=1,
+        description="Keep the so many features that tell most of the movement (all, where there "
+        "are fewer): by signal-to-noise, the variance that velocity explains over what it leaves.",
     )
     saturation_sd: float | None = Field(
         default=None, gt=0, description="Clip z-scores at plus and minus so many SD."
@@ -58,6 +65,11 @@ class FeatureMap:
         Of the training data; ``scale`` is 1 where a feature never varied.
     projection : ndarray, shape (n_features, n_components)
         Principal axes, each divided by its SD; None when all features are kept.
+    n_given
+        How many features a bin comes with.
+    kept : ndarray of int, shape (n_kept,)
+        Indices of the features that are used; None when all are. ``mean`` and ``scale`` are of
+        these.
     delay
         Bins by which all features lag: the newest of a row is that of so many bins ago.
     """
@@ -66,23 +78,36 @@ class FeatureMap:
     mean: FloatArray
     scale: FloatArray
     projection: FloatArray | None
+    n_given: int
+    kept: npt.NDArray[np.intp] | None = None
     delay: int = 0
 
     @classmethod
-    def fit(cls, features: FloatArray, settings: FeatureSettings) -> FeatureMap:
-        """Learn from ``features`` (n_bins, n_features), which hold no NaN."""
+    def fit(
+        cls, features: FloatArray, settings: FeatureSettings, velocities: FloatArray | None = None
+    ) -> FeatureMap:
+        """Learn from bins of ``features`` (n_bins, n_features), which hold no NaN.
+
+        ``velocities`` (n_bins, n_dimensions) are needed where only the best features are kept.
+        """
+        n_given, kept = features.shape[1], None
+        if settings.n_best is not None and settings.n_best < features.shape[1]:
+            assert velocities is not None
+            order = np.argsort(-signal_to_noise(features, velocities), kind="stable")
+            kept = np.sort(order[: settings.n_best])
+            features = features[:, kept]
         mean, scale = np.zeros(features.shape[1]), np.ones(features.shape[1])
         if settings.standardise:
             mean, scale = features.mean(axis=0), features.std(axis=0)
             scale[scale == 0] = 1.0
-        prepared = cls(settings, mean, scale, None)
+        prepared = cls(settings, mean, scale, None, n_given, kept)
         if settings.n_components is None or settings.n_components >= features.shape[1]:
             return prepared
-        scores = prepared.scores(features)
+        scores = prepared._scaled(features)
         variances, axes = np.linalg.eigh(np.cov(scores, rowvar=False))
         newest = slice(None, -settings.n_components - 1, -1)
         spread = np.sqrt(np.maximum(variances[newest], np.finfo(float).tiny))
-        return cls(settings, mean, scale, axes[:, newest] / spread)
+        return cls(settings, mean, scale, axes[:, newest] / spread, n_given, kept)
 
     @property
     def n_outputs(self) -> int:
@@ -91,12 +116,16 @@ class FeatureMap:
         return width * self.settings.n_lags
 
     def scores(self, features: FloatArray) -> FloatArray:
-        """Give z-scored, saturated and projected features, shape (..., n_components)."""
+        """Give picked, z-scored, saturated and projected features, shape (..., n_components)."""
+        scores = self._scaled(features if self.kept is None else features[..., self.kept])
+        return scores if self.projection is None else scores @ self.projection
+
+    def _scaled(self, features: FloatArray) -> FloatArray:
         scores: FloatArray = (features - self.mean) / self.scale
         limit = self.settings.saturation_sd
         if limit is not None:
             np.clip(scores, -limit, limit, out=scores)
-        return scores if self.projection is None else scores @ self.projection
+        return scores
 
     def rows(self, features: FloatArray) -> FloatArray:
         """Prepare a whole recording, (n_bins, n_features) to (n_bins, n_outputs)."""
@@ -123,9 +152,12 @@ class FeatureMap:
             "feature_mean": self.mean,
             "feature_scale": self.scale,
             "feature_delay": np.array(self.delay),
+            "feature_given": np.array(self.n_given),
         }
         if self.projection is not None:
             found["feature_projection"] = self.projection
+        if self.kept is not None:
+            found["feature_kept"] = self.kept
         return found
 
     @classmethod
@@ -133,14 +165,26 @@ class FeatureMap:
         cls,
         parameter: Callable[[str, tuple[int | None, ...]], FloatArray],
         settings: FeatureSettings,
-        *,
-        projected: bool,
+        names: Container[str],
     ) -> FeatureMap:
-        """Read it back from a model; ``parameter`` is `FittedDecoder.parameter`."""
+        """Read it back from a model.
+
+        Parameters
+        ----------
+        parameter
+            `FittedDecoder.parameter`.
+        names
+            Names of all of the model's arrays.
+        """
         mean = parameter("feature_mean", (None,))
         scale = parameter("feature_scale", (len(mean),))
-        projection = parameter("feature_projection", (len(mean), None)) if projected else None
-        return cls(settings, mean, scale, projection, int(parameter("feature_delay", ())))
+        projection = kept = None
+        if "feature_projection" in names:
+            projection = parameter("feature_projection", (len(mean), None))
+        if "feature_kept" in names:
+            kept = parameter("feature_kept", (len(mean),)).astype(np.intp)
+        delay, n_given = (int(parameter(f"feature_{name}", ())) for name in ("delay", "given"))
+        return cls(settings, mean, scale, projection, n_given, kept, delay)
 
 
 class FeatureStream:
@@ -177,6 +221,24 @@ class FeatureStream:
             if self._bins_until_whole:
                 return None
         return self._flat if self._weights is None else self._flat * self._weights
+
+
+def signal_to_noise(features: FloatArray, velocities: FloatArray) -> FloatArray:
+    """Give, for each feature, the variance that velocity explains over what it leaves.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n_bins, n_features)
+    velocities : ndarray, shape (n_bins, n_dimensions)
+    """
+    centred = features - features.mean(axis=0)
+    moved = velocities - velocities.mean(axis=0)
+    explained = moved @ np.linalg.lstsq(moved, centred, rcond=None)[0]
+    left = (centred - explained).var(axis=0)
+    ratio: FloatArray = np.divide(
+        explained.var(axis=0), left, out=np.zeros(features.shape[1]), where=left > 0
+    )
+    return ratio
 
 
 def check_training(

@@ -128,7 +128,7 @@ class KalmanDecoder(KinematicDecoder[KalmanSettings]):
         """
         check_training(features, velocities, trials, least=8 * velocities.shape[-1] + 2)
         states = _states(settings, velocities, positions)
-        feature_map = FeatureMap.fit(features, settings.features)
+        feature_map = FeatureMap.fit(features, settings.features, velocities)
         delay = settings.delays[0]
         if len(settings.delays) > 1:
             delay = _best_delay(settings, feature_map, features, states, trials)
@@ -144,9 +144,10 @@ class KalmanDecoder(KinematicDecoder[KalmanSettings]):
     def follower(self, n_features: int) -> tuple[Follower, int]:
         if self.settings.matrices is not None:
             return self._given(self.settings.matrices, n_features)
-        projected = "feature_projection" in self.fitted_model().arrays
-        feature_map = FeatureMap.load(self.parameter, self.settings.features, projected=projected)
-        check_features(n_features, len(feature_map.mean), self.settings.kind)
+        feature_map = FeatureMap.load(
+            self.parameter, self.settings.features, self.fitted_model().arrays
+        )
+        check_features(n_features, feature_map.n_given, self.settings.kind)
         n_rows = feature_map.n_outputs
         state_mean = self.parameter("state_mean", (None,))
         n = len(state_mean)

@@ -70,3 +70,25 @@ def test_a_row_is_missing_while_it_covers_a_missing_bin(n_lags: int, delay: int)
     row = stream.push(SIGNAL[0])
     assert row is not None
     np.testing.assert_allclose(row, dataclasses.replace(fitted, delay=delay).rows(SIGNAL[:1])[0])
+
+
+def test_the_best_features_are_those_that_the_movement_explains_most() -> None:
+    random = np.random.default_rng(0)
+    velocities = random.standard_normal((400, 2))
+    noise = random.standard_normal((400, 6))
+    features = noise + velocities @ random.standard_normal((2, 6)) * [3, 0.01, 2, 0.01, 0.01, 4]
+    fitted = FeatureMap.fit(features, FeatureSettings(n_best=3), velocities)
+    assert fitted.kept is not None
+    assert fitted.kept.tolist() == [0, 2, 5]
+    assert fitted.n_given == 6
+    assert fitted.rows(features).shape == (400, 3)
+
+
+def test_a_feature_map_comes_back_from_its_arrays() -> None:
+    settings = FeatureSettings(n_best=4, n_components=2, n_lags=2)
+    fitted = FeatureMap.fit(SIGNAL, settings, SIGNAL[:, :2])
+    arrays = fitted.arrays()
+    again = FeatureMap.load(
+        lambda name, _: np.asarray(arrays[name], dtype=np.float64), settings, arrays
+    )
+    np.testing.assert_array_equal(again.rows(SIGNAL), fitted.rows(SIGNAL))

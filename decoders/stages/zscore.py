@@ -1,0 +1,104 @@
+"""Z-scores: how far from its mean each channel is, in its SD.
+
+By statistics that are given (of a calibration, or of the block before), or by running ones: over
+all samples until the time constant is reached, with exponentially less weight for older ones from
+then on. A running score counts its own sample in, looks at nothing newer, and takes no notice of
+missing samples. It goes sample by sample and is meant for features of some hundred a second.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from decoders.filtering import regular_rate
+from decoders.settings import Settings
+from decoders.stage import Stage, check_channels
+from streams.chunk import Chunk, SignalSpec
+from streams.errors import ConfigError
+
+
+class ZScoreSettings(Settings):
+    """Settings of `ZScore`."""
+
+    kind: Literal["zscore"] = "zscore"
+    mean: list[float] | None = Field(
+        default=None, min_length=1, description="Of each channel; running when left out."
+    )
+    scale: list[float] | None = Field(
+        default=None, min_length=1, description="SD of each channel; given with the mean."
+    )
+    time_s: float = Field(
+        default=60.0, gt=0, description="Time constant of running statistics, seconds."
+    )
+    limit: float | None = Field(
+        default=None, gt=0, description="Clip at plus and minus so many SD; 2 costs nothing."
+    )
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> ZScoreSettings:
+        if (self.mean is None) != (self.scale is None):
+            raise ValueError("mean and scale are given together or not at all")
+        if self.mean is not None and self.scale is not None:
+            if len(self.mean) != len(self.scale):
+                raise ValueError(f"{len(self.mean)} means need as many scales")
+            if not min(self.scale) > 0:
+                raise ValueError("every scale must be above 0")
+        return self
+
+
+class ZScore(Stage[ZScoreSettings]):
+    """Give z-scores."""
+
+    settings_model: ClassVar[type[Settings]] = ZScoreSettings
+
+    def prepare(self, spec: SignalSpec) -> SignalSpec:
+        settings, n = self.settings, spec.n_channels
+        self._n_channels = n
+        self._given = None
+        if settings.mean is not None and settings.scale is not None:
+            if len(settings.mean) != n:
+                raise ConfigError(
+                    f"zscore: {len(settings.mean)} means are given for {n} channels",
+                    found=len(settings.mean),
+                    allowed=n,
+                )
+            self._given = np.array(settings.mean), np.array(settings.scale)
+        else:
+            rate_hz = regular_rate(spec, "zscore with running statistics")
+            self._least_weight = -math.expm1(-1 / (rate_hz * settings.time_s))
+        self.reset()
+        return SignalSpec(spec.rate_hz, spec.labels, ("sd",) * n, spec.kinds)
+
+    def reset(self) -> None:
+        self._seen = np.zeros(self._n_channels)
+        self._mean = np.zeros(self._n_channels)
+        self._variance = np.zeros(self._n_channels)
+
+    def process(self, chunk: Chunk) -> Chunk:
+        check_channels(chunk, self._n_channels, "zscore")
+        samples = chunk.samples
+        if self._given is not None:
+            mean, scale = self._given
+            samples = (samples - mean) / scale
+        else:
+            samples = np.array([self._running(sample) for sample in samples]).reshape(samples.shape)
+        if self.settings.limit is not None:
+            np.clip(samples, -self.settings.limit, self.settings.limit, out=samples)
+        return Chunk(samples, chunk.times)
+
+    def _running(self, sample: np.ndarray) -> np.ndarray:
+        known = np.isfinite(sample)
+        self._seen += known
+        # 1/n makes it the mean of all; later the weight stays at the time constant's.
+        weight = np.where(known, np.maximum(1 / np.maximum(self._seen, 1), self._least_weight), 0.0)
+        deviation = np.where(known, sample - self._mean, 0.0)
+        self._mean = self._mean + weight * deviation
+        self._variance = (1 - weight) * (self._variance + weight * deviation * deviation)
+        spread = np.sqrt(self._variance)
+        left = np.where(known, sample, np.nan) - self._mean
+        score: np.ndarray = np.divide(left, spread, out=0.0 * left, where=spread > 0)
+        return score
