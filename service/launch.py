@@ -46,14 +46,17 @@ def running_service(
         [
             *(sys.executable, "-m", "service.cli", "serve"),
             *("--port", "0", "--json", "--log-level", "warning", "--tokens", os.devnull),
+            "--end-with-stdin",
             *arguments,
         ],
         env=environment | dict(env or {}),
+        stdin=subprocess.PIPE,  # closed by the system should this process be killed
         stderr=stderr,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
+    assert process.stdin is not None
     try:
         line = process.stdout.readline()
         if not line:
@@ -63,3 +66,4 @@ def running_service(
         process.terminate()
         process.wait()
         process.stdout.close()
+        process.stdin.close()

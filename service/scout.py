@@ -1,22 +1,32 @@
-"""Discovery in a process apart, so that whatever liblsl does there cannot end the gateway."""
+"""Discovery in a process apart, so that whatever liblsl does there cannot end the gateway.
+
+The process waits on a pipe whose other end only the gateway holds: however the gateway ends, the
+pipe closes and the process with it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import signal
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from streams.discovery import find_streams
-from streams.errors import StreamError
+from streams.errors import StreamError, VolitionError
+
+#: A search may take this much longer than it was asked to look; the first also starts the process.
+_GRACE_S = 20.0
 
 
 class Scout:
     """Looks for streams on request; its process starts with the first."""
 
     def __init__(self) -> None:
-        self._pool: ProcessPoolExecutor | None = None
+        self._process: BaseProcess | None = None
+        self._pipe: Connection | None = None
+        self._one_at_a_time = asyncio.Lock()
 
     async def look(self, *, type: str | None, wait_s: float) -> list[dict[str, Any]]:
         """Give the streams that are there, as `StreamDescription.to_dict` does.
@@ -24,20 +34,53 @@ class Scout:
         Raises
         ------
         LslMissingError, StreamError
-            liblsl is missing, or its process died while it looked.
+            liblsl is missing, or its process died or hung while it looked.
         """
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, _look, type, wait_s)
-        except BrokenProcessPool:
-            self._pool = None
-            raise StreamError("the process that looks for streams died; ask again") from None
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(self._ask, type, wait_s)
 
     def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._process = None
+
+    def _ask(self, type: str | None, wait_s: float) -> list[dict[str, Any]]:
+        try:
+            pipe = self._start()
+            pipe.send((type, wait_s))
+            if not pipe.poll(wait_s + _GRACE_S):
+                self.close()
+                raise StreamError("the process that looks for streams did not answer; ask again")
+            answer: list[dict[str, Any]] | VolitionError = pipe.recv()
+        except (EOFError, ConnectionError):
+            self.close()
+            raise StreamError("the process that looks for streams died; ask again") from None
+        if isinstance(answer, VolitionError):
+            raise answer
+        return answer
+
+    def _start(self) -> Connection:
+        if self._process is None or self._pipe is None:
+            context = multiprocessing.get_context("spawn")
+            self._pipe, theirs = context.Pipe()
+            self._process = context.Process(
+                target=_serve, args=(theirs,), name="volition-scout", daemon=True
+            )
+            self._process.start()
+            theirs.close()
+        return self._pipe
 
 
-def _look(type: str | None, wait_s: float) -> list[dict[str, Any]]:
-    return [stream.to_dict() for stream in find_streams(type=type, wait_s=wait_s)]
+def _serve(pipe: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway decides
+    while True:
+        try:
+            type_, wait_s = pipe.recv()
+        except EOFError:
+            return
+        try:
+            pipe.send([stream.to_dict() for stream in find_streams(type=type_, wait_s=wait_s)])
+        except VolitionError as error:
+            pipe.send(error)

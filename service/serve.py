@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import socket
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,8 +86,9 @@ def run_service(
     access: Access | None = None,
     tls: Tls | None = None,
     max_sessions: int = MAX_SESSIONS,
+    end_with_stdin: bool = False,
 ) -> None:
-    """Serve on a bound socket until SIGINT or SIGTERM.
+    """Serve on a bound socket until SIGINT or SIGTERM, or until standard input is closed.
 
     Raises
     ------
@@ -113,5 +116,14 @@ def run_service(
     except OSError as error:
         raise ConfigError(f"the TLS certificate or its key cannot be used: {error}") from None
     server = _Server(config, sessions, on_ready)
+    if end_with_stdin:
+        threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve([sock]))
+
+
+def _end_with_stdin(server: uvicorn.Server) -> None:
+    """Wait for the end of standard input, which comes however the process at its other end ends."""
+    while os.read(0, 4096):  # not sys.stdin: a thread in its lock would hold up the exit
+        pass
+    server.should_exit = True

@@ -43,6 +43,9 @@ def serve(
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Key of the certificate, PEM.")] = None,
     max_sessions: Annotated[int, typer.Option(min=1, help="Most live sessions.")] = 64,
+    end_with_stdin: Annotated[
+        bool, typer.Option("--end-with-stdin", help="End when standard input is closed.")
+    ] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     json: JsonOption = False,
 ) -> None:
@@ -91,4 +94,12 @@ def serve(
         else:
             progress(f"Volition listens on {url}")
 
-    run_service(sock, configs, on_ready, access=access, tls=tls, max_sessions=max_sessions)
+    run_service(
+        sock,
+        configs,
+        on_ready,
+        access=access,
+        tls=tls,
+        max_sessions=max_sessions,
+        end_with_stdin=end_with_stdin,
+    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -138,4 +141,35 @@ def test_a_service_that_is_told_to_end_does_so_within_seconds_from_every_state(
         family = [process, *process.children(recursive=True)]
         process.terminate()
         _, alive = psutil.wait_procs(family, timeout=4)
+    assert not alive
+
+
+def test_nothing_outlives_a_killed_user_of_the_service(tmp_path: Path) -> None:
+    script = tmp_path / "user.py"
+    script.write_text(
+        "import time\n"
+        "from service.client import Client\n"
+        "from service.launch import running_service\n"
+        "if __name__ == '__main__':\n"
+        "    with running_service() as service, Client(service.url) as client:\n"
+        "        client.streams(wait_s=0)\n"
+        "        print(service.pid, flush=True)\n"
+        "        time.sleep(600)\n"
+    )
+    user = psutil.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    gateway = psutil.Process(int(user.stdout.readline()))
+    family = [gateway, *gateway.children(recursive=True)]
+    user.kill()
+    user.wait()
+    user.stdout.close()
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert not alive
+
+
+def test_the_process_that_looks_for_streams_ends_with_a_killed_service() -> None:
+    with running_service() as service, Client(service.url) as client:
+        client.streams(wait_s=0)
+        children = psutil.Process(service.pid).children(recursive=True)
+        psutil.Process(service.pid).kill()
+        _, alive = psutil.wait_procs(children, timeout=20)
     assert not alive
