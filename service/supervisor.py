@@ -43,6 +43,8 @@ from streams.errors import SessionError
 log = structlog.get_logger()
 
 _STOP_S = 1.4
+#: For a worker that has been silent already.
+_STOP_SILENT_S = 0.25
 _KILL_S = 0.5
 _REPLY_S = 2.0
 #: A worker beats four times a second. So long without a word is said; so long again ends it.
