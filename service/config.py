@@ -7,6 +7,7 @@ the key. Shipped configurations are the YAML files in ``service/presets``.
 from __future__ import annotations
 
 import difflib
+import reprlib
 import typing
 from importlib import resources
 from pathlib import Path
@@ -32,6 +33,13 @@ else:
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+
+_MAX_FILE_BYTES = 1 << 20
+#: What PyYAML raises beside its own errors: for ``!!int x``, ``2001-99-99``, ``[[[[...``.
+_YAML_CANNOT = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+#: Writes a value that was found; the whole of it may be without end (YAML's aliases).
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 100, 100
 
 #: What liblsl can search for: its query is one line.
 LslText = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f]*$")]
@@ -167,22 +175,34 @@ def load_config(source: str | Path) -> SessionConfig:
         Neither a file nor a preset, not YAML, or keys that are wrong; ``fields["errors"]`` then
         holds one entry for each, as `explain` gives them.
     """
-    path = Path(source)
-    if path.is_file():
-        text = path.read_text(encoding="utf-8")
-    elif str(source) in preset_names():
-        text = (resources.files("service") / "presets" / f"{source}.yaml").read_text("utf-8")
-    else:
-        raise ConfigError(
-            f"no session file {source!s}, and no preset of that name; presets: "
-            f"{', '.join(preset_names())}",
-            presets=preset_names(),
-        )
+    text = _text_of(source)
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{source} is not YAML: {error}") from None
+    except (yaml.YAMLError, *_YAML_CANNOT) as error:
+        what = str(error) if isinstance(error, yaml.YAMLError) else type(error).__name__
+        raise ConfigError(f"{source} is not YAML: {what}") from None
     return parse_config(data, str(source))
+
+
+def _text_of(source: str | Path) -> str:
+    """Read a session file, or the preset of that name."""
+    if str(source) in preset_names() and not Path(source).is_file():
+        return (resources.files("service") / "presets" / f"{source}.yaml").read_text("utf-8")
+    try:
+        with Path(source).open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES + 1)
+        if len(content) > _MAX_FILE_BYTES:
+            raise ConfigError(f"{source} is larger than {_MAX_FILE_BYTES} bytes")
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{source} is not a text in UTF-8: {error.reason}") from None
+    except (OSError, ValueError) as error:  # ValueError: a name that can be none
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(
+            f"no session file {source!s} ({why}), and no preset of that name; presets: "
+            f"{', '.join(preset_names())}",
+            presets=preset_names(),
+        ) from None
 
 
 def parse_config(data: Any, source: str = "the configuration") -> SessionConfig:
@@ -230,7 +250,7 @@ def explain_item(item: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]
         message = "the key kind is missing"
         path += ".kind"
     elif item["type"] != "missing" and not isinstance(item.get("input"), dict):
-        message += f" (found {item.get('input')!r})"[:200]
+        message += f" (found {_SHORT.repr(item.get('input'))})"
     entry: dict[str, Any] = {"path": path or "(whole)", "message": message}
     if allowed is not None:
         entry["allowed"] = allowed
