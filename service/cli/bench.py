@@ -83,6 +83,19 @@ def compare(
         raise typer.Exit(1)
 
 
+@bench.command()
+def report(
+    latency: Annotated[list[Path], typer.Option(help="Reports of `bench latency --json`.")],
+    capacity: Annotated[Path | None, typer.Option(help="Report of `bench capacity`.")] = None,
+    out: Annotated[Path, typer.Option(help="The document to write.")] = Path("docs/benchmarks.md"),
+) -> None:
+    """Write the document of figures from reports."""
+    from benchmarks.report import write
+
+    text = write([_last_json(path) for path in latency], _last_json(capacity) if capacity else None)
+    out.write_text(text, "utf-8")
+
+
 def _last_json(path: Path) -> Any:
     return json_module.loads(path.read_text("utf-8").strip().splitlines()[-1])
 
