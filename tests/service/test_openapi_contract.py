@@ -66,7 +66,7 @@ def test_no_request_is_answered_in_a_way_that_the_document_does_not_say(
     assert "Traceback" not in (tmp_path / "log").read_text()
     made = re.search(r"(\d+) generated", report)
     assert made is not None
-    assert int(made[1]) >= (10_000 if LONG else least)
+    assert int(made[1]) >= (5_000 if LONG else least)
 
 
 def _fuzz(url: str, secret: str | None, phases: str, folder: Path, repository: Path) -> str:
@@ -76,7 +76,7 @@ def _fuzz(url: str, secret: str | None, phases: str, folder: Path, repository: P
     command = [
         *(program, "--config-file", str(folder / "schemathesis.toml")),
         *("run", f"{url}/openapi.json", "--phases", LONG_PHASES if LONG else phases),
-        *("--max-examples", "150" if LONG else "3", "--no-color"),
+        *("--max-examples", "300" if LONG else "3", "--no-color"),
         *("--continue-on-failure", "--warnings", "off", "--request-timeout", "30"),
     ]
     if secret is not None:
