@@ -15,7 +15,11 @@ from benchmarks.datasets import flint_run1
 from benchmarks.evaluate_kinematics import fit
 from service.config import load_config
 
-PRESETS = {"flint-run1-kalman": "kalman-velocity", "flint-run1-mk-dkf": "mk-dkf"}
+PRESETS = {
+    "flint-run1-kalman": "kalman-velocity",
+    "flint-run1-mk-dkf": "mk-dkf",
+    "flint-run1-wiener": "wiener",
+}
 """Preset of each packaged model, by the model's name."""
 
 

@@ -13,8 +13,7 @@ MK-DKF, which a single wild channel hardly moves.
 
 from __future__ import annotations
 
-import itertools
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -24,75 +23,34 @@ from decoders.kinematics import metrics
 from decoders.kinematics.decoder import (
     Follower,
     KinematicDecoder,
-    KinematicSettings,
     check_features,
     surprise_state,
 )
 from decoders.kinematics.features import FeatureMap, FeatureStream, check_training
 from decoders.kinematics.gaussian import fit_dynamics, fit_start, follows_of, made_definite
 from decoders.kinematics.recursion import DiscriminativeRecursion, Variant
-from decoders.kinematics.regression.gaussian_process import (
-    GaussianProcess,
-    GaussianProcessSettings,
-)
-from decoders.kinematics.regression.kernel_ridge import KernelRidge, KernelRidgeSettings
-from decoders.kinematics.regression.linear import Linear, LinearSettings
-from decoders.kinematics.regression.multiple_kernel import MultipleKernel, MultipleKernelSettings
+from decoders.kinematics.regressing import REGRESSORS, RegressionSettings, fit_regression
 from decoders.kinematics.regression.nadaraya_watson import (
     NadarayaWatson,
     NadarayaWatsonSettings,
 )
-from decoders.kinematics.regression.network import Network, NetworkSettings
 from decoders.kinematics.regression.regressor import Regressor
 from decoders.settings import Settings
 from streams.chunk import FloatArray
-
-REGRESSORS: dict[str, type[Regressor]] = {
-    "gaussian-process": GaussianProcess,
-    "kernel-ridge": KernelRidge,
-    "linear": Linear,
-    "multiple-kernel": MultipleKernel,
-    "nadaraya-watson": NadarayaWatson,
-    "network": Network,
-}
-
-AnyRegressorSettings = Annotated[
-    GaussianProcessSettings
-    | KernelRidgeSettings
-    | LinearSettings
-    | MultipleKernelSettings
-    | NadarayaWatsonSettings
-    | NetworkSettings,
-    Field(discriminator="kind"),
-]
 
 _SMOOTHER = "error_"
 """What the names of the arrays of Q's kernel average begin with."""
 
 
-class DkfSettings(KinematicSettings):
+class DkfSettings(RegressionSettings):
     """Settings of `DkfDecoder`."""
 
     kind: Literal["dkf"] = "dkf"
-    regression: AnyRegressorSettings = NadarayaWatsonSettings()
     variant: Variant = Field(
         default="standard", description="What is done where Q⁻¹ − S⁻¹ is not positive definite."
     )
     error: Literal["constant", "local"] = Field(
         default="constant", description="Q for all bins, or as it is near the bin's features."
-    )
-    held_out: float = Field(
-        default=0.3, gt=0, lt=1, description="Last part of the training data, which Q is fitted on."
-    )
-    refit: bool = Field(
-        default=True, description="Once Q is known, fit f again, on all of the training data."
-    )
-    cross_fit: int | None = Field(
-        default=None,
-        ge=2,
-        le=20,
-        description="Fit Q on so many blocks, each predicted from the others, in place of the "
-        "last part.",
     )
     error_scales: list[float] = Field(
         default=[1.0],
@@ -126,7 +84,7 @@ class DkfDecoder(KinematicDecoder[DkfSettings]):
         states = velocities - state_mean
         follows = follows_of(len(states), trials)
         A, W = fit_dynamics(states, follows)
-        regressor, predicted, seen = _fit_regression(settings, rows, states)
+        regressor, predicted, seen = fit_regression(settings, rows, states)
         errors = states[seen] - predicted
         start_mean, start_covariance = fit_start(states, follows)
         arrays: dict[str, Array] = {
@@ -256,45 +214,6 @@ class DkfFollower:
             "replaced": recursion.replaced,
             **surprise_state(recursion.surprise()),
         }
-
-
-def _fit_regression(
-    settings: DkfSettings, rows: FloatArray, states: FloatArray
-) -> tuple[Regressor, FloatArray, slice]:
-    """Fit f; give it, its predictions of bins that it did not see, and which bins those are."""
-    regression = REGRESSORS[settings.regression.kind]
-    if settings.cross_fit is None:
-        n_learn = round((1.0 - settings.held_out) * len(rows))
-        seen = slice(n_learn, len(rows))
-        regressor = regression.fit(rows[:n_learn], states[:n_learn], settings.regression)
-        predicted = regressor.predict(rows[seen])
-        if settings.refit:
-            regressor = regression.fit(rows, states, settings.regression)
-        return regressor, predicted, seen
-    regressor = regression.fit(rows, states, settings.regression)
-    chosen = settings.regression
-    if isinstance(chosen, KernelRidgeSettings):
-        chosen = _as_chosen(chosen, rows, regressor)
-    parts = []
-    bounds = np.linspace(0, len(rows), settings.cross_fit + 1).astype(int).tolist()
-    for start, stop in itertools.pairwise(bounds):
-        learn = np.r_[0:start, stop : len(rows)]
-        parts.append(regression.fit(rows[learn], states[learn], chosen).predict(rows[start:stop]))
-    return regressor, np.concatenate(parts), slice(0, len(rows))
-
-
-def _as_chosen(
-    settings: KernelRidgeSettings, rows: FloatArray, regressor: Regressor
-) -> KernelRidgeSettings:
-    """Keep to the length scale and λ that were chosen on all rows, rather than choose again."""
-    assert isinstance(regressor, KernelRidge)
-    spread = float(np.sqrt(rows.var(axis=0).sum())) or 1.0
-    return settings.model_copy(
-        update={
-            "length_scales": [regressor.length_scale / spread],
-            "ridges": [regressor.ridge],
-        }
-    )
 
 
 def _fit_errors(rows: FloatArray, errors: FloatArray) -> NadarayaWatson:

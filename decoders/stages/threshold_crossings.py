@@ -42,6 +42,7 @@ class ThresholdCrossings(BinnedStage[ThresholdCrossingsSettings]):
         made = super().prepare(spec)
         self._rate = -math.expm1(-1 / (made.rate_hz * self.settings.rms_time_s))
         self._below = np.empty((spec.n_channels, self._bin_samples + 1), dtype=np.bool_)
+        self._crossed = np.empty((spec.n_channels, self._bin_samples), dtype=np.bool_)
         return made
 
     def restart(self) -> None:
@@ -56,7 +57,7 @@ class ThresholdCrossings(BinnedStage[ThresholdCrossingsSettings]):
         below = self._below
         below[:, 0] = self._last_below
         np.less(rows, self._thresholds(squares, whole)[:, None], out=below[:, 1:])
-        crossed = below[:, 1:] & ~below[:, :-1]
+        crossed = np.greater(below[:, 1:], below[:, :-1], out=self._crossed)
         counts: FloatArray = np.count_nonzero(crossed, axis=1).astype(np.float64)
         counts[~whole] = np.nan
         self._last_below = below[:, -1] | ~np.isfinite(rows[:, -1])

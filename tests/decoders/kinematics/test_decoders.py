@@ -14,6 +14,7 @@ from decoders.kinematics import metrics
 from decoders.kinematics.decoder import KinematicDecoder
 from decoders.kinematics.dkf import DkfDecoder, DkfSettings
 from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings, intended_velocities
+from decoders.kinematics.wiener import WienerDecoder
 from streams.chunk import Chunk, Event, FloatArray, SignalSpec
 from streams.errors import ConfigError, DecodeError, SpecError
 
@@ -40,6 +41,7 @@ KINDS: dict[str, tuple[type[KinematicDecoder[Any]], dict[str, Any]]] = {
     ),
     "dkf-linear": (DkfDecoder, {"regression": {"kind": "linear"}, "refit": False}),
     "dkf-network": (DkfDecoder, {"regression": {"kind": "network", "max_iterations": 30}}),
+    "wiener": (WienerDecoder, {"features": {"n_lags": 5}}),
     "mk-dkf": (
         DkfDecoder,
         {"regression": {"kind": "multiple-kernel"}, "features": {"saturation_sd": 2}},
@@ -47,6 +49,7 @@ KINDS: dict[str, tuple[type[KinematicDecoder[Any]], dict[str, Any]]] = {
 }
 
 each_kind = pytest.mark.parametrize("kind", sorted(KINDS))
+each_filter = pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"wiener"}))
 
 
 def reach(n_bins: int, seed: int) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -140,7 +143,7 @@ def test_a_saved_model_decodes_as_the_one_in_memory(
     ]
 
 
-@each_kind
+@each_filter
 def test_a_missing_bin_is_idle_at_once_and_the_state_is_only_predicted(
     fitted: dict[str, KinematicDecoder[Any]], kind: str
 ) -> None:
@@ -167,7 +170,7 @@ def test_lags_that_cover_a_missing_bin_are_missing_until_it_has_left_them(
     assert idle == [30, 31, 32, 33]
 
 
-@each_kind
+@each_filter
 def test_a_marker_starts_the_state_anew_with_the_bin_of_its_time(
     fitted: dict[str, KinematicDecoder[Any]], kind: str
 ) -> None:
@@ -180,7 +183,7 @@ def test_a_marker_starts_the_state_anew_with_the_bin_of_its_time(
     np.testing.assert_array_equal(late[:31], plain[:31])
 
 
-@each_kind
+@each_filter
 def test_the_state_says_what_is_believed_and_how_surprising_the_newest_bin_was(
     fitted: dict[str, KinematicDecoder[Any]], kind: str
 ) -> None:

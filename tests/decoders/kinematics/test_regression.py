@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from decoders.kinematics.dkf import REGRESSORS
+from decoders.kinematics.regressing import REGRESSORS
 from decoders.kinematics.regression.gaussian_process import (
     GaussianProcess,
     GaussianProcessSettings,
