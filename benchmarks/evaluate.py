@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import evaluate_denoising, evaluate_kinematics
+from benchmarks import evaluate_denoising, evaluate_kinematics, pretraining
 from benchmarks.datasets import ssvep_exo, tsinghua
 from benchmarks.datasets.ssvep_exo import Trial, TrialRecording
 from decoders.intent import IdleIntent, Intent, SelectionIntent
@@ -53,6 +53,8 @@ class Outcome:
         Label of the target that was looked at; None at rest.
     best
         Label of the largest score; None when there was no decision, or none with scores.
+    score
+        The largest score.
     selected
         Label that was selected; None for idle.
     decision_s
@@ -63,6 +65,7 @@ class Outcome:
 
     wanted: str | None
     best: str | None
+    score: float | None
     selected: str | None
     decision_s: float | None
     n_selections: int
@@ -90,7 +93,9 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
         people of even and odd number, None where there are none; ``selected_share`` and
         ``selected_accuracy``: of the trials with a flicker that were selected at all;
         ``false_selections_per_min``: at rest, None where no rest was watched; ``confusion``: what
-        was decoded (column) for what was wanted (row); ``per_recording``: the same for each.
+        was decoded (column) for what was wanted (row); ``rest_auc``: how often a trial with a
+        flicker has a larger best score than one at rest, None where there are none of either;
+        ``protocol``: on whom the decoder was trained; ``per_recording``: the same for each.
 
     Raises
     ------
@@ -114,10 +119,12 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
     outcomes: dict[str, list[Outcome]] = {}
     people: dict[str, int | None] = {}
     stream = config.stream
-    for one in _DATASETS[dataset](root, channels=stream.channels, units=stream.units):
-        _check_targets(one, labels)
-        outcomes[one.name] = _run(one, config, labels)
-        people[one.name] = one.person
+    recordings = _DATASETS[dataset](root, channels=stream.channels, units=stream.units)
+    with pretraining.for_each(dataset, recordings, config) as sessions:
+        for one, session in sessions:
+            _check_targets(one, labels)
+            outcomes[one.name] = _run(one, session, labels)
+            people[one.name] = one.person
     names = list(labels.values())
     watched_s = _rest_watched_s(config, one.trial_s)
     per_recording = {name: _score(found, names, watched_s) for name, found in outcomes.items()}
@@ -144,6 +151,8 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
         ),
         "decision_s": total["decision_s"],
         "gaze_shift_s": GAZE_SHIFT_S,
+        "protocol": pretraining.protocol(dataset, config),
+        "rest_auc": total["rest_auc"],
         "even_people": mean_accuracy(0),
         "odd_people": mean_accuracy(1),
         "selected_share": total["selected_share"],
@@ -224,6 +233,7 @@ def _outcome(trial: Trial, within: Sequence[Intent], labels: dict[float, str]) -
     return Outcome(
         wanted=labels.get(trial.freq_hz),
         best=max(evidence, key=evidence.__getitem__) if evidence else None,
+        score=max(evidence.values(), default=None),
         selected=last.label if isinstance(last, SelectionIntent) else None,
         decision_s=None if last is None else last.t_sample - trial.onset,
         n_selections=sum(isinstance(intent, SelectionIntent) for intent in within),
@@ -250,9 +260,21 @@ def _score(outcomes: Sequence[Outcome], labels: list[str], watched_s: float) -> 
         "selected_accuracy": selected_right / len(selected) if selected else None,
         "rest_watched_s": rest_s,
         "false_selections_per_min": per_min(false_selections, rest_s) if rest_s else None,
+        "rest_auc": _area(
+            [outcome.score for outcome in flicker if outcome.score is not None],
+            [outcome.score for outcome in rest if outcome.score is not None],
+        ),
         "confusion": confusion(
             [outcome.wanted or IDLE for outcome in outcomes],
             [outcome.selected or IDLE for outcome in outcomes],
             [*labels, IDLE],
         ).tolist(),
     }
+
+
+def _area(above: Sequence[float], below: Sequence[float]) -> float | None:
+    """Give how often one of ``above`` is larger than one of ``below``; None without both."""
+    if not above or not below:
+        return None
+    gap = np.subtract.outer(np.array(above), np.array(below))
+    return float((gap > 0).mean() + (gap == 0).mean() / 2)

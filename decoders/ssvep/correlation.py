@@ -162,8 +162,11 @@ class ReferenceFactor:
         return ReferenceFactor(self.n_samples, sums, np.ascontiguousarray(inverse))
 
 
-def squared_correlations(moments: Moments, factor: ReferenceFactor) -> FloatArray:
-    """Give rho^2 of each sub-band and target, shape (n_bands, n_targets).
+def correlation_matrices(moments: Moments, factor: ReferenceFactor) -> FloatArray:
+    """Give M M' of each sub-band and target, shape (n_bands, n_targets, width, width).
+
+    Its eigenvalues are the squared canonical correlations; those of its leading block of 2 h are
+    those with the first h harmonics. Not finite where the channels cannot be told apart.
 
     Parameters
     ----------
@@ -188,8 +191,30 @@ def squared_correlations(moments: Moments, factor: ReferenceFactor) -> FloatArra
             rows[...] = np.nan
         else:
             rows.T[...] = dtrsm(1.0, lower, rows.T, lower=1, overwrite_b=1)
-    inner = whitened @ whitened.transpose(0, 1, 3, 2)
-    if not np.isfinite(inner).all():
-        return np.full((n_bands, n_targets), np.nan)
-    largest: FloatArray = np.clip(np.linalg.eigvalsh(inner)[..., -1], 0.0, 1.0)
+    inner: FloatArray = whitened @ whitened.transpose(0, 1, 3, 2)
+    return inner
+
+
+def largest_eigenvalues(matrices: FloatArray) -> FloatArray:
+    """Give the largest eigenvalue of each matrix, between 0 and 1; all NaN unless all are finite.
+
+    Parameters
+    ----------
+    matrices : ndarray, shape (..., width, width)
+        Symmetric.
+    """
+    if not np.isfinite(matrices).all():
+        return np.full(matrices.shape[:-2], np.nan)
+    largest: FloatArray = np.clip(np.linalg.eigvalsh(matrices)[..., -1], 0.0, 1.0)
     return largest
+
+
+def squared_correlations(moments: Moments, factor: ReferenceFactor) -> FloatArray:
+    """Give rho^2 of each sub-band and target, shape (n_bands, n_targets).
+
+    Parameters
+    ----------
+    moments, factor
+        As for `correlation_matrices`.
+    """
+    return largest_eigenvalues(correlation_matrices(moments, factor))

@@ -284,7 +284,11 @@ class SelectorDecoder(Decoder[S]):
             for event in events:
                 if not self._onsets or event.name in self._onsets:
                     self._windows.ask(event.time, event.time + self.settings.delay_s)
-        return [self._decide(epoch) for epoch in self._windows.feed(chunk)]
+        return [self._decide(one) for one in self._windows.feed(chunk) if self._is_asked(one)]
+
+    def _is_asked(self, epoch: Epoch) -> bool:
+        """Say whether a decision is wanted; a window may be there only to be learned from."""
+        return True
 
     def state(self) -> dict[str, Any]:
         last = self._last

@@ -1,0 +1,180 @@
+"""Learning the front end that needs no calibration, and judging it on people it has not seen.
+
+The shipped model is learned from every person of ``ssvep_exo``. To score it on the same data would
+be to ask it what it was told: `without_each` learns one model for each person, from all the others
+and from nobody else, with the same code and settings, and the score uses that one. All recordings
+of a person are left out together, so no window of a trial is ever on both sides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.datasets import ssvep_exo
+from benchmarks.datasets.ssvep_exo import TrialRecording
+from decoders.fitted import FittedModel, shipped_models
+from decoders.ssvep.pretrained import PretrainedSettings
+from decoders.ssvep.pretraining import Windows, collect, learn
+from decoders.ssvep.selector import REST
+from service.config import SessionConfig, load_config
+from streams.chunk import Chunk, SignalSpec
+from streams.errors import ConfigError
+
+KIND = "ssvep_pretrained"
+#: Windows that are learned from start so long after the onset, beside the one that decides.
+MORE_DELAYS_S = (0.5, 1.5, 2.25, 3.0)
+#: Lengths of windows that the shipped model is learned for.
+WINDOWS_S = (1.0, 2.0, 3.0)
+_CHUNK_S = 1.0
+
+#: Windows by person.
+People = dict[str, Windows]
+
+
+@contextlib.contextmanager
+def for_each(
+    dataset: str, recordings: Iterable[TrialRecording], config: SessionConfig
+) -> Iterator[Iterator[tuple[TrialRecording, SessionConfig]]]:
+    """Give each recording with the session to score it by, for as long as the block lasts.
+
+    It is ``config`` itself, unless the decoder is one that was trained on these very people: then
+    its model is the one of `without_each`.
+    """
+    if not _is_refitted(dataset, config):
+        yield ((one, config) for one in recordings)
+        return
+    known = list(recordings)
+    models = without_each(known, config)
+    with tempfile.TemporaryDirectory() as folder:
+        sessions = {}
+        for person, model in models.items():
+            path = model.save(Path(folder) / f"without-{person}")
+            decoder = config.decoder.model_copy(update={"model": str(path)})
+            sessions[person] = config.model_copy(update={"decoder": decoder})
+        yield ((one, sessions[one.person]) for one in known if one.person is not None)
+
+
+def protocol(dataset: str, config: SessionConfig) -> str:
+    """Say on whom the decoder was trained that is scored."""
+    if _is_refitted(dataset, config):
+        return "refitted without the person who is scored, all their recordings left out together"
+    if getattr(config.decoder, "model", None) is not None:
+        return "the session's fitted model, as it is"
+    return "no training"
+
+
+def _is_refitted(dataset: str, config: SessionConfig) -> bool:
+    shipped = config.decoder.kind == KIND and settings_of(config).model in shipped_models()
+    return dataset == "ssvep_exo" and shipped
+
+
+def without_each(
+    recordings: Sequence[TrialRecording], config: SessionConfig
+) -> dict[int, FittedModel]:
+    """Learn a model for each person from all the others.
+
+    Raises
+    ------
+    ConfigError
+        The names of the recordings do not tell at least three people apart.
+    """
+    settings = settings_of(config)
+    people = collect_people(recordings, config)
+    if len(people) < 3:
+        raise ConfigError(
+            "to judge what people have trained on people it has not seen needs recordings of at "
+            f"least three, named S01_..., S02_...; found {len(people)}",
+            found=len(people),
+        )
+    return {
+        int(name): made(
+            {round(1000 * settings.window_s): {k: v for k, v in people.items() if k != name}},
+            _n_channels(recordings[0], config),
+        )
+        for name in people
+    }
+
+
+def collect_people(recordings: Iterable[TrialRecording], config: SessionConfig) -> People:
+    """Measure the windows of each person's recordings, as the session's decoder would."""
+    settings = settings_of(config)
+    numbers = {target.freq_hz: number for number, target in enumerate(settings.targets)}
+    parts: dict[str, list[Windows]] = {}
+    for one in recordings:
+        last_start_s = one.trial_s - settings.window_s
+        trials = [(trial.onset, numbers.get(trial.freq_hz, REST)) for trial in one.trials]
+        spec, chunks = _cleaned(one, config)
+        windows = collect(
+            settings,
+            spec,
+            chunks,
+            trials,
+            [delay_s for delay_s in MORE_DELAYS_S if delay_s <= last_start_s],
+        )
+        parts.setdefault(str(one.person), []).append(windows)
+    return {name: Windows.joined(found) for name, found in parts.items()}
+
+
+def made(by_length_ms: Mapping[int, People], n_channels: int) -> FittedModel:
+    """Learn a model for windows of each length from these people."""
+    arrays = {
+        f"{length_ms}ms/{name}": np.asarray(array)
+        for length_ms, people in by_length_ms.items()
+        for name, array in learn(people, length_ms / 1000).items()
+    }
+    names = sorted({name for found in by_length_ms.values() for name in found}, key=int)
+    return FittedModel(KIND, arrays, {"n_channels": n_channels, "people": names})
+
+
+def train(root: Path, config: SessionConfig) -> FittedModel:
+    """Learn from every person of ``ssvep_exo``, for windows of each length that ships."""
+    recordings = list(
+        ssvep_exo.load(root, channels=config.stream.channels, units=config.stream.units)
+    )
+    by_length = {}
+    for window_s in WINDOWS_S:
+        decoder = settings_of(config).model_copy(update={"window_s": window_s})
+        session = config.model_copy(update={"decoder": decoder})
+        by_length[round(1000 * window_s)] = collect_people(recordings, session)
+    return made(by_length, _n_channels(recordings[0], config))
+
+
+def settings_of(config: SessionConfig) -> PretrainedSettings:
+    """Give the decoder's settings; raise `ConfigError` when it is another decoder."""
+    if not isinstance(config.decoder, PretrainedSettings):
+        raise ConfigError(
+            f"the session's decoder is {config.decoder.kind!r}; it must be {KIND!r}",
+            found=config.decoder.kind,
+        )
+    return config.decoder
+
+
+def _n_channels(one: TrialRecording, config: SessionConfig) -> int:
+    spec, _ = _cleaned(one, config)
+    return spec.n_channels
+
+
+def _cleaned(one: TrialRecording, config: SessionConfig) -> tuple[SignalSpec, Iterator[Chunk]]:
+    """Run the session's stages over a recording."""
+    stages = config.build_pipeline().stages
+    spec = one.recording.spec
+    for stage in stages:
+        spec = stage.prepare(spec)
+
+    def chunks() -> Iterator[Chunk]:
+        for chunk, _ in one.recording.chunks(round(_CHUNK_S * one.recording.spec.rate_hz)):
+            for stage in stages:
+                chunk = stage.process(chunk)  # noqa: PLW2901 - each stage takes the last one's
+            yield chunk
+
+    return spec, chunks()
+
+
+if __name__ == "__main__":
+    train(Path(sys.argv[1]), load_config("ssvep-pretrained")).save(sys.argv[2])

@@ -1,0 +1,257 @@
+"""A decoder of flicker that other people have trained: its user calibrates nothing.
+
+Which target: the squared canonical correlations of the sub-bands (`decoders.ssvep.contrast`) are
+weighed by what told targets apart in other people; weights start from FBCCA's and move only as far
+as the data ask. First each target's correlations are re-centred by what they were, in this signal
+so far, while another target led: a person's own background favours some frequencies. It must be
+while *another* led: centring by all that came before learns which targets have had their turn, and
+where each has equally many turns that is knowledge of the answer.
+
+Whether at all: a logistic model, rest against flicker, on the best target's correlations, those
+beside it in frequency and those of the others. Every number means the same for every target.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from scipy.special import expit, log_softmax
+
+from decoders.fitted import FittedDecoder, FittedModel, FittedSettings
+from decoders.settings import Settings
+from decoders.ssvep.bank import sub_band_weights
+from decoders.ssvep.contrast import FIRST_TWO, N_KINDS, Contrast
+from decoders.ssvep.epochs import Epoch
+from decoders.ssvep.selector import SelectorDecoder, SelectorSettings, Verdict
+from decoders.ssvep.windows import LATE_S
+from streams.chunk import FloatArray
+from streams.errors import ConfigError, ModelError
+
+#: Between the windows that re-centring is learned from.
+GRID_S = 0.5
+#: So many windows at least half believed.
+TRUSTED_WINDOWS = 10.0
+
+
+class PretrainedSettings(SelectorSettings, FittedSettings):
+    """Settings of `PretrainedDecoder`."""
+
+    kind: Literal["ssvep_pretrained"] = "ssvep_pretrained"
+    model: str | None = Field(
+        default="ssvep-pretrained",
+        description="Path of the fitted model's .npz file, or the name of one that ships.",
+    )
+    n_harmonics: Literal[3] = Field(default=3, description="Harmonics that it uses.")
+    band_high_hz: float = Field(
+        default=65.0, gt=0, description="Upper edge of every sub-band; kept below 0.45 of the rate."
+    )
+    window_s: float = Field(
+        default=2.0, gt=0, le=60, description="One of the lengths that the model was learned for."
+    )
+    idle_log_odds: float | None = Field(
+        default=None,
+        description="Idle unless the log-odds of the best target against rest reach this; that of "
+        "the model when left out.",
+    )
+
+
+class Baseline:
+    """Mean of each target's correlations over the windows in which another target led.
+
+    Parameters
+    ----------
+    n_targets, n_bands
+        Shape of what is averaged, (n_targets, n_bands, N_KINDS).
+    n_kept
+        How many windows back it can be asked for.
+    """
+
+    def __init__(self, n_targets: int, n_bands: int, n_kept: int) -> None:
+        self._shape = (n_targets, n_bands, N_KINDS)
+        self._lead = sub_band_weights(n_bands)
+        self._kept: deque[tuple[int, FloatArray]] = deque(maxlen=n_kept)
+        self.reset()
+
+    def reset(self) -> None:
+        self._sum = np.zeros(self._shape)
+        self._count = np.zeros(self._shape[0])
+        self._kept.clear()
+        self._kept.append((0, np.zeros(self._shape)))
+
+    def add(self, end: int, at: FloatArray) -> None:
+        """Take the correlations of the window that ended with sample ``end``."""
+        if not np.isfinite(at).all():
+            return
+        led = int((at[:, :, FIRST_TWO] @ self._lead).argmax())
+        others = np.arange(len(at)) != led
+        self._sum[others] += at[others]
+        self._count[others] += 1
+        mean = self._sum / np.maximum(self._count, 1)[:, None, None]
+        trust = self._count.min() / (self._count.min() + TRUSTED_WINDOWS)
+        self._kept.append((end, trust * (mean - mean.mean(axis=0))))
+
+    def before(self, start: int) -> FloatArray:
+        """Give how far each target's mean is above all targets', by sample ``start``."""
+        return next(
+            (offset for end, offset in reversed(self._kept) if end <= start), self._kept[0][1]
+        )
+
+
+def weighed(model: dict[str, FloatArray], at: FloatArray, baseline: FloatArray) -> FloatArray:
+    """Give the score of each target, shape (..., n_targets).
+
+    Parameters
+    ----------
+    at, baseline : ndarray, shape (..., n_targets, n_bands, N_KINDS)
+    """
+    scores: FloatArray = np.einsum("...tbk,bk->...t", at - baseline, model["choice"])
+    return scores
+
+
+def rest_features(at: FloatArray, beside: FloatArray, scores: FloatArray) -> FloatArray:
+    """Give what tells rest from flicker, shape (n_windows, n_features), for the best target.
+
+    Parameters
+    ----------
+    at, beside : ndarray, shape (n_windows, n_targets, n_bands, N_KINDS)
+    scores : ndarray, shape (n_windows, n_targets)
+    """
+    n_windows, n_targets = scores.shape
+    rows = np.sqrt(np.concatenate([at, beside], axis=2)).reshape(n_windows, n_targets, -1)
+    best = np.take_along_axis(rows, scores.argmax(axis=1)[:, None, None], axis=1)[:, 0]
+    others = (rows.sum(axis=1) - best) / (n_targets - 1)
+    ranked = np.sort(scores, axis=1)
+    lead = ranked[:, -1:] - ranked[:, -2:-1]
+    return np.concatenate([best, others, lead], axis=1)
+
+
+def log_odds(
+    model: dict[str, FloatArray], at: FloatArray, beside: FloatArray, baseline: FloatArray
+) -> FloatArray:
+    """Give each target's log-odds against rest, shape (n_windows, n_targets).
+
+    It is the log-odds of flicker against rest plus the log-probability of the target if there is
+    flicker.
+    """
+    scores = weighed(model, at, baseline)
+    features = (rest_features(at, beside, scores) - model["rest_mean"]) / model["rest_scale"]
+    flicker = features @ model["rest_weights"] + model["rest_bias"][0]
+    which = log_softmax(model["sharpness"][0] * scores, axis=1)
+    result: FloatArray = flicker[:, None] + which
+    return result
+
+
+def arrays_for(model: FittedModel, window_s: float, n_bands: int) -> dict[str, FloatArray]:
+    """Give the model's arrays for windows of one length.
+
+    Raises
+    ------
+    ConfigError
+        It was not learned for that length.
+    ModelError
+        Its arrays are not those of such a model.
+    """
+    prefix = f"{round(1000 * window_s)}ms/"
+    lengths = sorted({float(name.split("ms/")[0]) / 1000 for name in model.arrays if "ms/" in name})
+    arrays = {
+        name.removeprefix(prefix): np.asarray(array, dtype=np.float64)
+        for name, array in model.arrays.items()
+        if name.startswith(prefix)
+    }
+    if not arrays:
+        raise ConfigError(
+            f"ssvep_pretrained: the model was not learned for windows of {window_s:g} s; allowed: "
+            f"{', '.join(f'{length:g}' for length in lengths)}",
+            found=window_s,
+            allowed=lengths,
+        )
+    n_features = 4 * n_bands * N_KINDS + 1
+    shapes = {
+        "choice": (n_bands, N_KINDS),
+        "sharpness": (1,),
+        "rest_mean": (n_features,),
+        "rest_scale": (n_features,),
+        "rest_weights": (n_features,),
+        "rest_bias": (1,),
+        "idle_log_odds": (1,),
+    }
+    for name, shape in shapes.items():
+        if name not in arrays or arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
+            raise ModelError(
+                f"the model for ssvep_pretrained needs a finite array {prefix}{name} of shape "
+                f"{shape}",
+                array=name,
+            )
+    return arrays
+
+
+class PretrainedDecoder(FittedDecoder[PretrainedSettings], SelectorDecoder[PretrainedSettings]):
+    """Selects the target that other people's data say is looked at, or says idle.
+
+    ``evidence`` holds each target's log-odds against rest (`log_odds`); ``confidence`` is the
+    probability that the selection is right, rest being as likely as flicker.
+    """
+
+    settings_model: ClassVar[type[Settings]] = PretrainedSettings
+
+    def _step_samples(self, rate_hz: float) -> int | None:
+        self._grid_samples = max(1, round(GRID_S * rate_hz))
+        if self.settings.trigger == "markers":
+            return self._grid_samples
+        return super()._step_samples(rate_hz)
+
+    def _make_ready(self, rate_hz: float, n_channels: int) -> None:
+        settings = self.settings
+        model = self.fitted_model()
+        wanted = model.facts.get("n_channels")
+        if wanted != n_channels:
+            raise ConfigError(
+                f"ssvep_pretrained: the model was learned from {wanted} channels; found "
+                f"{n_channels}. Choose as many with the stage pick or the stream's channels",
+                found=n_channels,
+                allowed=wanted,
+            )
+        self._arrays = arrays_for(model, settings.window_s, settings.n_subbands)
+        self._threshold = (
+            float(self._arrays["idle_log_odds"][0])
+            if settings.idle_log_odds is None
+            else settings.idle_log_odds
+        )
+        window_samples = settings.window_samples(rate_hz)
+        self._window_samples = window_samples
+        self._contrast = Contrast(
+            settings.freqs_hz, settings.n_subbands, n_channels, rate_hz, window_samples
+        )
+        n_kept = int((settings.window_s + LATE_S) / GRID_S) + 3
+        self._baseline = Baseline(len(settings.targets), settings.n_subbands, n_kept)
+
+    def reset(self) -> None:
+        super().reset()
+        self._baseline.reset()
+
+    def _is_asked(self, epoch: Epoch) -> bool:
+        if epoch.t_trigger is not None or self.settings.trigger == "sliding":
+            return True
+        if epoch.filtered is not None:
+            self._baseline.add(epoch.end, self._contrast.measure_at(epoch.filtered))
+        return False
+
+    def _judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
+        at, beside = self._contrast.measure(filtered)
+        baseline = self._baseline.before(epoch.end - self._window_samples)
+        if epoch.t_trigger is None and epoch.end % self._grid_samples == 0:
+            self._baseline.add(epoch.end, at)
+        return verdict(
+            log_odds(self._arrays, at[None], beside[None], baseline[None])[0], self._threshold
+        )
+
+
+def verdict(evidence: FloatArray, threshold: float) -> Verdict:
+    """Say selection or idle from each target's log-odds against rest."""
+    best = float(evidence.max())
+    if best < threshold:
+        return Verdict(evidence, float(expit(-best)), "rest")
+    return Verdict(evidence, float(expit(best)))
