@@ -24,6 +24,7 @@ from websockets.exceptions import ConnectionClosed
 from benchmarks.causes.feeder import Feeder
 from benchmarks.causes.scene import DECODER, Scene, require, wait_until
 from benchmarks.causes.witness import Witness
+from benchmarks.footprint import open_files
 from decoders.intent import IntentBase
 from streams.clock import local_clock
 
@@ -31,13 +32,12 @@ from streams.clock import local_clock
 _GIVEN_UP_S = 25.0
 _LATE_S = 0.3
 _CROWD, _AT_ONCE = 500, 20
-_FD_SLACK = 4
 _CLOSE, _TEXT = 0x8, 0x1
 _TOO_BIG = 1009
 
 
 def never_reads(scene: Scene) -> None:
-    """client that never reads."""
+    """Client that never reads."""
     # Many intents and a small window fill the connection long before the next ping.
     decoder = {**DECODER, "step_s": 0.02}
     feeder, witness = _two(scene, decoder=decoder)
@@ -49,7 +49,7 @@ def never_reads(scene: Scene) -> None:
 
 
 def is_half_open(scene: Scene) -> None:
-    """client that is gone without a word: its host takes data, nobody answers a ping."""
+    """Client that is gone without a word: its host takes data, nobody answers a ping."""
     feeder, witness = _two(scene)
     with _handshake(scene, witness) as raw, _drained(raw):
         began = local_clock()
@@ -62,19 +62,17 @@ def comes_in_crowds(scene: Scene) -> None:
     """500 clients that connect and disconnect, half of them without a goodbye."""
     feeder, witness = _two(scene, clients=1)
     gateway = psutil.Process(scene.service.pid)
-    with contextlib.suppress(AttributeError):  # no such count on Windows
-        before = gateway.num_fds()
+    before = open_files(gateway)
     began = local_clock()
     asyncio.run(_crowd(_url(scene, witness)))
     scene.note(f"{_CROWD} clients within {local_clock() - began:.1f} s")
     _until_alone(scene, witness, timeout_s=5.0)
     _other_is_well(scene, feeder, witness)
-    if hasattr(gateway, "num_fds"):
-        scene.note(f"{gateway.num_fds() - before:+d} open files, with other rows at work")
+    scene.note(f"{open_files(gateway) - before:+d} open files, with other rows at work")
 
 
 def sends_too_much(scene: Scene) -> None:
-    """oversized frames."""
+    """Oversized frames."""
     feeder, witness = _two(scene)
     with _handshake(scene, witness) as raw:
         raw.sendall(_frame(_TEXT, b"x" * 100_000))
@@ -90,7 +88,7 @@ def sends_too_much(scene: Scene) -> None:
 
 
 def sends_nonsense(scene: Scene) -> None:
-    """malformed frames and messages."""
+    """Malformed frames and messages."""
     feeder, witness = _two(scene)
     broken = {
         "unmasked": bytes([0x80 | _TEXT, 2]) + b"{}",
@@ -170,7 +168,9 @@ async def _crowd(url: str) -> None:
 
 
 @contextlib.contextmanager
-def _handshake(scene: Scene, witness: Witness, window: int | None = None) -> Iterator[socket.socket]:
+def _handshake(
+    scene: Scene, witness: Witness, window: int | None = None
+) -> Iterator[socket.socket]:
     """Open a socket by hand, so that nothing is read or answered unless we do."""
     parts = urlsplit(_url(scene, witness))
     with socket.socket() as raw:

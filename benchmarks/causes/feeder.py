@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import psutil
 
 from streams.chunk import FloatArray, SignalSpec
@@ -34,6 +35,8 @@ _AMPLITUDE_UV, _NOISE_UV = 20.0, 2.0
 _RAIL_UV = 187_500.0
 _ANSWER_S = 20.0
 _BLOCK = 1000
+
+Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Feed:
         LSL time of sample 0; the moment at which someone listens when left out.
     true_rate_hz
         The rate at which samples really come; the nominal one when left out.
+    stamps
+        ``own``, or within each packet ``equal`` or ``backward``.
     """
 
     source_id: str
@@ -61,6 +66,7 @@ class Feed:
     chunk_samples: int = 5
     t0: float | None = None
     true_rate_hz: float | None = None
+    stamps: str = "own"
 
 
 class Feeder:
@@ -88,7 +94,14 @@ class Feeder:
         return psutil.Process(self._process.pid)
 
     def tell(self, do: str, **arguments: Any) -> dict[str, Any]:
-        """Give a command and wait until it was followed; `Report` says what the answer holds."""
+        """Give a command and wait until it was followed.
+
+        Returns
+        -------
+        dict
+            ``first`` and ``next``: numbers of the first sample sent and of the next one; ``sent``:
+            how many were; ``t0`` and ``t``: LSL times of sample 0 and of the answer.
+        """
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
         self._process.stdin.flush()
@@ -148,7 +161,7 @@ class _Player:
         self._next = self._sent = 0
         self._chunk = feed.chunk_samples
         self._shift_s = 0.0
-        self._stamps = "own"
+        self._stamps = feed.stamps
         self._values: tuple[str, list[int]] = ("", [])
         self._playing = True
         self._last = (np.empty((0, self._n_channels)), np.empty(0))
@@ -201,7 +214,7 @@ class _Player:
         wait_s = self._time_of(self._next + self._chunk - 1) - local_clock()
         if wait_s > 0:
             return min(wait_s, 0.005)
-        numbers = np.arange(self._next, self._next + self._chunk)
+        numbers = np.arange(self._next, self._next + self._chunk, dtype=np.int64)
         self._last = self._samples(numbers), self._times(numbers)
         self._push(*self._last)
         self._next += self._chunk
@@ -219,18 +232,18 @@ class _Player:
         assert self._t0 is not None
         return max(0, int(np.ceil((local_clock() - self._t0) * self._rate_hz)))
 
-    def _times(self, numbers: FloatArray) -> FloatArray:
+    def _times(self, numbers: Numbers) -> FloatArray:
         assert self._t0 is not None
-        times = self._t0 + numbers / self._rate_hz + self._shift_s
+        times: FloatArray = self._t0 + numbers / self._rate_hz + self._shift_s
         if self._stamps == "equal":
             times = np.full_like(times, times[-1])
         elif self._stamps == "backward":
             times = times[::-1]
         return times
 
-    def _samples(self, numbers: FloatArray) -> FloatArray:
+    def _samples(self, numbers: Numbers) -> FloatArray:
         phase = 2.0 * np.pi * LOOKED_AT_HZ * numbers / self._rate_hz
-        samples = self._noise[numbers.astype(int) % _BLOCK].copy()
+        samples: FloatArray = self._noise[numbers % _BLOCK].copy()
         samples += _AMPLITUDE_UV * np.sin(phase)[:, np.newaxis]
         what, channels = self._values
         made_up = {"nan": np.nan, "inf": np.inf, "saturated": _RAIL_UV, "flat": 0.0}

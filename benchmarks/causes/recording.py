@@ -20,9 +20,11 @@ _MAY_LOSE_S = 1.0
 
 
 def fills_the_disk(scene: Scene) -> None:
-    """disk full while recording, then not."""
+    """Disk full while recording, then not."""
     if not hasattr(psutil, "RLIMIT_FSIZE"):
-        scene.note("not tried: this system has no limit of a file's size that can be set on another")
+        scene.note(
+            "not tried: this system has no limit of a file's size that can be set on another"
+        )
         return
     feeder, witness = _recorded(scene)
     recorder = _recorder(scene, witness)
@@ -55,7 +57,7 @@ def fills_the_disk(scene: Scene) -> None:
 
 
 def cannot_be_written(scene: Scene) -> None:
-    """folder of the recordings cannot be written to."""
+    """Folder of the recordings cannot be written to."""
     # A file in the folder's place: permissions alone would not keep an administrator out.
     (scene.folder / "recordings").write_text("not a folder")
     scene.own_service(env={"VOLITION_DATA": str(scene.folder)})
@@ -75,7 +77,7 @@ def cannot_be_written(scene: Scene) -> None:
 
 
 def recorder_is_killed(scene: Scene) -> None:
-    """the recording's process killed (SIGKILL)."""
+    """The recording's process killed (SIGKILL)."""
     feeder, witness = _recorded(scene)
     path = _path(scene, witness)
     place, killed = witness.mark(), local_clock()
@@ -90,7 +92,7 @@ def recorder_is_killed(scene: Scene) -> None:
 
 
 def worker_is_killed(scene: Scene) -> None:
-    """worker killed (SIGKILL) while recording."""
+    """Worker killed (SIGKILL) while recording."""
     feeder, witness = _recorded(scene)
     recorder, path = _recorder(scene, witness), _path(scene, witness)
     place, killed = witness.mark(), local_clock()
@@ -108,7 +110,7 @@ def worker_is_killed(scene: Scene) -> None:
 
 
 def service_is_killed(scene: Scene) -> None:
-    """the whole service killed (SIGKILL) while recording."""
+    """The whole service killed (SIGKILL) while recording."""
     service = scene.own_service(env={"VOLITION_DATA": str(scene.folder)})
     feeder, witness = _recorded(scene)
     recorder, path = _recorder(scene, witness), _path(scene, witness)
@@ -139,7 +141,8 @@ def _state(scene: Scene, witness: Witness) -> Any:
 
 def _path(scene: Scene, witness: Witness) -> Path:
     environment = psutil.Process(scene.service.pid).environ()
-    return Path(environment["VOLITION_DATA"]) / "recordings" / _state(scene, witness)["file"]
+    name: str = _state(scene, witness)["file"]
+    return Path(environment["VOLITION_DATA"]) / "recordings" / name
 
 
 def _recorder(scene: Scene, witness: Witness) -> psutil.Process:

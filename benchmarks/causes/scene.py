@@ -8,6 +8,7 @@ the cause ended, nothing acted on that is older than its time to live, no sample
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -278,15 +279,15 @@ def require(holds: bool, otherwise: str) -> None:
 def require_gapless(witness: Witness) -> None:
     """Raise unless the intents are numbered without a gap or a repeat, or the gap was told."""
     numbers = [r.message.seq for r in witness.intents() if isinstance(r.message, IntentBase)]
-    missing = sum(b - a - 1 for a, b in zip(numbers, numbers[1:], strict=False))
-    in_order = all(b > a for a, b in zip(numbers, numbers[1:], strict=False))
+    missing = sum(b - a - 1 for a, b in itertools.pairwise(numbers))
+    in_order = all(b > a for a, b in itertools.pairwise(numbers))
     require(in_order, "the numbers of the intents do not rise")
     told = witness.gaps()
     require(missing <= told, f"{missing} intents are missing, {told} were told of")
 
 
 def wait_until(
-    look: Callable[[], T | None | bool], otherwise: Callable[[], str], *, timeout_s: float
+    look: Callable[[], T | bool | None], otherwise: Callable[[], str], *, timeout_s: float
 ) -> T:
     """Look again and again until there is something; raise `BrokenError` when there never is."""
     deadline = time.monotonic() + timeout_s

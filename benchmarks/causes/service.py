@@ -23,7 +23,7 @@ _NO_LSL = "raise RuntimeError('LSL binary library file was not found')"
 
 
 def has_no_liblsl(scene: Scene) -> None:
-    """liblsl missing."""
+    """The library liblsl missing."""
     (scene.folder / "pylsl.py").write_text(_NO_LSL)
     path = os.pathsep.join((str(scene.folder), os.environ.get("PYTHONPATH", "")))
     scene.own_service(env={"PYTHONPATH": path})
@@ -39,7 +39,7 @@ def has_no_liblsl(scene: Scene) -> None:
 
 
 def port_is_taken(scene: Scene) -> None:
-    """port taken."""
+    """Port taken."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -147,7 +147,7 @@ def _ends(scene: Scene) -> None:
     gateway.terminate()
     wait_until(
         lambda: not any(_alive(process) for process in family),
-        lambda: f"{sum(map(_alive, family))} of {len(family)} processes are still there",
+        lambda: f"still there: {[' '.join(p.cmdline()) for p in family if _alive(p)]}",
         timeout_s=10.0,
     )
     took_s = local_clock() - told

@@ -17,7 +17,7 @@ _BRIDGED, _NOT_BRIDGED = 20, 200  # samples of 4 ms; 50 of them are 0.2 s
 
 
 def repeats(scene: Scene) -> None:
-    """samples sent twice."""
+    """Samples sent twice."""
     feeder, witness = _playing(scene)
     since = local_clock()
     for _ in range(5):
@@ -30,67 +30,85 @@ def repeats(scene: Scene) -> None:
 
 
 def misses_a_few(scene: Scene) -> None:
-    """samples missing, few enough to be bridged."""
+    """Samples missing, few enough to be bridged."""
     _misses(scene, _BRIDGED, bridged=True)
 
 
 def misses_many(scene: Scene) -> None:
-    """samples missing, too many to be bridged."""
+    """Samples missing, too many to be bridged."""
     _misses(scene, _NOT_BRIDGED, bridged=False)
 
 
 def is_nan(scene: Scene) -> None:
-    """all channels NaN."""
+    """All channels NaN."""
     _no_numbers(scene, "nan")
 
 
 def is_infinite(scene: Scene) -> None:
-    """one channel infinite."""
+    """One channel infinite."""
     _no_numbers(scene, "inf", channels=[1])
 
 
 def is_saturated(scene: Scene) -> None:
-    """a channel at the amplifier's rail."""
+    """A channel at the amplifier's rail."""
     _bad_channel(scene, "saturated")
 
 
 def is_flat(scene: Scene) -> None:
-    """a flat channel."""
+    """A flat channel."""
     _bad_channel(scene, "flat")
 
 
 def jumps_20_s_ahead(scene: Scene) -> None:
-    """stamps jump 20 s ahead and back."""
+    """Stamps jump 20 s ahead and back."""
     _jumps(scene, 20.0)
 
 
 def jumps_20_s_back(scene: Scene) -> None:
-    """stamps jump 20 s back and ahead again."""
+    """Stamps jump 20 s back and ahead again."""
     _jumps(scene, -20.0)
 
 
 def jumps_200000_s_ahead(scene: Scene) -> None:
-    """stamps jump 200,000 s ahead and back."""
+    """Stamps jump 200,000 s ahead and back."""
     _jumps(scene, 200_000.0)
 
 
 def jumps_200000_s_back(scene: Scene) -> None:
-    """stamps jump 200,000 s back and ahead again."""
+    """Stamps jump 200,000 s back and ahead again."""
     _jumps(scene, -200_000.0)
 
 
 def runs_backward(scene: Scene) -> None:
-    """stamps that run backward within each packet."""
-    _stamps(scene, "backward")
+    """Stamps that run backward within each packet."""
+    feeder, witness = _playing(scene)
+    since = feeder.tell("stamps", how="backward")["t"]
+    scene.saw_count(witness, "early_stamps", 4, since)
+    time.sleep(_LASTS_S)
+    place = witness.mark()
+    ended = feeder.tell("stamps", how="own")["t"]
+    scene.recovered(witness, ended, after=place)
+    scene.lost(0, _paused(scene, feeder, witness)["missing"])
+    # What replaces a wrong stamp lies on no grid of ours.
+    _goes_on(scene, feeder, witness, grid=0.0)
 
 
 def stands_still(scene: Scene) -> None:
-    """equal stamps within each packet."""
-    _stamps(scene, "equal")
+    """Equal stamps within each packet."""
+    feeder = scene.feeder(stamps="equal")
+    witness = scene.session(feeder)
+    time.sleep(_LASTS_S)
+    counts = _paused(scene, feeder, witness)
+    packets = counts["samples"] // feeder.feed.chunk_samples
+    expected = packets * (feeder.feed.chunk_samples - 1)
+    found = counts["equal_stamps"]
+    require(found == expected, f"{expected} stamps were equal to the one before, told are {found}")
+    scene.lost(0, counts["missing"])
+    _goes_on(scene, feeder, witness, grid=0.0)
 
 
 def is_too_fast(scene: Scene) -> None:
-    """rate 1 % above the nominal one."""
+    """Rate 1 % above the nominal one."""
     feeder = scene.feeder(true_rate_hz=252.5)
     witness = scene.session(feeder)
     drift = wait_until(
@@ -107,7 +125,7 @@ def is_too_fast(scene: Scene) -> None:
 
 
 def sends_nothing(scene: Scene) -> None:
-    """empty chunks among the full ones."""
+    """Empty chunks among the full ones."""
     feeder, witness = _playing(scene)
     for _ in range(20):
         feeder.tell("empty")
@@ -115,7 +133,7 @@ def sends_nothing(scene: Scene) -> None:
 
 
 def sends_one_by_one(scene: Scene) -> None:
-    """chunks of one sample."""
+    """Chunks of one sample."""
     feeder = scene.feeder(chunk_samples=1)
     witness = scene.session(feeder)
     time.sleep(_LASTS_S)
@@ -123,7 +141,7 @@ def sends_one_by_one(scene: Scene) -> None:
 
 
 def sends_ten_seconds_at_once(scene: Scene) -> None:
-    """a chunk of 10 s, and silence until it came."""
+    """A chunk of 10 s, and silence until it came."""
     feeder, witness = _playing(scene)
     place, since = witness.mark(), local_clock()
     feeder.tell("chunk", n=2500)
@@ -233,21 +251,6 @@ def _jumps(scene: Scene, shift_s: float) -> None:
     require(found == (1, 1), f"of one jump either way {found} are counted")
     scene.lost(0, counts["missing"])
     _goes_on(scene, feeder, witness, shifts_s=(0.0, shift_s))
-
-
-def _stamps(scene: Scene, how: str) -> None:
-    feeder, witness = _playing(scene)
-    since = local_clock()
-    feeder.tell("stamps", how=how)
-    count = {"equal": "equal_stamps", "backward": "early_stamps"}[how]
-    scene.saw_count(witness, count, 4, since)
-    time.sleep(_LASTS_S)
-    place = witness.mark()
-    ended = feeder.tell("stamps", how="own")["t"]
-    scene.recovered(witness, ended, after=place)
-    scene.lost(0, _paused(scene, feeder, witness)["missing"])
-    # What replaces a wrong stamp lies on no grid of ours.
-    _goes_on(scene, feeder, witness, grid=0.0)
 
 
 CAUSES: tuple[Callable[[Scene], None], ...] = (

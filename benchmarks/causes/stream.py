@@ -18,7 +18,7 @@ _REFUSED_S = 6.0
 
 
 def restarts_as_it_was(scene: Scene) -> None:
-    """outlet killed and restarted, same id."""
+    """Outlet killed and restarted, same id."""
     feeder = scene.feeder()
     witness = scene.session(feeder)
     last, t0 = _kill(scene, feeder, witness)
@@ -29,22 +29,22 @@ def restarts_as_it_was(scene: Scene) -> None:
 
 
 def restarts_at_another_rate(scene: Scene) -> None:
-    """outlet restarted at another rate."""
+    """Outlet restarted at another rate."""
     _restarts_as_another(scene, "500 Hz", rate_hz=500.0)
 
 
 def restarts_with_fewer_channels(scene: Scene) -> None:
-    """outlet restarted with fewer channels."""
+    """Outlet restarted with fewer channels."""
     _restarts_as_another(scene, "channel", labels=("1", "2", "3"))
 
 
 def restarts_in_another_order(scene: Scene) -> None:
-    """outlet restarted with its channels in another order, which is refused."""
+    """Outlet restarted with its channels in another order, which is refused."""
     _restarts_as_another(scene, "4, 3, 2, 1", labels=("4", "3", "2", "1"))
 
 
 def restarts_in_another_order_remapped(scene: Scene) -> None:
-    """outlet restarted with its channels in another order, which is remapped."""
+    """Outlet restarted with its channels in another order, which is remapped."""
     feeder = scene.feeder()
     witness = scene.session(feeder, stream={"channels": None, "on_change": "remap"})
     last, t0 = _kill(scene, feeder, witness)
@@ -54,7 +54,7 @@ def restarts_in_another_order_remapped(scene: Scene) -> None:
 
 
 def freezes_and_bursts(scene: Scene) -> None:
-    """outlet frozen for 5 s (SIGSTOP), then a burst of all it held back."""
+    """Outlet frozen for 5 s (SIGSTOP), then a burst of all it held back."""
     feeder = scene.feeder()
     witness = scene.session(feeder)
     place = witness.mark()
@@ -73,7 +73,7 @@ def freezes_and_bursts(scene: Scene) -> None:
 
 
 def eight_of_one_name(scene: Scene) -> None:
-    """eight outlets of one name."""
+    """Eight outlets of one name."""
     name = f"same-{uuid4().hex}"
     feeders = [scene.feeder(name=name) for _ in range(8)]
     made = local_clock()
@@ -102,7 +102,7 @@ def eight_of_one_name(scene: Scene) -> None:
 
 
 def none_at_all(scene: Scene) -> None:
-    """no stream at all, then one appears."""
+    """No stream at all, then one appears."""
     source_id = f"late-{uuid4().hex}"
     witness = scene.open(source_id)
     asked = local_clock()
@@ -155,7 +155,8 @@ def _restarts_as_another(scene: Scene, told: str, **changes: Any) -> None:
     refused = witness.wait(
         lambda m: isinstance(m, Status) and told in m.reason, f"a reason with {told}", after=place
     )
-    scene.note(f"refused after {refused.t - appeared:.1f} s: {getattr(refused.message, 'reason')}")
+    reason = getattr(refused.message, "reason", "")
+    scene.note(f"refused after {refused.t - appeared:.1f} s: {reason}")
     time.sleep(1.0)
     states = witness.states(place)
     require({*states} <= {"connecting", "degraded"}, f"it was {', '.join(states)}")

@@ -154,8 +154,9 @@ class Witness:
                 current = None
             if isinstance(message, Hello | Status):
                 running, held = message.state == "running", message.held
-            elif isinstance(message, IntentBase) and running and not held and asks(message):
-                if t < message.t_sample + message.expires_s:
+            elif isinstance(message, IntentBase):
+                fresh = t < message.t_sample + message.expires_s
+                if fresh and running and not held and asks(message):
                     current = message, t
         if current is not None:
             yield _act(*current, local_clock())

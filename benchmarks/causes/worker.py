@@ -20,17 +20,17 @@ from streams.clock import local_clock
 
 
 def is_killed(scene: Scene) -> None:
-    """worker killed (SIGKILL)."""
+    """Worker killed (SIGKILL)."""
     _dies(scene, signal.SIGKILL)
 
 
 def aborts(scene: Scene) -> None:
-    """worker aborts, as liblsl can make it (SIGABRT)."""
+    """Worker aborts, as liblsl can make it (SIGABRT)."""
     _dies(scene, signal.SIGABRT)
 
 
 def hangs(scene: Scene) -> None:
-    """worker hangs (SIGSTOP) until it is taken for dead."""
+    """Worker hangs (SIGSTOP) until it is taken for dead."""
     feeder = scene.feeder()
     witness = scene.session(feeder)
     place, since = witness.mark(), local_clock()
@@ -48,7 +48,7 @@ def hangs(scene: Scene) -> None:
 
 
 def sleeps_and_wakes(scene: Scene) -> None:
-    """worker suspended for 2 s (SIGSTOP, SIGCONT)."""
+    """Worker suspended for 2 s (SIGSTOP, SIGCONT)."""
     feeder = scene.feeder()
     witness = scene.session(feeder)
     place, since = witness.mark(), local_clock()
@@ -67,7 +67,7 @@ def sleeps_and_wakes(scene: Scene) -> None:
 
 
 def crashes_again_and_again(scene: Scene) -> None:
-    """worker killed each time it is started."""
+    """Worker killed each time it is started."""
     feeder = scene.feeder()
     witness = scene.session(feeder)
     place = witness.mark()
@@ -85,12 +85,12 @@ def crashes_again_and_again(scene: Scene) -> None:
 
 
 def has_no_model(scene: Scene) -> None:
-    """model file missing."""
+    """Model file missing."""
     _fails_with_a_reason(scene, scene.folder / "nothing.npz", "nothing.npz")
 
 
 def has_half_a_model(scene: Scene) -> None:
-    """model file truncated."""
+    """Model file truncated."""
     path = _fit().save(scene.folder / "whole.npz")
     half = scene.folder / "half.npz"
     half.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -98,7 +98,7 @@ def has_half_a_model(scene: Scene) -> None:
 
 
 def has_a_model_of_nan(scene: Scene) -> None:
-    """model file that holds NaN."""
+    """Model file that holds NaN."""
     model = _fit()
     arrays = {**model.arrays, "A": np.full_like(model.arrays["A"], np.nan)}
     path = type(model)(model.kind, arrays, model.facts).save(scene.folder / "nan.npz")
@@ -106,7 +106,7 @@ def has_a_model_of_nan(scene: Scene) -> None:
 
 
 def has_a_model_that_yields_nan(scene: Scene) -> None:
-    """model that yields NaN once it runs."""
+    """Model that yields NaN once it runs."""
     feeder = scene.feeder()
     model = _fit()
     # Finite numbers, and too large to be multiplied: inf - inf within a few bins.

@@ -1,0 +1,109 @@
+"""Does anything grow, and does it stay as fast? Sessions and clients at work for a long while.
+
+The latency of the last minute is compared with that of the first, both after the warm-up; memory,
+open files and threads are those of the gateway and all its workers together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.feed import Feeder
+from benchmarks.footprint import Footprint
+from benchmarks.latency import latencies_ms
+from benchmarks.listen import WARM_UP_S, Listener, Received
+from service.client import Client
+from service.launch import running_service
+
+_N_CHANNELS, _RATE_HZ, _CHUNK_S = 32, 500.0, 0.02
+_STAGES = [{"kind": "bandpass", "low_hz": 5, "high_hz": 45}, {"kind": "notch", "freq_hz": 50}]
+_DECODER = {
+    "kind": "fbcca",
+    "targets": [{"label": f"{f} Hz", "freq_hz": f} for f in (9, 11, 13, 15)],
+    "trigger": "sliding",
+    "window_s": 1.0,
+    "step_s": 0.04,
+}
+_MINUTE_S, _LONGEST_WARM_UP_S = 60.0, 60.0
+
+Floats = npt.NDArray[np.float64]
+
+
+def soak(
+    minutes: float, *, sessions: int = 2, on_step: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
+    """Run sessions for so many minutes after the warm-up.
+
+    Parameters
+    ----------
+    minutes
+        How long is measured.
+    sessions
+        Of 32 channels at 500 Hz each, with one client each.
+    on_step
+        Is told what goes on.
+    """
+    seconds = minutes * 60.0
+    warm_up_s = min(_LONGEST_WARM_UP_S, 0.25 * seconds)
+    with contextlib.ExitStack() as stack:
+        service = stack.enter_context(running_service())
+        client = stack.enter_context(Client(service.url))
+        feeders, urls = [], []
+        for number in range(sessions):
+            feeder = stack.enter_context(Feeder(_N_CHANNELS, _RATE_HZ, _CHUNK_S))
+            session = client.create_session(_config(number, feeder.feed.source_id))
+            client.intents(session.id, wait_s=30)
+            feeders.append(feeder)
+            urls.append(f"{service.url.replace('http', 'ws')}/v1/sessions/{session.id}/intents")
+        on_step(f"{sessions} sessions run; {warm_up_s + seconds:.0f} s to go")
+        with Footprint(service.pid) as footprint:
+            listeners = [Listener(url, warm_up_s + seconds - WARM_UP_S) for url in urls]
+            received = [listener.result() for listener in listeners]
+        states = [client.state(f"soak-{number}") for number in range(sessions)]
+        latencies = [
+            latencies_ms(intents, feeder.finish())
+            for intents, feeder in zip(received, feeders, strict=True)
+        ]
+    return {
+        "minutes": minutes,
+        "sessions": sessions,
+        **footprint.report(warm_up_s),
+        **_first_and_last(received, latencies, warm_up_s, min(_MINUTE_S, seconds / 2)),
+        "intents": sum(len(intents.seq) for intents in received),
+        "lost_intents": sum(int((np.diff(intents.seq) - 1).sum()) for intents in received),
+        "dropped_samples": sum(state.dropped_samples for state in states),
+        "worker_restarts": sum(state.restarts for state in states),
+    }
+
+
+def _config(number: int, source_id: str) -> dict[str, Any]:
+    return {
+        "name": f"soak-{number}",
+        "stream": {"source_id": source_id},
+        "stages": _STAGES,
+        "decoder": _DECODER,
+    }
+
+
+def _first_and_last(
+    received: Sequence[Received], latencies: Sequence[Floats], warm_up_s: float, span_s: float
+) -> dict[str, float]:
+    """Compare the 99th percentile of the first span after the warm-up with that of the last."""
+    first, last = [], []
+    for intents, latency in zip(received, latencies, strict=True):
+        t = intents.t_received
+        start = t[0] + warm_up_s
+        first.append(latency[(t >= start) & (t < start + span_s)])
+        last.append(latency[t > t[-1] - span_s])
+    p99_first = float(np.percentile(np.concatenate(first), 99))
+    p99_last = float(np.percentile(np.concatenate(last), 99))
+    return {
+        "p99_first_ms": round(p99_first, 3),
+        "p99_last_ms": round(p99_last, 3),
+        "p99_ratio": round(p99_last / p99_first, 3),
+    }
