@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import re
 import time
 from collections.abc import AsyncIterator
 from importlib.metadata import version
@@ -21,7 +22,7 @@ from fastapi.responses import JSONResponse
 
 from service import metrics, openapi, problems
 from service.asyncapi import asyncapi_document
-from service.auth import TICKET_S, Caller, Role, allow
+from service.auth import TICKET_S, Caller, ForbiddenError, Role, allow
 from service.config import LslText, SessionConfig
 from service.guard import Access, Guard
 from service.hub import TooOldError
@@ -56,6 +57,7 @@ VERSION = version("volition")
 #: A socket that sends or is sent anything larger is closed.
 MAX_FRAME_BYTES = 64 * 1024
 MAX_SESSIONS = 64
+_MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 _PROBLEM = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: _PROBLEM}
@@ -143,6 +145,16 @@ def _session(request: Request, id: str) -> Session:
         raise NotFoundError(f"there is no session {id}; there are: {known}") from None
 
 
+def _check_reach(caller: Caller, config: SessionConfig) -> None:
+    """Let only an admin name a file of this host: others name models that ship."""
+    model = getattr(config.decoder, "model", None)
+    if model is not None and caller.role < Role.ADMIN and not _MODEL_NAME.fullmatch(model):
+        raise ForbiddenError(
+            f"decoder.model: a file is named by the role {Role.ADMIN} alone, found {caller.role}; "
+            "allowed: the name of a model that ships"
+        )
+
+
 def _open_router(app: FastAPI) -> APIRouter:
     router = APIRouter()
 
@@ -226,6 +238,7 @@ def _sessions_router() -> APIRouter:
     @allow(Role.CONTROL)
     async def create(request: Request, response: Response, config: SessionConfig) -> SessionView:
         """Make a session and start it; it connects on its own from then on."""
+        _check_reach(request.scope["caller"], config)
         session = await _supervisor(request).create(config)
         response.headers["Location"] = f"/v1/sessions/{session.id}"
         return view(session)

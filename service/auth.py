@@ -63,6 +63,12 @@ class UnauthorizedError(VolitionError):
     code = "unauthorized"
 
 
+class ForbiddenError(VolitionError):
+    """The caller's role does not reach so far."""
+
+    code = "forbidden"
+
+
 class TokenFileError(ConfigError):
     """The file of tokens cannot be read or written, or says no to what was asked."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,17 @@ async def test_the_application_never_sees_a_ticket(tmp_path: Path) -> None:
     ticket = made.body.decode().partition('"ticket":"')[2].partition('"')[0]
     call = Call("http", "GET", f"/v1/sessions?ticket={ticket}", None)
     assert (await ask(app, call)).status == 401
+
+
+async def test_only_an_admin_names_a_file_of_the_host(tmp_path: Path) -> None:
+    file = TokenFile(tmp_path / "tokens.json")
+    app = create_app(Access(Authority(file.path)))
+    secret = file.make("lab", Role.CONTROL)
+    for name in ("/etc/passwd", "..", "c:x", "//server/share", "fitted.npz"):
+        config = {"stream": {"name": "x"}, "decoder": {"kind": "dkf", "model": name}}
+        kind = {"content-type": "application/json", "authorization": bearer(secret)}
+        answer = await ask(app, SESSIONS, json.dumps(config).encode(), **kind)
+        assert (answer.status, answer.code) == (403, "forbidden")
 
 
 async def test_a_bug_is_a_problem_that_tells_nothing_of_our_insides() -> None:
