@@ -95,7 +95,9 @@ async def _crowd(url: str, n_sockets: int, ready: Any) -> None:
     async with contextlib.AsyncExitStack() as stack:
         sockets = [
             await stack.enter_async_context(
-                websockets.asyncio.client.connect(url, compression=None, proxy=None)
+                websockets.asyncio.client.connect(
+                    url, compression=None, proxy=None, open_timeout=_CONNECT_S
+                )
             )
             for _ in range(n_sockets)
         ]

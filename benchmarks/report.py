@@ -19,8 +19,8 @@ _LATENCY = """
 From the push of the chunk that holds the newest sample an intent used, to its receipt by a client
 in a process of its own; the wait for the chunk to fill is not in it. Floors of the same run:
 `pull`, a bare outlet to a bare inlet; `echo`, a bare inlet to a WebSocket, nothing between;
-`relay`, the same with one band-pass. Volition runs a band-pass, a notch and the decoder, supervises, numbers,
-keeps and fans out. Times in milliseconds.
+`relay`, the same with one band-pass. Volition runs a band-pass, a notch and the decoder,
+supervises, numbers, keeps and fans out. Times in milliseconds.
 """
 
 _CAPACITY = """

@@ -9,18 +9,21 @@ from __future__ import annotations
 import multiprocessing
 import platform
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
 from typing import Any
 from uuid import uuid4
 
 from service.listen import bind
 from streams import lsl
+from streams.discovery import find_streams
 from streams.errors import VolitionError
+from streams.outlet import MarkerOutlet
 
 _MIN_PYTHON, _TESTED_PYTHON = (3, 11), (3, 13)
 _SEARCH_S = 3.0
+_START_S = 20.0
+_OTHER_LIBLSL = "look above for what liblsl says; install another pylsl or liblsl"
 
 
 @dataclass(frozen=True)
@@ -66,19 +69,17 @@ def _liblsl() -> Finding:
 def _discovery() -> Finding:
     source_id = f"volition-doctor-{uuid4().hex}"
     context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
-        ready, done = manager.Event(), manager.Event()
-        with ProcessPoolExecutor(2, context) as pool:
-            outlet = pool.submit(_offer, source_id, ready, done)
-            try:
-                ready.wait(20)
-                found = pool.submit(_search, source_id).result()
-                done.set()
-                outlet.result()
-            except BrokenProcessPool:
-                return Finding(
-                    "discovery", False, "liblsl ended its process", "install another liblsl"
-                )
+    ours, theirs = context.Pipe()
+    outlet = context.Process(target=_offer, args=(source_id, theirs), daemon=True)
+    try:
+        outlet.start()
+        theirs.close()
+        found = ours.poll(_START_S) and ours.recv() and _search_apart(source_id)
+    except (EOFError, OSError) as error:
+        return Finding("discovery", False, f"the trial could not run: {error!r}", _OTHER_LIBLSL)
+    finally:
+        ours.close()  # the outlet ends with it
+        outlet.join(_START_S)
     if found:
         return Finding("discovery", True, "a stream of this machine was found")
     return Finding(
@@ -90,19 +91,26 @@ def _discovery() -> Finding:
     )
 
 
-def _offer(source_id: str, ready: Any, done: Any) -> None:
-    from streams.outlet import MarkerOutlet
+def _search_apart(source_id: str) -> bool:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    search = context.Process(target=_search, args=(source_id, theirs), daemon=True)
+    search.start()
+    theirs.close()
+    found = bool(ours.poll(_START_S + _SEARCH_S) and ours.recv())
+    search.join(_START_S)
+    return found
 
-    outlet = MarkerOutlet("VolitionDoctor", source_id)
-    ready.set()
-    done.wait(20)
-    outlet.close()
+
+def _offer(source_id: str, pipe: Connection) -> None:
+    with MarkerOutlet("VolitionDoctor", source_id):
+        pipe.send(True)
+        pipe.poll(_START_S + 2 * _SEARCH_S)
 
 
-def _search(source_id: str) -> bool:
-    from streams.discovery import find_streams
-
-    return bool(find_streams(source_id=source_id, wait_s=_SEARCH_S, minimum=1, details=False))
+def _search(source_id: str, pipe: Connection) -> None:
+    found = find_streams(source_id=source_id, wait_s=_SEARCH_S, minimum=1, details=False)
+    pipe.send(bool(found))
 
 
 def _port(port: int) -> Finding:
