@@ -84,7 +84,7 @@ def _feed(feed: Feed, ready: Any, stop: Any, results: Any) -> None:
     random = np.random.default_rng(0)
     noise = random.normal(0, 10, (64, n, feed.n_channels)).astype(np.float32)
     offsets = np.arange(1 - n, 1) / feed.rate_hz
-    pushed = []
+    pushed: list[float] = []
     with SignalOutlet(spec, name="feed", type="EEG", source_id=feed.source_id) as outlet:
         ready.set()
         start = local_clock()
