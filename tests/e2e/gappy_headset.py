@@ -1,7 +1,8 @@
 """A headset that loses and repeats samples, as a program: plays 12 Hz and a counter in real time.
 
 ``gappy_headset.py SOURCE_ID FIRST:STOP[:x2] ...`` leaves out the samples FIRST to STOP of every
-`PERIOD`, or sends them twice. It ends when its standard input is closed.
+`PERIOD`, or sends them twice. ``labels=A,B,...`` names the channels; the one called ``counter``
+holds the number of each sample. It ends when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -20,20 +21,23 @@ PERIOD = 500
 CHUNK = 10
 
 
-def samples_of(numbers: np.ndarray) -> np.ndarray:
-    noise = np.random.default_rng(int(numbers[0])).standard_normal((len(numbers), 4))
+def samples_of(numbers: np.ndarray, labels: list[str]) -> np.ndarray:
+    noise = np.random.default_rng(int(numbers[0])).standard_normal((len(numbers), len(labels)))
     samples = 5 * np.sin(2 * np.pi * 12 * numbers / RATE_HZ)[:, np.newaxis] + 3 * noise
-    samples[:, 3] = numbers
+    samples[:, labels.index("counter")] = numbers
     return samples
 
 
 def main() -> None:
-    source_id, *spans = sys.argv[1:]
+    source_id, *arguments = sys.argv[1:]
+    spans = [argument for argument in arguments if ":" in argument]
+    named = [argument.partition("=")[2] for argument in arguments if "=" in argument]
+    labels = (named[0] if named else "Oz,O1,O2,counter").split(",")
     lost, twice = np.zeros(PERIOD, dtype=bool), np.zeros(PERIOD, dtype=bool)
     for span in spans:
         first, stop, *rest = span.split(":")
         (twice if rest else lost)[int(first) : int(stop)] = True
-    spec = SignalSpec(RATE_HZ, ("Oz", "O1", "O2", "counter"))
+    spec = SignalSpec(RATE_HZ, tuple(labels))
     with (
         SignalOutlet(spec, name="gappy", source_id=source_id) as outlet,
         MarkerOutlet("gappy-markers", f"{source_id}-markers") as markers,
@@ -46,7 +50,7 @@ def main() -> None:
             numbers = np.arange(number, number + CHUNK)
             kept = ~lost[numbers % PERIOD]
             again = kept & twice[numbers % PERIOD]
-            samples, times = samples_of(numbers), start + numbers / RATE_HZ
+            samples, times = samples_of(numbers, labels), start + numbers / RATE_HZ
             outlet.push(samples[kept], times[kept])
             outlet.push(samples[again], times[again])
             if number % (PERIOD // 2) == 150:

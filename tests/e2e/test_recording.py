@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,10 +42,10 @@ def service(folder: Path) -> Iterator[RunningService]:
 
 
 @contextlib.contextmanager
-def gappy_headset(*spans: str) -> Iterator[str]:
+def gappy_headset(*arguments: str, source_id: str = "") -> Iterator[str]:
     """A headset in a process of its own; gives its source id."""
-    source_id = f"gappy-{uuid.uuid4().hex}"
-    process = subprocess.Popen([sys.executable, str(GAPPY), source_id, *spans], stdin=-1)
+    source_id = source_id or f"gappy-{uuid.uuid4().hex}"
+    process = subprocess.Popen([sys.executable, str(GAPPY), source_id, *arguments], stdin=-1)
     assert process.stdin is not None
     try:
         yield source_id
@@ -84,7 +85,9 @@ def recorded(source_id: str, **decoder: Any) -> dict[str, Any]:
 
 def await_state(client: Client, id: str, done: Callable[[Any], bool]) -> Any:
     """Ask, as often as the service beats, until the state is as wanted."""
+    deadline = time.monotonic() + 60
     while not done(state := client.state(id)):
+        assert time.monotonic() < deadline, state
         client.intents(id, after=state.last_seq, wait_s=0.2)
     return state
 
@@ -211,6 +214,53 @@ def test_a_killed_process_leaves_a_recording_that_opens_and_lacks_less_than_a_se
     code, result = replay(path)
     assert result["missing"] > 0
     assert victim != "worker" or (code == 0 and result["same"])
+
+
+@pytest.mark.slow
+def test_a_stream_that_comes_back_in_another_order_is_refused_until_it_is_as_it_was(
+    service: RunningService,
+) -> None:
+    with Client(service.url) as client:
+        with gappy_headset() as source_id:
+            session = client.create_session(recorded(source_id))
+            await_state(client, session.id, lambda s: s.samples > 100)
+        with gappy_headset("labels=counter,O1,O2,Oz", source_id=source_id):
+            state = await_state(client, session.id, lambda s: "another signal" in s.reason)
+            assert state.state == "connecting"
+            assert "Oz, O1, O2, counter" in state.reason
+            assert "counter, O1, O2, Oz" in state.reason
+        with gappy_headset(source_id=source_id):
+            await_state(client, session.id, lambda s: s.state == "running")
+            client.stop(session.id)
+
+
+@pytest.mark.slow
+def test_a_stream_that_comes_back_in_another_order_is_taken_by_label_if_asked_to(
+    service: RunningService, folder: Path
+) -> None:
+    with Client(service.url) as client:
+        with gappy_headset() as source_id:
+            config = recorded(source_id)
+            config["stream"]["on_change"] = "remap"
+            session = client.create_session(config)
+            await_state(client, session.id, lambda s: s.samples > 100)
+        with gappy_headset("labels=more,counter,O2,O1,Oz", source_id=source_id):
+            before = await_state(client, session.id, lambda s: s.reconnects >= 1)
+            state = await_state(client, session.id, lambda s: s.samples > before.samples + 200)
+            warnings = client.session(session.id).warnings
+            client.stop(session.id)
+    assert any("taken by label" in warning for warning in warnings)
+    # What was lost between the two, by the stamps, and nothing else.
+    assert state.continuity.missing > 0
+    assert state.continuity.resets == 1
+    (path,) = folder.glob(f"{session.id}-*.xdf")
+    recording = read_recording(path)
+    assert recording.spec.labels == ("Oz", "O1", "O2", "counter")
+    # The counter goes on by one, but where the second headset took over.
+    assert np.count_nonzero(np.diff(recording.samples[:, 3]) != 1.0) == 1
+    code, result = replay(path)
+    assert code == 0
+    assert result["same"]
 
 
 @pytest.mark.slow
