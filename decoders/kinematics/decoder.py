@@ -24,7 +24,7 @@ from decoders.kinematics.cursor import Cursor, CursorSettings
 from decoders.kinematics.features import FeatureSettings
 from decoders.stage import check_channels
 from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.errors import ConfigError, ModelError, SpecError
+from streams.errors import ConfigError, ModelError, SpecError, VolitionError
 
 
 class KinematicSettings(FittedSettings):
@@ -62,8 +62,14 @@ class Follower(Protocol):
     def covariance(self) -> FloatArray:
         """Covariance of the whole state."""
 
+    def see(self, position: list[float]) -> None:
+        """Be shown where the cursor is, before each bin; only ReFIT makes use of it."""
+
     def step(self, features: FloatArray | None) -> bool:
         """Take the next bin, None if missing; say whether it was observed."""
+
+    def resume(self, other: Any) -> None:
+        """Go on from where another of the same class is, which a newer model replaces."""
 
     def restart(self) -> None:
         """Begin a trial: the state starts anew, the features' history stays."""
@@ -130,6 +136,7 @@ class KinematicDecoder(FittedDecoder[S]):
         kind = self.settings.kind
         rate_hz = regular_rate(spec, kind)
         n_samples = samples_per_step(self.settings.step_s, rate_hz, kind)
+        self.bin_s = n_samples / rate_hz
         self._check_fitted_alike()
         self._follower, n_dimensions = self.follower(spec.n_channels)
         cursor = self.settings.cursor
@@ -144,7 +151,7 @@ class KinematicDecoder(FittedDecoder[S]):
                 )
         self._n_channels = spec.n_channels
         self._bins = Bins(n_samples, spec.n_channels, self.settings.step_value)
-        self._cursor = Cursor(cursor, n_dimensions, n_samples / rate_hz)
+        self._cursor = Cursor(cursor, n_dimensions, self.bin_s)
         self._reset_names = frozenset(self.settings.reset_markers)
         self._resets: deque[float] = deque()
         self._covariance: FloatArray | None = None
@@ -178,6 +185,28 @@ class KinematicDecoder(FittedDecoder[S]):
         """Whether these settings are complete only with a fitted model."""
         return True
 
+    def adopt(self, model: FittedModel) -> None:
+        """Decode by ``model`` from the next bin on; what is believed of the movement stays.
+
+        For a model that is refreshed while it is used. One that does not fit leaves the decoder as
+        it was.
+
+        Raises
+        ------
+        ModelError, ConfigError, SpecError
+            As `prepare` does.
+        """
+        before, version = self._model, self.model_version
+        self.use(model)
+        try:
+            self._check_fitted_alike()
+            follower, _ = self.follower(self._n_channels)
+        except VolitionError:
+            self._model, self.model_version = before, version
+            raise
+        follower.resume(self._follower)
+        self._follower = follower
+
     def reset(self) -> None:
         self._bins.reset()
         self._cursor.reset()
@@ -197,6 +226,7 @@ class KinematicDecoder(FittedDecoder[S]):
             self._resets.popleft()
             self._follower.restart()
         follower = self._follower
+        follower.see(self._cursor.position)
         # The sum is finite if every feature is: one pass, and a sum that overflows is no signal.
         observed = follower.step(row if math.isfinite(row.sum()) else None)
         covariance = follower.covariance

@@ -197,6 +197,14 @@ class DkfFollower:
             self._recursion.step(f, self._scale * Q)
         return True
 
+    def see(self, position: list[float]) -> None:
+        """Make nothing of it."""
+
+    def resume(self, other: DkfFollower) -> None:
+        mean = other._recursion.mean + other._state_mean - self._state_mean
+        self._recursion.resume(mean, other._recursion.covariance)
+        self._features.resume(other._features)
+
     def restart(self) -> None:
         self._recursion.restart()
 

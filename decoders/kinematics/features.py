@@ -203,6 +203,12 @@ class FeatureStream:
         self._history[...] = 0.0
         self._bins_until_whole = 0
 
+    def resume(self, other: FeatureStream) -> None:
+        """Take over the newest bins that another stream holds, where it holds the like."""
+        if other._history.shape == self._history.shape:
+            self._history[...] = other._history
+            self._bins_until_whole = other._bins_until_whole
+
     def push(self, features: FloatArray | None) -> FloatArray | None:
         """Take the next bin, None if it is missing; give its row, None if that is missing.
 

@@ -88,12 +88,19 @@ class KalmanSettings(KinematicSettings):
         description="Bins by which the features lag behind the movement; of several, the fit keeps "
         "the one that decodes best across blocks of its data.",
     )
+    sees_cursor: bool = Field(
+        default=False,
+        description="Take the cursor's position for known, and the position's share in the "
+        "features with it (ReFIT); for a state of position and velocity in the full form.",
+    )
     matrices: KalmanMatrices | None = Field(
         default=None, description="The filter itself, in place of a fitted model."
     )
 
     @model_validator(mode="after")
     def _one_source(self) -> KalmanSettings:
+        if self.sees_cursor and (self.state != "position-velocity" or self.form != "full"):
+            raise ValueError("sees_cursor needs the state position-velocity and the form full")
         if self.matrices is None:
             return self
         if self.model is not None:
@@ -151,21 +158,25 @@ class KalmanDecoder(KinematicDecoder[KalmanSettings]):
         n_rows = feature_map.n_outputs
         state_mean = self.parameter("state_mean", (None,))
         n = len(state_mean)
+        has_position = bool(self.parameter("has_position", ()))
+        A, W = self.parameter("A", (n, n)), self.parameter("W", (n, n))
+        if self.settings.sees_cursor and has_position:
+            A, W = _as_cursors_move(A, W, self.bin_s)
         recursion = KalmanRecursion(
-            self.parameter("A", (n, n)),
-            self.parameter("W", (n, n)),
+            A,
+            W,
             self.parameter("C", (n_rows, n)),
             self.parameter("R", (n_rows, n_rows)),
             start_mean=self.parameter("start_mean", (n,)),
             start_covariance=self.parameter("start_covariance", (n, n)),
             steady=self.settings.form == "steady",
         )
-        has_position = bool(self.parameter("has_position", ()))
         follower = KalmanFollower(
             recursion,
             state_mean,
             has_position=has_position,
             feature_map=feature_map,
+            sees_cursor=self.settings.sees_cursor and has_position,
         )
         return follower, n // 2 if has_position else n
 
@@ -202,11 +213,14 @@ class KalmanFollower:
         *,
         has_position: bool,
         feature_map: FeatureMap | None = None,
+        sees_cursor: bool = False,
     ) -> None:
         self._recursion = recursion
         self._features = None if feature_map is None else feature_map.stream()
         self._state_mean = state_mean
         self._split = len(state_mean) // 2 if has_position else 0
+        self._sees_cursor = sees_cursor
+        self._started = False
 
     @property
     def velocity(self) -> FloatArray:
@@ -215,8 +229,8 @@ class KalmanFollower:
 
     @property
     def position(self) -> FloatArray | None:
-        if not self._split:
-            return None
+        if not self._split or self._sees_cursor:
+            return None  # the cursor moves by the velocity, and is where it is seen
         split = self._split
         position: FloatArray = self._recursion.mean[:split] + self._state_mean[:split]
         return position
@@ -228,13 +242,32 @@ class KalmanFollower:
     def step(self, features: FloatArray | None) -> bool:
         row = features if self._features is None else self._features.push(features)
         self._recursion.step(row)
+        self._started = True
         return row is not None
+
+    def see(self, position: list[float]) -> None:
+        """Take the cursor for where it is: no error in position is left (ReFIT)."""
+        if not self._sees_cursor or not self._started:
+            return
+        split = self._split
+        mean, covariance = self._recursion.mean.copy(), self._recursion.covariance.copy()
+        mean[:split] = position - self._state_mean[:split]
+        covariance[:split] = covariance[:, :split] = 0.0
+        self._recursion.resume(mean, covariance)
+
+    def resume(self, other: KalmanFollower) -> None:
+        mean = other._recursion.mean + other._state_mean - self._state_mean
+        self._recursion.resume(mean, other._recursion.covariance)
+        self._started = True
+        if self._features is not None and other._features is not None:
+            self._features.resume(other._features)
 
     def restart(self) -> None:
         self._recursion.restart()
+        self._started = False
 
     def reset(self) -> None:
-        self._recursion.restart()
+        self.restart()
         if self._features is not None:
             self._features.reset()
 
@@ -246,6 +279,17 @@ class KalmanFollower:
             "gain": recursion.gain.tolist(),
             **surprise_state(recursion.surprise()),
         }
+
+
+def _as_cursors_move(A: FloatArray, W: FloatArray, bin_s: float) -> tuple[FloatArray, FloatArray]:
+    """Let positions move by velocity times the bin's length and by nothing else."""
+    split = len(A) // 2
+    A, W = A.copy(), W.copy()
+    A[:split, :split] = np.eye(split)
+    A[:split, split:] = bin_s * np.eye(split)
+    A[split:, :split] = 0.0  # where the cursor is does not move it
+    W[:split] = W[:, :split] = 0.0
+    return A, W
 
 
 def _states(

@@ -96,6 +96,12 @@ class KalmanRecursion:
         self._observed: FloatArray | None = None
         self._previous: FloatArray | None = None
 
+    def resume(self, mean: FloatArray, covariance: FloatArray) -> None:
+        """Go on from a belief about the newest bin, another filter's or a corrected one."""
+        self.mean, self.covariance = mean, covariance
+        self._begun = True
+        self._observed = self._previous = None
+
     def step(self, features: FloatArray | None) -> None:
         """Move on by one bin whose features are given, or None if they are missing."""
         if self._steady and self._begun and features is not None:
@@ -204,6 +210,12 @@ class DiscriminativeRecursion:
         self._used: tuple[FloatArray, FloatArray] | None = None
         #: Bins in which ``Q`` had to be replaced.
         self.replaced = 0
+
+    def resume(self, mean: FloatArray, covariance: FloatArray) -> None:
+        """Go on from a belief about the newest bin, another filter's."""
+        self.mean, self.covariance = mean, covariance
+        self._begun = True
+        self._frozen = self._f = self._used = None
 
     def step(self, f: FloatArray | None, Q: FloatArray | None = None) -> None:
         """Move on by one bin.

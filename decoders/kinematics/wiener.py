@@ -120,6 +120,13 @@ class WienerFollower:
         self.velocity = self._regressor.predict_row(row) + self._state_mean
         return True
 
+    def see(self, position: list[float]) -> None:
+        """Make nothing of it."""
+
+    def resume(self, other: WienerFollower) -> None:
+        self._features.resume(other._features)
+        self.velocity = other.velocity
+
     def restart(self) -> None:
         """Keep on: no state is carried that a trial could begin anew."""
 
