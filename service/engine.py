@@ -69,6 +69,7 @@ class Engine:
         self.continuity = Continuity(spec, config.stream.continuity.settings())
         self._waiting: list[Event] = []
         self._known_from = -math.inf
+        self._next_due = math.inf
         self._clock = clock
         #: LSL times when the last chunk had been cleaned and when it had been decoded.
         self.t_cleaned = 0.0
@@ -89,6 +90,7 @@ class Engine:
         if events:
             self._waiting += events
             del self._waiting[:-_MOST_WAITING]
+            self._find_next_due()
         if self.continuity.check(chunk):
             return self._run(chunk)
         intents: list[Intent] = []
@@ -97,11 +99,14 @@ class Engine:
             if piece.reset:
                 self.pipeline.reset()
                 self._known_from = float(piece.chunk.times[0])
+                self._find_next_due()
             intents += self._run(piece.chunk)
         return intents
 
     def _run(self, chunk: Chunk) -> list[Intent]:
-        events = self._due(float(chunk.times[-1])) if self._waiting and len(chunk) else ()
+        events: Sequence[Event] = ()
+        if len(chunk) and chunk.times[-1] >= self._next_due:
+            events = self._take_due(float(chunk.times[-1]))
         cleaned = self.pipeline.clean(chunk)
         self.t_cleaned = self._clock()
         intents = [finite(intent) for intent in self.pipeline.decode(cleaned, events)]
@@ -112,18 +117,16 @@ class Engine:
             self.stamp(intent)
         return intents
 
-    def _due(self, newest: float) -> list[Event]:
+    def _take_due(self, newest: float) -> list[Event]:
         """Take the events that the samples have come to, in order of time."""
         due = [event for event in self._waiting if self._known_from <= event.time <= newest]
-        if due:
-            self._waiting = [event for event in self._waiting if event not in due]
-            due.sort(key=lambda event: event.time)
-        return due
+        self._waiting = [event for event in self._waiting if event not in due]
+        self._find_next_due()
+        return sorted(due, key=lambda event: event.time)
 
-    def reset(self) -> None:
-        """Forget the signal and the events so far; numbers go on."""
-        self.pipeline.reset()
-        self._waiting.clear()
+    def _find_next_due(self) -> None:
+        times = (event.time for event in self._waiting if event.time >= self._known_from)
+        self._next_due = min(times, default=math.inf)
 
     def stamp(self, intent: Intent) -> None:
         """Fill in the envelope and take the next number."""

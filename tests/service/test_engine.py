@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from service.config import load_config
-from service.engine import Engine
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decoders.intent import IdleIntent, SelectionIntent, canonical_json, to_json
+from service.config import SessionConfig, load_config, parse_config
+from service.engine import Engine, IntentDigest
 from service.replay import replay
-from streams.chunk import Event
+from streams.chunk import Chunk, Event, FloatArray, SignalSpec
 from streams.recording import Recording, packaged_recordings, read_recording
 
 CONFIG = load_config("fbcca-exo")
@@ -60,3 +65,98 @@ def test_an_engine_stamps_the_envelope_and_goes_on_from_the_number_it_is_given()
     assert [intent.seq for intent in intents] == list(range(41, 41 + len(intents)))
     assert {(i.session, i.epoch, i.decoder) for i in intents} == {("s", 3, "fbcca")}
     assert all(intent.t_decoded > 0 for intent in intents)
+
+
+# -- events and gaps --------------------------------------------------------------------------
+
+BY_MARKERS = parse_config(
+    {
+        "stream": {"type": "EEG", "continuity": {"bridge_s": 0.1}},
+        "decoder": {
+            "kind": "fbcca",
+            "targets": [{"label": "a", "freq_hz": 9}, {"label": "b", "freq_hz": 12}],
+            "trigger": "markers",
+            "window_s": 1.0,
+            "delay_s": 0.0,
+        },
+    }
+)
+RATE_HZ = 250.0
+
+
+def made(lost: list[range], seconds: float = 12.0) -> tuple[FloatArray, FloatArray]:
+    """12 Hz in noise, with some samples lost."""
+    kept = np.setdiff1d(np.arange(round(seconds * RATE_HZ)), np.concatenate([[], *lost]))
+    wave = np.sin(2 * np.pi * 12 * kept / RATE_HZ)
+    noise = np.random.default_rng(1).standard_normal((len(kept), 2))
+    return 5 * wave[:, np.newaxis] + noise, 100.0 + kept / RATE_HZ
+
+
+def decided(
+    samples: FloatArray,
+    times: FloatArray,
+    pieces: list[tuple[int, list[Event]]],
+    config: SessionConfig = BY_MARKERS,
+) -> list[str]:
+    """Run a signal in chunks that end at the given places, each with its events."""
+    engine = Engine(config, SignalSpec(RATE_HZ, ("a", "b")))
+    found, start = [], 0
+    for stop, events in [*pieces, (len(times), [])]:
+        chunk = Chunk(samples[start:stop].copy(), times[start:stop].copy())
+        found += [canonical_json(i).decode() for i in engine.step(chunk, events)]
+        start = stop
+    return found
+
+
+LOST = [range(500, 510), range(1000, 1100), range(2000, 2040)]
+EVENT_TIMES = [100.5, 101.9, 103.2, 104.1, 104.45, 106.0, 107.95, 108.5]
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_gaps_and_early_events_give_the_same_however_they_come(data: st.DataObject) -> None:
+    samples, times = made(LOST)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(times)), min_size=1, max_size=12)))
+    pieces: list[tuple[int, list[Event]]] = [(cut, []) for cut in cuts]
+    late: list[Event] = []
+    for time in EVENT_TIMES:
+        # With the chunk that holds its time, or with any before.
+        latest = next((i for i, cut in enumerate(cuts) if cut and times[cut - 1] >= time), None)
+        if latest is None:
+            late.append(Event(time, "trial_start"))
+        else:
+            pieces[data.draw(st.integers(0, latest))][1].append(Event(time, "trial_start"))
+    pieces.append((len(times), late))
+
+    whole = decided(samples, times, [(len(times), [Event(t, "trial_start") for t in EVENT_TIMES])])
+
+    assert decided(samples, times, pieces) == whole
+    assert any('"selection"' in intent for intent in whole)
+    assert any('"missing_samples"' in intent for intent in whole)
+
+
+def test_events_from_before_a_reset_and_of_another_clock_cost_nothing_later() -> None:
+    samples, times = made([])
+    engine = Engine(BY_MARKERS, SignalSpec(RATE_HZ, ("a", "b")))
+    engine.step(Chunk(samples[:10].copy(), times[:10].copy()))
+    engine.step(
+        Chunk(samples[10:20].copy(), times[10:20].copy()),
+        [Event(9e9 + n, "trial_start") for n in range(5000)],
+    )
+    assert len(engine._waiting) <= 1024
+    intents = []
+    for start in range(20, 1000, 10):
+        chunk = Chunk(samples[start : start + 10].copy(), times[start : start + 10].copy())
+        intents += engine.step(chunk, [Event(101.0, "trial_start")] if start == 20 else ())
+    assert [intent.t_trigger for intent in intents] == [101.0]
+
+
+def test_an_encoded_intent_counts_in_the_digest_as_the_intent_does() -> None:
+    odd = SelectionIntent(
+        t_sample=1e16 / 3, target=1, label='µ "x"', confidence=0.1, evidence={"a": 1e-7, "b": -0.0}
+    )
+    by_object, by_text = IntentDigest(), IntentDigest()
+    for intent in (odd, IdleIntent(t_sample=123456.789, evidence={"a": 5e-324, "b": 1e22})):
+        by_object.add(intent)
+        by_text.add_encoded(to_json(intent).decode())
+    assert by_object.hexdigest() == by_text.hexdigest()
