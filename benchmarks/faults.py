@@ -68,10 +68,12 @@ def run_faults(
             on_row(row)
             return row
 
-        rows = list(pool.map(run, chosen))
-        rows.append(_survivor(shared, len(rows)))
-        on_row(rows[-1])
-    return rows
+        together = [key for key in chosen if CAUSES[key] not in worker.ALONE]
+        rows = dict(zip(together, pool.map(run, together), strict=True))
+        rows |= {key: run(key) for key in chosen if key not in rows}
+        survivor = _survivor(shared, len(rows))
+        on_row(survivor)
+    return [*(rows[key] for key in chosen), survivor]
 
 
 def _run(key: str, shared: RunningService) -> dict[str, Any]:
@@ -80,12 +82,12 @@ def _run(key: str, shared: RunningService) -> dict[str, Any]:
     broken = ""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="volition-")))
+        scene = Scene(shared, stack, folder)
+        figures = scene.figures
         try:
-            scene = Scene(shared, stack, folder)
-            figures = scene.figures
             cause(scene)
         except BrokenError as error:
-            broken = error.message
+            broken = f"{error.message}; {scene.story()}"
         except (VolitionError, OSError, psutil.Error, httpx.HTTPError, WebSocketException) as error:
             broken = f"{type(error).__name__}: {error}"
     measured = asdict(figures)

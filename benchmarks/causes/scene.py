@@ -24,6 +24,7 @@ from benchmarks.causes.witness import BrokenError, Received, Witness
 from decoders.intent import IdleIntent, IntentBase
 from service.client import Client
 from service.launch import RunningService, running_service
+from service.schemas import Status
 from streams.clock import local_clock
 from streams.errors import VolitionError
 
@@ -33,6 +34,7 @@ WINDOW_S = 0.6
 """A decision after a reset needs a whole window first."""
 _START_S = 30.0
 _POLL_S = 0.02
+_MOST_TOLD = 8
 _CLOCK_S = 0.002  # between a receipt and the note of it
 
 T = TypeVar("T")
@@ -78,6 +80,7 @@ class Scene:
     def __init__(self, service: RunningService, stack: contextlib.ExitStack, folder: Path) -> None:
         self.folder = folder
         self.figures = Figures()
+        self._witnesses: list[Witness] = []
         self._stack = stack
         self._connect(service)
 
@@ -115,6 +118,7 @@ class Scene:
     def listen(self, client: Client, session: str) -> Witness:
         """Listen to a session, which is deleted when the row ends."""
         witness = self._stack.enter_context(Witness(client, session))
+        self._witnesses.append(witness)
 
         def forget() -> None:
             with contextlib.suppress(VolitionError):  # a service that has ended has forgotten it
@@ -264,6 +268,16 @@ class Scene:
         self.figures.stale_acts = (self.figures.stale_acts or 0) + len(stale)
         require(not stale, f"{len(stale)} intents were acted on past their time to live")
         require_gapless(witness)
+
+    def story(self) -> str:
+        """Tell what the sessions said of themselves, for whoever looks into a broken row."""
+        told = [
+            f"{r.message.state} ({r.message.reason})"
+            for witness in self._witnesses
+            for r in witness.received
+            if isinstance(r.message, Status)
+        ]
+        return " > ".join(told[-_MOST_TOLD:])
 
     def note(self, text: str) -> None:
         """Keep a sentence for the table."""

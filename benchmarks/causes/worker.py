@@ -18,6 +18,10 @@ from decoders.intent import IdleIntent, IntentBase
 from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
 from streams.clock import local_clock
 
+#: How long a session runs before its worker dies: the service keeps one worker in reserve, and
+#: needs a while to make another when a session has taken it.
+_RUNS_S = 3.0
+
 
 def is_killed(scene: Scene) -> None:
     """Worker killed (SIGKILL)."""
@@ -33,6 +37,7 @@ def hangs(scene: Scene) -> None:
     """Worker hangs (SIGSTOP) until it is taken for dead."""
     feeder = scene.feeder()
     witness = scene.session(feeder)
+    time.sleep(_RUNS_S)
     place, since = witness.mark(), local_clock()
     worker = scene.worker(witness)
     worker.suspend()
@@ -127,6 +132,7 @@ def has_a_model_that_yields_nan(scene: Scene) -> None:
 def _dies(scene: Scene, by: signal.Signals) -> None:
     feeder = scene.feeder()
     witness = scene.session(feeder)
+    time.sleep(_RUNS_S)
     place, since = witness.mark(), local_clock()
     scene.worker(witness).send_signal(by)
     scene.saw(witness.wait_for_state("connecting", after=place), since)
@@ -174,3 +180,6 @@ CAUSES: tuple[Callable[[Scene], None], ...] = (
     has_a_model_of_nan,
     has_a_model_that_yields_nan,
 )
+
+ALONE: frozenset[Callable[[Scene], None]] = frozenset({is_killed, aborts, hangs})
+"""Causes that run when no other does: there is one worker in reserve, and others would take it."""
