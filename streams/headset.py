@@ -31,6 +31,7 @@ from streams.clock import local_clock
 from streams.errors import ConfigError, StreamError, VolitionError
 from streams.outlet import MarkerOutlet, SignalOutlet
 from streams.recording import Recording, read_recording
+from streams.ssvep_participant import ParticipantSignal
 
 COUNTER_MODULUS = 1 << 24
 """The sample counter starts again here: float32 holds every integer up to this."""
@@ -101,8 +102,9 @@ class HeadsetOptions:
 
     Attributes
     ----------
-    source : Path or SyntheticSignal
-        A recording's file, or a signal to make up.
+    source : Path, SyntheticSignal or ParticipantSignal
+        A recording's file, a signal to make up, or a simulated participant, who can be told what
+        to attend to while the headset plays in this process.
     channels
         Labels of the recording to play, in this order; all when None.
     name, source_id, marker_name
@@ -133,7 +135,7 @@ class HeadsetOptions:
         How long to keep the streams after the end, so that the last samples arrive.
     """
 
-    source: Path | SyntheticSignal
+    source: Path | SyntheticSignal | ParticipantSignal
     channels: tuple[str, ...] | None = None
     name: str = "volition-headset"
     source_id: str = "volition-headset"
@@ -212,6 +214,10 @@ class Player:
             self.spec = options.source.spec()
             self.n_samples = _synthetic_length(options.source)
             self._take = _Synthesis(options.source).take
+        elif isinstance(options.source, ParticipantSignal):
+            self.spec = options.source.spec()
+            self.n_samples = options.source.n_samples
+            self._take = options.source.take
         else:
             recording = _cut(read_recording(options.source, channels=options.channels), options)
             self.spec = recording.spec
