@@ -356,6 +356,8 @@ class Supervisor:
 
         session.link = await LocalGatewayEnd.open(ours, session.on_frame, on_lost)
         session.link.send({"op": "order", "order": asdict(order)})
+        if session.held != order.held:
+            session.link.send({"op": "hold", "held": session.held})
         if session.state.final or self._closing:
             session.link.send({"op": "stop"})
         self.prepare_spare()
