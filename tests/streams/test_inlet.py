@@ -285,6 +285,26 @@ def test_the_clock_offset_of_another_host_is_added_to_every_time(shared_sender: 
     np.testing.assert_array_equal(times, [92.75, 93.25])
 
 
+def test_a_step_of_a_clock_is_counted_and_its_uncertainty_is_known(shared_sender: Sender) -> None:
+    stream = shared_sender.make(n_channels=4, channels=CHANNELS)
+    with SignalInlet(stream) as inlet:
+        before = inlet.clock()
+        inlet.open(5.0)
+        opened = inlet.clock()
+        # As if another host's clock had stood a quarter of a second apart until now.
+        inlet._connection.known_offset_s = 0.25
+        inlet._connection._offset_due = 0.0
+        shared_sender.push(stream, [[0, 0, 0, 0]], [100.0])
+        pull_samples(inlet, 1)
+        stepped = inlet.clock()
+
+    assert before == {"offset_s": None, "uncertainty_s": None, "steps": 0}
+    assert (opened["offset_s"], opened["steps"]) == (0.0, 0)
+    assert opened["uncertainty_s"] is not None
+    assert 0 <= opened["uncertainty_s"] < 0.1
+    assert (stepped["offset_s"], stepped["steps"]) == (0.0, 1)
+
+
 # --- markers ---------------------------------------------------------------------------------
 
 
