@@ -13,7 +13,18 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from decoders.intent import CursorIntent, IdleIntent, Intent
+from decoders.intent import ClickIntent, CursorIntent, IdleIntent, Intent
+
+
+class DwellSettings(BaseModel):
+    """When staying in one place is a click."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    radius: float = Field(gt=0, description="Of the place, in the workspace's unit.")
+    hold_s: float = Field(
+        default=0.5, gt=0, le=60, description="How long to stay: 0.3 to 1 s is usual."
+    )
 
 
 class CursorSettings(BaseModel):
@@ -47,6 +58,9 @@ class CursorSettings(BaseModel):
     )
     bias_least_speed: float = Field(
         default=0.0, ge=0, description="Only velocities of at least this speed enter that mean."
+    )
+    dwell: DwellSettings | None = Field(
+        default=None, description="Click by staying in one place; never when left out."
     )
     expires_s: float = Field(default=0.3, gt=0)
 
@@ -100,6 +114,28 @@ class Cursor:
         self.velocity = [0.0] * len(self._start)
         self.bias = [0.0] * len(self._start)
         self.missing_bins = 0
+        self._place: list[float] | None = None
+        self._stayed_bins = 0
+
+    def dwelt(self, time: float) -> ClickIntent | None:
+        """Give a click if the cursor, since the last `move`, has stayed in its place long enough.
+
+        The place is where it came to be first. Once it has clicked, only leaving it begins another.
+        A missing bin begins the wait anew: nobody knows what was meant in it.
+        """
+        dwell = self._settings.dwell
+        if dwell is None:
+            return None
+        if self._place is None or math.dist(self._place, self.position) > dwell.radius:
+            self._place, self._stayed_bins = list(self.position), 0
+            return None
+        if self._stayed_bins < 0:  # has clicked here
+            return None
+        self._stayed_bins = 0 if self.missing_bins else self._stayed_bins + 1
+        if self._stayed_bins * self._bin_s < dwell.hold_s - 1e-9:
+            return None
+        self._stayed_bins = -1
+        return ClickIntent(confidence=1.0, t_sample=time, expires_s=self._settings.expires_s)
 
     def move(
         self,

@@ -85,7 +85,7 @@ S = TypeVar("S", bound=KinematicSettings)
 
 
 class KinematicDecoder(FittedDecoder[S]):
-    """Base of the decoders that move a cursor, one intent a bin."""
+    """Base of the decoders that move a cursor: one intent a bin, and one for a click."""
 
     #: Settings that must be the same when a model is fitted and when it decodes.
     fitted_settings: ClassVar[tuple[str, ...]] = ("features",)
@@ -218,7 +218,13 @@ class KinematicDecoder(FittedDecoder[S]):
         if events and self._reset_names:
             new = [event.time for event in events if event.name in self._reset_names]
             self._resets = deque(sorted([*self._resets, *new]))
-        return [self._decode_bin(row, time) for row, time in self._bins.feed(chunk)]
+        intents = []
+        for row, time in self._bins.feed(chunk):
+            intents.append(self._decode_bin(row, time))
+            click = self._cursor.dwelt(time)
+            if click is not None:
+                intents.append(click)
+        return intents
 
     def _decode_bin(self, row: FloatArray, time: float) -> Intent:
         # A trial begins with the first bin whose newest sample is not before the marker.

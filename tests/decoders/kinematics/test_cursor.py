@@ -100,6 +100,44 @@ def test_a_steady_bias_is_learned_from_fast_movements_only_and_taken_off() -> No
     assert cursor.bias == learned
 
 
+def clicks(cursor: Cursor, velocities: list[float], missing: tuple[int, ...] = ()) -> list[int]:
+    """Move along the first axis; give the bins after which a click came."""
+    found = []
+    for index, velocity in enumerate(velocities):
+        moved(cursor, [velocity, 0.0], missing=index in missing)
+        if cursor.dwelt(0.0) is not None:
+            found.append(index)
+    return found
+
+
+DWELL = CursorSettings.model_validate({"dwell": {"radius": 1.0, "hold_s": 0.4}})
+
+
+def test_staying_in_one_place_is_a_click_and_only_one() -> None:
+    assert clicks(Cursor(DWELL, 2, 0.1), [0.0] * 20) == [4]
+
+
+def test_a_cursor_that_moves_on_never_clicks() -> None:
+    assert clicks(Cursor(DWELL, 2, 0.1), [5.0] * 30) == []
+
+
+def test_leaving_and_settling_again_is_another_click() -> None:
+    assert clicks(Cursor(DWELL, 2, 0.1), [0.0] * 8 + [20.0] + [0.0] * 8) == [4, 12]
+
+
+def test_slow_drift_out_of_the_place_begins_the_wait_anew() -> None:
+    # 0.35 a bin: out of the place with each third, before four bins have been stayed.
+    assert clicks(Cursor(DWELL, 2, 0.1), [3.5] * 30) == []
+
+
+def test_missing_bins_are_no_dwelling() -> None:
+    assert clicks(Cursor(DWELL, 2, 0.1), [0.0] * 12, missing=(3,)) == [7]
+
+
+def test_without_dwell_nothing_clicks() -> None:
+    assert clicks(Cursor(CursorSettings(), 2, 0.1), [0.0] * 30) == []
+
+
 @pytest.mark.parametrize(
     "given",
     [
