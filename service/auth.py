@@ -35,6 +35,7 @@ log = structlog.get_logger()
 TICKET_S = 30.0
 _MAX_TICKETS = 10_000
 _LOCK_S = 5.0
+_LOOK_EVERY_S = 0.1
 _MIN_GIVEN_CHARS = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _DECLARED = "volition_role"
@@ -288,6 +289,7 @@ class Authority:
             self._given = Token.of(given, id="given", name="VOLITION_TOKEN", role=Role.ADMIN)
         self._tokens = {token.id: token for token in self._file.read()} if self._file else {}
         self._seen = self._stamp()
+        self._looked = 0.0
         self._nobody = Token.of(secrets.token_hex(), id="", name="", role=Role.READ)
         self._required = required
         self._tickets = _Tickets()
@@ -321,10 +323,15 @@ class Authority:
         return Caller(token.name, TOKEN_ROLES[token.role], token.id)
 
     def still_holds(self, caller: Caller) -> bool:
-        """Whether the token of a caller who was let in is still there."""
-        self._refresh()
-        known = (None, self._given.id if self._given else None, *self._tokens)
-        return caller.token_id in known
+        """Whether the token of a caller who was let in is still there (or was, just now)."""
+        if caller.token_id is None:
+            return True
+        if time.monotonic() - self._looked > _LOOK_EVERY_S:  # every message of a socket asks
+            self._refresh()
+        return caller.token_id in self._tokens or self._is_given(caller)
+
+    def _is_given(self, caller: Caller) -> bool:
+        return self._given is not None and caller.token_id == self._given.id
 
     def issue_ticket(self, caller: Caller) -> str:
         """Make a ticket that opens one socket as this caller, soon."""
@@ -332,6 +339,7 @@ class Authority:
 
     def redeem_ticket(self, ticket: str) -> Caller:
         """Use a ticket up; raise `UnauthorizedError` when it opens nothing."""
+        self._refresh()
         caller = self._tickets.redeem(ticket)
         if caller is None or not self.still_holds(caller):
             raise UnauthorizedError("the ticket is not valid, or used up, or too old")
@@ -347,6 +355,7 @@ class Authority:
 
     def _refresh(self) -> None:
         """Read the file again when it was changed; one that is broken lets nobody in."""
+        self._looked = time.monotonic()
         if self._file is None or (stamp := self._stamp()) == self._seen:
             return
         self._seen = stamp
