@@ -29,6 +29,7 @@ from scipy.signal import butter, sosfiltfilt, welch
 
 from benchmarks.datasets import denoise_mix
 from benchmarks.datasets.denoise_mix import SNR_DB, Continuous, Masked, Segments, scale_to
+from benchmarks.stages import meegkit_asr, meegkit_clean
 from decoders import registry
 from decoders.settings import Settings
 from decoders.stage import Stage
@@ -50,6 +51,8 @@ CALIBRATION_SNR_DB = -2.0
 #: Single-channel pairs at each level.
 N_PAIRS = 200
 ARTIFACTS = ("eog", "emg")
+#: Cutoffs at which the peer is asked.
+MEEGKIT_CUTOFFS = (2.5, 5.0, 7.5, 10.0, 15.0, 20.0)
 
 
 def evaluate_denoising(root: Path, config: SessionConfig, seed: int = 0) -> dict[str, Any]:
@@ -263,7 +266,32 @@ def score_recording(one: Masked, stages: Sequence[Settings]) -> dict[str, Any]:
         stage.prepare(spec)
         chain.append(stage)
         signal = _stream([stage], signal)
-    return {**ratios(wanted, signal, one.mask), "state": chain[-1].state()}
+    found = {**ratios(wanted, signal, one.mask), "state": chain[-1].state()}
+    if stages[-1].kind in {"asr", "rasr"}:
+        found["meegkit"] = score_meegkit(wanted, one, found)
+    return found
+
+
+def score_meegkit(signal: FloatArray, one: Masked, ours: dict[str, Any]) -> dict[str, Any] | None:
+    """Give meegkit's ASR on the same calibration and signal; None where it is not installed.
+
+    A method can keep more by removing less, so both are set beside each other along the whole range
+    of cutoffs: ``removed_db_at_our_kept_db`` is what the peer removes at the cutoff at which it
+    keeps as much as ours does, None where no cutoff of `MEEGKIT_CUTOFFS` brackets that.
+    """
+    rows = []
+    for cutoff in MEEGKIT_CUTOFFS:
+        asr = meegkit_asr(signal[~one.mask], one.rate_hz, cutoff=cutoff)
+        if asr is None:
+            return None
+        cleaned = meegkit_clean(asr, signal, one.rate_hz)
+        rows.append({"cutoff": cutoff, **ratios(signal, cleaned, one.mask)})
+    rows.sort(key=lambda row: row["kept_db"])
+    kept = [row["kept_db"] for row in rows]
+    same = None
+    if kept[0] <= ours["kept_db"] <= kept[-1]:
+        same = float(np.interp(ours["kept_db"], kept, [row["removed_db"] for row in rows]))
+    return {"rows": rows, "removed_db_at_our_kept_db": same}
 
 
 def ratios(before: FloatArray, after: FloatArray, mask: npt.NDArray[np.bool_]) -> dict[str, float]:
@@ -361,7 +389,7 @@ def _stream(stages: Sequence[Stage[Any]], signal: FloatArray) -> FloatArray:
     extra = round((waits + CHUNK_S) * rate_hz) + 1 if waits else 0
     longer = np.concatenate([signal, np.zeros((extra, signal.shape[1]))])
     times = np.arange(len(longer), dtype=np.float64)  # in samples: only their order matters here
-    step = 64
+    step = 256
     found = []
     for start in range(0, len(longer), step):
         chunk = Chunk(longer[start : start + step].copy(), times[start : start + step].copy())

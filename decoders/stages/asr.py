@@ -34,7 +34,7 @@ class SubspaceSettings(Settings):
     """What `Asr` and `RiemannianAsr` have in common."""
 
     cutoff: float = Field(
-        default=15.0,
+        default=20.0,
         gt=0,
         le=1000,
         description="Deviations above clean amplitudes from which on a component is removed: the "
