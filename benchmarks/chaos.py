@@ -33,6 +33,8 @@ _PAUSE_S = (0.1, 1.0)
 _BACK_S = 2.0
 _HANG_S = 10.0
 _WARM_UP_SHARE = 0.2
+_OFF_GRID = 0.02  # of a sample's interval
+_MOST_TOLD = 8
 
 
 @dataclass
@@ -199,18 +201,21 @@ def _account(
             break
         time.sleep(0.05)
     life.received, life.missing = counts["samples"], counts["missing"]
-    off_grid = 0
-    for received in witness.intents():
-        assert isinstance(received.message, IntentBase)
-        number = (received.message.t_sample - report["t0"]) * feeder.feed.rate_hz
-        off_grid += abs(number - round(number)) > 0.02
-    life.wrong_samples = abs(accounted - span) + off_grid
+    numbers = _numbers(witness, report["t0"], feeder.feed.rate_hz)
+    off_grid = [float(number) for number in numbers if abs(number - round(number)) > _OFF_GRID]
+    life.wrong_samples = abs(accounted - span) + len(off_grid)
     if life.wrong_samples:
         life.problems.append(
-            f"{witness.session}: {span} samples, {accounted} accounted for, {off_grid} intents "
-            f"off the grid; {counts}"
+            f"{witness.session}: {span} samples, {accounted} accounted for, {counts}; intents on "
+            f"samples {off_grid[:_MOST_TOLD]}; clock {scene.state(witness)['clock']}"
         )
     acts = list(witness.acts())
     life.stale_acts = sum(
         act.until > act.intent.t_sample + act.intent.expires_s + 1e-6 for act in acts
     )
+
+
+def _numbers(witness: Witness, t0: float, rate_hz: float) -> list[float]:
+    """Give the numbers of the samples that the intents rest on."""
+    stamps = [r.message.t_sample for r in witness.intents() if isinstance(r.message, IntentBase)]
+    return [(stamp - t0) * rate_hz for stamp in stamps]
