@@ -12,8 +12,11 @@ def inverse(matrix: FloatArray) -> FloatArray:
     """Give the inverse of a symmetric, positive definite matrix, exactly symmetric."""
     if matrix.shape == (2, 2):  # two dimensions are the common case, and this is six times as fast
         (a, b), (_, c) = matrix.tolist()
-        scale = 1.0 / (a * c - b * b)
-        return np.array([[c * scale, -b * scale], [-b * scale, a * scale]])
+        determinant = a * c - b * b
+        if determinant > 0:
+            scale = 1.0 / determinant
+            return np.array([[c * scale, -b * scale], [-b * scale, a * scale]])
+        matrix = made_definite(matrix)  # definite but for its last digits
     whole: FloatArray = np.linalg.inv(matrix).astype(np.float64, copy=False)
     return symmetric(whole)
 

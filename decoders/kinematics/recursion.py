@@ -109,7 +109,7 @@ class KalmanRecursion:
             self.mean = self._F_steady.dot(previous)
             self.mean += self._K_steady.dot(features)
             self.covariance = self._P_steady
-            self._previous, self._observed = previous, features
+            self._previous, self._observed = previous, features.copy()
             return
         self._predict()
         self._previous = None

@@ -323,3 +323,23 @@ def test_a_covariance_that_is_not_definite_is_made_so_by_little(matrix: FloatArr
     made = made_definite(matrix)
     assert np.linalg.eigvalsh(made)[0] > 0
     np.testing.assert_allclose(made, matrix, atol=1e-6)
+
+
+def test_a_covariance_that_rounding_made_singular_still_has_an_inverse() -> None:
+    for matrix in (np.ones((2, 2)), np.full((2, 2), 1e-200), np.diag([1e-300, 1e-300])):
+        assert np.isfinite(inverse(matrix)).all()
+
+
+def test_what_was_observed_is_kept_when_its_buffer_is_written_again() -> None:
+    world = Linear(1, 2, 4)
+    for steady in (True, False):
+        recursion = world.kalman(steady=steady)
+        buffer = np.ones(4)
+        recursion.step(buffer)
+        recursion.step(buffer)
+        before = recursion.surprise()
+        buffer[:] = 1e6
+        after = recursion.surprise()
+        assert before is not None
+        assert after is not None
+        assert after[1] == before[1]
