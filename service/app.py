@@ -26,6 +26,7 @@ from service.auth import TICKET_S, Caller, ForbiddenError, Role, allow
 from service.config import LslText, SessionConfig
 from service.guard import Access, Guard
 from service.hub import TooOldError
+from service.keeping import SessionFile
 from service.problems import GoneError, NotFoundError
 from service.recordings import recordings_router
 from service.schemas import (
@@ -63,7 +64,12 @@ _PROBLEM = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: _PROBLEM}
 
 
-def create_app(access: Access | None = None, *, max_sessions: int = MAX_SESSIONS) -> FastAPI:
+def create_app(
+    access: Access | None = None,
+    *,
+    max_sessions: int = MAX_SESSIONS,
+    kept: SessionFile | None = None,
+) -> FastAPI:
     """Make the application; its sessions live as long as it runs.
 
     Parameters
@@ -72,12 +78,14 @@ def create_app(access: Access | None = None, *, max_sessions: int = MAX_SESSIONS
         Who may reach it, and how much of it; this machine alone when left out.
     max_sessions
         More live sessions are refused.
+    kept
+        Where live sessions are kept, to be brought back; nowhere when left out.
     """
     access = access or Access()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.supervisor = Supervisor(max_sessions)
+        app.state.supervisor = Supervisor(max_sessions, kept)
         app.state.scout = Scout()
         watch = asyncio.create_task(app.state.supervisor.watch())
         try:

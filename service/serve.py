@@ -19,6 +19,7 @@ import uvicorn
 from service.app import MAX_FRAME_BYTES, MAX_SESSIONS, create_app
 from service.config import SessionConfig
 from service.guard import Access
+from service.keeping import SessionFile
 from streams.errors import ConfigError
 
 
@@ -61,8 +62,11 @@ class _Server(uvicorn.Server):
         if self.should_exit:
             return
         app = self.config.app
+        await app.state.supervisor.restore()  # type: ignore[union-attr]  # our own app
         for config in self._sessions:
-            await app.state.supervisor.create(config)  # type: ignore[union-attr]  # our own app
+            if config.name in app.state.supervisor.sessions:  # type: ignore[union-attr]  # as above
+                continue  # it came back
+            await app.state.supervisor.create(config)  # type: ignore[union-attr]  # as above
         app.state.supervisor.prepare_spare()  # type: ignore[union-attr]  # as above
         # What serving made so far stays; later collections have less to look at.
         gc.collect()
@@ -86,6 +90,7 @@ def run_service(
     access: Access | None = None,
     tls: Tls | None = None,
     max_sessions: int = MAX_SESSIONS,
+    kept: SessionFile | None = None,
     end_with_stdin: bool = False,
 ) -> None:
     """Serve on a bound socket until SIGINT or SIGTERM, or until standard input is closed.
@@ -96,7 +101,7 @@ def run_service(
         The certificate or its key cannot be used.
     """
     config = uvicorn.Config(
-        create_app(access, max_sessions=max_sessions),
+        create_app(access, max_sessions=max_sessions, kept=kept),
         log_config=None,
         access_log=False,
         ws="websockets-sansio",

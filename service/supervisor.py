@@ -17,6 +17,7 @@ import secrets
 import socket
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ from service.bus import (
 )
 from service.config import SessionConfig
 from service.hub import Hub
+from service.keeping import KeptSession, SessionFile
 from service.states import SessionState, check_step
 from service.timing import StepTimes
 from service.worker import WorkerOrder, run_worker
@@ -53,6 +55,7 @@ _SILENT_S, _HANG_S = 0.8, 4.0
 _HANG_CONNECTING_S = 20.0
 _START_S = 20.0
 _WATCH_S = 0.2
+_KEEP_TURNS = 5
 #: A worker that died this often within this time is not started again.
 _CRASHES, _CRASH_WINDOW_S = 5, 60.0
 
@@ -135,6 +138,16 @@ class Session:
         self._hold_heard = True
         config = self.config.model_dump_json()
         return WorkerOrder(self.id, config, self.epoch, self.hub.last_seq + 1, self.held)
+
+    def kept(self) -> KeptSession:
+        """Give what another life of the service needs to bring this session back."""
+        return KeptSession(
+            id=self.id,
+            config=self.config,
+            epoch=self.epoch,
+            last_seq=self.hub.last_seq,
+            held=self.held,
+        )
 
     def announce(self) -> None:
         """Tell every client where the session stands."""
@@ -253,10 +266,13 @@ class Supervisor:
     ----------
     max_sessions
         More than so many live sessions are refused.
+    kept
+        Where live sessions are kept, to be brought back; nowhere when left out.
     """
 
-    def __init__(self, max_sessions: int = 64) -> None:
+    def __init__(self, max_sessions: int = 64, kept: SessionFile | None = None) -> None:
         self.sessions: dict[str, Session] = {}
+        self._kept = kept
         self._max_sessions = max_sessions
         self._closing = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -277,7 +293,7 @@ class Supervisor:
         SessionError
             The name is taken, or there are too many sessions.
         """
-        live = sum(not s.state.final for s in self.sessions.values())
+        live = len(self._live())
         if live >= self._max_sessions:
             raise SessionError(
                 f"{live} sessions run, no more than {self._max_sessions} may", limit=live
@@ -290,10 +306,31 @@ class Supervisor:
         await self._start_worker(session)
         return session
 
+    async def restore(self) -> None:
+        """Bring back the sessions that were kept."""
+        for kept in self._kept.former if self._kept else ():
+            session = Session(kept.id, kept.config, epoch=kept.epoch, held=kept.held)
+            session.hub.last_seq = kept.last_seq
+            self.sessions[kept.id] = session
+            await self._start_worker(session)
+
+    def _keep(self, sessions: Iterable[Session], *, ended_well: bool = False) -> None:
+        if self._kept is None:
+            return
+        try:
+            self._kept.write([session.kept() for session in sessions], ended_well=ended_well)
+        except OSError as error:
+            log.error("sessions cannot be kept", error=str(error))
+
+    def _live(self) -> list[Session]:
+        return [session for session in self.sessions.values() if not session.state.final]
+
     async def watch(self) -> None:
         """Look after the workers' pulses, for ever; one that hangs is killed and replaced."""
-        while True:
+        for turn in itertools.count():
             await asyncio.sleep(_WATCH_S)
+            if turn % _KEEP_TURNS == 0:
+                self._keep(self._live())
             for session in tuple(self.sessions.values()):
                 if not session.check_pulse() and session.process is not None:
                     log.error("worker hangs; killing it", session=session.id)
@@ -327,13 +364,15 @@ class Supervisor:
         self.sessions.pop(session.id, None)
 
     async def close(self) -> None:
-        """Stop all sessions."""
+        """Stop all sessions; those that live are kept, where sessions are."""
+        live = self._live()
         self._closing = True
         await asyncio.gather(
             self._end_spare(),
             *(self.stop(s, "the service ends") for s in tuple(self.sessions.values())),
         )
         await asyncio.gather(*self._tasks)
+        self._keep(live, ended_well=True)
 
     async def _end_spare(self) -> None:
         if self._spare is not None:

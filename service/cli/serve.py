@@ -43,6 +43,9 @@ def serve(
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Key of the certificate, PEM.")] = None,
     max_sessions: Annotated[int, typer.Option(min=1, help="Most live sessions.")] = 64,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Bring back the sessions of the last time.")
+    ] = False,
     end_with_stdin: Annotated[
         bool, typer.Option("--end-with-stdin", help="End when standard input is closed.")
     ] = False,
@@ -59,7 +62,9 @@ def serve(
     """
     from service.auth import Authority, default_token_path
     from service.config import load_config
+    from service.folders import data_folder
     from service.guard import Access
+    from service.keeping import SessionFile
     from service.listen import bind, is_loopback
     from service.serve import Tls, configure_logging, run_service
 
@@ -101,5 +106,6 @@ def serve(
         access=access,
         tls=tls,
         max_sessions=max_sessions,
+        kept=SessionFile(data_folder() / "sessions.json") if restore else None,
         end_with_stdin=end_with_stdin,
     )

@@ -1,0 +1,90 @@
+"""Sessions that come back when the service starts again.
+
+While the service runs with ``--restore`` the live sessions stand in one file: configuration, epoch,
+the number of the last intent, and whether the emergency stop holds. It is written whole, and takes
+the old one's place at once. After a service that was killed the numbers go on behind a leap, since
+the last second's are not in the file, and a number is never given twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from service.config import SessionConfig
+from streams.errors import ConfigError
+
+#: More intents than a session can number between two writings of the file.
+LEAP = 100_000
+
+
+class KeptSession(BaseModel):
+    """What is kept of one session."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    config: SessionConfig
+    epoch: int
+    last_seq: int
+    held: bool
+
+
+class _Kept(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    ended_well: bool
+    sessions: list[KeptSession]
+
+
+class SessionFile:
+    """The file of kept sessions.
+
+    Parameters
+    ----------
+    path
+        Where it is, or will be.
+
+    Attributes
+    ----------
+    former
+        The sessions to bring back.
+
+    Raises
+    ------
+    ConfigError
+        The file does not hold what was written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written = ""
+        self.former = self._read()
+
+    def _read(self) -> list[KeptSession]:
+        try:
+            kept = _Kept.model_validate_json(self._path.read_text("utf-8"))
+        except FileNotFoundError:
+            return []
+        except (OSError, ValidationError) as error:
+            raise ConfigError(
+                f"{self._path} does not hold sessions to restore ({type(error).__name__}); mend "
+                "it, remove it, or start without --restore"
+            ) from error
+        if not kept.ended_well:
+            for session in kept.sessions:
+                session.last_seq += LEAP
+        return kept.sessions
+
+    def write(self, sessions: Sequence[KeptSession], *, ended_well: bool = False) -> None:
+        """Keep these sessions and no others; does nothing when nothing changed."""
+        text = _Kept(ended_well=ended_well, sessions=list(sessions)).model_dump_json()
+        if text == self._written:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        new = self._path.with_suffix(".new")
+        new.write_text(text, "utf-8")
+        new.replace(self._path)
+        self._written = text

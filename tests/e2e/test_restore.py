@@ -1,0 +1,80 @@
+"""A service that starts again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from service.client import Client
+from service.keeping import LEAP
+from service.launch import running_service
+
+MakeConfig = Callable[..., dict[str, Any]]
+
+
+def test_sessions_come_back_with_their_numbers_and_their_emergency_stop(
+    sliding: MakeConfig, tmp_path: Path
+) -> None:
+    env = {"VOLITION_DATA": str(tmp_path)}
+    with running_service("--restore", env=env) as service, Client(service.url) as client:
+        client.create_session(sliding(name="kept"))
+        client.create_session(sliding(name="stopped"))
+        client.intents("kept", wait_s=30)
+        client.stop("stopped")
+        client.emergency_stop("kept")
+    before = json.loads((tmp_path / "sessions.json").read_text("utf-8"))["sessions"]
+    with running_service("--restore", env=env) as service, Client(service.url) as client:
+        (session,) = client.sessions()
+        assert (session.id, session.held, session.epoch) == ("kept", True, 2)
+        last = before[0]["last_seq"]
+        page = client.intents("kept", after=last, wait_s=30)
+    assert page.intents[0].seq == last + 1
+    assert {intent.kind for intent in page.intents} == {"idle"}
+
+
+def test_after_a_kill_no_number_is_given_twice(sliding: MakeConfig, tmp_path: Path) -> None:
+    env = {"VOLITION_DATA": str(tmp_path)}
+    with running_service("--restore", env=env) as service, Client(service.url) as client:
+        client.create_session(sliding(name="kept"))
+        seen = client.intents("kept", wait_s=30).last_seq
+        file = tmp_path / "sessions.json"
+        client.intents("kept", after=seen + 15, wait_s=30)
+        assert file.exists()
+        psutil.Process(service.pid).kill()
+    with running_service("--restore", env=env) as service, Client(service.url) as client:
+        last = client.session("kept").last_seq
+        assert last >= LEAP
+        assert client.intents("kept", after=last, wait_s=30).intents[0].seq == last + 1
+
+
+def test_without_being_asked_to_nothing_is_kept(sliding: MakeConfig, tmp_path: Path) -> None:
+    with (
+        running_service(env={"VOLITION_DATA": str(tmp_path)}) as service,
+        Client(service.url) as client,
+    ):
+        client.create_session(sliding())
+    assert not (tmp_path / "sessions.json").exists()
+
+
+def test_a_broken_file_is_one_sentence_and_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "sessions.json"
+    file.write_text("{")
+    finished = subprocess.run(
+        [sys.executable, "-m", "service.cli", "serve", "--restore", "--port", "0"],
+        env={**os.environ, "VOLITION_DATA": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 3
+    assert "sessions.json" in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert file.read_text() == "{"
