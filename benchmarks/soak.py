@@ -16,7 +16,8 @@ import numpy.typing as npt
 from benchmarks.feed import Feeder
 from benchmarks.footprint import Footprint
 from benchmarks.latency import kalman_settings, latencies_ms
-from benchmarks.listen import WARM_UP_S, Listener, Received
+from benchmarks.listen import WARM_UP_S as CLOCK_SETTLES_S
+from benchmarks.listen import Listener, Received
 from service.client import Client
 from service.launch import running_service
 
@@ -25,7 +26,7 @@ _STAGES = [{"kind": "bandpass", "low_hz": 5, "high_hz": 45}, {"kind": "notch", "
 #: A cursor that moves with every sample: the service keeps 10,000 intents of each session, and so
 #: many have come within the warm-up. What grows after that should not.
 _DECODER = kalman_settings(_N_CHANNELS, None)
-_MINUTE_S, _LONGEST_WARM_UP_S = 60.0, 60.0
+_MINUTE_S, _WARM_UP_S = 60.0, 60.0
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,7 +46,6 @@ def soak(
         Is told what goes on.
     """
     seconds = minutes * 60.0
-    warm_up_s = min(_LONGEST_WARM_UP_S, 0.25 * seconds)
     with contextlib.ExitStack() as stack:
         service = stack.enter_context(running_service())
         client = stack.enter_context(Client(service.url))
@@ -56,9 +56,9 @@ def soak(
             client.intents(session.id, wait_s=30)
             feeders.append(feeder)
             urls.append(f"{service.url.replace('http', 'ws')}/v1/sessions/{session.id}/intents")
-        on_step(f"{sessions} sessions run; {warm_up_s + seconds:.0f} s to go")
+        on_step(f"{sessions} sessions run; {_WARM_UP_S + seconds:.0f} s to go")
         with Footprint(service.pid) as footprint:
-            listeners = [Listener(url, warm_up_s + seconds - WARM_UP_S) for url in urls]
+            listeners = [Listener(url, _WARM_UP_S + seconds - CLOCK_SETTLES_S) for url in urls]
             received = [listener.result() for listener in listeners]
         states = [client.state(f"soak-{number}") for number in range(sessions)]
         latencies = [
@@ -68,8 +68,8 @@ def soak(
     return {
         "minutes": minutes,
         "sessions": sessions,
-        **footprint.report(warm_up_s),
-        **_first_and_last(received, latencies, warm_up_s, min(_MINUTE_S, seconds / 2)),
+        **footprint.report(_WARM_UP_S),
+        **_first_and_last(received, latencies, min(_MINUTE_S, seconds / 2)),
         "intents": sum(len(intents.seq) for intents in received),
         "lost_intents": sum(int((np.diff(intents.seq) - 1).sum()) for intents in received),
         "dropped_samples": sum(state.dropped_samples for state in states),
@@ -87,13 +87,13 @@ def _config(number: int, source_id: str) -> dict[str, Any]:
 
 
 def _first_and_last(
-    received: Sequence[Received], latencies: Sequence[Floats], warm_up_s: float, span_s: float
+    received: Sequence[Received], latencies: Sequence[Floats], span_s: float
 ) -> dict[str, float]:
     """Compare the 99th percentile of the first span after the warm-up with that of the last."""
     first, last = [], []
     for intents, latency in zip(received, latencies, strict=True):
         t = intents.t_received
-        start = t[0] + warm_up_s
+        start = t[0] + _WARM_UP_S
         first.append(latency[(t >= start) & (t < start + span_s)])
         last.append(latency[t > t[-1] - span_s])
     p99_first = float(np.percentile(np.concatenate(first), 99))
