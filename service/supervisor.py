@@ -45,8 +45,8 @@ from streams.errors import SessionError
 log = structlog.get_logger()
 
 _STOP_S = 1.4
-#: For a worker that has been silent already.
-_STOP_SILENT_S = 0.25
+#: For a worker that has been silent already, or that waits on liblsl.
+_STOP_WAITING_S = 0.25
 _KILL_S = 0.5
 _REPLY_S = 2.0
 #: A worker beats four times a second. So long without a word is said; so long again ends it.
@@ -348,7 +348,9 @@ class Supervisor:
         if session.link is not None:
             session.link.send({"op": "stop"})
         try:
-            patience_s = _STOP_SILENT_S if session.silent else _STOP_S
+            # One that connects waits on liblsl and has nothing to close: a recording closes itself.
+            waits = session.silent or session.state is SessionState.CONNECTING
+            patience_s = _STOP_WAITING_S if waits else _STOP_S
             await asyncio.wait_for(session.ended.wait(), patience_s)
         except TimeoutError:
             log.warning("worker does not stop; killing it", session=session.id)
