@@ -155,7 +155,7 @@ def chaos(
 
 @bench.command()
 def soak(
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long, after a minute of warm-up.")] = 10.0,
+    minutes: Annotated[float, typer.Option(min=0.1, help="After a minute of warm-up.")] = 10.0,
     sessions: Annotated[int, typer.Option(min=1)] = 2,
     json: JsonOption = False,
 ) -> None:
