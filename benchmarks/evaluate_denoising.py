@@ -72,7 +72,8 @@ def evaluate_denoising(root: Path, config: SessionConfig, seed: int = 0) -> dict
     -------
     dict
         ``rows``: for each part, artifact, level (None: clean) and method (``session``,
-        ``untouched``, ``bandpass``): ``rrmse_time``, ``rrmse_spectrum``, ``cc``, ``kept_share``.
+        ``untouched``, ``bandpass``): ``rrmse_time``, ``rrmse_spectrum``, ``cc`` (None where
+        nothing was kept to score), ``kept_share``.
         ``cc_2db`` and ``cc_m7db``: the session's correlation on muscle in ``segments``, and in
         ``scalp`` under that key; ``clean_error``: relative error on clean data, the larger of both
         parts; ``recordings``: decibels kept and removed, and the share of time that was repaired.
@@ -111,7 +112,7 @@ def evaluate_denoising(root: Path, config: SessionConfig, seed: int = 0) -> dict
         "clean_error": max(
             row["rrmse_time"]
             for row in rows
-            if row["snr_db"] is None and row["method"] == "session"
+            if row["snr_db"] is None and row["method"] == "session" and row["cc"] is not None
         ),
         "recordings": score_recordings(root, config.stages),
         "rows": rows,
@@ -425,7 +426,7 @@ def _row(
         for x, y in zip(wanted, given, strict=True)
     ]
     finite = [score for score in scores if score is not None]
-    means = np.mean(finite, axis=0) if finite else [float("nan")] * 3
+    means = [float(mean) for mean in np.mean(finite, axis=0)] if finite else [None] * 3
     kept = float(np.isfinite(given).mean())
     part, artifact, snr_db = where
     return {
@@ -433,9 +434,9 @@ def _row(
         "artifact": artifact,
         "snr_db": snr_db,
         "method": method,
-        "rrmse_time": float(means[0]),
-        "rrmse_spectrum": float(means[1]),
-        "cc": float(means[2]),
+        "rrmse_time": means[0],
+        "rrmse_spectrum": means[1],
+        "cc": means[2],
         "kept_share": kept,
         "n": len(scores),
     }

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import lapack, solve
 
 from decoders.artifacts.amplitudes import fit_amplitudes, window_rms
 from decoders.artifacts.averages import (
@@ -60,6 +60,11 @@ class Subspace:
     deviations: FloatArray
     to_white: FloatArray
     from_white: FloatArray
+
+    @property
+    def is_white(self) -> bool:
+        """Whether the coordinates are other than the channels (the Riemannian variant)."""
+        return not np.array_equal(self.to_white, np.eye(len(self.to_white)))
 
     def limits(self, cutoff: float) -> FloatArray:
         """Give TᵀT for a cutoff in deviations: a quadratic form, largest clean variance."""
@@ -137,7 +142,9 @@ def find_repair(
     max_removed
         At most so many components are removed, the largest.
     """
-    covariance = subspace.to_white @ covariance @ subspace.to_white
+    white = subspace.is_white
+    if white:
+        covariance = subspace.to_white @ covariance @ subspace.to_white
     if max_removed < 1 or _within(covariance, limits):
         return None
     values, vectors = np.linalg.eigh(covariance)
@@ -146,11 +153,25 @@ def find_repair(
     keep[: len(values) - max_removed] = True
     if keep.all():
         return None
-    mixing = subspace.mixing
-    projected = keep[:, None] * (vectors.T @ mixing)
-    matrix = mixing @ np.linalg.pinv(projected, rcond=1e-8) @ vectors.T
-    matrix = subspace.from_white @ matrix @ subspace.to_white
+    kept = vectors[:, keep]
+    if white:
+        matrix = subspace.from_white @ kept @ kept.T @ subspace.to_white
+    else:
+        matrix = _rebuild(subspace.mixing, kept)
     return Repair(matrix, int((~keep).sum()))
+
+
+def _rebuild(mixing: FloatArray, kept: FloatArray) -> FloatArray:
+    """Give M (KᵀM)⁺ Kᵀ for the kept components K, (n_channels, n_kept).
+
+    As MM K (Kᵀ MM K)⁻¹ Kᵀ, since KᵀM has full rank but for directions without signal, which a trace
+    of the identity makes up for: Cholesky's factorisation in place of singular values.
+    """
+    covariance = mixing @ mixing
+    inside = kept.T @ covariance @ kept
+    inside.flat[:: len(inside) + 1] += NO_SIGNAL * np.trace(covariance)
+    rebuilt: FloatArray = covariance @ kept @ solve(inside, kept.T, assume_a="pos")
+    return rebuilt
 
 
 def _within(covariance: FloatArray, limits: FloatArray) -> bool:

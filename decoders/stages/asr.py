@@ -13,7 +13,6 @@ The signal must be high-passed before (0.5 to 1 Hz): a drift would count as an a
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
@@ -96,7 +95,8 @@ class SubspaceStage(BlockStage[S]):
         n = len(self.picks)
         self._shape = SosFilter(shape_sections(self.rate_hz), n)
         n_blocks = max(1, math.ceil(self.settings.window_s * self.rate_hz / self.block_samples))
-        self._recent: deque[FloatArray] = deque(maxlen=n_blocks)
+        self._recent = np.zeros((n_blocks, n, n))
+        self._n_recent = 0
         self._map = BlockMap(self.block_samples, n)
         self._rise = raised_cosine(self.block_samples)[:, None]
         # One channel has nothing to be rebuilt from, and n channels only what one of them keeps.
@@ -147,11 +147,12 @@ class SubspaceStage(BlockStage[S]):
 
     def decide(self, block: FloatArray, missing: FloatArray) -> None:
         shaped = np.ascontiguousarray(self._shape.process(block))
-        self._recent.append(shaped.T @ shaped / len(shaped))
+        self._recent[self._n_recent % len(self._recent)] = shaped.T @ shaped / len(shaped)
+        self._n_recent += 1
         if self._subspace is None:
             return
         self._before = self._now
-        covariance = sum(self._recent, np.zeros_like(self._recent[0])) / len(self._recent)
+        covariance = self._recent[: self._n_recent].mean(axis=0)
         self._now = find_repair(covariance, self._subspace, self._limits, self._max_removed)
         self._repaired_blocks += self._now is not None
 

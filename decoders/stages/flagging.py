@@ -114,7 +114,7 @@ class FlagStage(BlockStage[S]):
         self._judged += 1
         self._flagged_blocks += self._flags
         self._plan()
-        if not self._flags.any():
+        if self._flags.mean() <= self.settings.max_bad_share:
             self._learn_covariance(block)
 
     def ready(self) -> bool:
@@ -182,7 +182,10 @@ class FlagStage(BlockStage[S]):
         share = max(self._covariance_share, 1.0 / (self._covered / self._covariance_share + 1.0))
         centred = block - self._window.mean(axis=0)
         moment = centred.T @ centred / len(block)
-        self._covariance += min(1.0, share) * (moment - self._covariance)
+        # Of a channel that is flagged nothing is learned; of one that always was, nothing is known,
+        # and its expectation given the others is 0.
+        fine = np.ix_(~self._flags, ~self._flags)
+        self._covariance[fine] += min(1.0, share) * (moment - self._covariance)[fine]
         self._covered += self._covariance_share
         if self._covered >= 0.25:
             self._interpolator.covariance = self._covariance

@@ -44,7 +44,7 @@ class WienerSettings(Settings):
     )
     spacing_s: float = Field(default=0.02, gt=0, le=1, description="Between those samples.")
     open_at: float = Field(
-        default=5.0,
+        default=6.0,
         ge=0,
         le=100,
         description="Subtract while the artifact's direction is so many deviations large; 0: "
