@@ -37,10 +37,10 @@ checks.positive_data_acceptance.enabled = false
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800 if LONG else 120)
+@pytest.mark.timeout(1800 if LONG else 300)
 @pytest.mark.parametrize(
     ("tokens", "phases", "least"),
-    [(False, "coverage", 1000), (True, "fuzzing,stateful", 50)],
+    [(False, "coverage", 200), (True, "fuzzing,stateful", 50)],
     ids=["open", "tokens"],
 )
 def test_no_request_is_answered_in_a_way_that_the_document_does_not_say(
@@ -88,6 +88,8 @@ def _fuzz(url: str, secret: str | None, phases: str, folder: Path, repository: P
         command += ["--generation-database", "none"]
     else:
         command += ["--seed", "1", "--generation-deterministic", "--no-shrink"]
+        if "coverage" in phases:  # four of five requests would be configurations
+            command += ["--exclude-path", "/v1/sessions"]
     done = subprocess.run(
         command,
         check=False,
