@@ -22,12 +22,13 @@ import pyxdf
 from decoders.intent import SelectionIntent
 from service.client import Client
 from service.launch import RunningService, running_service
-from service.replay import recorded_session
-from service.replay import replay as run_replay
+from service.replay import Replayed, recorded_session, replay
 from streams.recording import read_recording
 
 GAPPY = Path(__file__).with_name("gappy_headset.py")
 BRIDGED, UNBRIDGED = 10, 150
+# The headset's own gaps are long enough to be noticed.
+GOING_ON = ("running", "degraded")
 
 
 @pytest.fixture(scope="module")
@@ -92,15 +93,13 @@ def await_state(client: Client, id: str, done: Callable[[Any], bool]) -> Any:
     return state
 
 
-def replay(path: Path, *arguments: str) -> tuple[int, Any]:
-    finished = subprocess.run(
-        [sys.executable, "-m", "service.cli", "replay", str(path), "--json", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert finished.stdout, finished.stderr
-    return finished.returncode, json.loads(finished.stdout.splitlines()[-1])
+def replayed(path: Path, chunk_samples: int = 16) -> tuple[Replayed, bool]:
+    """Replay a session's recording; say whether it gave what was sent live."""
+    recording = read_recording(path)
+    known = recorded_session(recording)
+    assert known is not None
+    done = replay(recording, known.config, chunk_samples, next_seq=known.next_seq)
+    return done, done.sha256 == known.live_sha256
 
 
 @pytest.mark.slow
@@ -124,20 +123,21 @@ def test_a_session_with_gaps_replays_to_the_intents_that_were_sent(
     assert any(isinstance(intent, SelectionIntent) for intent in live)
     (path,) = folder.glob(f"{session.id}-*.xdf")
 
-    code, result = replay(path)
-    assert code == 0
+    finished = subprocess.run(
+        [sys.executable, "-m", "service.cli", "replay", str(path), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    result = json.loads(finished.stdout.splitlines()[-1])
     assert result["same"]
     assert result["live_intents"] >= len(live)
     assert result["sha256"] == result["live_sha256"]
     assert result["missing"] > 2 * UNBRIDGED
     assert result["resets"] >= 2
-    recording = read_recording(path)
-    known = recorded_session(recording)
-    assert known is not None
-    assert {
-        run_replay(recording, known.config, chunk, next_seq=known.next_seq).sha256
-        for chunk in (1, 7, 1000)
-    } == {known.live_sha256}
+    for chunk_samples in (1, 7, 1000):
+        assert replayed(path, chunk_samples)[1]
 
 
 @pytest.mark.slow
@@ -203,7 +203,7 @@ def test_a_killed_process_leaves_a_recording_that_opens_and_lacks_less_than_a_se
                 client, session.id, lambda s: s.recording is not None and s.recording.error
             )
             assert "died" in state.recording.error
-            assert state.state == "running"
+            assert (state.state in GOING_ON, state.epoch) == (True, 1)
             assert any("recorder" in warning for warning in client.session(session.id).warnings)
         client.stop(session.id)
         path = folder / seen.recording.file
@@ -211,9 +211,9 @@ def test_a_killed_process_leaves_a_recording_that_opens_and_lacks_less_than_a_se
     streams, _ = pyxdf.load_xdf(path, dejitter_timestamps=False)
     (eeg,) = (stream for stream in streams if stream["info"]["type"] == ["EEG"])
     assert len(eeg["time_series"]) > seen.samples - 250
-    code, result = replay(path)
-    assert result["missing"] > 0
-    assert victim != "worker" or (code == 0 and result["same"])
+    done, same = replayed(path)
+    assert done.continuity["missing"] > 0
+    assert same or victim != "worker"
 
 
 @pytest.mark.slow
@@ -258,9 +258,7 @@ def test_a_stream_that_comes_back_in_another_order_is_taken_by_label_if_asked_to
     assert recording.spec.labels == ("Oz", "O1", "O2", "counter")
     # The counter goes on by one, but where the second headset took over.
     assert np.count_nonzero(np.diff(recording.samples[:, 3]) != 1.0) == 1
-    code, result = replay(path)
-    assert code == 0
-    assert result["same"]
+    assert replayed(path)[1]
 
 
 @pytest.mark.slow
@@ -279,7 +277,7 @@ def test_a_folder_that_cannot_be_written_is_a_warning_and_not_the_end(
         assert "cannot be made" in state.recording.error
         client.intents(session.id, wait_s=30)
         shown = client.session(session.id)
-    assert shown.state == "running"
+    assert (shown.state in GOING_ON, shown.epoch) == (True, 1)
     assert any("recording" in warning for warning in shown.warnings)
 
 
