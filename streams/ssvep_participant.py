@@ -43,6 +43,8 @@ _SPREAD = 1.7
 _SLOWNESS_S = (1.0, 0.1, 0.02, 0.004)
 _BLINK_S = 0.3
 _N_HARMONICS = 5
+#: Targets so near in frequency are answered from nearly the same place with the same phase.
+_ALIKE_HZ = 1.5
 #: The response grows and fades with this time constant, seconds.
 _RISE_S = 0.08
 
@@ -423,15 +425,25 @@ class _Person:
         # Each harmonic has its own place, which moves a little with the frequency.
         centres = np.array([0.0, -3.8]) + rng.normal(0, 0.6, (_N_HARMONICS, 2))
         sizes = np.array([1.0, 0.6, 0.35, 0.25, 0.15]) * np.exp(rng.normal(0, 0.25, _N_HARMONICS))
-        moved = centres + rng.normal(0, 0.25, (n_targets, _N_HARMONICS, 2))
+        freqs_hz = np.array([target.freq_hz for target in participant.targets])
+        alike = _alike(freqs_hz)
+        strays = rng.normal(0, 0.25, (n_targets, _N_HARMONICS * 2))
+        moved = centres + (alike @ strays).reshape(n_targets, _N_HARMONICS, 2)
         patterns = _spread(moved.reshape(-1, 2), places).reshape(n_targets, _N_HARMONICS, -1)
         largest = np.abs(patterns).max(axis=2, keepdims=True)
         # Low frequencies are answered more strongly.
-        freqs_hz = np.array([target.freq_hz for target in participant.targets])
         falls = (10.0 / freqs_hz)[:, None, None] ** 0.5
         self.patterns = patterns / largest * sizes[:, None] * falls
         own = rng.uniform(0, 2 * np.pi, _N_HARMONICS)
-        self.phases = own + rng.normal(0, 0.2, (n_targets, _N_HARMONICS))
+        self.phases = own + alike @ rng.normal(0, 0.2, (n_targets, _N_HARMONICS))
+
+
+def _alike(freqs_hz: FloatArray) -> FloatArray:
+    """Give weights that make what is drawn for each target alike for neighbours in frequency."""
+    apart = freqs_hz[:, None] - freqs_hz
+    weights = np.exp(-(apart**2) / (2 * _ALIKE_HZ**2))
+    result: FloatArray = weights / np.sqrt((weights**2).sum(axis=1, keepdims=True))
+    return result
 
 
 def _mixed(sources: FloatArray, patterns: FloatArray) -> FloatArray:

@@ -1,0 +1,298 @@
+"""What the calibrated decoders of flicker share: classes of trials, refusal, live and offline.
+
+Each learns, for every sub-band, filters over the channels and a template of every target from
+trials whose flicker is locked to their onset; a window is then told by how it correlates with the
+templates. A subclass gives two functions: `learned`, from trials to arrays, and `band_scores`, from
+arrays and windows to scores. The sub-bands' scores are weighed by k^-1.25 + 0.25 and summed.
+
+A fit leaves out one block (each target's n-th trial) at a time and decodes it with the rest: what
+it then gets right is the accuracy that it states, and a fit that is not above chance is refused.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from scipy.special import bdtrc
+
+from decoders.fitted import FittedDecoder, FittedModel, FittedSettings
+from decoders.ssvep.bank import sub_band_weights
+from decoders.ssvep.correlation import phases, references
+from decoders.ssvep.epochs import Epoch
+from decoders.ssvep.selector import (
+    REST,
+    IntArray,
+    SelectorDecoder,
+    SelectorSettings,
+    Verdict,
+    check_targets,
+    filtered_windows,
+    softmax,
+)
+from streams.chunk import FloatArray
+from streams.errors import ConfigError, DecodeError, ModelError, NotFittedError
+
+#: A calibration is refused unless chance alone would do as well this rarely.
+MOST_CHANCE = 0.01
+#: Added to a covariance's diagonal, as a share of its mean.
+RIDGE = 1e-9
+
+#: A channel of less than this share of the largest one's spread is flat.
+FLAT = 1e-6
+
+Arrays = dict[str, FloatArray]
+
+
+class TemplateSettings(SelectorSettings, FittedSettings):
+    """Settings of every decoder that is calibrated with templates."""
+
+    window_s: float = Field(default=1.0, gt=0, le=60)
+    min_confidence: float = Field(
+        default=0.0, ge=0, lt=1, description="Idle (low_confidence) below this confidence."
+    )
+    sharpness: float = Field(
+        default=10.0, gt=0, description="Confidence is the softmax of the scores times this."
+    )
+
+
+S = TypeVar("S", bound=TemplateSettings)
+
+
+def sine_rows(freqs_hz: FloatArray, n_harmonics: int, rate_hz: float, n: int) -> FloatArray:
+    """Give references, shape (n_targets, 2 n_harmonics, n), centred, each target's orthonormal."""
+    waves = references(phases(freqs_hz, n_harmonics, rate_hz), 0, n)[:-1]
+    rows = waves.reshape(len(freqs_hz), 2 * n_harmonics, n)
+    rows = rows - rows.mean(axis=2, keepdims=True)
+    basis: FloatArray = np.linalg.qr(rows.transpose(0, 2, 1))[0].transpose(0, 2, 1)
+    return basis
+
+
+def correlations(ours: FloatArray, theirs: FloatArray) -> FloatArray:
+    """Give the correlation over the last axis; 0 where either is constant."""
+    ours = ours - ours.mean(axis=-1, keepdims=True)
+    theirs = theirs - theirs.mean(axis=-1, keepdims=True)
+    product = (ours * theirs).sum(axis=-1)
+    scale = np.sqrt((ours**2).sum(axis=-1) * (theirs**2).sum(axis=-1))
+    result: FloatArray = np.where(scale > 0, product / np.where(scale > 0, scale, 1.0), 0.0)
+    return result
+
+
+def ridged(covariance: FloatArray) -> FloatArray:
+    """Give covariances (..., n, n) that can be inverted."""
+    n = covariance.shape[-1]
+    level = np.trace(covariance, axis1=-2, axis2=-1)[..., None, None] / n
+    result: FloatArray = covariance + (RIDGE * level + 1e-300) * np.eye(n)
+    return result
+
+
+class TemplateEstimator(Generic[S]):
+    """A calibrated decoder on epochs.
+
+    Parameters
+    ----------
+    settings
+        Those of the streaming decoder.
+    rate_hz
+        Sampling rate of the epochs.
+    model
+        What an earlier `fit` gave.
+    """
+
+    #: Trials of each target that a fit needs; one fewer is left where a block is left out.
+    least_trials: ClassVar[int] = 2
+
+    def __init__(self, settings: S, rate_hz: float, model: FittedModel | None = None) -> None:
+        self.settings = settings
+        self.rate_hz = rate_hz
+        self.model = model
+        self._bases: dict[int, FloatArray] = {}
+
+    def basis(self, n_samples: int) -> FloatArray:
+        """Give each target's sines, orthonormal, for windows of ``n_samples``; see `sine_rows`."""
+        if n_samples not in self._bases:
+            self._bases[n_samples] = sine_rows(
+                self.settings.freqs_hz, self.settings.n_harmonics, self.rate_hz, n_samples
+            )
+        return self._bases[n_samples]
+
+    @abstractmethod
+    def learned(self, trials: FloatArray) -> Arrays:
+        """Learn from trials, shape (n_targets, n_trials, n_bands, n_channels, window_samples)."""
+
+    @abstractmethod
+    def band_scores(self, arrays: Arrays, window: FloatArray) -> FloatArray:
+        """Score a window (n_bands, n_channels, window_samples): (n_bands, n_targets)."""
+
+    def scores(self, arrays: Arrays, window: FloatArray) -> FloatArray:
+        """Give the score of each target, shape (n_targets,)."""
+        result: FloatArray = sub_band_weights(len(window)) @ self.band_scores(arrays, window)
+        return result
+
+    def fit(self, epochs: FloatArray, targets: npt.ArrayLike) -> FittedModel:
+        """Learn from calibration trials.
+
+        Parameters
+        ----------
+        epochs : ndarray, shape (n_trials, n_channels, n_samples)
+            The last ``window_s`` are the window, at the same time after the onset in each.
+        targets : array-like of int, shape (n_trials,)
+            Index of each trial's target.
+
+        Returns
+        -------
+        FittedModel
+            Also kept in ``model``. Its facts state the accuracy with each block left out.
+
+        Raises
+        ------
+        DecodeError
+            A target has fewer than ``least_trials`` trials, samples are missing, a channel is flat,
+            or the accuracy is not above chance.
+        """
+        trials = self._by_target(epochs, targets)
+        right, n_tried = self._cross_validated(trials)
+        chance = 1 / len(trials)
+        luck = float(bdtrc(right - 1, n_tried, chance)) if right else 1.0
+        if luck > MOST_CHANCE:
+            raise DecodeError(
+                f"{self.settings.kind}: this calibration is not above chance: {right} of {n_tried} "
+                f"trials right with their block left out, and guessing among {len(trials)} targets "
+                f"does as well in {100 * luck:.2g} % of cases. Check that the onset markers are "
+                "locked to the flicker, and the electrodes",
+                right=right,
+                n_trials=n_tried,
+            )
+        facts = {
+            "rate_hz": self.rate_hz,
+            "n_channels": int(epochs.shape[1]),
+            "window_s": self.settings.window_s,
+            "freqs_hz": self.settings.freqs_hz.tolist(),
+            "n_trials": n_tried,
+            "accuracy": right / n_tried,
+        }
+        self.model = FittedModel(self.settings.kind, self.learned(trials), facts)
+        return self.model
+
+    def decision_function(self, epochs: FloatArray) -> FloatArray:
+        """Give the scores, shape (n_trials, n_targets), of the last windows.
+
+        Parameters
+        ----------
+        epochs : ndarray, shape (n_trials, n_channels, n_samples)
+        """
+        if self.model is None:
+            raise NotFittedError(
+                f"{self.settings.kind} needs a fit, or a model, before it decides",
+                decoder=self.settings.kind,
+            )
+        arrays = checked(self.settings, self.model, self.rate_hz, epochs.shape[1])
+        windows = filtered_windows(self.settings, epochs, self.rate_hz)
+        rows = [self.scores(arrays, window) for window in windows]
+        return np.array(rows).reshape(len(epochs), len(self.settings.targets))
+
+    def predict(self, epochs: FloatArray) -> IntArray:
+        """Give each trial's target, shape (n_trials,); `REST` below the confidence wanted."""
+        scores = self.decision_function(epochs)
+        best: IntArray = scores.argmax(axis=1).astype(np.int64)
+        confidence = softmax(self.settings.sharpness * scores).max(axis=1)
+        best[confidence < self.settings.min_confidence] = REST
+        return best
+
+    def _by_target(self, epochs: FloatArray, targets: npt.ArrayLike) -> FloatArray:
+        n_targets = len(self.settings.targets)
+        wanted = check_targets(targets, len(epochs), n_targets)
+        counts = np.bincount(wanted[wanted != REST], minlength=n_targets)
+        if counts.min() < self.least_trials:
+            few = self.settings.targets[int(counts.argmin())].label
+            raise DecodeError(
+                f"{self.settings.kind} needs at least {self.least_trials} trials of each target; "
+                f"target {few!r} has {counts.min()}",
+                target=few,
+                found=int(counts.min()),
+            )
+        windows = filtered_windows(self.settings, epochs, self.rate_hz)
+        if not np.isfinite(windows).all():
+            n_bad = int((~np.isfinite(windows).all(axis=(1, 2, 3))).sum())
+            raise DecodeError(
+                f"{self.settings.kind}: {n_bad} of {len(epochs)} trials hold missing samples; "
+                "leave them out",
+                found=n_bad,
+            )
+        spread = windows.std(axis=-1).max(axis=(0, 1))
+        flat = spread <= FLAT * spread.max()
+        if flat.any():
+            raise DecodeError(
+                f"{self.settings.kind}: channel {int(flat.argmax())} is flat in every trial",
+                channel=int(flat.argmax()),
+            )
+        # As many trials of each as of the rarest: a block is one of every target.
+        n_blocks = int(counts.min())
+        return np.stack([windows[wanted == target][:n_blocks] for target in range(n_targets)])
+
+    def _cross_validated(self, trials: FloatArray) -> tuple[int, int]:
+        n_targets, n_blocks = trials.shape[:2]
+        right = 0
+        for block in range(n_blocks):
+            arrays = self.learned(np.delete(trials, block, axis=1))
+            for target in range(n_targets):
+                right += int(self.scores(arrays, trials[target, block]).argmax()) == target
+        return right, n_targets * n_blocks
+
+
+def checked(
+    settings: TemplateSettings, model: FittedModel, rate_hz: float, n_channels: int
+) -> Arrays:
+    """Give the model's arrays; refuse a model that was fitted for something else.
+
+    Raises
+    ------
+    ModelError
+        It was fitted by another decoder.
+    ConfigError
+        It was fitted for another rate, montage, window or set of targets.
+    """
+    if model.kind != settings.kind:
+        raise ModelError(f"{settings.kind} was given a model that was fitted for {model.kind}")
+    found: dict[str, Any] = {
+        "rate_hz": rate_hz,
+        "n_channels": n_channels,
+        "window_s": settings.window_s,
+        "freqs_hz": settings.freqs_hz.tolist(),
+    }
+    for name, value in found.items():
+        fitted = model.facts.get(name)
+        if fitted != value:
+            raise ConfigError(
+                f"{settings.kind}: the model was fitted for {name} {fitted}; found {value}",
+                setting=name,
+                found=value,
+                allowed=fitted,
+            )
+    arrays = {name: np.asarray(array, dtype=np.float64) for name, array in model.arrays.items()}
+    broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if broken:
+        raise ModelError(f"the model for {settings.kind} holds what is not finite: {broken}")
+    return arrays
+
+
+class TemplateDecoder(FittedDecoder[S], SelectorDecoder[S]):
+    """A calibrated decoder on a stream; a subclass names its ``estimator``."""
+
+    estimator: ClassVar[type[TemplateEstimator[Any]]]
+
+    def _make_ready(self, rate_hz: float, n_channels: int) -> None:
+        model = self.fitted_model()
+        self._arrays = checked(self.settings, model, rate_hz, n_channels)
+        self._scorer = self.estimator(self.settings, rate_hz, model)
+
+    def _judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
+        scores = self._scorer.scores(self._arrays, filtered)
+        confidence = float(softmax(self.settings.sharpness * scores).max())
+        if confidence < self.settings.min_confidence:
+            below = 1.0 - confidence / self.settings.min_confidence
+            return Verdict(scores, below, "low_confidence")
+        return Verdict(scores, confidence)
