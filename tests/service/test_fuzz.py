@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ from service.sockets import read_message
 from streams.errors import ConfigError
 
 LONG = bool(os.environ.get("VOLITION_LONG_FUZZ"))
+pytestmark = pytest.mark.timeout(7200 if LONG else 120)
 EXAMPLES = Path(__file__).parents[1] / "decoders" / "examples"
 
 
