@@ -23,7 +23,6 @@ from decoders.ssvep.templates import (
     TemplateDecoder,
     TemplateEstimator,
     TemplateSettings,
-    correlations,
     ridged,
 )
 from streams.chunk import FloatArray
@@ -85,12 +84,25 @@ class TDCA(TemplateEstimator[TdcaSettings]):
         return {"filters": np.array(filters), "templates": np.array(templates)}
 
     def band_scores(self, arrays: Arrays, window: FloatArray) -> FloatArray:
-        basis = self.basis(window.shape[-1])
-        filtered = arrays["filters"] @ delayed(window, self.settings.n_delays)
-        joined = augmented(filtered[:, None], basis)
-        n_bands, n_targets = joined.shape[:2]
-        templates = arrays["templates"].reshape(n_bands, n_targets, -1)
-        return correlations(joined.reshape(n_bands, n_targets, -1), templates)
+        # A template's projected half is its own projection, so the window's product with it is
+        # that of the window as it is: only the power of each projection is worked out.
+        templates = arrays["templates"]
+        n_bands, n_targets, n_filters, twice = templates.shape
+        n = twice // 2
+        seen = arrays["filters"] @ delayed(window, self.settings.n_delays)
+        halves = (templates[..., :n] + templates[..., n:]).reshape(n_bands, n_targets, -1)
+        products = (halves @ seen.reshape(n_bands, -1, 1))[..., 0]
+        onto = seen @ self.basis(n).reshape(-1, n).T
+        projected = (onto.reshape(n_bands, n_filters, n_targets, -1) ** 2).sum(axis=(1, 3))
+        size = n_filters * twice
+        mean = seen.sum(axis=(1, 2))[:, None] / size  # projections have no mean
+        means = templates.mean(axis=(2, 3))
+        power = (seen**2).sum(axis=(1, 2))[:, None] + projected - size * mean**2
+        powers = (templates**2).sum(axis=(2, 3)) - size * means**2
+        scale = np.sqrt(np.maximum(power * powers, 0.0))
+        centred = products - size * mean * means
+        result: FloatArray = np.where(scale > 0, centred / np.maximum(scale, 1e-300), 0.0)
+        return result
 
 
 class TdcaDecoder(TemplateDecoder[TdcaSettings]):

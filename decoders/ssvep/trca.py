@@ -22,7 +22,6 @@ from decoders.ssvep.templates import (
     TemplateDecoder,
     TemplateEstimator,
     TemplateSettings,
-    correlations,
     ridged,
 )
 from streams.chunk import FloatArray
@@ -85,18 +84,32 @@ class ETRCA(TemplateEstimator[EtrcaSettings]):
                 filters[band, target] = leading_filter(
                     np.asarray(between)[band], np.asarray(total)[band]
                 )
-        return {"filters": filters, "templates": trials.mean(axis=1).transpose(1, 0, 2, 3)}
+        templates = trials.mean(axis=1).transpose(1, 0, 2, 3)
+        templates = templates - templates.mean(axis=-1, keepdims=True)
+        return {"filters": filters, "templates": templates}
 
     def band_scores(self, arrays: Arrays, window: FloatArray) -> FloatArray:
-        filters = arrays["filters"]
-        ours = (filters @ window)[:, None]
-        theirs = filters[:, None] @ arrays["templates"]
-        ours = ours - ours.mean(axis=-1, keepdims=True)
-        theirs = theirs - theirs.mean(axis=-1, keepdims=True)
-        # A correlation over filters and samples at once: corr2 of the paper.
-        n_bands, n_targets = theirs.shape[:2]
-        flat = np.broadcast_to(ours, theirs.shape).reshape(n_bands, n_targets, -1)
-        return correlations(flat, theirs.reshape(n_bands, n_targets, -1))
+        # corr2(W'X, W'M) of the paper, with W W' taken to one side: its rows have no mean, so
+        # the product is that of W W' X and M, and no template passes a filter.
+        filters, templates = arrays["filters"], arrays["templates"]
+        n_bands, n_targets = templates.shape[:2]
+        metric = np.swapaxes(filters, 1, 2) @ filters
+        ours = window - window.mean(axis=-1, keepdims=True)
+        weighed = metric @ ours
+        products = templates.reshape(n_bands, n_targets, -1) @ weighed.reshape(n_bands, -1, 1)
+        power = (weighed * ours).sum(axis=(1, 2))
+        scale = np.sqrt(power[:, None] * self._powers(metric, templates))
+        result: FloatArray = np.where(scale > 0, products[..., 0] / np.maximum(scale, 1e-300), 0.0)
+        return result
+
+    def _powers(self, metric: FloatArray, templates: FloatArray) -> FloatArray:
+        """Give each template's power behind the filters, once for each set of templates."""
+        if self._known is None or self._known[0] is not templates:
+            powers = np.einsum("btcs,bcd,btds->bt", templates, metric, templates, optimize=True)
+            self._known = templates, powers
+        return self._known[1]
+
+    _known: tuple[FloatArray, FloatArray] | None = None
 
 
 class EtrcaDecoder(TemplateDecoder[EtrcaSettings]):
