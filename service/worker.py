@@ -65,7 +65,7 @@ _QUALITY_S = 1.0
 #: The gateway kills a worker that needs more than a second to end.
 _CLOSE_RECORDING_S = 0.6
 #: A silent inlet is dropped and its stream looked for anew after so long.
-_GIVE_UP_S = 5.0
+_GIVE_UP_S = 6.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def fills_the_disk(scene: Scene) -> None:
     scene.took_until(local_clock(), lifted)
     scene.judge(witness, feeder)
     report = feeder.tell("pause")
-    scene.settled(witness, report["sent"])
+    scene.settled(witness, feeder, report)
     recording = scene.client.state(witness.session).recording
     path = _path(scene, witness)
     scene.client.stop(witness.session)

@@ -34,6 +34,7 @@ WINDOW_S = 0.6
 """A decision after a reset needs a whole window first."""
 _START_S = 30.0
 _POLL_S = 0.02
+_QUIET_S = 0.2
 _MOST_TOLD = 8
 _CLOCK_S = 0.002  # between a receipt and the note of it
 
@@ -81,6 +82,7 @@ class Scene:
         self.folder = folder
         self.figures = Figures()
         self._witnesses: list[Witness] = []
+        self._unheard: dict[Feeder, int] = {}
         self._stack = stack
         self._connect(service)
 
@@ -106,6 +108,7 @@ class Scene:
         """Make a session on a feeder and listen to it; return when it decides."""
         witness = self.open(feeder.feed.source_id, **changes)
         witness.wait_for_order(timeout_s=_START_S)
+        self._note_unheard(feeder, witness)
         return witness
 
     def open(self, source_id: str, **changes: Any) -> Witness:
@@ -159,13 +162,25 @@ class Scene:
             raise BrokenError("the state says nothing of what is missing")
         return counts
 
-    def settled(self, witness: Witness, sent: int) -> dict[str, Any]:
-        """Wait until as many samples were counted as were sent; give the counts."""
+    def settled(self, witness: Witness, feeder: Feeder, report: dict[str, Any]) -> dict[str, Any]:
+        """Wait until as many samples were counted as a paused feeder has sent; give the counts."""
+        expected = report["sent"] - self._unheard.get(feeder, 0)
         return wait_until(
-            lambda: (c := self.continuity(witness))["samples"] >= sent and c,
-            lambda: f"{sent} samples were sent, {self.continuity(witness)['samples']} counted",
+            lambda: (c := self.continuity(witness))["samples"] >= expected and c,
+            lambda: f"{expected} samples were sent, {self.continuity(witness)['samples']} counted",
             timeout_s=5.0,
         )
+
+    def _note_unheard(self, feeder: Feeder, witness: Witness) -> None:
+        """Note what a feeder sent to an inlet that was given up before the session's own opened."""
+        if not any("did not" in reason for reason in witness.reasons()):
+            return
+        sent = feeder.tell("pause")["sent"]
+        counted = -1
+        while counted != (counted := self.continuity(witness)["samples"]):
+            time.sleep(_QUIET_S)
+        self._unheard[feeder] = sent - counted
+        feeder.tell("play")
 
     # -- judging --------------------------------------------------------------------------------
 

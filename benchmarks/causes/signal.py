@@ -163,7 +163,7 @@ def _playing(scene: Scene) -> tuple[Feeder, Witness]:
 def _paused(scene: Scene, feeder: Feeder, witness: Witness) -> dict[str, Any]:
     """Give the counts when all that was sent has arrived, which they must account for."""
     report = feeder.tell("pause")
-    return scene.settled(witness, report["sent"])
+    return scene.settled(witness, feeder, report)
 
 
 def _goes_on(scene: Scene, feeder: Feeder, witness: Witness, **judged: Any) -> None:

@@ -66,7 +66,7 @@ def freezes_and_bursts(scene: Scene) -> None:
     feeder.process.resume()
     scene.recovered(witness, woke, after=place)
     report = feeder.tell("pause")
-    counts = scene.settled(witness, report["sent"])
+    counts = scene.settled(witness, feeder, report)
     scene.lost(0, counts["missing"])
     feeder.tell("play", skip_missed=True)
     scene.judge(witness, feeder)
@@ -118,7 +118,7 @@ def none_at_all(scene: Scene) -> None:
     order = witness.wait_for_order(after=place)
     scene.took(order, appeared, within_s=RECOVERED_S + WINDOW_S)
     report = feeder.tell("pause")
-    counts = scene.settled(witness, report["sent"])
+    counts = scene.settled(witness, feeder, report)
     scene.lost(report["next"] - report["first"] - report["sent"], counts["missing"])
     feeder.tell("play", skip_missed=True)
     scene.judge(witness, feeder)
@@ -127,7 +127,7 @@ def none_at_all(scene: Scene) -> None:
 def _kill(scene: Scene, feeder: Feeder, witness: Witness) -> tuple[int, float]:
     """Kill a feeder when all it sent has arrived; give its last sample and the grid's origin."""
     report = feeder.tell("pause")
-    scene.settled(witness, report["sent"])
+    scene.settled(witness, feeder, report)
     place = witness.mark()
     killed = local_clock()
     feeder.kill()

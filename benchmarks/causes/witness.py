@@ -135,6 +135,10 @@ class Witness:
         told = [r.message for r in self.received[after:]]
         return [str(m.state) for m in told if isinstance(m, Status)]
 
+    def reasons(self) -> list[str]:
+        """Give the reasons of the states said so far."""
+        return [r.message.reason for r in tuple(self.received) if isinstance(r.message, Status)]
+
     def intents(self) -> list[Received]:
         """Give the intents that came so far."""
         return [r for r in tuple(self.received) if isinstance(r.message, IntentBase)]

@@ -16,6 +16,7 @@ from benchmarks.causes.scene import RECOVERED_S, WINDOW_S, Scene, require
 from benchmarks.causes.witness import Witness, asks
 from decoders.intent import IdleIntent, IntentBase
 from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from service.schemas import Status
 from streams.clock import local_clock
 
 #: How long a session runs before its worker dies: the service keeps one worker in reserve, and
@@ -66,7 +67,7 @@ def sleeps_and_wakes(scene: Scene) -> None:
     witness.wait_for_state("running", after=place)
     scene.recovered(witness, woke, after=place)
     report = feeder.tell("pause")
-    scene.lost(0, scene.settled(witness, report["sent"])["missing"])
+    scene.lost(0, scene.settled(witness, feeder, report)["missing"])
     feeder.tell("play", skip_missed=True)
     scene.judge(witness, feeder)
 
@@ -119,13 +120,19 @@ def has_a_model_that_yields_nan(scene: Scene) -> None:
     path = type(model)(model.kind, arrays, model.facts).save(scene.folder / "huge.npz")
     witness = scene.open(feeder.feed.source_id, decoder=_decoder(path))
     witness.wait(
-        lambda m: isinstance(m, IdleIntent) and m.reason == "not_finite",
-        "an idle intent that says so",
+        lambda m: (
+            (isinstance(m, IdleIntent) and m.reason == "not_finite")
+            or (isinstance(m, Status) and m.state == "failed")
+        ),
+        "an idle intent that says so, or a failed session",
+        timeout_s=40.0,
     )
     place = witness.mark()
     time.sleep(1.0)
     orders = [r for r in witness.received[place:] if asks(r.message)]
     require(not orders, f"{len(orders)} orders came after it")
+    view = scene.client.session(witness.session)
+    scene.note(f"{view.state}: {view.reason}")
     scene.judge(witness, feeder)
 
 
