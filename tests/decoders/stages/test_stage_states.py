@@ -1,0 +1,22 @@
+"""What the stages of a pipeline say of themselves."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from service.config import load_config
+from streams.chunk import Chunk, SignalSpec
+
+
+def test_a_pipeline_says_what_each_of_its_stages_did() -> None:
+    pipeline = load_config("asr").build_pipeline()
+    pipeline.prepare(SignalSpec(256.0, ("Oz", "O1", "O2", "POz")))
+    samples = 10 * np.random.default_rng(0).standard_normal((1024, 4))
+    pipeline.process(Chunk(samples, np.arange(1024) / 256.0))
+    states = pipeline.stage_states()
+    assert [state["kind"] for state in states] == ["highpass", "notch", "asr"]
+    assert states[0] == {"kind": "highpass"}
+    assert 0.1 < states[2]["calibration"]["progress"] < 0.2
+    json.dumps(states, allow_nan=False)
