@@ -26,6 +26,7 @@ from pydantic import BaseModel
 from websockets.exceptions import ConnectionClosed
 
 from service.config import SessionConfig
+from service.listen import DEFAULT_URL
 from service.schemas import (
     PROTOCOL,
     Health,
@@ -42,7 +43,6 @@ from service.schemas import (
 )
 from streams.errors import VolitionError
 
-DEFAULT_URL = "http://127.0.0.1:8765"
 _TIMEOUT_S = 70.0
 
 A = TypeVar("A", bound=BaseModel)

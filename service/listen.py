@@ -13,6 +13,7 @@ import sys
 from streams.errors import ConfigError, VolitionError
 
 DEFAULT_PORT = 8765
+DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 
 
 class PortTakenError(VolitionError):

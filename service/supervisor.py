@@ -56,6 +56,8 @@ _HANG_CONNECTING_S = 20.0
 _START_S = 20.0
 _WATCH_S = 0.2
 _KEEP_TURNS = 5
+#: Sessions that have ended and are still shown; the oldest are forgotten.
+_MOST_FINAL = 200
 #: A worker that died this often within this time is not started again.
 _CRASHES, _CRASH_WINDOW_S = 5, 60.0
 
@@ -301,6 +303,9 @@ class Supervisor:
         id_ = config.name or f"s-{secrets.token_hex(4)}"
         if id_ in self.sessions:
             raise SessionError(f"there is a session {id_} already; delete it first", name=id_)
+        final = [s.id for s in self.sessions.values() if s.state.final]
+        for forgotten in final[:-_MOST_FINAL]:
+            del self.sessions[forgotten]
         session = Session(id_, config)
         self.sessions[id_] = session
         await self._start_worker(session)

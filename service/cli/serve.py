@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from service.cli.options import JsonOption, TokensOption, print_json, progress
+from service.listen import DEFAULT_PORT
 from streams.errors import ConfigError
 
 
@@ -25,7 +26,7 @@ def serve(
     host: Annotated[
         str, typer.Option(help="Address to listen on; beyond loopback a token is needed.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = DEFAULT_PORT,
     tokens: TokensOption = None,
     require_token: Annotated[
         bool, typer.Option("--require-token", help="Ask for a token on loopback too.")

@@ -7,19 +7,21 @@ from typing import Annotated
 
 import typer
 
-from service.cli.options import JsonOption, print_json
+from service.cli.options import JsonOption, TokenOption, UrlOption, print_json
+from service.listen import DEFAULT_PORT, DEFAULT_URL
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(doctor)
     app.command()(streams)
+    app.command()(estop)
     app.command()(openapi)
     app.command()(asyncapi)
 
 
 def doctor(
-    port: Annotated[int, typer.Option(help="Port that the service would use.")] = 8765,
+    port: Annotated[int, typer.Option(help="Port that the service would use.")] = DEFAULT_PORT,
     json: JsonOption = False,
 ) -> None:
     """Try what the service needs, for real, and say what to do about what fails."""
@@ -75,6 +77,28 @@ def streams(
         channels = f"{s.n_channels}: {labels}"
         table.add_row(s.name, s.type, s.source_id or "none", s.host, rate, channels, units, offset)
     Console().print(table)
+
+
+def estop(
+    session: Annotated[
+        str | None, typer.Argument(help="The session's id; every session when left out.")
+    ] = None,
+    release: Annotated[bool, typer.Option("--release", help="Let outputs go on.")] = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Emergency stop: hold all outputs of a session, or of every one, until released."""
+    from service.client import Client
+
+    with Client(url, token=token) as client:
+        live = [s.id for s in client.sessions() if not s.state.final]
+        change = client.release if release else client.emergency_stop
+        views = [change(id) for id in ([session] if session else live)]
+    if json:
+        print_json({"sessions": [{"id": view.id, "held": view.held} for view in views]})
+    for view in () if json else views:
+        print(f"{view.id}: {'held' if view.held else 'released'}")
 
 
 def openapi() -> None:
