@@ -94,7 +94,7 @@ def estop(
     with Client(url, token=token) as client:
         live = [s.id for s in client.sessions() if not s.state.final]
         change = client.release if release else client.emergency_stop
-        views = [change(id) for id in ([session] if session else live)]
+        views = [change(name) for name in ([session] if session else live)]
     if json:
         print_json({"sessions": [{"id": view.id, "held": view.held} for view in views]})
     for view in () if json else views:

@@ -58,12 +58,12 @@ def test_an_emergency_stop_lets_nothing_but_idle_out_until_it_is_released(
 def test_the_command_line_stops_and_releases_every_session(
     client: Client, sliding: MakeConfig
 ) -> None:
-    ids = [client.create_session(sliding(name=f"s{n}")).id for n in range(2)]
+    names = [client.create_session(sliding(name=f"s{n}")).id for n in range(2)]
     command = [sys.executable, "-m", "service.cli", "estop", "--url", client.url]
     subprocess.run(command, check=True, capture_output=True)
-    assert all(client.session(id).held for id in ids)
+    assert all(client.session(name).held for name in names)
     subprocess.run([*command, "s0", "--release"], check=True, capture_output=True)
-    assert [client.session(id).held for id in ids] == [False, True]
+    assert [client.session(name).held for name in names] == [False, True]
 
 
 def test_an_emergency_stop_survives_the_worker(client: Client, sliding: MakeConfig) -> None:
