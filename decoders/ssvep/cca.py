@@ -42,7 +42,7 @@ class CcaSettings(SelectorSettings):
     n_harmonics: int = Field(default=2, ge=1, le=20, description="Harmonics in the references.")
     band_low_hz: float = Field(default=6.0, gt=0, description="Lower edge of the band.")
     idle_ratio: float = Field(
-        default=1.1,
+        default=2.2,
         ge=0,
         description="Idle (rest) unless the best squared correlation is so many times what noise "
         "reaches; 0: never.",

@@ -295,3 +295,19 @@ def test_a_model_of_something_else_is_refused() -> None:
         EtrcaDecoder(made(EtrcaSettings), fitted).prepare(SignalSpec(RATE_HZ, ("O1", "O2")))
     with pytest.raises(NotFittedError):
         ETRCA(made(EtrcaSettings), RATE_HZ).decision_function(trials(1, 1)[0])
+
+
+@each
+def test_real_trials_without_a_locked_phase_are_refused(
+    estimator: type[TemplateEstimator[Any]], model: Any, decoder: Any, shared_data: Path
+) -> None:
+    # The LEDs of this data set ran free of the cue: a person whom FBCCA reads without a fault.
+    with np.load(shared_data / "ssvep_exo" / "S12_r1.npz") as content:
+        eeg, freqs_hz, onsets = (content[name] for name in ("eeg", "freq_hz", "onset"))
+        scale_uv = float(content["scale_uV"])
+    epochs = np.stack([scale_uv * eeg[:, onset : onset + 768] for onset in onsets[freqs_hz > 0]])
+    targets = [{"label": f"{freq_hz}", "freq_hz": freq_hz} for freq_hz in (13, 17, 21)]
+    settings = made(model, targets=targets, window_s=0.5)
+    wanted = np.searchsorted([13, 17, 21], freqs_hz[freqs_hz > 0])
+    with pytest.raises(DecodeError, match="not above chance"):
+        estimator(settings, 256.0).fit(epochs, wanted)
