@@ -10,6 +10,7 @@ do. The causes themselves are in `benchmarks.causes`.
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,9 @@ CAUSES: dict[str, Cause] = {
     for cause in module.CAUSES
 }
 """Every cause by its key, in the order of the table."""
+
+#: Folders of a run are of no interest after it.
+_TEMPORARY = re.compile(re.escape(tempfile.gettempdir()) + r"[\\/]volition-\w+")
 
 _COLUMNS = ("what happens", "ok", "told after", "back after", "lost / counted", "acts / stale", "")
 
@@ -95,7 +99,7 @@ def _run(key: str, shared: RunningService) -> dict[str, Any]:
     return {
         "fault": (cause.__doc__ or key).strip().rstrip("."),
         "ok": not broken,
-        "detail": "; ".join([broken, *notes] if broken else notes),
+        "detail": _TEMPORARY.sub("...", "; ".join([broken, *notes] if broken else notes)),
         "key": key,
         **measured,
     }
@@ -123,7 +127,8 @@ def _survivor(shared: RunningService, n_rows: int) -> dict[str, Any]:
 
 def document(rows: Sequence[dict[str, Any]], environment: dict[str, Any]) -> str:
     """Write docs/faults.md: what is promised, the table, and what it was measured on."""
-    measured_on = ", ".join(f"{key} {value}" for key, value in environment.items())
+    machine = ("system", "processor", "cores", "memory_gib", "load", "python")
+    measured_on = ", ".join(f"{key} {environment[key]}" for key in machine)
     return _DOCUMENT.format(
         n=len(rows),
         kept=sum(row["ok"] for row in rows),

@@ -91,7 +91,7 @@ def eight_of_one_name(scene: Scene) -> None:
     )
     require("source_id" in getattr(told.message, "reason", ""), "it does not say how to choose")
     require("running" not in witness.states(), "one of the eight was chosen")
-    scene.note(f"none is chosen; told after {told.t - made:.1f} s, of which 1 s is the search")
+    scene.note(f"none is chosen; told after {told.t - made:.1f} s")
     by_id = scene.session(feeders[3])
     stream = scene.client.session(by_id.session).stream
     require(
