@@ -87,7 +87,8 @@ class Feeder:
             text=True,
         )
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
-        threading.Thread(target=self._read, name="feeder-answers", daemon=True).start()
+        self._reader = threading.Thread(target=self._read, name="feeder-answers", daemon=True)
+        self._reader.start()
 
     @property
     def process(self) -> psutil.Process:
@@ -137,9 +138,11 @@ class Feeder:
         with contextlib.suppress(psutil.NoSuchProcess):
             self.process.resume()
         self.kill()
-        if self._process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
+        self._reader.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
 
 
 class _Player:
