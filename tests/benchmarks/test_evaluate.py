@@ -73,6 +73,8 @@ def test_what_is_reported_is_what_was_made(people: Path) -> None:
     assert result["selected_accuracy"] == pytest.approx(14 / 18)
     assert result["false_selections_per_min"] == 0.0
     assert result["rest_watched_s"] == 9 * 3.0
+    assert result["rest_auc"] == 1.0
+    assert result["protocol"] == "no training"
     assert result["labels"] == ["13 Hz", "17 Hz", "21 Hz", "idle"]
     assert result["confusion"] == [[4, 2, 0, 0], [0, 6, 0, 0], [0, 2, 4, 0], [0, 0, 0, 9]]
 
