@@ -378,6 +378,7 @@ async def state_of(session: Session) -> StateView:
         continuity=known.get("continuity"),
         clock=known.get("clock"),
         recording=known.get("recording"),
+        stages=known.get("stages", []),
         decoder=known.get("decoder"),
         latency_ms=latency,
         samples=known.get("samples", 0),

@@ -179,6 +179,9 @@ class StateView(_Answer):
     continuity: ContinuityView | None = None
     clock: ClockView | None = None
     recording: RecordingState | None = None
+    stages: list[dict[str, Any]] = Field(
+        default_factory=list, description="What each stage did, in their order."
+    )
     decoder: dict[str, Any] | None = Field(default=None, description="The decoder's own state.")
     latency_ms: dict[str, dict[str, float]] = Field(
         default_factory=dict, description="Percentiles by step, milliseconds."

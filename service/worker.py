@@ -563,6 +563,7 @@ class Worker:
             "t_last_sample": self._t_last_sample or None,
             "signal": None if engine is None else _spec_dict(engine),
             "quality": [] if self._quality is None else self._quality.report(),
+            "stages": [] if engine is None else engine.pipeline.stage_states(),
             "decoder": None if engine is None else engine.pipeline.decoder.state(),
             "latency_ms": {name: step.percentiles_ms() for name, step in self._steps.items()},
         }

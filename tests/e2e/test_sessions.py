@@ -193,6 +193,7 @@ def test_the_state_of_the_decoder_can_be_asked_for(client: Client, sliding: Make
     assert state.signal is not None
     assert state.signal["labels"] == ["1", "2", "3", "4"]
     assert state.samples >= 250
+    assert len(state.stages) == 1
     assert {"lsl", "stages", "decoder", "encode", "bus"} <= set(state.latency_ms)
 
 
