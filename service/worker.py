@@ -418,7 +418,8 @@ class Worker:
         if inlet.buffered() <= bound:
             self._t_behind = None
         elif self._t_behind is None:
-            self._t_behind = now
+            # Not the chunk's moment: a process that was suspended since would seem behind for long.
+            self._t_behind = local_clock()
         elif now - self._t_behind > _OVERLOAD_S:
             dropped = 0
             while inlet.buffered():

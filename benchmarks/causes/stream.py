@@ -106,11 +106,11 @@ def none_at_all(scene: Scene) -> None:
     source_id = f"late-{uuid4().hex}"
     witness = scene.open(source_id)
     asked = local_clock()
-    received = witness.wait_for_state("connecting")
-    scene.saw(received, asked)
-    witness.wait(
+    scene.saw(witness.wait_for_state("created", "connecting"), asked)
+    told = witness.wait(
         lambda m: isinstance(m, Status) and source_id in m.reason, "a sentence that names it"
     )
+    scene.note(f"what is there instead is told after {told.t - asked:.1f} s")
     require(not witness.intents(), "there are intents without a stream")
     place = witness.mark()
     feeder = scene.feeder(source_id=source_id)
