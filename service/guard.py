@@ -61,7 +61,7 @@ class Limits:
 
     body_bytes: int = 1 << 20
     clients: int = 1024
-    clients_per_session: int = 256
+    clients_per_session: int = 512
     changes_per_s: float = 200.0
     changes_at_once: int = 400
 

@@ -22,6 +22,9 @@ from streams.errors import StreamError
 DETAILS_TIMEOUT_S = 2.0
 """How long one stream may take over its full description and clock offset."""
 
+SAME_CLOCK_S = 0.01
+"""An offset up to this to a stream of this host is none."""
+
 SETTLE_S = 0.3
 """How long `find_one` listens, after the first answer, for a second stream that also matches."""
 
@@ -237,13 +240,15 @@ def _ask(info: Any, timeout_s: float) -> StreamDescription:
     return _describe(detailed, clock_offset_s=offset, complete=complete)
 
 
-def clean_offset(offset_s: float, *, same_host: bool, uncertainty_s: float = 1e-3) -> float:
+def clean_offset(offset_s: float, *, same_host: bool, uncertainty_s: float = SAME_CLOCK_S) -> float:
     """Give 0 for an offset that one and the same clock explains.
 
     On one host sender and receiver read the same clock: what is measured is the asymmetry of
-    the exchange. A host of the same name with a clock of its own differs by far more.
+    the exchange, on a busy machine milliseconds of it. A host of the same name with a clock of
+    its own differs by far more.
     """
-    return 0.0 if same_host and abs(offset_s) <= uncertainty_s else offset_s
+    bound_s = max(SAME_CLOCK_S, uncertainty_s)
+    return 0.0 if same_host and abs(offset_s) <= bound_s else offset_s
 
 
 def _describe(
