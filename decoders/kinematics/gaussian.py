@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cholesky
 
 from streams.chunk import FloatArray
+from streams.errors import DecodeError
 
 
 def inverse(matrix: FloatArray) -> FloatArray:
@@ -28,8 +29,16 @@ def symmetric(matrix: FloatArray) -> FloatArray:
 
 
 def made_definite(covariance: FloatArray) -> FloatArray:
-    """Give ``covariance``, with as little added to its diagonal as makes it positive definite."""
+    """Give ``covariance``, with as little added to its diagonal as makes it positive definite.
+
+    Raises
+    ------
+    DecodeError
+        It has diverged: no number that is added makes infinity definite.
+    """
     covariance = symmetric(covariance)
+    if not np.isfinite(covariance).all():
+        raise DecodeError("a covariance of the filter has diverged; its model is unstable")
     size = len(covariance)
     # An all-zero matrix (a constant signal) has no scale of its own.
     scale = float(np.trace(covariance)) / size or 1.0
