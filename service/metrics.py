@@ -23,6 +23,7 @@ _COUNTERS = {
     "chunks": "Chunks pulled from the stream.",
     "intents": "Intents published by the worker.",
     "reconnects": "Times that the stream was lost and looked for anew.",
+    "dropped_samples": "Samples dropped unread because the worker could not keep up.",
     "dropped_by_bus": "Frames that the worker dropped because the gateway did not read.",
 }
 
@@ -45,6 +46,13 @@ class _SessionsCollector(Collector):
             for session in self._sessions:
                 counter.add_metric([session.id], session.counts.get(key, 0))
             yield counter
+        missing = CounterMetricFamily(
+            "volition_missing_samples", "Samples that the stream lost.", labels=["session"]
+        )
+        for session in self._sessions:
+            continuity = session.counts.get("continuity") or {}
+            missing.add_metric([session.id], continuity.get("missing", 0))
+        yield missing
         restarts = CounterMetricFamily(
             "volition_worker_restarts", "Workers started after another died.", labels=["session"]
         )

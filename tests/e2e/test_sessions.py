@@ -204,6 +204,7 @@ def test_metrics_count_what_the_session_did(
     client.intents(session.id, wait_s=30)
     text = httpx.get(f"{service.url}/metrics", trust_env=False).text
     assert 'volition_session_state{session="counted",state="running"} 1.0' in text
+    assert 'volition_missing_samples_total{session="counted"} 0.0' in text
     assert 'volition_step_seconds_bucket{le="+Inf",session="counted",step="bus"}' in text
 
 
