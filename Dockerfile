@@ -23,7 +23,7 @@ COPY models models
 COPY service service
 COPY streams streams
 RUN /opt/build/bin/python -m hatchling build -t wheel -d /wheels
-RUN /opt/volition/bin/python -m pip install -qq --no-deps --no-index --find-links /wheels volition
+RUN /opt/volition/bin/python -m pip install -qq --no-deps --no-index /wheels/*.whl
 
 FROM python:${PYTHON}
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin volition \

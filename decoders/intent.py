@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class IntentBase(BaseModel):
@@ -90,8 +90,6 @@ Intent = Annotated[
     CursorIntent | SelectionIntent | ClassIntent | ClickIntent | IdleIntent,
     Field(discriminator="kind"),
 ]
-
-intent_adapter: TypeAdapter[Intent] = TypeAdapter(Intent)
 
 
 def to_json(intent: Intent) -> bytes:

@@ -533,10 +533,7 @@ class Worker:
             "recording": self._recording,
             "continuity": None if self._engine is None else self._engine.continuity.report(),
             "clock": None if self._inlet is None else self._inlet.clock(),
-            "steps": {
-                name: {"n": step.n, "sum_s": step.sum_s, "counts": step.counts}
-                for name, step in self._steps.items()
-            },
+            "steps": {name: step.report() for name, step in self._steps.items()},
         }
 
     def _do_stop(self, command: dict[str, Any]) -> None:

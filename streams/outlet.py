@@ -17,7 +17,36 @@ BUFFER_S = 60
 """How much an outlet keeps for a receiver that is slow to pull."""
 
 
-class SignalOutlet:
+class _Outlet:
+    """What signal and marker outlets share: who receives, and the end."""
+
+    _outlet: Any
+
+    def has_consumers(self) -> bool:
+        """Say whether anyone receives."""
+        return self._outlet is not None and bool(self._outlet.have_consumers())
+
+    def wait_for_consumers(self, timeout_s: float) -> bool:
+        """Wait until someone receives; False when no one does in time."""
+        return self._outlet is not None and bool(self._outlet.wait_for_consumers(timeout_s))
+
+    def close(self) -> None:
+        """Take the stream off the network."""
+        self._outlet = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class SignalOutlet(_Outlet):
     """An LSL stream of samples, with labels, units and kinds in its description.
 
     Parameters
@@ -94,31 +123,8 @@ class SignalOutlet:
         if code != 0:
             raise StreamError(f"liblsl refused {len(stamps)} samples with code {code}")
 
-    def has_consumers(self) -> bool:
-        """Say whether anyone receives."""
-        return self._outlet is not None and bool(self._outlet.have_consumers())
 
-    def wait_for_consumers(self, timeout_s: float) -> bool:
-        """Wait until someone receives; False when no one does in time."""
-        return self._outlet is not None and bool(self._outlet.wait_for_consumers(timeout_s))
-
-    def close(self) -> None:
-        """Take the stream off the network."""
-        self._outlet = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class MarkerOutlet:
+class MarkerOutlet(_Outlet):
     """An LSL stream of texts, each at its own time.
 
     Parameters
@@ -137,35 +143,12 @@ class MarkerOutlet:
         pylsl = lsl.in_use()
         info = pylsl.StreamInfo(name, type, 1, pylsl.IRREGULAR_RATE, pylsl.cf_string, source_id)
         # Irregular streams count their buffer in hundreds of samples.
-        self._outlet: Any = pylsl.StreamOutlet(info, 1, BUFFER_S)
+        self._outlet = pylsl.StreamOutlet(info, 1, BUFFER_S)
 
     def push(self, text: str, time: float | None = None) -> None:
         """Send one marker, stamped with an LSL time of this host; now when left out."""
         _handle(self._outlet)
         self._outlet.push_sample([text], local_clock() if time is None else time)
-
-    def has_consumers(self) -> bool:
-        """Say whether anyone receives."""
-        return self._outlet is not None and bool(self._outlet.have_consumers())
-
-    def wait_for_consumers(self, timeout_s: float) -> bool:
-        """Wait until someone receives; False when no one does in time."""
-        return self._outlet is not None and bool(self._outlet.wait_for_consumers(timeout_s))
-
-    def close(self) -> None:
-        """Take the stream off the network."""
-        self._outlet = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _handle(outlet: Any) -> Any:
