@@ -38,7 +38,7 @@ import numpy as np
 
 from service.bus import LocalWorkerEnd, local_pair
 from streams.chunk import Chunk, SignalSpec
-from streams.errors import RecordingError
+from streams.errors import RecordingError, RecordingExistsError
 from streams.xdf import XdfWriter
 
 INTENTS, STATUS, MARKERS = "volition-intents", "volition-status", "volition-markers"
@@ -217,12 +217,7 @@ class _File:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RecordingError(f"{folder} cannot be made: {error}") from error
-        path = folder / f"{stem}.xdf"
-        count = 2
-        while path.exists():
-            path = folder / f"{stem}-{count}.xdf"
-            count += 1
-        writer = XdfWriter(path, header={HEADER: opening["header"]})
+        writer = _new_writer(folder, stem, {HEADER: opening["header"]})
         self._streams[_Kind.SAMPLES] = writer.add_signal(self._spec, format="float64", **stream)
         for kind, (name, type_) in _TEXT_STREAMS.items():
             source_id = f"{name}-{opening['header']['session']}"
@@ -299,6 +294,20 @@ class _File:
             "lost": self._lost,
             "error": self._error,
         }
+
+
+def _new_writer(folder: Path, stem: str, header: Mapping[str, Any]) -> XdfWriter:
+    """Make the first of ``stem``, ``stem-2``, ... that no recording has.
+
+    Another recorder may take a name after a look at it: only making the file tells.
+    """
+    count = 1
+    while True:
+        name = stem if count == 1 else f"{stem}-{count}"
+        try:
+            return XdfWriter(folder / f"{name}.xdf", header=header)
+        except RecordingExistsError:
+            count += 1
 
 
 def run_recorder(sock: socket.socket) -> None:

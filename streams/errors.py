@@ -6,6 +6,7 @@
     ├── StreamError        no such LSL stream, it went away, or LSL itself is missing
     │   └── LslMissingError
     ├── RecordingError     a recording cannot be read or written
+    │   └── RecordingExistsError
     ├── DecodeError        a decoder cannot be fitted or run
     │   └── NotFittedError
     ├── ModelError         an artefact does not match its manifest
@@ -55,6 +56,10 @@ class LslMissingError(StreamError):
 
 class RecordingError(VolitionError):
     code = "recording"
+
+
+class RecordingExistsError(RecordingError):
+    """A recording is never written over."""
 
 
 class DecodeError(VolitionError):

@@ -39,7 +39,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.chunk import SignalSpec
-from streams.errors import RecordingError
+from streams.errors import RecordingError, RecordingExistsError
 
 SampleFormat = Literal["float32", "float64", "int8", "int16", "int32", "int64"]
 _XDF_FORMATS: dict[SampleFormat, str] = {
@@ -89,8 +89,10 @@ class XdfWriter:
 
     Raises
     ------
+    RecordingExistsError
+        The file exists: a recording is never written over.
     RecordingError
-        The file exists or cannot be written, here and in every method.
+        The file cannot be written, here and in every method.
 
     Examples
     --------
@@ -117,7 +119,7 @@ class XdfWriter:
         try:
             self._file: io.FileIO | None = io.FileIO(path, "x")
         except FileExistsError as error:
-            raise RecordingError(
+            raise RecordingExistsError(
                 f"{path} exists; a recording is never written over", path=str(path)
             ) from error
         except OSError as error:

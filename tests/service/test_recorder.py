@@ -137,14 +137,15 @@ def test_a_recorder_that_hangs_holds_nobody_up_and_knows_what_it_missed(
     ]
 
 
-def test_a_session_that_is_recorded_again_gets_a_file_of_its_own(tmp_path: Path) -> None:
-    both = [Recording(tmp_path), Recording(tmp_path)]
-    files = []
-    for one in both:
+def test_recordings_of_one_name_that_begin_at_once_each_get_a_file(tmp_path: Path) -> None:
+    several = [Recording(tmp_path) for _ in range(4)]
+    for one in several:
         one.send()
-        files.append(one.await_state(lambda state: state["samples"])["file"])
+    files = [one.await_state(lambda state: state["samples"])["file"] for one in several]
+    for one in several:
         one.recorder.close(10.0)
-    assert len(set(files)) == 2
+    assert len(set(files)) == 4
+    assert all(len(counter_of(tmp_path / file)) == 100 for file in files)
 
 
 def test_signals_do_not_end_a_recorder_but_the_end_of_its_worker_does(
