@@ -8,9 +8,8 @@ One thread and one loop. Between two chunks it looks, without waiting, for marke
 when there are no samples it wakes every `_POLL_S` to do so. Encoding happens once, here. Nothing in
 the loop waits for the gateway (see `service.bus`), and no web library is ever imported.
 
-liblsl's own recovery is off: it would hide a lost stream, and destroying an inlet that recovers can
-abort the process (sccn/liblsl, issue 220). The worker watches the stream itself, says what it sees,
-and makes a new inlet. Should the process die all the same, the supervisor starts another.
+The worker watches the stream itself, says what it sees, and has a new inlet made when it was lost
+(`service.connector`). Should the process die all the same, the supervisor starts another.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ import math
 import signal
 import socket
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +31,7 @@ import pydantic_core
 from decoders.intent import IdleIntent, Intent, to_json
 from service.bus import INTENT_CODES, FrameType, LocalWorkerEnd, WorkerEnd, pack
 from service.config import SessionConfig
+from service.connector import Connection, Connector, GaveUpError
 from service.engine import Engine
 from service.folders import recordings_folder
 from service.recorder import Recorder
@@ -41,7 +40,7 @@ from service.timing import StepTimes
 from streams import lsl
 from streams.chunk import Event, SignalSpec
 from streams.clock import local_clock
-from streams.discovery import StreamDescription, find_one
+from streams.discovery import StreamDescription
 from streams.errors import (
     ConfigError,
     DecodeError,
@@ -49,15 +48,12 @@ from streams.errors import (
     ModelError,
     SpecError,
     StreamError,
-    VolitionError,
 )
-from streams.inlet import MarkerInlet, SignalInlet
+from streams.inlet import SignalInlet
 from streams.outlet import MarkerOutlet
 from streams.quality import SignalQuality
 
 _POLL_S = 0.02
-_LOOK_S = 0.5
-_OPEN_S = 2.0
 _HEARTBEAT_S = 0.25
 _COLLECT_S = 5.0
 _OVERLOAD_S = 1.0
@@ -66,6 +62,15 @@ _QUALITY_S = 1.0
 _CLOSE_RECORDING_S = 0.6
 #: A silent inlet is dropped and its stream looked for anew after so long.
 _GIVE_UP_S = 6.0
+#: Another worker would find the same.
+_FINAL_ERRORS = (
+    ConfigError,
+    DecodeError,
+    GaveUpError,
+    LslMissingError,
+    ModelError,
+    SpecError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +129,14 @@ class Worker:
         self._early_commands = commands
         self._held = order.held
         self._config = SessionConfig.model_validate_json(order.config_json)
+        self._connector = Connector(
+            self._config, turn=self._turn, say=lambda why: self._say(SessionState.CONNECTING, why)
+        )
         self._state = SessionState.CREATED
         self._reason = ""
         self._stopping = False
         self._engine: Engine | None = None
         self._description: StreamDescription | None = None
-        self._markers: MarkerInlet | None = None
         self._outlet: MarkerOutlet | None = None
         self._recorder: Recorder | None = None
         self._quality: SignalQuality | None = None
@@ -162,23 +169,15 @@ class Worker:
         """Connect and pump until stopped; what cannot be mended ends in ``failed``."""
         try:
             while not self._stopping:
-                inlet = self._connect()
-                if inlet is None:
+                connection = self._connect()
+                if connection is None:
                     break
-                lost = self._pump(inlet)
-                inlet.close()
-                if self._markers is not None:
-                    self._markers.close()
+                lost = self._pump(connection)
+                connection.close()
                 if lost:
                     self._reconnects += 1
                     self._say(SessionState.CONNECTING, lost)
-        except (ConfigError, SpecError, LslMissingError, ModelError, DecodeError) as error:
-            # Another worker would find the same.
-            self._say(SessionState.FAILED, error.message)
-            return
-        except VolitionError as error:
-            if error.code != "gave-up":
-                raise
+        except _FINAL_ERRORS as error:
             self._say(SessionState.FAILED, error.message)
             return
         self._say(SessionState.STOPPED, "asked to stop")
@@ -200,119 +199,26 @@ class Worker:
 
     # -- connecting ---------------------------------------------------------------------------
 
-    def _connect(self) -> SignalInlet | None:
+    def _connect(self) -> Connection | None:
         """Find and open the streams; None when told to stop meanwhile."""
         if self._state is SessionState.CREATED:
             self._say(SessionState.CONNECTING, "looking for the stream")
-        said = ""
-        while not self._stopping:
-            found = self._find()
-            if found is None:
-                return None
-            try:
-                return self._open(*found)
-            except LslMissingError:
-                raise
-            except StreamError as error:
-                if error.message != said:
-                    said = error.message
-                    self._say(SessionState.CONNECTING, said)
-                self._wait(_LOOK_S)
-        return None
-
-    def _wait(self, seconds: float) -> None:
-        until = local_clock() + seconds
-        while not self._stopping and local_clock() < until:
-            time.sleep(_POLL_S)
-            self._serve_link()
-
-    def _find(self) -> tuple[StreamDescription, StreamDescription | None] | None:
-        """Look for the signal and, where one is asked for, its markers."""
-        signal_stream = self._look_for(self._config.stream)
-        if signal_stream is None or self._config.markers is None:
-            return None if signal_stream is None else (signal_stream, None)
-        marker_stream = self._look_for(self._config.markers)
-        return None if marker_stream is None else (signal_stream, marker_stream)
-
-    def _open(
-        self, description: StreamDescription, marker_description: StreamDescription | None
-    ) -> SignalInlet:
-        inlet = self._open_signal(description)
-        inlet.open(_OPEN_S)
-        if marker_description is not None:
-            self._markers = MarkerInlet(marker_description, recover=False)
-            self._markers.open(_OPEN_S)
+        connection = self._connector.connect()
+        if connection is None:
+            return None
+        inlet = connection.signal
         self._warnings = list(inlet.warnings)
-        self._description = description
+        self._description = inlet.description
         self._inlet = inlet
         if self._engine is None:
             self._prepare(inlet)
         self._t_last_sample = local_clock()
-        return inlet
+        return connection
 
-    def _open_signal(self, description: StreamDescription) -> SignalInlet:
-        """Make the inlet; for a stream that came back, only of the signal that it was.
-
-        Raises
-        ------
-        StreamError
-            It came back as another signal, and the configuration does not map it to the former.
-        """
-        stream, had = self._config.stream, self._spec
-        # liblsl's own recovery stays off: see the top of this file.
-        try:
-            inlet = SignalInlet(
-                description, channels=stream.channels, units=stream.units, recover=False
-            )
-        except ConfigError as error:
-            if had is None:
-                raise
-            raise StreamError(f"the stream came back as another signal: {error.message}") from None
-        if had is None or inlet.spec == had:
-            return inlet
-        found, described = inlet.spec, inlet.description
-        inlet.close()
-        can_remap = found.rate_hz == had.rate_hz and {*had.labels} <= {*described.labels}
-        if stream.on_change == "remap" and can_remap:
-            inlet = SignalInlet(
-                described, channels=list(had.labels), units=stream.units, recover=False
-            )
-            if inlet.spec == had:
-                inlet.warnings.append(
-                    f"the stream came back with {_describe(found)}; its channels are taken by label"
-                )
-                return inlet
-            inlet.close()
-        raise StreamError(
-            f"the stream came back as another signal: it had {_describe(had)}, now "
-            f"{_describe(found)}; waiting for it as it was (stream.on_change is "
-            f"{stream.on_change})"
-        )
-
-    def _look_for(self, selector: Any) -> StreamDescription | None:
-        """Look until the stream is there; say what is there instead whenever that changes."""
-        since = local_clock()
-        said = ""
-        while not self._stopping:
-            try:
-                return find_one(
-                    name=selector.name,
-                    type=selector.type,
-                    source_id=selector.source_id,
-                    wait_s=_LOOK_S,
-                )
-            except LslMissingError:
-                raise
-            except StreamError as error:
-                if selector.wait_s is not None and local_clock() - since > selector.wait_s:
-                    raise _GaveUpError(
-                        f"gave up after {selector.wait_s:g} s: {error.message}"
-                    ) from None
-                if error.message != said:
-                    said = error.message
-                    self._say(SessionState.CONNECTING, said)
-            self._serve_link()
-        return None
+    def _turn(self) -> bool:
+        """Serve the gateway while there is nothing else to do; false when it is time to end."""
+        self._serve_link()
+        return not self._stopping
 
     def _prepare(self, inlet: SignalInlet) -> None:
         """Make the engine, once the signal is known."""
@@ -359,14 +265,15 @@ class Worker:
 
     # -- the loop -----------------------------------------------------------------------------
 
-    def _pump(self, inlet: SignalInlet) -> str:
+    def _pump(self, connection: Connection) -> str:
         """Run chunk by chunk; return why the stream counts as lost, or nothing when stopped."""
+        inlet, markers = connection.signal, connection.markers
         stale_after_s = self._config.stream.stale_after_s
         while not self._stopping:
             try:
                 chunk = inlet.pull(_POLL_S)
-                if self._markers is not None:
-                    self._pending_events += self._markers.pull()
+                if markers is not None:
+                    self._pending_events += markers.pull()
             except StreamError as error:
                 return error.message
             now = local_clock()
@@ -565,14 +472,6 @@ class Worker:
             "decoder": None if engine is None else engine.pipeline.decoder.state(),
             "latency_ms": {name: step.percentiles_ms() for name, step in self._steps.items()},
         }
-
-
-class _GaveUpError(StreamError):
-    code = "gave-up"
-
-
-def _describe(spec: Any) -> str:
-    return f"{spec.n_channels} channels ({', '.join(spec.labels)}) at {spec.rate_hz:g} Hz"
 
 
 def _spec_dict(engine: Engine) -> dict[str, Any]:

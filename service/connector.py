@@ -1,0 +1,193 @@
+"""Find a session's streams and open them, for the first time and whenever they were lost.
+
+    look ──> open ──> the signal as it was? ──> Link
+      ^        └──────────── no ──────────┐
+      └── wait a little, say why <────────┘
+
+A stream that came back must be the signal that the session was made for: the same channels, in
+the same order, at the same rate. Another is refused, or taken by label where ``stream.on_change``
+says so. Between two attempts the worker gets its turn, so that it answers while it looks.
+
+liblsl's own recovery stays off: it would hide a lost stream, and destroying an inlet that recovers
+can abort the process (sccn/liblsl, issue 220).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.config import SessionConfig, StreamSelector
+from streams.chunk import SignalSpec
+from streams.clock import local_clock
+from streams.discovery import StreamDescription, find_one
+from streams.errors import ConfigError, LslMissingError, StreamError
+from streams.inlet import MarkerInlet, SignalInlet
+
+_LOOK_S = 0.5
+_OPEN_S = 2.0
+_TURN_S = 0.02
+
+
+class GaveUpError(StreamError):
+    """The stream did not come within the time that the configuration gives it."""
+
+    code = "gave-up"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The open inlets of a session.
+
+    Attributes
+    ----------
+    signal, markers
+        Samples, and the markers where the configuration asks for some.
+    """
+
+    signal: SignalInlet
+    markers: MarkerInlet | None
+
+    def close(self) -> None:
+        """Disconnect both."""
+        self.signal.close()
+        if self.markers is not None:
+            self.markers.close()
+
+
+class Connector:
+    """Finds and opens what a session listens to.
+
+    Parameters
+    ----------
+    config
+        Which streams, and what to do about one that changed.
+    turn
+        Called often while it waits; false ends the attempt.
+    say
+        Told why there is no connection yet, whenever that changes.
+    """
+
+    def __init__(
+        self, config: SessionConfig, *, turn: Callable[[], bool], say: Callable[[str], None]
+    ) -> None:
+        self._config = config
+        self._turn = turn
+        self._say = say
+        self._spec: SignalSpec | None = None
+
+    def connect(self) -> Connection | None:
+        """Find and open the streams; None when told to end meanwhile.
+
+        Raises
+        ------
+        GaveUpError
+            A stream was not there within its ``wait_s``.
+        ConfigError, LslMissingError
+            What waiting does not mend.
+        """
+        said = ""
+        while self._turn():
+            try:
+                return self._open()
+            except (LslMissingError, GaveUpError):
+                raise
+            except StreamError as error:
+                if error.message != said:
+                    said = error.message
+                    self._say(said)
+                self._wait(_LOOK_S)
+        return None
+
+    def _wait(self, seconds: float) -> None:
+        until = local_clock() + seconds
+        while local_clock() < until and self._turn():
+            time.sleep(_TURN_S)
+
+    def _open(self) -> Connection | None:
+        signal_stream = self._look_for(self._config.stream)
+        if signal_stream is None:
+            return None
+        marker_stream = None
+        if self._config.markers is not None:
+            marker_stream = self._look_for(self._config.markers)
+            if marker_stream is None:
+                return None
+        with contextlib.ExitStack() as opened:
+            signal = opened.enter_context(self._signal_inlet(signal_stream))
+            signal.open(_OPEN_S)
+            markers = None
+            if marker_stream is not None:
+                markers = opened.enter_context(MarkerInlet(marker_stream, recover=False))
+                markers.open(_OPEN_S)
+            opened.pop_all()
+        self._spec = signal.spec
+        return Connection(signal, markers)
+
+    def _look_for(self, selector: StreamSelector) -> StreamDescription | None:
+        """Look until the stream is there; say what is there instead whenever that changes."""
+        since = local_clock()
+        said = ""
+        while self._turn():
+            try:
+                return find_one(
+                    name=selector.name,
+                    type=selector.type,
+                    source_id=selector.source_id,
+                    wait_s=_LOOK_S,
+                )
+            except LslMissingError:
+                raise
+            except StreamError as error:
+                if selector.wait_s is not None and local_clock() - since > selector.wait_s:
+                    raise GaveUpError(
+                        f"gave up after {selector.wait_s:g} s: {error.message}"
+                    ) from None
+                if error.message != said:
+                    said = error.message
+                    self._say(said)
+        return None
+
+    def _signal_inlet(self, description: StreamDescription) -> SignalInlet:
+        """Make the inlet; for a stream that came back, only of the signal that it was.
+
+        Raises
+        ------
+        StreamError
+            It came back as another signal, and the configuration does not map it to the former.
+        """
+        stream, had = self._config.stream, self._spec
+        try:
+            inlet = SignalInlet(
+                description, channels=stream.channels, units=stream.units, recover=False
+            )
+        except ConfigError as error:
+            if had is None:
+                raise
+            raise StreamError(f"the stream came back as another signal: {error.message}") from None
+        if had is None or inlet.spec == had:
+            return inlet
+        found, described = inlet.spec, inlet.description
+        inlet.close()
+        can_remap = found.rate_hz == had.rate_hz and {*had.labels} <= {*described.labels}
+        if stream.on_change == "remap" and can_remap:
+            inlet = SignalInlet(
+                described, channels=list(had.labels), units=stream.units, recover=False
+            )
+            if inlet.spec == had:
+                inlet.warnings.append(
+                    f"the stream came back with {_describe(found)}; its channels are taken by label"
+                )
+                return inlet
+            inlet.close()
+        raise StreamError(
+            f"the stream came back as another signal: it had {_describe(had)}, now "
+            f"{_describe(found)}; waiting for it as it was (stream.on_change is "
+            f"{stream.on_change})"
+        )
+
+
+def _describe(spec: SignalSpec) -> str:
+    return f"{spec.n_channels} channels ({', '.join(spec.labels)}) at {spec.rate_hz:g} Hz"
