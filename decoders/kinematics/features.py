@@ -277,3 +277,11 @@ def check_training(
         )
     if not (np.isfinite(features).all() and np.isfinite(velocities).all()):
         raise DecodeError("a fit needs bins without missing samples; leave those with NaN out")
+    n_moved = int(np.linalg.matrix_rank(velocities - velocities.mean(axis=0)))
+    if n_moved < velocities.shape[1]:
+        raise DecodeError(
+            f"a fit needs velocities that vary in all of their {velocities.shape[1]} dimensions, "
+            f"found {n_moved}",
+            found=n_moved,
+            allowed_from=velocities.shape[1],
+        )

@@ -65,6 +65,35 @@ def capacity(
         _report(measure(seconds, progress), json)
 
 
+@bench.command("closed-loop")
+def closed_loop(
+    trials: Annotated[int, typer.Option(min=1, help="Of each decoder.")] = 40,
+    disturbed: Annotated[
+        int, typer.Option(min=0, help="And so many with the best unit 5 SD off.")
+    ] = 40,
+    task: Annotated[str, typer.Option(help="radial-8, random, grid or fitts.")] = "radial-8",
+    seed: Annotated[int, typer.Option(help="Who plays.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """A simulated person and the cursor, through the service, with each decoder at once."""
+    from benchmarks.closed_loop import closed_loop as run
+    from streams import lsl
+    from streams.cursor_participant import CursorParticipant
+    from streams.cursor_tasks import TASKS
+
+    if task not in TASKS:
+        raise typer.BadParameter(f"{task!r}; allowed: {', '.join(TASKS)}", param_hint="--task")
+    with lsl.own_network():
+        rows = run(
+            task_name=task,
+            n_trials=trials,
+            n_disturbed=disturbed,
+            participant=CursorParticipant(seed=seed),
+            on_step=progress,
+        )
+    _report({"task": task, "rows": rows}, json)
+
+
 @bench.command()
 def compare(
     before: Annotated[Path, typer.Argument(help="Report of `bench latency --json`.")],

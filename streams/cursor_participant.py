@@ -1,0 +1,279 @@
+"""A simulated participant who moves a cursor by intending to: for closing the loop with nobody.
+
+The person sees the cursor after the delay of vision, reckons on from there by what they have
+intended since, and intends a velocity towards the target that falls with the distance: an error of
+the decoder's is corrected as they come to see it (after the feedback policies that Willett et al.,
+J. Neural Eng. 14:016001, 2017, found in people). A new target is taken up after a time of reaction.
+What is intended modulates a population of units by the cosine of the angle to each one's preferred
+direction, times speed (Georgopoulos et al., J. Neurosci. 2:1527-1537, 1982), on a baseline that
+drifts and with noise; units fall silent one by one if they are made to. Everything follows from the
+seed. Left out are learning of the decoder by the person, and leaning against a steady push.
+
+`CursorSitting` joins a person and a task on a screen, bin by bin, and knows nothing of time but
+what it is told, so that it runs in a test as fast as the decoder does and in a process of its own
+in step with the clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streams.chunk import FloatArray, SignalSpec
+from streams.cursor_tasks import RADIUS_CM, CursorTask, CursorTrial, Point, Target, TaskRun
+from streams.errors import ConfigError
+
+#: Half the side of the square that the cursor stays in: the outermost target and some margin.
+WORKSPACE_CM = RADIUS_CM + 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class CursorParticipant:
+    """A person who can be asked to move a cursor.
+
+    Attributes
+    ----------
+    seed
+        Who it is: preferred directions and depths; and what happens in a sitting.
+    n_units
+        Size of the population.
+    bin_s
+        A vector of features comes once in so many seconds.
+    depth
+        Least and largest modulation of a unit at full speed, in SD of its noise over a whole
+        circle of directions.
+    drift_per_min
+        SD that the baselines wander by within a minute, in SD of the noise.
+    silent_per_min
+        Share of the units that falls silent in a minute.
+    speed_cm_s
+        The largest speed that is intended.
+    slowing_s
+        The intended speed is the distance over this time, up to the largest.
+    vision_s, reaction_s
+        Delay of vision, and, on top, the time until a new target is taken up.
+    """
+
+    seed: int = 0
+    n_units: int = 40
+    bin_s: float = 0.02
+    depth: tuple[float, float] = (0.15, 0.8)
+    drift_per_min: float = 0.05
+    silent_per_min: float = 0.0
+    speed_cm_s: float = 20.0
+    slowing_s: float = 0.3
+    vision_s: float = 0.1
+    reaction_s: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.n_units < 2 or not (self.bin_s > 0 and self.speed_cm_s > 0 and self.slowing_s > 0):
+            raise ConfigError(
+                "a participant needs at least 2 units, and times and a speed above 0; found "
+                f"{self.n_units}, {self.bin_s:g}, {self.slowing_s:g} and {self.speed_cm_s:g}"
+            )
+
+    def spec(self) -> SignalSpec:
+        """Give the rate and the features of the stream."""
+        n_units = self.n_units
+        labels = tuple(f"unit{number}" for number in range(1, n_units + 1))
+        return SignalSpec(1 / self.bin_s, labels, ("none",) * n_units, ("FEATURE",) * n_units)
+
+    def sit(self, sitting: int = 0) -> Population:
+        """Give their neurons on some day; another number is another day's noise."""
+        return Population(self, sitting)
+
+
+class Population:
+    """The units of a person in one sitting: intended velocities in, features out.
+
+    Attributes
+    ----------
+    preferred, depth : ndarray, shape (n_units,)
+        Preferred direction in radians, and modulation.
+    """
+
+    def __init__(self, participant: CursorParticipant, sitting: int) -> None:
+        self._person = participant
+        random = np.random.default_rng([participant.seed, 0])
+        n_units = participant.n_units
+        self.preferred: FloatArray = random.uniform(0, 2 * np.pi, n_units)
+        self.depth: FloatArray = random.uniform(*participant.depth, n_units)
+        self._baseline: FloatArray = random.uniform(1.0, 4.0, n_units)
+        axes = np.column_stack([np.cos(self.preferred), np.sin(self.preferred)])
+        self._tuning = math.sqrt(2) * self.depth[:, None] * axes / participant.speed_cm_s
+        self._random = np.random.default_rng([participant.seed, 1, sitting])
+        self._step = participant.drift_per_min * math.sqrt(participant.bin_s / 60)
+        self._loss = participant.silent_per_min * participant.bin_s / 60
+        self._offset = np.zeros(n_units)
+        self._heard = np.ones(n_units)
+
+    @property
+    def best_unit(self) -> int:
+        """Index of the unit that is modulated most."""
+        return int(self.depth.argmax())
+
+    def disturb(self, unit: int, offset_sd: float) -> None:
+        """Add so many SD of a unit's own variation to all that it says from now on."""
+        spread = math.sqrt(1.0 + float(self.depth[unit]) ** 2)
+        self._offset[unit] += offset_sd * spread
+
+    def bin(self, intended: Point) -> FloatArray:
+        """Give the features of the next bin, in SD of the noise, shape (n_units,)."""
+        random, n_units = self._random, len(self.depth)
+        self._baseline += self._step * random.standard_normal(n_units)
+        if self._loss:
+            self._heard[random.random(n_units) < self._loss] = 0.0
+        modulated = self._baseline + self._tuning @ np.array(intended)
+        features: FloatArray = self._heard * modulated + random.standard_normal(n_units)
+        features += self._offset
+        return features
+
+
+@dataclass(frozen=True, slots=True)
+class SittingBin:
+    """What happened in a bin: what was felt, shown and meant.
+
+    Attributes
+    ----------
+    time_s
+        When.
+    features : ndarray, shape (n_units,)
+        What the population said.
+    intended
+        Velocity that the person meant, which no decoder knows.
+    velocity, position, target
+        What the screen showed: the cursor's velocity and place, and where it was to go.
+    held
+        Whether the cursor was within the target.
+    """
+
+    time_s: float
+    features: FloatArray = field(repr=False)
+    intended: Point
+    velocity: Point
+    position: Point
+    target: Point
+    held: bool
+
+
+class CursorSitting:
+    """A person before a screen: `bin` gives what they say, `move` moves the cursor they see.
+
+    Parameters
+    ----------
+    participant
+        Who sits there.
+    task
+        What they are asked to do.
+    sitting
+        Number of the day, and seed of the task.
+
+    Attributes
+    ----------
+    attenuation
+        Share that is taken off the cursor's velocity across the line to the target, 0 to 1: the
+        help of a guided calibration (Brandman et al. 2018).
+    watching
+        Whether the cursor moves by itself, as the person means it to, and no decoder is heeded: an
+        open loop.
+    """
+
+    def __init__(
+        self, participant: CursorParticipant, task: CursorTask, *, sitting: int = 0
+    ) -> None:
+        self.participant = participant
+        self.population = participant.sit(sitting)
+        self.run = TaskRun(task, seed=1000 * participant.seed + sitting)
+        self.attenuation = 0.0
+        self.watching = False
+        self.position: Point = (0.0, 0.0)
+        self.velocity: Point = (0.0, 0.0)
+        delay = round(participant.vision_s / participant.bin_s)
+        self._seen: deque[Point] = deque([self.position] * (delay + 1), maxlen=delay + 1)
+        self._meant: deque[Point] = deque([(0.0, 0.0)] * delay, maxlen=delay)
+        self._aim: Target | None = None
+        self._aim_shown_s = -math.inf
+        self._aimed_at: Target | None = None
+
+    @property
+    def trials(self) -> list[CursorTrial]:
+        """Trials that have ended."""
+        return self.run.trials
+
+    def bin(self, time_s: float) -> SittingBin:
+        """Let a bin pass that ends at ``time_s``; give what the population says in it."""
+        self.run.show(self.position, time_s)
+        target = self.run.target
+        assert target is not None
+        intended = self._intended(target, time_s)
+        features = self.population.bin(intended)
+        if self.watching:
+            self._go(intended)
+        return SittingBin(
+            time_s, features, intended, self.velocity, self.position, target.position,
+            self.run.inside,
+        )  # fmt: skip
+
+    def move(self, velocity: Point, position: Point | None = None) -> None:
+        """Move the cursor as decoded for a bin.
+
+        Parameters
+        ----------
+        velocity
+            Centimetres a second.
+        position
+            Where the decoder has the cursor; it is put there, unless the person is being helped,
+            when what they see is no longer what was decoded. Summed up from the velocity where it
+            is left out.
+        """
+        if self.watching:
+            return
+        if self.attenuation == 0.0 and position is not None:
+            self.velocity, self.position = velocity, position
+            return
+        self._go(self._helped(velocity))
+
+    def _go(self, velocity: Point) -> None:
+        bin_s = self.participant.bin_s
+        x, y = (
+            min(max(p + bin_s * v, -WORKSPACE_CM), WORKSPACE_CM)
+            for p, v in zip(self.position, velocity, strict=True)
+        )
+        self.velocity, self.position = velocity, (x, y)
+
+    def _helped(self, velocity: Point) -> Point:
+        target = self.run.target
+        if target is None or self.attenuation == 0.0:
+            return velocity
+        dx, dy = target.position[0] - self.position[0], target.position[1] - self.position[1]
+        distance = math.hypot(dx, dy)
+        if distance == 0.0:
+            return velocity
+        along = (velocity[0] * dx + velocity[1] * dy) / distance**2
+        keep = 1.0 - self.attenuation
+        return (
+            along * dx + keep * (velocity[0] - along * dx),
+            along * dy + keep * (velocity[1] - along * dy),
+        )
+
+    def _intended(self, target: Target, time_s: float) -> Point:
+        person = self.participant
+        self._seen.append(self.position)
+        if target != self._aim:
+            self._aim, self._aim_shown_s = target, time_s
+        if time_s - self._aim_shown_s >= person.vision_s + person.reaction_s - 1e-6:
+            self._aimed_at = target
+        intended = (0.0, 0.0)
+        if self._aimed_at is not None:
+            # Where the cursor was seen, and what has been meant since, which will have moved it.
+            x = self._seen[0][0] + person.bin_s * sum(v[0] for v in self._meant)
+            y = self._seen[0][1] + person.bin_s * sum(v[1] for v in self._meant)
+            dx, dy = self._aimed_at.position[0] - x, self._aimed_at.position[1] - y
+            speed = math.hypot(dx, dy) / person.slowing_s
+            share = min(1.0, person.speed_cm_s / speed) if speed else 0.0
+            intended = (share * dx / person.slowing_s, share * dy / person.slowing_s)
+        self._meant.append(intended)
+        return intended

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.closed_loop import OFFSET_SD, closed_loop
+from benchmarks.cursor_decoders import (
+    DECODERS,
+    Calibrated,
+    DecoderName,
+    Guide,
+    calibrate,
+    guide,
+    play_trials,
+)
+from streams import lsl
+from streams.cursor_participant import CursorParticipant, CursorSitting
+from streams.cursor_tasks import scores, usual_task
+
+PERSON = CursorParticipant(seed=1)
+TASK = usual_task("radial-8")
+
+
+@pytest.fixture(scope="module")
+def calibrated() -> dict[DecoderName, Calibrated]:
+    return {name: calibrate(name, PERSON, seconds=60.0) for name in DECODERS}
+
+
+def played(found: Calibrated, n_trials: int, offset_sd: float = 0.0) -> dict[str, Any]:
+    sitting = CursorSitting(PERSON, TASK, sitting=1)
+    if offset_sd:
+        sitting.population.disturb(sitting.population.best_unit, offset_sd)
+    play_trials(found.decoder(), sitting, n_trials)
+    return scores(sitting.trials, TASK)
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_with_every_decoder_a_person_reaches_the_targets(
+    name: DecoderName, calibrated: dict[DecoderName, Calibrated]
+) -> None:
+    found = played(calibrated[name], 40)
+    assert found["success"] >= 0.95
+    assert found["fitts_bits_per_s"] > 1.5
+    assert found["path_efficiency"] > 0.75
+
+
+def test_with_the_best_unit_five_sd_off_only_the_multiple_kernel_filter_keeps_control(
+    calibrated: dict[DecoderName, Calibrated],
+) -> None:
+    assert played(calibrated["mk-dkf"], 40, OFFSET_SD)["success"] >= 0.9
+    assert played(calibrated["kalman"], 10, OFFSET_SD)["success"] <= 0.5
+
+
+def test_three_minutes_from_nothing_give_nine_tenths_of_the_rate_that_six_give() -> None:
+    def rate(seconds: float, refresh_s: float) -> float:
+        sitting = CursorSitting(PERSON, TASK, sitting=2)
+        found = guide(
+            sitting, Guide(PERSON, DECODERS["mk-dkf"], seconds=seconds, refresh_s=refresh_s)
+        )
+        assert sitting.attenuation == 0.0
+        return float(played(found, 40)["fitts_bits_per_s"])
+
+    assert rate(180.0, 6.0) >= 0.9 * rate(360.0, 60.0)
+
+
+def test_the_loop_closes_through_the_service() -> None:
+    with lsl.own_network():
+        (row,) = closed_loop(
+            ["mk-dkf"], n_trials=3, n_disturbed=1, participant=PERSON, calibration_s=30.0
+        )
+    assert row["decoder"] == "mk-dkf"
+    assert row["trials"] == 3
+    assert row["success"] == 1.0
+    assert row["disturbed"]["trials"] == 1
+    assert row["lost"] == 0
+    assert row["intents"] > 4 * TASK.hold_s / PERSON.bin_s

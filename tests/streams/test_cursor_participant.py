@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from streams.cursor_participant import WORKSPACE_CM, CursorParticipant, CursorSitting
+from streams.cursor_tasks import usual_task
+from streams.errors import ConfigError
+
+TASK = usual_task("radial-8")
+
+
+def watched(person: CursorParticipant, n_bins: int, sitting: int = 0) -> CursorSitting:
+    one = CursorSitting(person, TASK, sitting=sitting)
+    one.watching = True
+    for number in range(n_bins):
+        one.bin((number + 1) * person.bin_s)
+    return one
+
+
+def test_a_cursor_that_moves_as_it_is_meant_to_reaches_every_target() -> None:
+    trials = watched(CursorParticipant(), 3000).trials
+    assert len(trials) > 40
+    assert all(trial.hit for trial in trials)
+
+
+def test_the_same_seed_says_the_same_and_another_day_has_other_noise() -> None:
+    person = CursorParticipant(seed=4)
+    one, same, later = (person.sit(number) for number in (0, 0, 1))
+    said = [population.bin((5.0, -3.0)) for population in (one, same, later)]
+    np.testing.assert_array_equal(said[0], said[1])
+    assert not np.array_equal(said[0], said[2])
+    np.testing.assert_array_equal(one.preferred, later.preferred)
+    assert not np.array_equal(one.preferred, CursorParticipant(seed=5).sit().preferred)
+
+
+def test_units_are_tuned_by_the_cosine_and_by_speed() -> None:
+    person = CursorParticipant(seed=1, drift_per_min=0.0)
+    population = person.sit()
+    means = {}
+    for angle in (0.0, math.pi / 2, math.pi, 3 * math.pi / 2):
+        meant = (20.0 * math.cos(angle), 20.0 * math.sin(angle))
+        means[angle] = np.mean([population.bin(meant) for _ in range(3000)], axis=0)
+    half = np.mean([population.bin((10.0, 0.0)) for _ in range(3000)], axis=0)
+    along = (means[0.0] - means[math.pi]) / 2
+    across = (means[math.pi / 2] - means[3 * math.pi / 2]) / 2
+    baseline = sum(means.values()) / 4
+    error = 5 / math.sqrt(3000)
+    np.testing.assert_allclose(np.hypot(along, across), math.sqrt(2) * population.depth, atol=error)
+    angles = np.exp(1j * (np.arctan2(across, along) - population.preferred))
+    well_tuned = population.depth > 0.4
+    assert np.abs(np.angle(angles[well_tuned])).max() < 0.2
+    np.testing.assert_allclose(half - baseline, along / 2, atol=error)
+
+
+def test_an_offset_is_of_one_unit_and_in_its_own_sd() -> None:
+    person = CursorParticipant(seed=2)
+    plain, pushed = person.sit(), person.sit()
+    best = plain.best_unit
+    pushed.disturb(best, 5.0)
+    difference = pushed.bin((3.0, 4.0)) - plain.bin((3.0, 4.0))
+    assert difference[best] == pytest.approx(5 * math.sqrt(1 + plain.depth[best] ** 2))
+    assert np.count_nonzero(difference) == 1
+
+
+def test_baselines_wander_and_units_fall_silent_where_they_are_made_to() -> None:
+    person = CursorParticipant(seed=3, drift_per_min=1.0)
+    population = person.sit()
+    before = np.mean([population.bin((0.0, 0.0)) for _ in range(200)], axis=0)
+    for _ in range(3000):
+        population.bin((0.0, 0.0))
+    after = np.mean([population.bin((0.0, 0.0)) for _ in range(200)], axis=0)
+    assert 0.5 < np.std(after - before) < 2.0
+
+    dying = CursorParticipant(seed=3, silent_per_min=2.0).sit()
+    for _ in range(6000):
+        dying.bin((0.0, 0.0))
+    silent = np.mean([dying.bin((0.0, 0.0)) for _ in range(400)], axis=0) < 0.3
+    assert 0.8 < silent.mean() <= 1.0
+
+
+def test_a_person_sees_late_and_corrects_what_they_come_to_see() -> None:
+    person = CursorParticipant()
+    sitting = CursorSitting(person, TASK)
+    sitting.watching = True
+    number = 0
+    while not sitting.trials:
+        number += 1
+        sitting.bin(number * person.bin_s)
+    sitting.watching = False
+    # The next target is the centre; throw the cursor to the other side of it.
+    x, y = sitting.position
+    sitting.move((0.0, 0.0), (-x, -y))
+    towards = [sitting.bin((number + k) * person.bin_s).intended for k in range(1, 30)]
+    along = [(vx * x + vy * y) / math.hypot(x, y) for vx, vy in towards]
+    assert max(along[: round(person.vision_s / person.bin_s)]) < 0.3 * person.speed_cm_s
+    assert along[-1] == pytest.approx(person.speed_cm_s, rel=0.01)
+
+
+def test_help_takes_off_what_lies_across_the_line_to_the_target() -> None:
+    sitting = CursorSitting(CursorParticipant(), TASK)
+    sitting.bin(0.02)
+    target = sitting.run.target
+    assert target is not None
+    x, y = (value / math.hypot(*target.position) for value in target.position)
+    for attenuation in (1.0, 0.25):
+        sitting.attenuation = attenuation
+        sitting.position = (0.0, 0.0)
+        sitting.move((3 * x - 4 * y, 3 * y + 4 * x), (9.0, 9.0))
+        vx, vy = sitting.velocity
+        assert vx * x + vy * y == pytest.approx(3.0)
+        assert vy * x - vx * y == pytest.approx(4.0 * (1 - attenuation))
+        assert sitting.position == pytest.approx((0.02 * vx, 0.02 * vy))
+
+
+def test_the_cursor_stays_on_the_screen() -> None:
+    sitting = CursorSitting(CursorParticipant(), TASK)
+    for _ in range(100):
+        sitting.move((100.0, -40.0))
+    assert sitting.position == (WORKSPACE_CM, -WORKSPACE_CM)
+
+
+def test_a_person_without_units_is_refused() -> None:
+    with pytest.raises(ConfigError, match="at least 2 units"):
+        CursorParticipant(n_units=1)
