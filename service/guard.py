@@ -34,6 +34,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from service.auth import ANYONE, Authority, Caller, Role, UnauthorizedError, declared_role
+from service.direct import WRITE
 from service.problems import problem
 
 log = structlog.get_logger()
@@ -140,7 +141,11 @@ class Guard:
         id_ = parameters.get("id", "")
         self._sockets[id_] += 1
         try:
-            await self._app(_without_ticket(scope), receive, self._revocable(caller, send))
+            await self._app(
+                self._short_way_while_allowed(caller, _without_ticket(scope)),
+                receive,
+                self._revocable(caller, send),
+            )
         finally:
             self._sockets[id_] -= 1
             if not self._sockets[id_]:
@@ -298,6 +303,17 @@ class Guard:
             await send(message)
 
         return send_while_allowed
+
+    def _short_way_while_allowed(self, caller: Caller, scope: Scope) -> Scope:
+        """Have the short way say no once the token is revoked: the long one closes the socket."""
+        write = scope["extensions"].get(WRITE)
+        if write is None or caller.token_id is None:
+            return scope
+
+        def write_while_allowed(frame: bytes) -> bool:
+            return self._access.authority.still_holds(caller) and write(frame)
+
+        return {**scope, "extensions": {**scope["extensions"], WRITE: write_while_allowed}}
 
 
 class _Rates:

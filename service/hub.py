@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -53,11 +53,20 @@ class Subscription:
         Codes of the intents wanted; None for all.
     max_queued
         Bound of the queue, intents.
+    write
+        Takes an intent at once and says whether it did; asked only while the listener waits for
+        its next item, so that none overtakes another.
     """
 
-    def __init__(self, kinds: frozenset[IntentCode] | None, max_queued: int) -> None:
+    def __init__(
+        self,
+        kinds: frozenset[IntentCode] | None,
+        max_queued: int,
+        write: Callable[[Frame], bool] | None = None,
+    ) -> None:
         self._kinds = kinds
         self._max_queued = max_queued
+        self._write = write
         self._items: deque[Item] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
@@ -73,6 +82,9 @@ class Subscription:
             return
         if isinstance(item, Frame) and item.type is FrameType.INTENT:
             if self._kinds is not None and item.intent_code not in self._kinds:
+                return
+            waits = self._waiter is not None and not self._waiter.done()
+            if self._write is not None and waits and self._write(item):
                 return
             if self._queued >= self._max_queued:
                 self._conflate()
@@ -165,14 +177,18 @@ class Hub:
         self._offer(frame)
 
     def subscribe(
-        self, *, after: int | None = None, kinds: frozenset[IntentCode] | None = None
+        self,
+        *,
+        after: int | None = None,
+        kinds: frozenset[IntentCode] | None = None,
+        write: Callable[[Frame], bool] | None = None,
     ) -> Subscription:
         """Make a listener: from now on, or from behind the number ``after``.
 
-        What is no longer kept comes out as a `Gap` first.
+        What is no longer kept comes out as a `Gap` first. For ``write`` see `Subscription`.
         """
         backlog = list(self._newer_than(after)) if after is not None else []
-        subscription = Subscription(kinds, self._max_queued + len(backlog))
+        subscription = Subscription(kinds, self._max_queued + len(backlog), write)
         if after is not None and after + 1 < self.oldest_seq:
             subscription.offer(Gap(after + 1, self.oldest_seq - 1))
         for frame in backlog:

@@ -18,6 +18,7 @@ import uvicorn
 
 from service.app import MAX_FRAME_BYTES, MAX_SESSIONS, create_app
 from service.config import SessionConfig
+from service.direct import DirectProtocol
 from service.guard import Access
 from service.keeping import SessionFile
 from streams.errors import ConfigError
@@ -104,7 +105,7 @@ def run_service(
         create_app(access, max_sessions=max_sessions, kept=kept),
         log_config=None,
         access_log=False,
-        ws="websockets-sansio",
+        ws=DirectProtocol,
         ws_per_message_deflate=False,
         ws_max_size=MAX_FRAME_BYTES,
         ws_ping_interval=10.0,

@@ -209,15 +209,17 @@ class Session:
     # -- what the worker says -----------------------------------------------------------------
 
     def on_frame(self, frame: Frame) -> None:
-        self.t_heard = time.monotonic()
         if frame.type is FrameType.INTENT:
-            self.bus_times.add(local_clock() - frame.t_published)
+            t_read = local_clock()
             if not self._hold_heard and self.held:
                 # The worker's first word after it heard of the stop is an idle that says so.
                 self._hold_heard = b'"reason":"held"' in frame.payload
             if self._hold_heard or not self.held:
                 self.hub.publish(frame)
+            self.t_heard = time.monotonic()
+            self.bus_times.add(t_read - frame.t_published)
             return
+        self.t_heard = time.monotonic()
         data = json.loads(frame.payload)
         if frame.type is FrameType.HEARTBEAT:
             self._on_heartbeat(data)

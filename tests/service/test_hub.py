@@ -117,3 +117,39 @@ def test_closing_reaches_every_listener_behind_what_is_queued() -> None:
     hub.publish(intent(1))
     hub.close("stopped: asked to stop")
     assert drain(subscription) == [intent(1), Closed("stopped: asked to stop")]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=40))
+def test_what_is_written_at_once_and_what_is_queued_reach_a_listener_in_order(
+    turns: list[tuple[bool, bool]],
+) -> None:
+    """Each turn: whether the socket takes a frame at once, and whether the sender gets to run."""
+
+    async def play() -> list[Item]:
+        hub = Hub()
+        got: list[Item] = []
+        takes = False
+
+        def write(frame: Frame) -> bool:
+            if takes:
+                got.append(frame)
+            return takes
+
+        subscription = hub.subscribe(write=write)
+
+        async def send_all() -> None:
+            while not isinstance(item := await subscription.next(), Closed):
+                await asyncio.sleep(0)  # a send that waits for the client
+                got.append(item)
+
+        sender = asyncio.create_task(send_all())
+        for seq, (takes_it, runs) in enumerate(turns, 1):
+            takes = takes_it
+            hub.publish(intent(seq))
+            if runs:
+                await asyncio.sleep(0)
+        hub.close("done")
+        await sender
+        return got
+
+    assert told(asyncio.run(play())) == list(range(1, len(turns) + 1))
