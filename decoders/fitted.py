@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, TypeVar
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +35,23 @@ from streams.errors import ModelError, NotFittedError
 FORMAT = 1
 """Version of the file's layout; a reader refuses what it does not know."""
 
+#: A file that unpacks to more is no model: its arrays would fill the memory.
+MOST_UNPACKED_BYTES = 1 << 30
+
 _MANIFEST = "manifest"
+#: What zipfile and numpy raise for what is none of theirs, or is damaged.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _PLAIN_KINDS = "fiub"  # dtypes that are numbers or truth values
 
 Array = npt.NDArray[Any]
@@ -92,12 +110,24 @@ class FittedModel:
         path = Path(path)
         if path.suffix != ".npz":
             path = path.with_name(path.name + ".npz")
-        content: dict[str, Any] = {_MANIFEST: np.array(self.manifest()), **self.arrays}
         try:
-            np.savez_compressed(path, **content)
+            path.write_bytes(self.to_bytes(compressed=True))
         except OSError as error:
             raise ModelError(f"the model cannot be written to {path}: {error}") from None
         return path
+
+    def to_bytes(self, *, compressed: bool = False) -> bytes:
+        """Give the content of the model's file; the same for the same model.
+
+        Parameters
+        ----------
+        compressed
+            Smaller, and some ten times slower to read.
+        """
+        content: dict[str, Any] = {_MANIFEST: np.array(self.manifest()), **self.arrays}
+        file = io.BytesIO()
+        (np.savez_compressed if compressed else np.savez)(file, **content)
+        return file.getvalue()
 
 
 def load_model(name: str | Path) -> FittedModel:
@@ -120,11 +150,35 @@ def load_model(name: str | Path) -> FittedModel:
             )
         path = shipped[str(name)]
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-            arrays = {key: content[key] for key in content.files}
-    except (OSError, ValueError, BadZipFile, EOFError) as error:
+        content = path.read_bytes()
+    except OSError as error:
         raise ModelError(f"{name} is not a model file: {error}", found=str(name)) from None
-    return _from_arrays(arrays, str(name))
+    return read_model(content, str(name))
+
+
+def read_model(content: bytes, source: str) -> FittedModel:
+    """Read a model from the content of its file; ``source`` names it in errors.
+
+    Raises
+    ------
+    ModelError
+        It is not a model, or would unpack to more than `MOST_UNPACKED_BYTES`.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            n_bytes = sum(entry.file_size for entry in archive.infolist())
+        if n_bytes > MOST_UNPACKED_BYTES:
+            raise ModelError(
+                f"{source} would unpack to {n_bytes} bytes; at most {MOST_UNPACKED_BYTES} are "
+                "allowed",
+                found=n_bytes,
+                allowed=MOST_UNPACKED_BYTES,
+            )
+        with np.load(io.BytesIO(content), allow_pickle=False) as loaded:
+            arrays = {key: loaded[key] for key in loaded.files}
+    except _UNREADABLE as error:
+        raise ModelError(f"{source} is not a model file: {error}", found=source) from None
+    return _from_arrays(arrays, source)
 
 
 def shipped_models() -> dict[str, Traversable]:

@@ -27,6 +27,8 @@ from service.config import LslText, SessionConfig
 from service.guard import Access, Guard
 from service.hub import TooOldError
 from service.keeping import SessionFile
+from service.models_api import models_router
+from service.named_models import pinned
 from service.problems import GoneError, NotFoundError
 from service.recordings import recordings_router
 from service.schemas import (
@@ -58,7 +60,7 @@ VERSION = version("volition")
 #: A socket that sends or is sent anything larger is closed.
 MAX_FRAME_BYTES = 64 * 1024
 MAX_SESSIONS = 64
-_MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+(@[0-9a-f]{12})?")
 
 _PROBLEM = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: _PROBLEM}
@@ -113,6 +115,7 @@ def create_app(
         _sessions_router(),
         _live_router(),
         recordings_router(),
+        models_router(),
     )
     for router in made:
         app.router.routes.extend(router.routes)
@@ -159,7 +162,7 @@ def _check_reach(caller: Caller, config: SessionConfig) -> None:
     if model is not None and caller.role < Role.ADMIN and not _MODEL_NAME.fullmatch(model):
         raise ForbiddenError(
             f"decoder.model: a file is named by the role {Role.ADMIN} alone, found {caller.role}; "
-            "allowed: the name of a model that ships"
+            "allowed: the name of a model that ships, or of the registry's"
         )
 
 
@@ -247,6 +250,7 @@ def _sessions_router() -> APIRouter:
     async def create(request: Request, response: Response, config: SessionConfig) -> SessionView:
         """Make a session and start it; it connects on its own from then on."""
         _check_reach(request.scope["caller"], config)
+        config = await asyncio.to_thread(pinned, config)
         session = await _supervisor(request).create(config)
         response.headers["Location"] = f"/v1/sessions/{session.id}"
         return view(session)

@@ -39,6 +39,7 @@ _LOOK_EVERY_S = 0.1
 _MIN_GIVEN_CHARS = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _DECLARED = "volition_role"
+_UPLOADS = "volition_uploads"
 
 T = TypeVar("T")
 
@@ -74,11 +75,20 @@ class TokenFileError(ConfigError):
     """The file of tokens cannot be read or written, or says no to what was asked."""
 
 
-def allow(role: Role) -> Callable[[T], T]:
-    """Declare the least role that may call an endpoint (or a mounted application)."""
+def allow(role: Role, *, uploads: bool = False) -> Callable[[T], T]:
+    """Declare the least role that may call an endpoint (or a mounted application).
+
+    Parameters
+    ----------
+    role
+        The role.
+    uploads
+        Whether a body may be as large as a file.
+    """
 
     def declare(endpoint: T) -> T:
         setattr(endpoint, _DECLARED, role)
+        setattr(endpoint, _UPLOADS, uploads)
         return endpoint
 
     return declare
@@ -89,6 +99,11 @@ def declared_role(route: object) -> Role | None:
     endpoint = getattr(route, "endpoint", None) or getattr(route, "app", None)
     role = getattr(endpoint, _DECLARED, None)
     return role if isinstance(role, Role) else None
+
+
+def takes_uploads(route: object) -> bool:
+    """Say whether a route's endpoint declares that it takes files."""
+    return bool(getattr(getattr(route, "endpoint", None), _UPLOADS, False))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ Both classes make the same calls; the requests and the models of the answers are
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +27,7 @@ import websockets.sync.client
 from pydantic import BaseModel
 from websockets.exceptions import ConnectionClosed
 
+from models.manifest import Manifest, ModelCard
 from service.config import SessionConfig
 from service.listen import DEFAULT_URL
 from service.schemas import (
@@ -32,6 +35,8 @@ from service.schemas import (
     Health,
     IntentPage,
     MarkerView,
+    ModelList,
+    ModelVersions,
     Readiness,
     ServerMessage,
     SessionList,
@@ -120,6 +125,21 @@ def _marker(
 ) -> _Call[MarkerView]:
     body = {"name": name, "data": dict(data or {}), "t": t}
     return _Call("POST", _session_path(id, "/markers"), MarkerView, body=body)
+
+
+def _models(name: str | None = None, version: str | None = None, what: str = "") -> str:
+    parts = [quote(part, safe="") for part in (name, version) if part is not None]
+    return "/".join(["/v1/models", *parts]) + what
+
+
+def _upload(name: str, content: bytes, card: ModelCard | Mapping[str, Any]) -> _Call[Manifest]:
+    body = {
+        "name": name,
+        "card": card.model_dump(mode="json") if isinstance(card, ModelCard) else dict(card),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "content": base64.b64encode(content).decode(),
+    }
+    return _Call("POST", _models(), Manifest, body=body)
 
 
 def _authorization(token: str | None) -> dict[str, str]:
@@ -221,6 +241,23 @@ class Client:
         self, id: str, name: str, data: Mapping[str, Any] | None = None, t: float | None = None
     ) -> MarkerView:
         return self._call(_marker(id, name, data, t))
+
+    def models(self) -> list[Manifest]:
+        return self._call(_Call("GET", _models(), ModelList)).models
+
+    def model_versions(self, name: str) -> list[Manifest]:
+        return self._call(_Call("GET", _models(name), ModelVersions)).versions
+
+    def model(self, name: str, version: str) -> Manifest:
+        return self._call(_Call("GET", _models(name, version), Manifest))
+
+    def add_model(self, name: str, content: bytes, card: ModelCard | Mapping[str, Any]) -> Manifest:
+        """Upload a model's file."""
+        return self._call(_upload(name, content, card))
+
+    def remove_model(self, name: str, version: str | None = None) -> None:
+        """Remove a version of a model, or all of them."""
+        self._call(_Call("DELETE", _models(name, version), _Nothing))
 
     @contextlib.contextmanager
     def subscribe(
@@ -330,6 +367,25 @@ class AsyncClient:
         self, id: str, name: str, data: Mapping[str, Any] | None = None, t: float | None = None
     ) -> MarkerView:
         return await self._call(_marker(id, name, data, t))
+
+    async def models(self) -> list[Manifest]:
+        return (await self._call(_Call("GET", _models(), ModelList))).models
+
+    async def model_versions(self, name: str) -> list[Manifest]:
+        return (await self._call(_Call("GET", _models(name), ModelVersions))).versions
+
+    async def model(self, name: str, version: str) -> Manifest:
+        return await self._call(_Call("GET", _models(name, version), Manifest))
+
+    async def add_model(
+        self, name: str, content: bytes, card: ModelCard | Mapping[str, Any]
+    ) -> Manifest:
+        """Upload a model's file."""
+        return await self._call(_upload(name, content, card))
+
+    async def remove_model(self, name: str, version: str | None = None) -> None:
+        """Remove a version of a model, or all of them."""
+        await self._call(_Call("DELETE", _models(name, version), _Nothing))
 
     @contextlib.asynccontextmanager
     async def subscribe(

@@ -17,10 +17,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from decoders import registry
+from decoders.decoder import Decoder
+from decoders.fitted import FittedDecoder, FittedModel
 from decoders.pipeline import Pipeline
 from decoders.settings import Settings
 from streams.continuity import ContinuitySettings
-from streams.errors import ConfigError
+from streams.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     AnyStageSettings = Settings
@@ -150,12 +152,28 @@ class SessionConfig(_Model):
     decoder: AnyDecoderSettings
     outputs: Outputs = Outputs()
 
-    def build_pipeline(self) -> Pipeline:
-        """Make the stages and the decoder that this configuration names."""
+    def build_pipeline(self, model: FittedModel | None = None) -> Pipeline:
+        """Make the stages and the decoder that this configuration names.
+
+        Parameters
+        ----------
+        model
+            What the decoder is to decode by, where it is not to read it itself.
+        """
         return Pipeline(
             [registry.build_stage(stage) for stage in self.stages],
-            registry.build_decoder(self.decoder),
+            build_decoder(self.decoder, model),
         )
+
+
+def build_decoder(settings: Settings, model: FittedModel | None = None) -> Decoder[Any]:
+    """Make a decoder; see `SessionConfig.build_pipeline`."""
+    decoder = registry.build_decoder(settings)
+    if model is not None:
+        if not isinstance(decoder, FittedDecoder):
+            raise ModelError(f"a decoder of kind {settings.kind} takes no model of the registry")
+        decoder.use(model)
+    return decoder
 
 
 def preset_names() -> list[str]:

@@ -21,6 +21,7 @@ import pydantic_core
 from decoders.intent import MOMENT_FIELDS, Intent, canonical_json, finite, neutral
 from decoders.pipeline import Pipeline
 from service.config import SessionConfig
+from service.named_models import check_input, open_named
 from streams.chunk import Chunk, Event, SignalSpec
 from streams.continuity import Continuity
 
@@ -58,8 +59,11 @@ class Engine:
         next_seq: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.pipeline: Pipeline = config.build_pipeline()
+        named = open_named(config.decoder)
+        self.pipeline: Pipeline = config.build_pipeline(named.model if named else None)
         self.decoder_spec = self.pipeline.prepare(spec)
+        if named is not None:
+            check_input(named, self.decoder_spec)
         self.decoder_kind = config.decoder.kind
         self.session = session
         self.epoch = epoch

@@ -25,3 +25,8 @@ def data_folder() -> Path:
 def recordings_folder() -> Path:
     """Give the folder that sessions record into and that the API lists."""
     return data_folder() / "recordings"
+
+
+def models_folder() -> Path:
+    """Give the folder of the model registry."""
+    return data_folder() / "models"

@@ -33,7 +33,15 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from service.auth import ANYONE, Authority, Caller, Role, UnauthorizedError, declared_role
+from service.auth import (
+    ANYONE,
+    Authority,
+    Caller,
+    Role,
+    UnauthorizedError,
+    declared_role,
+    takes_uploads,
+)
 from service.direct import WRITE
 from service.problems import problem
 
@@ -54,6 +62,8 @@ class Limits:
     ----------
     body_bytes
         Largest body of a request.
+    upload_bytes
+        Largest body where a file is sent.
     clients, clients_per_session
         Open sockets, in all and of one session.
     changes_per_s, changes_at_once
@@ -61,6 +71,7 @@ class Limits:
     """
 
     body_bytes: int = 1 << 20
+    upload_bytes: int = 32 << 20
     clients: int = 1024
     clients_per_session: int = 512
     changes_per_s: float = 200.0
@@ -136,7 +147,7 @@ class Guard:
             return
         scope["caller"] = caller
         if scope["type"] == "http":
-            await self._app(scope, self._bounded(receive), send)
+            await self._app(scope, self._bounded(receive, self._most_bytes(route)), send)
             return
         id_ = parameters.get("id", "")
         self._sockets[id_] += 1
@@ -181,7 +192,7 @@ class Guard:
             return _unauthorized(error), ANYONE
         if caller.role < needed:
             return _forbidden(caller, needed), caller
-        return self._too_much(scope, headers, caller), caller
+        return self._too_much(scope, headers, caller, self._most_bytes(route)), caller
 
     def _wrong_place(self, headers: Headers) -> Response | None:
         hosts = headers.getlist("host")
@@ -235,13 +246,19 @@ class Guard:
             return authority.redeem_ticket(ticket)
         return authority.caller(authorization)
 
-    def _too_much(self, scope: Scope, headers: Headers, caller: Caller) -> Response | None:
+    def _most_bytes(self, route: BaseRoute | None) -> int:
+        limits = self._access.limits
+        return limits.upload_bytes if takes_uploads(route) else limits.body_bytes
+
+    def _too_much(
+        self, scope: Scope, headers: Headers, caller: Caller, most_bytes: int
+    ) -> Response | None:
         if scope["type"] != "http":
             return None
         limits = self._access.limits
         length = headers.get("content-length", "")
-        if length.isascii() and length.isdigit() and int(length[:20]) > limits.body_bytes:
-            return _too_large(limits.body_bytes)
+        if length.isascii() and length.isdigit() and int(length[:20]) > most_bytes:
+            return _too_large(most_bytes)
         if scope["method"] not in _READING:
             wait_s = self._rates.spend(caller.token_id or _peer(scope))
             if wait_s > 0:
@@ -268,9 +285,9 @@ class Guard:
             f"{limits.clients_per_session} and {limits.clients} may",
         )
 
-    def _bounded(self, receive: Receive) -> Receive:
+    def _bounded(self, receive: Receive, limit: int) -> Receive:
         """Count the bytes of a body that did not say its length, or said it wrong."""
-        limit, taken = self._access.limits.body_bytes, 0
+        taken = 0
 
         async def receive_bounded() -> Message:
             nonlocal taken

@@ -29,6 +29,11 @@ _STATUS = {
     "gone": (410, "No longer kept"),
     "no-recording": (404, "No such recording"),
     "recording": (503, "The recordings cannot be reached"),
+    "model": (422, "The model is wrong"),
+    "not-fitted": (422, "The decoder needs a fitted model"),
+    "no-model": (404, "No such model"),
+    "read-only-model": (409, "The model ships with Volition"),
+    "registry": (503, "The models cannot be reached"),
 }
 
 #: What the framework itself answers.

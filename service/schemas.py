@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter
 
 from decoders.intent import Intent
+from models.manifest import Manifest, ModelCard, ModelName
 from service.config import SessionConfig
 from service.states import SessionState
 
@@ -214,6 +215,24 @@ class MarkerBody(_Request):
 class MarkerView(_Answer):
     name: str
     t: float
+
+
+class ModelList(_Answer):
+    models: list[Manifest] = Field(description="By name, the newest version first.")
+
+
+class ModelVersions(_Answer):
+    name: str
+    versions: list[Manifest] = Field(description="The newest first.")
+
+
+class ModelUpload(_Request):
+    """A model's file with what is said of it."""
+
+    name: ModelName
+    card: ModelCard
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Of the file.")
+    content: Base64Bytes = Field(description="The file, as base64.")
 
 
 class TicketView(_Answer):

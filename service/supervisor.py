@@ -141,6 +141,10 @@ class Session:
         config = self.config.model_dump_json()
         return WorkerOrder(self.id, config, self.epoch, self.hub.last_seq + 1, self.held)
 
+    def models_in_use(self) -> list[str]:
+        """Give the models that this session runs, or can go back to, by their references."""
+        return [name for name in [getattr(self.config.decoder, "model", None)] if name]
+
     def kept(self) -> KeptSession:
         """Give what another life of the service needs to bring this session back."""
         return KeptSession(

@@ -14,7 +14,7 @@ import sys
 
 import typer
 
-from service.cli import bench, evaluate, run, serve, talk, token
+from service.cli import bench, evaluate, models, run, serve, talk, token
 from streams.errors import VolitionError
 
 EXIT_CODES = {
@@ -22,6 +22,9 @@ EXIT_CODES = {
     "spec": 3,
     "not-fitted": 3,
     "model": 3,
+    "no-model": 3,
+    "read-only-model": 3,
+    "registry": 3,
     "port": 3,
     "stream": 4,
     "lsl-missing": 4,
@@ -37,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (serve, token, talk, run, evaluate, bench):
+for module in (serve, token, models, talk, run, evaluate, bench):
     module.register(app)
 
 

@@ -1,0 +1,132 @@
+"""Does a model fit what its card says of it: tried, not read off.
+
+The decoder of the card's settings is made with the model, prepared for the card's input and given
+noise and a marker, with a missing sample among them. What a session would refuse when it starts is
+so refused before the model is kept.
+"""
+
+from __future__ import annotations
+
+import json
+
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from decoders import registry
+from decoders.fitted import FittedDecoder, FittedModel, read_model
+from decoders.network import Network, read_manifest
+from decoders.settings import Settings
+from models.manifest import ModelCard
+from streams.chunk import Chunk, Event, SignalSpec
+from streams.errors import ModelError, VolitionError
+
+_TRIED_S = 2.0
+_MOST_TRIED = 20_000
+
+
+def check_content(
+    content: bytes, card: ModelCard, name: str
+) -> tuple[str, Literal["npz", "onnx"]]:
+    """Check a file against its card; give its version and format.
+
+    Raises
+    ------
+    ModelError
+        It is none that can be run, or not what the card says.
+    """
+    if card.network is None:
+        model = read_model(content, f"the content of {name}")
+        check_fits(model, card)
+        return model.version, "npz"
+    manifest = read_manifest(json.dumps(card.network), name)
+    if manifest.kind != card.kind:
+        raise ModelError(
+            f"the network is for {manifest.kind}, its card says {card.kind}",
+            found=manifest.kind,
+            expected=card.kind,
+        )
+    return Network(manifest, content).version, "onnx"
+
+
+def check_fits(model: FittedModel, card: ModelCard) -> None:
+    """Try a model as its card says that it is used.
+
+    Raises
+    ------
+    ModelError
+        The kind, the settings or the shapes are not those of the model.
+    """
+    if model.kind != card.kind:
+        raise ModelError(
+            f"the model is of kind {model.kind}, its card says {card.kind}",
+            found=model.kind,
+            expected=card.kind,
+        )
+    settings = _settings_of(model, card)
+    cls = registry.decoders_by_kind()[card.kind]
+    decoder: Any = cls(settings)
+    decoder.use(model)
+    spec = _spec_of(model, card)
+    try:
+        decoder.prepare(spec)
+        _try(decoder, spec)
+    except VolitionError as error:
+        raise ModelError(f"the model does not fit its card: {error.message}") from None
+
+
+def _settings_of(model: FittedModel, card: ModelCard) -> Settings:
+    kinds = {
+        kind: cls
+        for kind, cls in registry.decoders_by_kind().items()
+        if issubclass(cls, FittedDecoder)
+    }
+    if card.kind not in kinds:
+        raise ModelError(
+            f"no decoder of kind {card.kind!r} takes a model; allowed: {', '.join(sorted(kinds))}",
+            found=card.kind,
+            allowed=sorted(kinds),
+        )
+    given = card.decoder or model.facts.get("settings")
+    if not isinstance(given, dict):
+        raise ModelError(
+            f"the card of a model for {card.kind} must hold the decoder's settings (decoder)"
+        )
+    wanted: TypeAdapter[Settings] = TypeAdapter(kinds[card.kind].settings_model)
+    try:
+        return wanted.validate_python({**given, "model": None})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "decoder"
+        raise ModelError(f"the card's decoder is wrong: {where}: {first['msg']}") from None
+
+
+def _spec_of(model: FittedModel, card: ModelCard) -> SignalSpec:
+    rate_hz = card.input.rate_hz or model.facts.get("rate_hz")
+    n_channels = (
+        len(card.input.labels) or card.input.n_channels or model.facts.get("n_channels") or None
+    )
+    if not isinstance(rate_hz, int | float) or not isinstance(n_channels, int):
+        raise ModelError(
+            f"the card of a model for {card.kind} must say its input: rate_hz, and labels or "
+            "n_channels"
+        )
+    labels = tuple(card.input.labels) or tuple(str(i + 1) for i in range(n_channels))
+    return SignalSpec(float(rate_hz), labels)
+
+
+def _try(decoder: Any, spec: SignalSpec) -> None:
+    """Run it on noise, so that what is wrong with a shape is seen where it is used."""
+    settings = decoder.settings
+    window_s = getattr(settings, "window_s", 0.0) + getattr(settings, "delay_s", 0.0)
+    n_samples = min(_MOST_TRIED, round((window_s + _TRIED_S) * spec.rate_hz) + 1)
+    samples = np.random.default_rng(0).standard_normal((n_samples, spec.n_channels))
+    samples[n_samples // 16] = np.nan
+    times = np.arange(n_samples) / spec.rate_hz
+    names = getattr(settings, "onset_markers", None) or ["trial_start"]
+    onset = Event(float(times[n_samples // 8]), names[0])
+    try:
+        decoder.decode(Chunk(samples, times), [onset])
+    except (ValueError, IndexError, KeyError, TypeError, ArithmeticError) as error:
+        raise ModelError(f"decoding by it fails: {error}") from None

@@ -1,0 +1,333 @@
+"""Models on disk: every version of every name, each with its manifest, written whole or not at all.
+
+    FOLDER/NAME@VERSION.json     the manifest
+    FOLDER/SHA256.npz            the parameters, once however many versions share them
+
+Writing goes by a temporary file that takes its place at once, so a crash leaves no half a model,
+and several processes (the service, a calibration, the command line) may use one folder. A version
+is a hash of what the model holds: adding the same content again changes nothing. Content is checked
+against its hash whenever it is read. Nothing is pickled: to read a model runs nothing.
+
+The models that ship are found beside, by the same names and in the same form; they are read-only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import ValidationError
+
+from decoders.fitted import FittedModel, read_model, shipped_models
+from models.check import check_content
+from models.manifest import NAME_PATTERN, VERSION_PATTERN, Manifest, ModelCard, ModelInput
+from streams.errors import ConfigError, ModelError
+
+#: No larger file is taken: as base64 it fits into a request.
+MOST_BYTES = 23 << 20
+
+_FILE = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})@([0-9a-f]{12})\.json")
+_SHIPPED_UTC = 0.0
+
+
+class NoModelError(ModelError):
+    """The registry has no such model."""
+
+    code = "no-model"
+
+
+class RegistryError(ModelError):
+    """The registry's folder cannot be read or written."""
+
+    code = "registry"
+
+
+class ReadOnlyModelError(ModelError):
+    """It ships with Volition and can be neither changed nor removed."""
+
+    code = "read-only-model"
+
+
+class Opened(NamedTuple):
+    """A model with what is known of it."""
+
+    manifest: Manifest
+    model: FittedModel
+
+
+class ModelRegistry:
+    """The models in one folder, and those that ship.
+
+    Parameters
+    ----------
+    folder
+        Where they are; made when the first one is added.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def all_versions(self) -> list[Manifest]:
+        """Give every version of every model, by name, the newest version first."""
+        return sorted(
+            [*shipped_manifests().values(), *self._manifests("*")],
+            key=lambda one: (one.name, -one.number, -one.made_utc),
+        )
+
+    def versions(self, name: str) -> list[Manifest]:
+        """Give the versions of a name, the newest first.
+
+        Raises
+        ------
+        NoModelError
+            There is none.
+        """
+        shipped = shipped_manifests()
+        if name in shipped:
+            return [shipped[name]]
+        found = list(self._manifests(name)) if re.fullmatch(NAME_PATTERN, name) else []
+        if not found:
+            known = ", ".join(sorted({one.name for one in self.all_versions()})) or "none"
+            raise NoModelError(f"there is no model {name!r}; there are: {known}", found=name)
+        return sorted(found, key=lambda one: (-one.number, -one.made_utc))
+
+    def find(self, reference: str) -> Manifest:
+        """Give the version that ``name@version`` names; the newest for a name alone.
+
+        Raises
+        ------
+        NoModelError
+            There is none.
+        """
+        name, at, version = reference.partition("@")
+        found = self.versions(name)
+        if not at:
+            return found[0]
+        for one in found:
+            if one.version == version:
+                return one
+        known = ", ".join(one.version for one in found)
+        raise NoModelError(
+            f"the model {name!r} has no version {version!r}; it has: {known}", found=reference
+        )
+
+    def content(self, manifest: Manifest) -> bytes:
+        """Give the content of a version's file.
+
+        Raises
+        ------
+        RegistryError
+            It cannot be read.
+        ModelError
+            It is not what the manifest says.
+        """
+        try:
+            if manifest.origin == "shipped":
+                content = shipped_models()[manifest.name].read_bytes()
+            else:
+                content = self._content_path(manifest.sha256, manifest.format).read_bytes()
+        except OSError as error:
+            raise RegistryError(f"{manifest.reference} cannot be read: {error}") from None
+        found = hashlib.sha256(content).hexdigest()
+        if found != manifest.sha256:
+            raise ModelError(
+                f"the file of {manifest.reference} is damaged: its sha256 is {found}, the manifest "
+                f"says {manifest.sha256}",
+                found=found,
+                expected=manifest.sha256,
+            )
+        return content
+
+    def open(self, reference: str) -> Opened:
+        """Read a fitted model; see `find` and `content`.
+
+        Raises
+        ------
+        ModelError
+            It is a network, which `content` and the manifest's ``network`` give.
+        """
+        manifest = self.find(reference)
+        if manifest.format != "npz":
+            raise ModelError(f"{manifest.reference} is a network, not a fitted model")
+        return Opened(manifest, read_model(self.content(manifest), manifest.reference))
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def add(
+        self,
+        name: str,
+        content: bytes,
+        card: ModelCard,
+        *,
+        sha256: str | None = None,
+        origin: Literal["calibration", "upload"] = "upload",
+    ) -> Manifest:
+        """Keep a model as the newest version of a name; all of it, or nothing of it.
+
+        Parameters
+        ----------
+        name
+            Lower case, digits, ``-`` and ``_``.
+        content
+            Of the model's file.
+        card
+            What is said of it.
+        sha256
+            Of the content, where its giver knows it.
+
+        Returns
+        -------
+        Manifest
+            Of the new version, or of the one that holds the same content already.
+
+        Raises
+        ------
+        ModelError
+            The content is too large, not what its hash or its card says, or does not run.
+        ReadOnlyModelError
+            A model of this name ships.
+        RegistryError
+            The folder cannot be written.
+        """
+        self._check_name(name)
+        if len(content) > MOST_BYTES:
+            raise ModelError(
+                f"the model is of {len(content)} bytes; at most {MOST_BYTES} are allowed",
+                found=len(content),
+                allowed=MOST_BYTES,
+            )
+        digest = hashlib.sha256(content).hexdigest()
+        if sha256 is not None and sha256 != digest:
+            raise ModelError(
+                f"the content's sha256 is {digest}, not {sha256}: it was changed on its way",
+                found=digest,
+                expected=sha256,
+            )
+        version, format = check_content(content, card, name)
+        manifest = Manifest(
+            **card.model_dump(),
+            name=name,
+            version=version,
+            number=1 + max((one.number for one in self._manifests(name)), default=0),
+            format=format,
+            sha256=digest,
+            bytes=len(content),
+            made_utc=time.time(),
+            origin=origin,
+        )
+        return self._keep(manifest, content)
+
+    def remove(self, name: str, version: str) -> None:
+        """Remove a version; one that is not there is removed already.
+
+        Raises
+        ------
+        ReadOnlyModelError
+            It ships.
+        RegistryError
+            It cannot be removed.
+        """
+        self._check_name(name)
+        if not re.fullmatch(VERSION_PATTERN, version):
+            return
+        gone = [one for one in self._manifests(name) if one.version == version]
+        try:
+            self._manifest_path(name, version).unlink(missing_ok=True)
+            kept = {one.sha256 for one in self._manifests("*")}
+            for one in gone:
+                if one.sha256 not in kept:
+                    self._content_path(one.sha256, one.format).unlink(missing_ok=True)
+        except OSError as error:
+            raise RegistryError(f"{name}@{version} cannot be removed: {error}") from None
+
+    def _keep(self, manifest: Manifest, content: bytes) -> Manifest:
+        """Write a version, unless it is there already."""
+        for one in self._manifests(manifest.name):
+            if one.version == manifest.version:
+                return one
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write(self._content_path(manifest.sha256, manifest.format), content)
+            _write(
+                self._manifest_path(manifest.name, manifest.version),
+                manifest.model_dump_json().encode(),
+            )
+        except OSError as error:
+            raise RegistryError(f"{self.folder} cannot be written: {error}") from None
+        return manifest
+
+    def _check_name(self, name: str) -> None:
+        if not re.fullmatch(NAME_PATTERN, name):
+            raise ConfigError(
+                f"{name!r} is no name for a model; allowed: lower case, digits, - and _, at most 64"
+            )
+        if name in shipped_models():
+            raise ReadOnlyModelError(f"the model {name!r} ships with Volition; choose another name")
+
+    def _manifests(self, name: str) -> Iterable[Manifest]:
+        try:
+            paths = sorted(self.folder.glob(f"{name}@*.json"))
+        except OSError as error:
+            raise RegistryError(f"the models cannot be listed: {error}") from None
+        for path in paths:
+            # Another process may have removed it since; what is no manifest is none of ours.
+            if _FILE.fullmatch(path.name):
+                with contextlib.suppress(OSError, ValidationError):
+                    yield Manifest.model_validate_json(path.read_bytes())
+
+    def _manifest_path(self, name: str, version: str) -> Path:
+        return self.folder / f"{name}@{version}.json"
+
+    def _content_path(self, digest: str, format: str) -> Path:
+        return self.folder / f"{digest}.{format}"
+
+
+@functools.cache
+def shipped_manifests() -> dict[str, Manifest]:
+    """Give the manifests of the models that ship, by name."""
+    found = {}
+    for name, path in shipped_models().items():
+        content = path.read_bytes()
+        model = read_model(content, name)
+        facts = model.facts
+        known_input = {key: facts[key] for key in ("rate_hz", "n_channels") if key in facts}
+        settings = facts.get("settings")
+        found[name] = Manifest(
+            kind=model.kind,
+            input=ModelInput.model_validate(known_input),
+            decoder=settings if isinstance(settings, dict) else None,
+            licence="Apache-2.0",
+            note="Ships with Volition; its model card is in models/fitted.",
+            name=name,
+            version=model.version,
+            number=1,
+            format="npz",
+            sha256=hashlib.sha256(content).hexdigest(),
+            bytes=len(content),
+            made_utc=_SHIPPED_UTC,
+            origin="shipped",
+        )
+    return found
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, whatever happens on the way."""
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with new.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)

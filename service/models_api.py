@@ -1,0 +1,110 @@
+"""The model registry, over REST: list, show, upload, download, remove.
+
+An upload is JSON with the file as base64, its hash and its card; it is refused whole unless all of
+it fits (`models.registry`). A version that a live session runs cannot be removed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+
+from models.manifest import NAME_PATTERN, VERSION_PATTERN, Manifest
+from models.registry import ReadOnlyModelError, shipped_manifests
+from service.auth import Role, allow
+from service.named_models import model_registry
+from service.problems import MEDIA_TYPE
+from service.schemas import ModelList, ModelUpload, ModelVersions, Problem
+from streams.errors import SessionError
+
+_PROBLEM: dict[str, Any] = {"model": Problem, "content": {MEDIA_TYPE: {}}}
+_OF_ONE: dict[int | str, dict[str, Any]] = {404: _PROBLEM, 422: _PROBLEM, 503: _PROBLEM}
+
+Name = Annotated[str, Path(pattern=NAME_PATTERN, description="The model's name.")]
+Version = Annotated[str, Path(pattern=VERSION_PATTERN, description="Twelve hexadecimal digits.")]
+
+
+def models_router() -> APIRouter:
+    """Make the routes below ``/v1/models``."""
+    router = APIRouter(prefix="/v1")
+
+    @router.get("/models", responses={503: _PROBLEM})
+    @allow(Role.READ)
+    def models() -> ModelList:
+        """Every model: those that ship, and the registry's; the newest version first."""
+        return ModelList(models=model_registry().all_versions())
+
+    @router.post(
+        "/models", status_code=201, responses={409: _PROBLEM, 422: _PROBLEM, 503: _PROBLEM}
+    )
+    @allow(Role.ADMIN, uploads=True)
+    def upload(response: Response, body: ModelUpload) -> Manifest:
+        """Keep a model as the newest version of a name, if its file is what its card says."""
+        made = model_registry().add(body.name, body.content, body.card, sha256=body.sha256)
+        response.headers["Location"] = f"/v1/models/{made.name}/{made.version}"
+        return made
+
+    @router.get("/models/{name}", responses=_OF_ONE)
+    @allow(Role.READ)
+    def versions(name: Name) -> ModelVersions:
+        """The versions of a model, the newest first."""
+        return ModelVersions(name=name, versions=model_registry().versions(name))
+
+    @router.delete("/models/{name}", status_code=204, responses={**_OF_ONE, 409: _PROBLEM})
+    @allow(Role.ADMIN)
+    def remove_all(request: Request, name: Name) -> None:
+        """Remove every version of a model; one that is not there is removed already."""
+        _refuse_in_use(request, name, None)
+        registry = model_registry()
+        for one in registry.all_versions():
+            if one.name == name:
+                registry.remove(name, one.version)
+
+    @router.get("/models/{name}/{version}", responses=_OF_ONE)
+    @allow(Role.READ)
+    def manifest(name: Name, version: Version) -> Manifest:
+        """The manifest of one version."""
+        return model_registry().find(f"{name}@{version}")
+
+    @router.get(
+        "/models/{name}/{version}/content",
+        response_class=Response,
+        responses={
+            200: {
+                "content": {"application/octet-stream": {"schema": {"type": "string"}}},
+                "description": "The model's file.",
+            },
+            **_OF_ONE,
+        },
+    )
+    @allow(Role.ADMIN)
+    def content(name: Name, version: Version) -> Response:
+        """The file of one version."""
+        registry = model_registry()
+        found = registry.find(f"{name}@{version}")
+        return Response(registry.content(found), media_type="application/octet-stream")
+
+    @router.delete(
+        "/models/{name}/{version}", status_code=204, responses={**_OF_ONE, 409: _PROBLEM}
+    )
+    @allow(Role.ADMIN)
+    def remove(request: Request, name: Name, version: Version) -> None:
+        """Remove one version; one that is not there is removed already."""
+        _refuse_in_use(request, name, version)
+        model_registry().remove(name, version)
+
+    return router
+
+
+def _refuse_in_use(request: Request, name: str, version: str | None) -> None:
+    """Raise where a model may not be removed: it ships, or a live session may need it again."""
+    if name in shipped_manifests():
+        raise ReadOnlyModelError(f"the model {name!r} ships with Volition")
+    for session in tuple(request.app.state.supervisor.sessions.values()):
+        if session.state.final:
+            continue
+        for used in session.models_in_use():
+            used_name, _, used_version = used.partition("@")
+            if used_name == name and version in (None, used_version):
+                raise SessionError(f"session {session.id} uses the model {used}; stop it first")

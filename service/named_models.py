@@ -1,0 +1,78 @@
+"""The models that a configuration may name: a file, one that ships, or one of the registry.
+
+A name alone means the newest version of the registry's; the service pins it to ``name@version``
+when a session is made, so that another life of the worker, and a replay, decode by the same model.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from decoders.fitted import shipped_models
+from decoders.settings import Settings
+from models.manifest import NAME_PATTERN, VERSION_PATTERN
+from models.registry import ModelRegistry, NoModelError, Opened
+from service.folders import models_folder
+from streams.chunk import SignalSpec
+from streams.errors import ConfigError
+
+if TYPE_CHECKING:  # the engine, which configurations make, stands on this
+    from service.config import SessionConfig
+
+_REFERENCE = re.compile(f"{NAME_PATTERN[:-1]}(@{VERSION_PATTERN[1:-1]})?")
+
+
+def model_registry() -> ModelRegistry:
+    """Give the registry of this user's models."""
+    return ModelRegistry(models_folder())
+
+
+def is_reference(name: str) -> bool:
+    """Whether a name is one of the registry's, and neither a file nor a model that ships."""
+    return (
+        _REFERENCE.fullmatch(name) is not None
+        and name not in shipped_models()
+        and not Path(name).is_file()
+    )
+
+
+def open_named(decoder: Settings) -> Opened | None:
+    """Read the registry's model that a decoder's settings name; None where they name none.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or its file is damaged.
+    """
+    name = getattr(decoder, "model", None)
+    if name is None or not is_reference(name):
+        return None
+    return model_registry().open(name)
+
+
+def pinned(config: SessionConfig) -> SessionConfig:
+    """Give a configuration that names an exact version where it named the registry's newest.
+
+    Raises
+    ------
+    ConfigError
+        The registry has no such model.
+    """
+    name = getattr(config.decoder, "model", None)
+    if name is None or not is_reference(name):
+        return config
+    try:
+        reference = model_registry().find(name).reference
+    except NoModelError as error:
+        raise ConfigError(f"decoder.model: {error.message}") from None
+    decoder = config.decoder.model_copy(update={"model": reference})
+    return config.model_copy(update={"decoder": decoder})
+
+
+def check_input(opened: Opened, spec: SignalSpec) -> None:
+    """Raise `ConfigError` where a model was made for another signal than ``spec``."""
+    why = opened.manifest.input.differs_from(spec)
+    if why:
+        raise ConfigError(f"the model {opened.manifest.reference} does not fit: {why}")
