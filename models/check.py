@@ -8,7 +8,6 @@ so refused before the model is kept.
 from __future__ import annotations
 
 import json
-
 from typing import Any, Literal
 
 import numpy as np
@@ -26,9 +25,7 @@ _TRIED_S = 2.0
 _MOST_TRIED = 20_000
 
 
-def check_content(
-    content: bytes, card: ModelCard, name: str
-) -> tuple[str, Literal["npz", "onnx"]]:
+def check_content(content: bytes, card: ModelCard, name: str) -> tuple[str, Literal["npz", "onnx"]]:
     """Check a file against its card; give its version and format.
 
     Raises

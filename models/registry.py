@@ -213,13 +213,13 @@ class ModelRegistry:
                 found=digest,
                 expected=sha256,
             )
-        version, format = check_content(content, card, name)
+        version, kept_as = check_content(content, card, name)
         manifest = Manifest(
             **card.model_dump(),
             name=name,
             version=version,
             number=1 + max((one.number for one in self._manifests(name)), default=0),
-            format=format,
+            format=kept_as,
             sha256=digest,
             bytes=len(content),
             made_utc=time.time(),

@@ -79,15 +79,19 @@ class _Call(Generic[A]):
         query = {key: value for key, value in self.query.items() if value is not None}
         return {"method": self.method, "url": self.path, "params": query, "json": self.body}
 
-    def read(self, response: httpx.Response, accept: tuple[int, ...] = ()) -> A:
+    def check(self, response: httpx.Response, accept: tuple[int, ...] = ()) -> None:
+        """Raise `ApiError` for a refusal."""
         if response.is_success or response.status_code in accept:
-            return self.answer.model_validate_json(response.content or b"{}")
+            return
         try:
             problem = response.json()
         except ValueError:
             problem = {"detail": response.text}
         detail = problem.get("detail") or f"status {response.status_code}"
         raise ApiError(str(detail), status=response.status_code, problem=problem)
+
+    def read(self, response: httpx.Response) -> A:
+        return self.answer.model_validate_json(response.content or b"{}")
 
 
 class _Nothing(BaseModel):
@@ -193,11 +197,15 @@ class Client:
         self._http.close()
 
     def _call(self, call: _Call[A], accept: tuple[int, ...] = ()) -> A:
+        return call.read(self._request(call, accept))
+
+    def _request(self, call: _Call[A], accept: tuple[int, ...] = ()) -> httpx.Response:
         try:
             response = self._http.request(**call.arguments())
         except httpx.TransportError as error:
             raise UnreachableError(f"no service answers at {self.url}: {error}") from None
-        return call.read(response, accept)
+        call.check(response, accept)
+        return response
 
     def health(self) -> Health:
         return self._call(_health())
@@ -254,6 +262,11 @@ class Client:
     def add_model(self, name: str, content: bytes, card: ModelCard | Mapping[str, Any]) -> Manifest:
         """Upload a model's file."""
         return self._call(_upload(name, content, card))
+
+    def model_content(self, name: str, version: str) -> bytes:
+        """Download a model's file."""
+        call = _Call("GET", _models(name, version, "/content"), _Nothing)
+        return (self._request(call)).content
 
     def remove_model(self, name: str, version: str | None = None) -> None:
         """Remove a version of a model, or all of them."""
@@ -319,11 +332,15 @@ class AsyncClient:
         await self._http.aclose()
 
     async def _call(self, call: _Call[A], accept: tuple[int, ...] = ()) -> A:
+        return call.read(await self._request(call, accept))
+
+    async def _request(self, call: _Call[A], accept: tuple[int, ...] = ()) -> httpx.Response:
         try:
             response = await self._http.request(**call.arguments())
         except httpx.TransportError as error:
             raise UnreachableError(f"no service answers at {self.url}: {error}") from None
-        return call.read(response, accept)
+        call.check(response, accept)
+        return response
 
     async def health(self) -> Health:
         return await self._call(_health())
@@ -382,6 +399,11 @@ class AsyncClient:
     ) -> Manifest:
         """Upload a model's file."""
         return await self._call(_upload(name, content, card))
+
+    async def model_content(self, name: str, version: str) -> bytes:
+        """Download a model's file."""
+        call = _Call("GET", _models(name, version, "/content"), _Nothing)
+        return (await self._request(call)).content
 
     async def remove_model(self, name: str, version: str | None = None) -> None:
         """Remove a version of a model, or all of them."""
