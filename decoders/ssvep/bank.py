@@ -60,21 +60,32 @@ class FilterBank:
     edges
         Lower and upper edge of each band, Hz.
     order
-        Butterworth order of each edge.
+        Order of each edge.
     rate_hz, n_channels
         The signal.
+    ripple_db
+        Of a Chebyshev filter of the first kind, in the band; a Butterworth filter if left out.
     """
 
     def __init__(
-        self, edges: list[tuple[float, float]], order: int, rate_hz: float, n_channels: int
+        self,
+        edges: list[tuple[float, float]],
+        order: int,
+        rate_hz: float,
+        n_channels: int,
+        *,
+        ripple_db: float | None = None,
     ) -> None:
         self._hold = Hold(n_channels)
-        self._bands = [
-            SectionState(
-                scipy.signal.butter(order, band, "bandpass", fs=rate_hz, output="sos"), n_channels
-            )
-            for band in edges
-        ]
+        self._bands = []
+        for band in edges:
+            if ripple_db is None:
+                sections = scipy.signal.butter(order, band, "bandpass", fs=rate_hz, output="sos")
+            else:
+                sections = scipy.signal.cheby1(
+                    order, ripple_db, band, "bandpass", fs=rate_hz, output="sos"
+                )
+            self._bands.append(SectionState(sections, n_channels))
 
     def reset(self) -> None:
         self._hold.reset()

@@ -12,6 +12,7 @@ it then gets right is the accuracy that it states, and a fit that is not above c
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -167,10 +168,7 @@ class TemplateEstimator(Generic[S]):
                 n_trials=n_tried,
             )
         facts = {
-            "rate_hz": self.rate_hz,
-            "n_channels": int(epochs.shape[1]),
-            "window_s": self.settings.window_s,
-            "freqs_hz": self.settings.freqs_hz.tolist(),
+            **facts_of(self.settings, self.rate_hz, int(epochs.shape[1])),
             "n_trials": n_tried,
             "accuracy": right / n_tried,
         }
@@ -243,6 +241,31 @@ class TemplateEstimator(Generic[S]):
         return right, n_targets * n_blocks
 
 
+def facts_of(settings: SelectorSettings, rate_hz: float, n_channels: int) -> dict[str, Any]:
+    """Give what a model must have been fitted for, as its manifest states it."""
+    return {
+        "rate_hz": rate_hz,
+        "n_channels": n_channels,
+        "window_s": settings.window_s,
+        "freqs_hz": settings.freqs_hz.tolist(),
+    }
+
+
+def check_facts(
+    settings: SelectorSettings, facts: Mapping[str, Any], rate_hz: float, n_channels: int
+) -> None:
+    """Raise `ConfigError` for a model that was fitted for something else; see `facts_of`."""
+    for name, value in facts_of(settings, rate_hz, n_channels).items():
+        fitted = facts.get(name)
+        if fitted != value:
+            raise ConfigError(
+                f"{settings.kind}: the model was fitted for {name} {fitted}; found {value}",
+                setting=name,
+                found=value,
+                allowed=fitted,
+            )
+
+
 def checked(
     settings: TemplateSettings, model: FittedModel, rate_hz: float, n_channels: int
 ) -> Arrays:
@@ -257,21 +280,7 @@ def checked(
     """
     if model.kind != settings.kind:
         raise ModelError(f"{settings.kind} was given a model that was fitted for {model.kind}")
-    found: dict[str, Any] = {
-        "rate_hz": rate_hz,
-        "n_channels": n_channels,
-        "window_s": settings.window_s,
-        "freqs_hz": settings.freqs_hz.tolist(),
-    }
-    for name, value in found.items():
-        fitted = model.facts.get(name)
-        if fitted != value:
-            raise ConfigError(
-                f"{settings.kind}: the model was fitted for {name} {fitted}; found {value}",
-                setting=name,
-                found=value,
-                allowed=fitted,
-            )
+    check_facts(settings, model.facts, rate_hz, n_channels)
     arrays = {name: np.asarray(array, dtype=np.float64) for name, array in model.arrays.items()}
     broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
     if broken:

@@ -1,0 +1,1 @@
+"""Recipes that train networks and export them; they alone need the extra ``train``."""
