@@ -49,11 +49,8 @@ def run(
     batch
         Trials in a step of either stage; smaller than the paper's, to make up for fewer passes.
     """
-    import torch
-
     from models.training import ssvep_dnn
 
-    torch.set_num_threads(1)
     settings = settings_for(window_s)
     n_targets = len(settings.targets)
     people = [SsvepParticipant(seed=seed) for seed in range(n_people)]

@@ -181,6 +181,7 @@ def two_stages(
     *,
     stages: tuple[Stage, Stage] = (GLOBAL, PERSONAL),
     seed: int = 0,
+    n_threads: int = 1,
 ) -> tuple[Any, Any]:
     """Train both stages; give the network of all, and the one of ``person``.
 
@@ -190,7 +191,10 @@ def two_stages(
         Windows and targets of each person, the calibration of ``person`` among them.
     person
         Windows and targets of the one it is for.
+    n_threads
+        Of torch, for the process.
     """
+    torch.set_num_threads(n_threads)
     windows = np.concatenate([found for found, _ in people])
     targets = np.concatenate([found for _, found in people])
     torch.manual_seed(seed)
