@@ -97,6 +97,11 @@ class SelectorSettings(Settings):
             self.n_subbands, self.band_low_hz, self.band_step_hz, self.band_high_hz, rate_hz
         )
 
+    @property
+    def n_bands(self) -> int:
+        """Number of sub-bands."""
+        return self.n_subbands
+
     def window_samples(self, rate_hz: float) -> int:
         """Give the length of a window."""
         return round(self.window_s * rate_hz)
@@ -117,10 +122,10 @@ class SelectorSettings(Settings):
         check_frequencies(self, rate_hz)
         window_samples = self.window_samples(rate_hz)
         check_window(self, window_samples, rate_hz, n_channels)
-        kept = self.n_subbands * n_channels * window_samples
+        kept = self.n_bands * n_channels * window_samples
         if kept > MOST_KEPT:
             raise ConfigError(
-                f"{self.kind}: {n_channels} channels, {self.n_subbands} sub-bands and a window of "
+                f"{self.kind}: {n_channels} channels, {self.n_bands} sub-bands and a window of "
                 f"{window_samples} samples would keep {kept:.2g} numbers; at most {MOST_KEPT:.2g} "
                 "are allowed. Use fewer channels, a lower rate or a shorter window",
                 found=kept,
@@ -199,8 +204,8 @@ def filtered_windows(settings: SelectorSettings, epochs: FloatArray, rate_hz: fl
             allowed_from=window_samples,
         )
     bank = settings.bank(rate_hz, n_channels)
-    filtered = np.empty((settings.n_subbands, n_channels, n_samples))
-    windows = np.empty((n_trials, settings.n_subbands, n_channels, window_samples))
+    filtered = np.empty((settings.n_bands, n_channels, n_samples))
+    windows = np.empty((n_trials, settings.n_bands, n_channels, window_samples))
     for epoch, window in zip(epochs, windows, strict=True):
         bank.reset()
         missing = bank.run(np.array(epoch, dtype=np.float64, order="C"), filtered)
@@ -251,7 +256,7 @@ class SelectorDecoder(Decoder[S]):
         self._make_ready(rate_hz, spec.n_channels)
         self._windows = EpochWindows(
             settings.bank(rate_hz, spec.n_channels),
-            settings.n_subbands,
+            settings.n_bands,
             spec.n_channels,
             rate_hz,
             window_samples=settings.window_samples(rate_hz),

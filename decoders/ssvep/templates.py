@@ -124,6 +124,10 @@ class TemplateEstimator(Generic[S]):
     def learned(self, trials: FloatArray) -> Arrays:
         """Learn from trials, shape (n_targets, n_trials, n_bands, n_channels, window_samples)."""
 
+    def learned_of_rest(self, windows: FloatArray) -> Arrays:
+        """Learn from trials at rest, shape (n_trials, n_bands, n_channels, window_samples)."""
+        return {}
+
     @abstractmethod
     def band_scores(self, arrays: Arrays, window: FloatArray) -> FloatArray:
         """Score a window (n_bands, n_channels, window_samples): (n_bands, n_targets)."""
@@ -133,6 +137,10 @@ class TemplateEstimator(Generic[S]):
         result: FloatArray = sub_band_weights(len(window)) @ self.band_scores(arrays, window)
         return result
 
+    def is_rest(self, arrays: Arrays, window: FloatArray, scores: FloatArray) -> bool:
+        """Say whether the window is more like rest than like any target; never, if not learned."""
+        return False
+
     def fit(self, epochs: FloatArray, targets: npt.ArrayLike) -> FittedModel:
         """Learn from calibration trials.
 
@@ -141,7 +149,8 @@ class TemplateEstimator(Generic[S]):
         epochs : ndarray, shape (n_trials, n_channels, n_samples)
             The last ``window_s`` are the window, at the same time after the onset in each.
         targets : array-like of int, shape (n_trials,)
-            Index of each trial's target.
+            Index of each trial's target; `REST` for a trial at rest, which some decoders learn
+            from.
 
         Returns
         -------
@@ -172,7 +181,8 @@ class TemplateEstimator(Generic[S]):
             "n_trials": n_tried,
             "accuracy": right / n_tried,
         }
-        self.model = FittedModel(self.settings.kind, self.learned(trials), facts)
+        arrays = {**self.learned(trials), **self.learned_of_rest(self._rest(epochs, targets))}
+        self.model = FittedModel(self.settings.kind, arrays, facts)
         return self.model
 
     def decision_function(self, epochs: FloatArray) -> FloatArray:
@@ -230,6 +240,11 @@ class TemplateEstimator(Generic[S]):
         # As many trials of each as of the rarest: a block is one of every target.
         n_blocks = int(counts.min())
         return np.stack([windows[wanted == target][:n_blocks] for target in range(n_targets)])
+
+    def _rest(self, epochs: FloatArray, targets: npt.ArrayLike) -> FloatArray:
+        """Give the windows of the trials at rest that lack no sample."""
+        windows = filtered_windows(self.settings, epochs[np.asarray(targets) == REST], self.rate_hz)
+        return windows[np.isfinite(windows).all(axis=(1, 2, 3))]
 
     def _cross_validated(self, trials: FloatArray) -> tuple[int, int]:
         n_targets, n_blocks = trials.shape[:2]
@@ -300,6 +315,8 @@ class TemplateDecoder(FittedDecoder[S], SelectorDecoder[S]):
 
     def _judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
         scores = self._scorer.scores(self._arrays, filtered)
+        if self._scorer.is_rest(self._arrays, filtered, scores):
+            return Verdict(scores, 1.0, "rest")
         confidence = float(softmax(self.settings.sharpness * scores).max())
         if confidence < self.settings.min_confidence:
             below = 1.0 - confidence / self.settings.min_confidence

@@ -1,0 +1,21 @@
+"""Fits the decoder on flickers that are locked to their onset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from streams.chunk import SignalSpec
+
+
+def make_ready(decoder: Any, spec: SignalSpec) -> None:
+    rng = np.random.default_rng(3)
+    times = np.arange(round(2 * spec.rate_hz)) / spec.rate_hz
+    targets = np.tile(np.arange(len(decoder.settings.targets)), 6)
+    noise = 3 * rng.standard_normal((len(targets), spec.n_channels, len(times)))
+    freqs_hz = decoder.settings.freqs_hz[targets]
+    waves = np.sin(2 * np.pi * freqs_hz[:, None] * times)
+    epochs = noise + np.arange(1, spec.n_channels + 1)[:, None] * waves[:, None]
+    estimator = decoder.estimator(decoder.settings, spec.rate_hz)
+    decoder.use(estimator.fit(epochs, targets))
