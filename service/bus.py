@@ -38,6 +38,7 @@ class FrameType(IntEnum):
     STATUS = 2
     REPLY = 3
     HEARTBEAT = 4
+    SIGNAL = 5
 
 
 class IntentCode(IntEnum):
@@ -115,6 +116,10 @@ class WorkerEnd(Protocol):
         """Whether the gateway is gone."""
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be sent."""
+
+    @property
     def dropped(self) -> int:
         """Frames that were dropped because the gateway did not read."""
 
@@ -138,6 +143,10 @@ class LocalWorkerEnd:
     @property
     def closed(self) -> bool:
         return self._closed
+
+    @property
+    def idle(self) -> bool:
+        return not self._outbox
 
     @property
     def dropped(self) -> int:

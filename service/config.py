@@ -184,6 +184,11 @@ def preset_names() -> list[str]:
     )
 
 
+def preset_text(name: str) -> str:
+    """Give the YAML of a shipped configuration."""
+    return (resources.files("service") / "presets" / f"{name}.yaml").read_text("utf-8")
+
+
 def load_config(source: str | Path) -> SessionConfig:
     """Read a configuration from a YAML file, or a shipped one by its name.
 
@@ -205,7 +210,7 @@ def load_config(source: str | Path) -> SessionConfig:
 def _text_of(source: str | Path) -> str:
     """Read a session file, or the preset of that name."""
     if str(source) in preset_names() and not Path(source).is_file():
-        return (resources.files("service") / "presets" / f"{source}.yaml").read_text("utf-8")
+        return preset_text(str(source))
     try:
         with Path(source).open("rb") as file:
             content = file.read(_MAX_FILE_BYTES + 1)

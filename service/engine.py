@@ -70,6 +70,8 @@ class Engine:
         self.next_seq = next_seq
         #: While held, every intent is replaced by the neutral one.
         self.held = False
+        #: Shown each cleaned piece of the signal, before it is decoded; it copies what it keeps.
+        self.on_cleaned: Callable[[Chunk], None] | None = None
         self.continuity = Continuity(spec, config.stream.continuity.settings())
         self._waiting: list[Event] = []
         self._known_from = -math.inf
@@ -113,6 +115,8 @@ class Engine:
             events = self._take_due(float(chunk.times[-1]))
         cleaned = self.pipeline.clean(chunk)
         self.t_cleaned = self._clock()
+        if self.on_cleaned is not None:
+            self.on_cleaned(cleaned)
         intents = [finite(intent) for intent in self.pipeline.decode(cleaned, events)]
         self.t_decoded = self._clock()
         if self.held:

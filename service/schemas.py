@@ -117,6 +117,39 @@ class SessionView(_Answer):
     steps: list[StepView] = Field(description="The last steps of the state, oldest first.")
 
 
+class PresetView(_Answer):
+    """A configuration that ships."""
+
+    name: str
+    about: str = Field(description="What it is for, and what it needs.")
+    text: str = Field(description="The file, YAML.")
+
+
+class PresetList(_Answer):
+    presets: list[PresetView]
+
+
+class SimulationBody(_Request):
+    """A headset to play."""
+
+    kind: Literal["recording"] = Field(
+        default="recording", description="A packaged recording of a person who looks at LEDs."
+    )
+
+
+class SimulationView(_Answer):
+    """A simulated headset that plays."""
+
+    id: str
+    kind: str
+    about: str
+    source_id: str = Field(description="Of its LSL stream; that of its markers ends in -markers.")
+
+
+class SimulationList(_Answer):
+    simulations: list[SimulationView]
+
+
 class QualityView(_Answer):
     """One channel's last second, before any stage."""
 
@@ -322,6 +355,19 @@ class Refused(_Answer):
     detail: str
 
 
+class SignalHello(_Answer):
+    """What the binary frames of a signal's socket hold; sent again when it changes."""
+
+    type: Literal["signal"] = "signal"
+    protocol: Literal["volition.v1.json"] = PROTOCOL
+    session: str
+    source: Literal["cleaned", "raw"]
+    rate_hz: float = Field(description="Of the signal itself; 0 for an irregular one.")
+    labels: list[str]
+    units: list[str]
+    lsl_time: float
+
+
 # -- the socket, client to server -------------------------------------------------------------
 
 
@@ -347,5 +393,8 @@ ServerMessage = Annotated[
 ]
 ClientMessage = Annotated[MarkerMessage | Ping | EmergencyStop, Field(discriminator="type")]
 
+SignalMessage = Annotated[SignalHello | Bye, Field(discriminator="type")]
+
+signal_message_adapter: TypeAdapter[SignalMessage] = TypeAdapter(SignalMessage)
 server_message_adapter: TypeAdapter[ServerMessage] = TypeAdapter(ServerMessage)
 client_message_adapter: TypeAdapter[ClientMessage] = TypeAdapter(ClientMessage)

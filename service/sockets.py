@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pydantic_core
 import structlog
@@ -20,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from service.auth import Caller, Role
 from service.bus import INTENT_CODES, Frame, IntentCode
 from service.direct import WRITE, text_frame
+from service.feed import Look
 from service.hub import Closed, Gap, Subscription
 from service.problems import problem
 from service.schemas import (
@@ -32,11 +34,13 @@ from service.schemas import (
     Ping,
     Pong,
     Refused,
+    SignalHello,
     client_message_adapter,
 )
 from service.supervisor import Session
 from streams.chunk import Event
 from streams.clock import local_clock
+from streams.envelope import SOURCES
 from streams.errors import ConfigError, SessionError
 
 log = structlog.get_logger()
@@ -96,6 +100,56 @@ def _short_way(websocket: WebSocket) -> Callable[[Frame], bool] | None:
     return None if write is None else lambda frame: write(text_frame(frame.payload))
 
 
+async def serve_signal(websocket: WebSocket, session: Session | None, id: str) -> None:
+    """Serve the outline of a session's signal to one who looks, until either side is done."""
+    if session is None:
+        await websocket.send_denial_response(
+            problem(404, "not-found", "No such session", f"there is no session {id}")
+        )
+        return
+    asked = websocket.query_params.get("source", "cleaned")
+    source = next((known for known in SOURCES if known == asked), None)
+    if source is None or set(websocket.query_params) - {"source", "ticket"}:
+        detail = f"allowed in the query: source (one of {', '.join(SOURCES)}), ticket"
+        await websocket.send_denial_response(
+            problem(422, "request", "The request is wrong", detail)
+        )
+        return
+    offered = websocket.scope.get("subprotocols", [])
+    await websocket.accept(PROTOCOL if PROTOCOL in offered else None)
+    look = session.feed.open(source)
+    try:
+        if session.state.final:
+            look.end(f"{session.state}: {session.steps[-1].reason}")
+        await _until_one_ends(session, _show(websocket, session, look), _ignore(websocket))
+    finally:
+        session.feed.close(look)
+
+
+async def _show(websocket: WebSocket, session: Session, look: Look) -> None:
+    said: object = None
+    while True:
+        frame = await look.next()
+        if isinstance(frame, Closed):
+            await _say_bye(websocket, frame)
+            return
+        signal = session.signals.get(look.source)
+        if signal is not said and signal is not None:
+            said = signal
+            hello = SignalHello(
+                session=session.id, source=look.source, lsl_time=local_clock(), **signal
+            )
+            await _send(websocket, hello)
+        async with asyncio.timeout(_SEND_S):
+            await websocket.send_bytes(frame)
+
+
+async def _ignore(websocket: WebSocket) -> None:
+    """Read the client until it goes: it has nothing to say here."""
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
 def _parse_query(
     query: dict[str, str],
 ) -> tuple[int | None, frozenset[IntentCode] | None, float]:
@@ -133,9 +187,13 @@ def _parse_query(
 async def _serve(
     websocket: WebSocket, session: Session, subscription: Subscription, min_gap_s: float
 ) -> None:
-    sender = asyncio.create_task(_send_all(websocket, subscription, min_gap_s))
-    reader = asyncio.create_task(_read_all(websocket, session))
-    done, pending = await asyncio.wait({sender, reader}, return_when=asyncio.FIRST_COMPLETED)
+    sending = _send_all(websocket, subscription, min_gap_s)
+    await _until_one_ends(session, sending, _read_all(websocket, session))
+
+
+async def _until_one_ends(session: Session, *both: Coroutine[Any, Any, None]) -> None:
+    tasks = {asyncio.create_task(each) for each in both}
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
     await asyncio.gather(*pending, return_exceptions=True)

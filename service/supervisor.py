@@ -33,6 +33,7 @@ from service.bus import (
     local_pair,
 )
 from service.config import SessionConfig
+from service.feed import Feed
 from service.hub import Hub
 from service.keeping import KeptSession, SessionFile
 from service.states import SessionState, check_step
@@ -40,6 +41,7 @@ from service.timing import StepTimes
 from service.worker import WorkerOrder, run_worker
 from streams.chunk import Event
 from streams.clock import local_clock
+from streams.envelope import Source, source_of
 from streams.errors import SessionError
 
 log = structlog.get_logger()
@@ -94,6 +96,8 @@ class Session:
     stream: dict[str, Any] | None = None
     warnings: list[str] = field(default_factory=list)
     counts: dict[str, Any] = field(default_factory=dict)
+    #: Rate, labels and units of the signal, by source, once they are known.
+    signals: dict[str, Any] = field(default_factory=dict)
     bus_times: StepTimes = field(default_factory=StepTimes)
     link: GatewayEnd | None = None
     process: BaseProcess | None = None
@@ -107,6 +111,7 @@ class Session:
     _ids: itertools.count[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
+        self.feed = Feed(self._ask_for_signal)
         self._enter(SessionState.CREATED, "made")
 
     @property
@@ -131,6 +136,7 @@ class Session:
         self.announce()
         if state.final:
             self.hub.close(f"{state}: {reason}")
+            self.feed.end(f"{state}: {reason}")
 
     def begin_life(self) -> WorkerOrder:
         """Count a new life of the worker; give what it is to run."""
@@ -185,6 +191,10 @@ class Session:
             self.link.send({"op": "hold", "held": held})
         self.announce()
 
+    def _ask_for_signal(self, sources: list[Source]) -> None:
+        if self.link is not None:
+            self.link.send({"op": "feed", "sources": sources})
+
     async def ask(self, op: str, **fields: Any) -> Any:
         """Ask the worker; None when there is none or it does not answer in time."""
         if self.link is None:
@@ -224,6 +234,9 @@ class Session:
             self.bus_times.add(t_read - frame.t_published)
             return
         self.t_heard = time.monotonic()
+        if frame.type is FrameType.SIGNAL:
+            self.feed.publish(source_of(frame.payload), frame.payload)
+            return
         data = json.loads(frame.payload)
         if frame.type is FrameType.HEARTBEAT:
             self._on_heartbeat(data)
@@ -236,6 +249,7 @@ class Session:
         elif not self.state.final:
             self.stream = data.get("stream", self.stream)
             self.warnings = data["warnings"]
+            self.signals = data.get("signals", self.signals)
             self.step_to(SessionState(data["state"]), data["reason"])
 
     def _on_heartbeat(self, data: dict[str, Any]) -> None:
@@ -410,6 +424,8 @@ class Supervisor:
         session.link.send({"op": "order", "order": asdict(order)})
         if session.held != order.held:
             session.link.send({"op": "hold", "held": session.held})
+        if session.feed.sources:
+            session.link.send({"op": "feed", "sources": session.feed.sources})
         if session.state.final or self._closing:
             session.link.send({"op": "stop"})
         self.prepare_spare()

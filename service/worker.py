@@ -33,6 +33,7 @@ from service.bus import INTENT_CODES, FrameType, LocalWorkerEnd, WorkerEnd, pack
 from service.config import SessionConfig
 from service.connector import Connection, Connector, GaveUpError
 from service.engine import Engine
+from service.feed import SignalFeed
 from service.folders import recordings_folder
 from service.recorder import Recorder
 from service.states import SessionState
@@ -157,12 +158,14 @@ class Worker:
         self._recording: dict[str, Any] | None = None
         self._recording_trouble = ""
         self._spec: SignalSpec | None = None
+        self._feed = SignalFeed()
         self._steps = {name: StepTimes() for name in ("lsl", "stages", "decoder", "encode")}
         self._commands: dict[str, Callable[[dict[str, Any]], Any]] = {
             "stop": self._do_stop,
             "marker": self._do_marker,
             "state": self._do_state,
             "hold": self._do_hold,
+            "feed": self._do_feed,
         }
 
     def run(self) -> None:
@@ -232,6 +235,8 @@ class Worker:
         )
         self._engine.held = self._held
         self._spec = inlet.spec
+        self._feed.prepare({"cleaned": self._engine.decoder_spec, "raw": inlet.spec})
+        self._engine.on_cleaned = self._feed.on_cleaned
         self._quality = SignalQuality(inlet.spec)
         if self._config.outputs.lsl_outlet:
             self._outlet = MarkerOutlet(
@@ -301,6 +306,7 @@ class Worker:
         copy = self._recorder.copy(chunk) if self._recorder is not None else b""
         if self._quality is not None:
             self._quality.add(chunk)
+        self._feed.add_raw(chunk)
         intents = engine.step(chunk, events, silent_s=t_pulled - self._t_last_chunk)
         self._t_last_chunk = t_pulled
         self._samples += len(chunk)
@@ -310,6 +316,7 @@ class Worker:
         if self._recorder is not None:
             self._recorder.write_signal(copy, len(chunk))
             self._record_events(events)
+        self._feed.send(self._link, t_pulled)
         steps = self._steps
         steps["lsl"].add(t_pulled - t_newest)
         steps["stages"].add(engine.t_cleaned - t_pulled)
@@ -416,6 +423,7 @@ class Worker:
         if self._description is not None:
             status["stream"] = self._description.to_dict()
         status["warnings"] = list(self._warnings)
+        status["signals"] = self._feed.signals
         if self._recording_trouble:
             status["warnings"].append(f"recording: {self._recording_trouble}")
         self._publish_json(FrameType.STATUS, status)
@@ -460,6 +468,12 @@ class Worker:
             idle = IdleIntent(reason="held", t_sample=local_clock())
             self._engine.stamp(idle)
             self._publish_intents([idle])
+
+    def _do_feed(self, command: dict[str, Any]) -> None:
+        """Show the signal to those who look, or no longer."""
+        self._feed.show(command["sources"])
+        if self._engine is not None:
+            self._engine.on_cleaned = self._feed.on_cleaned
 
     def _do_state(self, command: dict[str, Any]) -> dict[str, Any]:
         engine = self._engine

@@ -1,0 +1,319 @@
+// The console: find a stream, make a session, see its signal and what is decoded from it.
+import { render } from "preact";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { call, sentence, UnreachableError } from "../shared/api";
+import { describeLink, useSession } from "../shared/useSession";
+import { Frame, nameSessionInAddress, sessionOfAddress, tell } from "../shared/frame";
+import type { Intent, SessionView, StateView, StreamView } from "../shared/wire";
+import { Evidence, OwnState } from "./Decoder";
+import { LatencyChart } from "./Latency";
+import { NewSession } from "./NewSession";
+import { Quality, Scope } from "./Scope";
+import { Streams } from "./Streams";
+import "../shared/style.css";
+import "./console.css";
+
+const SESSIONS_EVERY_MS = 1000;
+const STATE_EVERY_MS = 1000;
+const SHOWN_INTENTS = 40;
+/** Intents come up to a hundred times a second; a person reads them far more slowly. */
+const DRAW_EVERY_MS = 100;
+const FINAL = new Set(["stopped", "failed"]);
+
+function useSessions(): { sessions: SessionView[]; reached: boolean; refresh: () => void } {
+  const [sessions, setSessions] = useState<SessionView[]>([]);
+  const [reached, setReached] = useState(true);
+  const refresh = useCallback(() => {
+    call("get", "/v1/sessions")
+      .then((answer) => {
+        setSessions(answer.sessions);
+        setReached(true);
+      })
+      .catch((error: unknown) => {
+        if (error instanceof UnreachableError) setReached(false);
+      });
+  }, []);
+  useEffect(() => {
+    refresh();
+    const timer = setInterval(refresh, SESSIONS_EVERY_MS);
+    return () => clearInterval(timer);
+  }, [refresh]);
+  return { sessions, reached, refresh };
+}
+
+function useState_(session: string | null, on: boolean): StateView | null {
+  const [state, setState] = useState<StateView | null>(null);
+  useEffect(() => {
+    setState(null);
+    if (session === null || !on) return;
+    let busy = false;
+    const ask = async () => {
+      if (busy) return;
+      busy = true;
+      try {
+        setState(await call("get", "/v1/sessions/{id}/state", { path: { id: session } }));
+      } catch {
+        // the socket says why the service does not answer
+      } finally {
+        busy = false;
+      }
+    };
+    void ask();
+    const timer = setInterval(() => void ask(), STATE_EVERY_MS);
+    return () => clearInterval(timer);
+  }, [session, on]);
+  return state;
+}
+
+function Console() {
+  const { sessions, reached, refresh } = useSessions();
+  const [session, setSession] = useState(sessionOfAddress);
+  const [stream, setStream] = useState<StreamView | null>(null);
+  const [all, setAll] = useState<StreamView[]>([]);
+  const [intents, setIntents] = useState<Intent[]>([]);
+  const fresh = useRef<Intent[]>([]);
+
+  const handle = useSession(session, (intent) => fresh.current.push(intent));
+  useEffect(() => {
+    fresh.current = [];
+    setIntents([]);
+    nameSessionInAddress(session);
+    const timer = setInterval(() => {
+      if (!fresh.current.length) return;
+      const come = fresh.current.splice(0).reverse();
+      setIntents((before) => [...come, ...before].slice(0, SHOWN_INTENTS));
+    }, DRAW_EVERY_MS);
+    return () => clearInterval(timer);
+  }, [session]);
+  // With one session there is nothing to choose.
+  useEffect(() => {
+    const live = sessions.filter((each) => !FINAL.has(each.state));
+    if (session === null && live.length === 1) setSession(live[0]!.id);
+  }, [sessions, session]);
+
+  const view = sessions.find((each) => each.id === session) ?? null;
+  const state = useState_(session, reached);
+  const [link, tone] = reached ? describeLink(handle, session) : ["the service does not answer", "bad" as const];
+  const recorded = sessions.filter((each) => each.recording?.file && !FINAL.has(each.state));
+
+  const act = async (what: "stop" | "delete") => {
+    if (session === null) return;
+    try {
+      if (what === "stop") await call("post", "/v1/sessions/{id}/stop", { path: { id: session } });
+      else {
+        await call("delete", "/v1/sessions/{id}", { path: { id: session } });
+        setSession(null);
+      }
+      refresh();
+    } catch (error) {
+      tell("bad", sentence(error));
+    }
+  };
+
+  return (
+    <Frame
+      page="/"
+      session={session}
+      link={link}
+      linkTone={tone}
+      recording={recorded.length ? recorded.map((each) => each.id).join(", ") : null}
+      held={handle.held}
+      onStop={handle.stop}
+      onRelease={handle.release}
+    >
+      <h1 class="visually-hidden">Console</h1>
+      <div class="console">
+        <div class="left">
+          <Sessions sessions={sessions} chosen={session} onChoose={setSession} />
+          <Streams
+            chosen={stream}
+            onChoose={(chosen, found) => {
+              setAll(found);
+              setStream(chosen);
+            }}
+          />
+          <NewSession
+            stream={stream}
+            all={all}
+            onMade={(made) => {
+              refresh();
+              setSession(made.id);
+            }}
+          />
+        </div>
+        {session === null ? (
+          <section class="card empty">
+            <h2>No session is chosen</h2>
+            <p>
+              Choose a stream on the left (or a simulated headset), then make a session: its signal, its
+              decisions and its state appear here.
+            </p>
+            <p>
+              <a href="/speller">Speller</a> and <a href="/cursor">cursor</a> work on the session that is chosen
+              here; the cursor can be tried with the mouse alone.
+            </p>
+          </section>
+        ) : (
+          <>
+            <div class="middle">
+              <StateCard view={view} handle={handle} state={state} onStop={() => void act("stop")} onDelete={() => void act("delete")} />
+              <Scope key={session} session={session} quality={state?.quality ?? []} />
+              <section class="card" aria-labelledby="latency-title">
+                <h2 id="latency-title">Latency by step</h2>
+                <LatencyChart key={session} state={state} />
+              </section>
+            </div>
+            <div class="right">
+              <section class="card" aria-labelledby="decoder-title">
+                <h2 id="decoder-title">Decoder {view && <span class="soft">{view.config.decoder.kind}</span>}</h2>
+                <Evidence intent={intents.find((each) => each.kind !== "idle") ?? intents[0] ?? null} />
+                <OwnState state={state} />
+              </section>
+              <Intents intents={intents} />
+              <section class="card" aria-labelledby="quality-title">
+                <h2 id="quality-title">Quality by channel</h2>
+                <Quality quality={state?.quality ?? []} />
+              </section>
+            </div>
+          </>
+        )}
+      </div>
+    </Frame>
+  );
+}
+
+function Sessions(props: { sessions: SessionView[]; chosen: string | null; onChoose: (id: string) => void }) {
+  if (!props.sessions.length) return null;
+  return (
+    <section class="card" aria-labelledby="sessions-title">
+      <h2 id="sessions-title">Sessions</h2>
+      <ul class="streams" aria-label="Sessions">
+        {props.sessions.map((each) => (
+          <li key={each.id}>
+            <button class="grow" aria-pressed={each.id === props.chosen} onClick={() => props.onChoose(each.id)}>
+              <strong>{each.id}</strong>
+              <span>
+                {each.state}
+                {each.recording?.file && !FINAL.has(each.state) && ", recording"}
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+const STATE_TONES: Record<string, string> = { running: "good", degraded: "warn", connecting: "warn", created: "warn", failed: "bad", stopped: "soft" };
+
+function StateCard(props: {
+  view: SessionView | null;
+  handle: ReturnType<typeof useSession>;
+  state: StateView | null;
+  onStop: () => void;
+  onDelete: () => void;
+}) {
+  const { view, handle, state } = props;
+  const standing = handle.standing;
+  const now = standing?.state ?? view?.state ?? "connecting";
+  const reason = standing?.reason || view?.reason || "";
+  const lost = state?.continuity?.missing ?? 0;
+  return (
+    <section class="card state" aria-labelledby="state-title">
+      <div class="row">
+        <h2 id="state-title">{view?.id ?? "Session"}</h2>
+        <span class={`badge ${STATE_TONES[now] ?? ""}`} data-state={now}>
+          {now}
+        </span>
+        <span class="grow reason">{reason}</span>
+        <button class="small" onClick={props.onStop} disabled={FINAL.has(now)}>
+          Stop session
+        </button>
+        <button class="small" onClick={props.onDelete}>
+          Delete
+        </button>
+      </div>
+      <div class="facts soft">
+        <span>
+          {state?.samples ?? 0} samples, {state?.intents ?? 0} intents
+        </span>
+        <span class={lost || state?.dropped_samples ? "warn" : ""}>
+          {lost} missing in {state?.continuity?.gaps ?? 0} gaps, {state?.dropped_samples ?? 0} dropped
+        </span>
+        <span>
+          worker's life {view?.epoch ?? "–"}, {state?.reconnects ?? 0} reconnects
+        </span>
+        {handle.missed > 0 && <span class="warn">{handle.missed} intents missed here</span>}
+      </div>
+      {view?.recording?.error && <p class="bad">Recording: {view.recording.error}</p>}
+      {view?.warnings.map((warning) => (
+        <p key={warning} class="warn">
+          {warning}
+        </p>
+      ))}
+      {view && view.steps.length > 1 && (
+        <details>
+          <summary>Steps so far</summary>
+          <ol class="steps">
+            {view.steps.slice(-12).map((step) => (
+              <li key={step.t}>
+                <span class="number">{new Date(step.utc * 1000).toLocaleTimeString()}</span> {step.state}: {step.reason}
+              </li>
+            ))}
+          </ol>
+        </details>
+      )}
+    </section>
+  );
+}
+
+function describe(intent: Intent): string {
+  switch (intent.kind) {
+    case "selection":
+      return `${intent.label} (${Math.round((intent.confidence ?? 0) * 100)} %)`;
+    case "class":
+      return intent.label;
+    case "cursor":
+      return intent.velocity.map((value) => (value ?? 0).toFixed(2)).join(", ");
+    case "idle":
+      return intent.reason;
+    case "click":
+      return "";
+  }
+}
+
+function Intents({ intents }: { intents: Intent[] }) {
+  return (
+    <section class="card" aria-labelledby="intents-title">
+      <h2 id="intents-title">Intents</h2>
+      {intents.length === 0 ? (
+        <p class="soft">None has come yet.</p>
+      ) : (
+        <div class="scroll" tabIndex={0} role="region" aria-label="The last intents, newest first">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col" class="number">
+                  No.
+                </th>
+                <th scope="col">Kind</th>
+                <th scope="col">What</th>
+              </tr>
+            </thead>
+            <tbody>
+              {intents.map((intent) => (
+                <tr key={`${intent.epoch}-${intent.seq}`} class={intent.kind}>
+                  <td class="number">{intent.seq}</td>
+                  <td>{intent.kind}</td>
+                  <td>{describe(intent)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  );
+}
+
+render(<Console />, document.getElementById("app")!);

@@ -1,0 +1,179 @@
+// What stands around each page: its name and the ways to the others, the link to the service, the
+// recording while it is on, the emergency stop by button and by key, notices, and the token.
+import { useEffect, useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { onTokenNeeded, setToken } from "./api";
+
+export type Tone = "info" | "good" | "warn" | "bad";
+
+interface Notice {
+  id: number;
+  tone: Tone;
+  text: string;
+}
+
+const SHOWN_MS: Record<Tone, number> = { info: 6000, good: 6000, warn: 15000, bad: 30000 };
+const MOST_NOTICES = 4;
+
+let nextNotice = 1;
+let notices: Notice[] = [];
+let redraw: ((notices: Notice[]) => void) | null = null;
+
+function show(changed: Notice[]): void {
+  notices = changed;
+  redraw?.(notices);
+}
+
+/** Tell the person something for a while; what is said again at once is said once. */
+export function tell(tone: Tone, text: string): void {
+  const id = nextNotice++;
+  show([...notices.filter((n) => n.text !== text), { id, tone, text }].slice(-MOST_NOTICES));
+  setTimeout(() => show(notices.filter((notice) => notice.id !== id)), SHOWN_MS[tone]);
+}
+
+function Notices() {
+  const [shown, setShown] = useState(notices);
+  useEffect(() => {
+    redraw = setShown;
+    return () => {
+      redraw = null;
+    };
+  }, []);
+  return (
+    <div class="notices" role="log" aria-live="polite" aria-label="Notices">
+      {shown.map((notice) => (
+        <div key={notice.id} class={`notice ${notice.tone}`}>
+          <span class="grow">{notice.text}</span>
+          <button
+            class="small"
+            aria-label="Close this notice"
+            onClick={() => show(notices.filter((other) => other.id !== notice.id))}
+          >
+            ×
+          </button>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function TokenBar() {
+  const [needed, setNeeded] = useState(false);
+  const [text, setText] = useState("");
+  useEffect(() => onTokenNeeded(() => setNeeded(true)), []);
+  if (!needed) return null;
+  return (
+    <form
+      class="card row"
+      onSubmit={(event) => {
+        event.preventDefault();
+        setToken(text);
+        location.reload();
+      }}
+    >
+      <label class="grow">
+        This service asks for a token:
+        <input
+          class="grow"
+          type="password"
+          autocomplete="off"
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value)}
+        />
+      </label>
+      <button class="main" type="submit">
+        Use it
+      </button>
+    </form>
+  );
+}
+
+const PAGES = [
+  ["/", "Console"],
+  ["/speller", "Speller"],
+  ["/cursor", "Cursor"],
+] as const;
+
+export interface FrameProps {
+  page: (typeof PAGES)[number][0];
+  /** The session in hand, which goes along to the other pages. */
+  session: string | null;
+  /** How the link to the service stands, and why. */
+  link: string;
+  linkTone: "good" | "warn" | "bad";
+  recording: string | null;
+  held: boolean;
+  onStop: (() => void) | null;
+  onRelease: () => void;
+  children: ComponentChildren;
+}
+
+export function Frame(props: FrameProps) {
+  const { onStop } = props;
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key !== "Escape" || event.repeat || onStop === null) return;
+      event.preventDefault();
+      onStop();
+    };
+    window.addEventListener("keydown", onKey, true);
+    return () => window.removeEventListener("keydown", onKey, true);
+  }, [onStop]);
+  const hash = props.session === null ? "" : `#${encodeURIComponent(props.session)}`;
+  return (
+    <>
+      <a class="skip" href="#main">
+        To the page's content
+      </a>
+      <header class="top">
+        <strong>Volition</strong>
+        <nav aria-label="Pages">
+          {PAGES.map(([path, name]) => (
+            <a key={path} href={path + hash} aria-current={path === props.page ? "page" : undefined}>
+              {name}
+            </a>
+          ))}
+        </nav>
+        <span class={`link grow ${props.linkTone}`} role="status">
+          {props.link}
+        </span>
+        {props.recording !== null && (
+          <span class="recording" role="status">
+            Recording{props.recording && ` ${props.recording}`}
+          </span>
+        )}
+        <button
+          class="estop"
+          disabled={onStop === null}
+          aria-keyshortcuts="Escape"
+          title="Neutral output at once, until released (key: Escape)"
+          onClick={() => onStop?.()}
+        >
+          STOP (Esc)
+        </button>
+      </header>
+      {props.held && (
+        <div class="held" role="alert">
+          Emergency stop: all output is neutral until it is released.
+          <button onClick={props.onRelease}>Release</button>
+        </div>
+      )}
+      <TokenBar />
+      <main id="main" tabIndex={-1}>
+        {props.children}
+      </main>
+      <Notices />
+    </>
+  );
+}
+
+/** The session that the address names after '#'. */
+export function sessionOfAddress(): string | null {
+  const name = decodeURIComponent(location.hash.slice(1));
+  return name && name !== "main" ? name : null;
+}
+
+export function nameSessionInAddress(session: string | null): void {
+  const hash = session === null ? location.pathname : `#${encodeURIComponent(session)}`;
+  history.replaceState(null, "", hash);
+}

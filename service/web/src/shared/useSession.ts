@@ -1,0 +1,118 @@
+// A session's socket and its state as a page needs them: the link, the steps, whether it is held,
+// and what was missed, told as notices.
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { call, sentence } from "./api";
+import { tell } from "./frame";
+import { LiveSession, type Link, type Listener } from "./live";
+import type { Hello, Intent, SessionState } from "./wire";
+
+export interface Standing {
+  state: SessionState;
+  reason: string;
+}
+
+export interface SessionHandle {
+  live: LiveSession | null;
+  link: Link;
+  why: string;
+  standing: Standing | null;
+  hello: Hello | null;
+  held: boolean;
+  missed: number;
+  stop: (() => void) | null;
+  release: () => void;
+}
+
+const TONES: Partial<Record<SessionState, "warn" | "bad" | "good">> = {
+  degraded: "warn",
+  connecting: "warn",
+  failed: "bad",
+  running: "good",
+};
+
+export function useSession(session: string | null, onIntent: (intent: Intent) => void): SessionHandle {
+  const [live, setLive] = useState<LiveSession | null>(null);
+  const [link, setLink] = useState<Link>("connecting");
+  const [why, setWhy] = useState("");
+  const [standing, setStanding] = useState<Standing | null>(null);
+  const [hello, setHello] = useState<Hello | null>(null);
+  const [held, setHeld] = useState(false);
+  const [missed, setMissed] = useState(0);
+  const handler = useRef(onIntent);
+  handler.current = onIntent;
+
+  useEffect(() => {
+    setLink("connecting");
+    setStanding(null);
+    setHello(null);
+    setHeld(false);
+    setMissed(0);
+    if (session === null) return;
+    let before: SessionState | null = null;
+    const stand = (state: SessionState, reason: string) => {
+      setStanding({ state, reason });
+      if (before !== null && before !== state) tell(TONES[state] ?? "info", `${session} is ${state}: ${reason}`);
+      before = state;
+    };
+    const listener: Listener = {
+      link(now, reason) {
+        setLink(now);
+        setWhy(reason);
+        if (now === "lost") tell("warn", `The connection was lost: ${reason}`);
+      },
+      hello(message) {
+        setHello(message);
+        setHeld(message.held);
+        stand(message.state, "");
+      },
+      status(message) {
+        setHeld(message.held);
+        stand(message.state, message.reason);
+      },
+      intent: (intent) => handler.current(intent),
+      gap(from, to) {
+        setMissed((count) => count + to - from + 1);
+        tell("warn", `Intents ${from} to ${to} were missed and will not come.`);
+      },
+      refused: (detail) => tell("bad", `Refused: ${detail}`),
+      back(lostS, sent) {
+        const meanwhile =
+          sent === null ? "the session began anew" : `${sent} intents were sent meanwhile`;
+        tell("good", `Connected again after ${lostS.toFixed(1)} s; ${meanwhile}.`);
+      },
+    };
+    const opened = new LiveSession(session, listener);
+    setLive(opened);
+    return () => {
+      opened.close();
+      setLive(null);
+    };
+  }, [session]);
+
+  const stop = useCallback(() => {
+    if (session === null) return;
+    // By both ways: the one that is quicker wins, and one may be lost.
+    live?.send({ type: "estop" });
+    call("post", "/v1/sessions/{id}/estop", { path: { id: session } }).catch((error: unknown) =>
+      tell("bad", `The emergency stop may not have arrived: ${sentence(error)}`),
+    );
+  }, [session, live]);
+  const release = useCallback(() => {
+    if (session === null) return;
+    call("delete", "/v1/sessions/{id}/estop", { path: { id: session } }).catch((error: unknown) =>
+      tell("bad", sentence(error)),
+    );
+  }, [session]);
+  return { live, link, why, standing, hello, held, missed, stop: session === null ? null : stop, release };
+}
+
+/** Say how the link to a session stands. */
+export function describeLink(handle: SessionHandle, session: string | null): [string, "good" | "warn" | "bad"] {
+  if (session === null) return ["no session chosen", "warn"];
+  if (handle.link === "gone") return [`${session} is not there; waiting for it`, "bad"];
+  if (handle.link === "lost") return ["connection lost; trying again", "bad"];
+  if (handle.link === "connecting") return ["connecting", "warn"];
+  const state = handle.standing?.state ?? "connecting";
+  const tone = state === "running" ? "good" : state === "failed" ? "bad" : "warn";
+  return [`${session}: ${state}${handle.missed ? `, ${handle.missed} missed` : ""}`, tone];
+}

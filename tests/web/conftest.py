@@ -1,0 +1,154 @@
+"""The pages as a person meets them: a real service, a real Chromium, real headsets.
+
+Where there is no Chromium or no node, these tests are skipped and say why; in CI, which has both,
+that is a failure. `VOLITION_SCREENSHOTS=1` writes the pictures of docs/.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
+
+from service.launch import RunningService, running_service
+
+# A worker of a busy machine takes its time to start.
+expect.set_options(timeout=20_000)
+
+WEB = Path(__file__).resolve().parents[2] / "service" / "web"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SIZE = {"width": 1280, "height": 720}
+TABLET = {"width": 820, "height": 1180}
+#: What the browser itself says of a service that is away; the page says it to the person.
+AWAY = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket")
+
+
+def cannot(reason: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def pages() -> None:
+    """The pages, built as the sources say."""
+    built = importlib.util.spec_from_file_location("pages_build", WEB / "build.py")
+    assert built is not None
+    assert built.loader is not None
+    module = importlib.util.module_from_spec(built)
+    built.loader.exec_module(module)
+    if module.is_built():
+        return
+    done = subprocess.run(
+        [sys.executable, str(WEB / "build.py")], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        cannot(f"the pages cannot be built: {done.stderr.strip()[-2000:]}")
+
+
+# Not for the whole run: while Playwright runs, no coroutine of another test may.
+@pytest.fixture(scope="module")
+def browser(pages: None) -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        cannot(f"there is no Chromium here: none of {', '.join(BROWSERS)} is installed")
+    # Who runs the tests may be root, and need not have a screen.
+    arguments = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def service(pages: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    data = tmp_path_factory.mktemp("data")
+    with running_service(env={"VOLITION_DATA": str(data)}) as running:
+        yield running
+
+
+class Reader:
+    """A page in a browser window, and every error that it logged."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        page.on("console", self._note)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.errors.append(message.text)
+
+    def check(self, *, service_was_away: bool = False) -> None:
+        """No error was logged, but for the browser's own about a service that was away."""
+        said = [e for e in self.errors if not (service_was_away and any(w in e for w in AWAY))]
+        assert said == []
+
+    def check_access(self) -> None:
+        """Axe finds no serious fault, in neither theme."""
+        source = (WEB / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+        for scheme in ("dark", "light"):
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.evaluate(source)
+            found: dict[str, Any] = self.page.evaluate("axe.run(document)")
+            faults = [
+                (v["id"], v["help"], [n["html"][:200] for n in v["nodes"]])
+                for v in found["violations"]
+                if v["impact"] in ("serious", "critical")
+            ]
+            assert faults == [], (scheme, json.dumps(faults, indent=1))
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(viewport=SIZE, color_scheme="light", locale="en-GB")  # type: ignore[arg-type]  # a plain dict
+    made.set_default_timeout(20_000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def open_page(context: BrowserContext) -> Callable[[str], Reader]:
+    def open_(url: str) -> Reader:
+        reader = Reader(context.new_page())
+        reader.page.goto(url)
+        return reader
+
+    return open_
+
+
+@pytest.fixture
+def picture(repository: Path, tmp_path: Path) -> Callable[[Page, str], None]:
+    """Take a picture of a page: for docs/ when asked for, else to see that it can be taken."""
+    folder = repository / "docs" if os.environ.get("VOLITION_SCREENSHOTS") else tmp_path
+
+    def take(page: Page, name: str) -> None:
+        page.screenshot(path=folder / f"{name}.png")
+
+    return take
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port

@@ -1,0 +1,207 @@
+"""The console, as a person uses it who has just started the service."""
+
+from __future__ import annotations
+
+import http.server
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+from playwright.sync_api import BrowserContext, Page, expect
+
+from service.client import Client
+from service.launch import RunningService, running_service
+from streams.headset import HeadsetOptions, HeadsetProcess, Sine, SyntheticSignal
+from tests.web.conftest import TABLET, Reader
+
+Open = Callable[[str], Reader]
+Picture = Callable[[Page, str], None]
+
+SLIDING = """
+name: watched
+stream: {source_id: console-headset}
+stages:
+  - {kind: bandpass, low_hz: 5, high_hz: 45}
+decoder:
+  kind: fbcca
+  targets: [{label: slow, freq_hz: 9}, {label: fast, freq_hz: 12}]
+  trigger: sliding
+  window_s: 1.0
+  step_s: 0.1
+"""
+
+
+@contextmanager
+def headset(source_id: str) -> Iterator[None]:
+    signal = SyntheticSignal(8, 250.0, sines=(Sine(12.0, 8.0),), noise_uv=4.0, seed=1)
+    with HeadsetProcess(HeadsetOptions(signal, source_id=source_id)):
+        yield
+
+
+def bins_drawn(page: Page) -> int:
+    return int(page.locator("canvas.sweep").get_attribute("data-bins") or 0)
+
+
+def wait_for_bins(page: Page, n: int) -> None:
+    """Wait until the scope was given so many bins of the signal."""
+    page.wait_for_function(
+        "(n) => Number(document.querySelector('canvas.sweep').dataset.bins) > n", arg=n
+    )
+
+
+@pytest.mark.slow
+def test_from_a_fresh_service_to_decisions_and_the_emergency_stop(
+    service: RunningService, open_page: Open, picture: Picture
+) -> None:
+    reader = open_page(service.url)
+    page = reader.page
+    expect(page.get_by_role("heading", name="No session is chosen")).to_be_visible()
+
+    page.get_by_role("button", name="Simulated headset", exact=True).click()
+    found = page.get_by_role("list", name="Streams found")
+    expect(found.get_by_role("button", pressed=True)).to_contain_text("Simulated headset")
+    area = page.get_by_label("Configuration, YAML")
+    expect(area).to_have_value(re.compile("source_id: simulated-"))
+    page.get_by_label("Record the signal").check()
+    page.get_by_role("button", name="Make session").click()
+
+    expect(page.locator("[data-state]")).to_have_attribute("data-state", "running")
+    wait_for_bins(page, 100)
+    expect(page.get_by_role("status").filter(has_text="Recording")).to_be_visible()
+    expect(page.locator("tr.selection").first).to_be_visible()
+    expect(page.get_by_role("list", name="Evidence for each target")).to_contain_text("13 Hz")
+    expect(page.get_by_role("region", name="Quality of each channel")).to_contain_text("POz")
+    first = page.locator("canvas.sweep").screenshot()
+    wait_for_bins(page, bins_drawn(page) + 50)
+    assert page.locator("canvas.sweep").screenshot() != first
+    picture(page, "console")
+
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("alert")).to_contain_text("Emergency stop")
+    with Client(service.url) as client:
+        (session,) = client.sessions()
+        assert session.held
+        page.get_by_role("button", name="Release").click()
+        expect(page.get_by_role("alert")).to_have_count(0)
+        assert not client.session(session.id).held
+        reader.check_access()
+        page.set_viewport_size(TABLET)  # type: ignore[arg-type]  # a plain dict
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        reader.check()
+        client.delete(session.id)
+
+
+def test_a_wrong_key_is_shown_at_its_line(service: RunningService, open_page: Open) -> None:
+    reader = open_page(service.url)
+    page = reader.page
+    area = page.get_by_label("Configuration, YAML")
+    expect(area).to_have_value(re.compile("fbcca"))
+    area.fill(SLIDING.replace("low_hz: 5", "low_hz: -5").replace("window_s", "windw_s"))
+
+    page.get_by_role("button", name="Make session").click()
+
+    errors = page.get_by_role("alert")
+    expect(errors).to_contain_text("stages[0].low_hz")
+    expect(errors).to_contain_text("did you mean window_s?")
+    lines = SLIDING.split("\n")
+    wrong = [
+        next(i for i, line in enumerate(lines, 1) if word in line)
+        for word in ("low_hz", "window_s")
+    ]
+    marked = page.locator(".gutter .wrong").all_inner_texts()
+    assert sorted(map(int, marked)) == wrong
+    page.get_by_role("button", name=f"line {wrong[1]}").click()
+    chosen = page.evaluate("getSelection().toString()")
+    assert "windw_s" in chosen
+
+    area.fill("stream: [")
+    page.get_by_role("button", name="Make session").click()
+    expect(page.get_by_role("alert")).to_contain_text("YAML")
+    # The browser notes a refused request by itself.
+    assert [e for e in reader.errors if "422" not in e] == []
+
+
+@pytest.mark.slow
+def test_the_console_comes_back_with_the_service_and_says_what_it_missed(
+    open_page: Open, free_port: int, tmp_path: Path, pages: None
+) -> None:
+    arguments = ("--port", str(free_port), "--restore")
+    environment = {"VOLITION_DATA": str(tmp_path)}
+    with headset("console-headset"):
+        with running_service(*arguments, env=environment) as first:
+            reader = open_page(f"{first.url}/#watched")
+            page = reader.page
+            expect(page.get_by_role("status").first).to_contain_text("not there")
+            with Client(first.url) as client:
+                client.create_session(yaml.safe_load(SLIDING))
+            expect(page.locator("[data-state]")).to_have_attribute("data-state", "running")
+            expect(page.locator("tr.selection, tr.idle").first).to_be_visible()
+        expect(page.get_by_role("status").first).to_contain_text("does not answer")
+        with running_service(*arguments, env=environment):
+            expect(page.get_by_role("log")).to_contain_text("Connected again after")
+            expect(page.locator("[data-state]")).to_have_attribute("data-state", "running")
+            wait_for_bins(page, bins_drawn(page) + 50)
+            expect(page.get_by_role("status").first).to_contain_text("watched: running")
+    known_away = [e for e in reader.errors if "404" not in e]
+    reader.errors = known_away
+    reader.check(service_was_away=True)
+
+
+class _Elsewhere(http.server.BaseHTTPRequestHandler):
+    """Another origin's page."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>elsewhere</title>")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+ATTACK = """async (service) => {
+  const socket = (path) => new Promise((done) => {
+    const opened = new WebSocket(service.replace("http", "ws") + path, "volition.v1.json");
+    opened.onopen = () => done("open");
+    opened.onclose = () => done("refused");
+  });
+  const answer = (promise) => promise.then(() => "answered", () => "refused");
+  const post = {method: "POST", headers: {"Content-Type": "application/json"}, body: "{}"};
+  const frame = document.createElement("iframe");
+  frame.src = service;
+  document.body.append(frame);
+  return {
+    read: await answer(fetch(service + "/v1/sessions")),
+    change: await answer(fetch(service + "/v1/simulations", post)),
+    intents: await socket("/v1/sessions/x/intents"),
+    signal: await socket("/v1/sessions/x/signal"),
+  };
+}"""
+
+
+def test_a_page_of_another_origin_is_refused(
+    service: RunningService, context: BrowserContext
+) -> None:
+    server = http.server.HTTPServer(("127.0.0.1", 0), _Elsewhere)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        page = context.new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        assert set(page.evaluate(ATTACK, service.url).values()) == {"refused"}
+        page.wait_for_timeout(0)
+        assert page.frames[-1].evaluate("document.querySelector('#app') === null")
+        assert any("frame-ancestors" in text for text in said)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    with Client(service.url) as client:
+        assert client.sessions() == []
