@@ -83,29 +83,14 @@ def fit_regression(
         regressor = regression.fit(rows[:n_learn], states[:n_learn], settings.regression)
         predicted = regressor.predict(rows[seen])
         if settings.refit:
-            regressor = regression.fit(rows, states, settings.regression)
+            chosen = regressor.as_chosen(settings.regression, rows[:n_learn])
+            regressor = regression.fit(rows, states, chosen)
         return regressor, predicted, seen
     regressor = regression.fit(rows, states, settings.regression)
-    chosen = settings.regression
-    if isinstance(chosen, KernelRidgeSettings):
-        chosen = _as_chosen(chosen, rows, regressor)
+    chosen = regressor.as_chosen(settings.regression, rows)
     parts = []
     bounds = np.linspace(0, len(rows), settings.cross_fit + 1).astype(int).tolist()
     for start, stop in itertools.pairwise(bounds):
         learn = np.r_[0:start, stop : len(rows)]
         parts.append(regression.fit(rows[learn], states[learn], chosen).predict(rows[start:stop]))
     return regressor, np.concatenate(parts), slice(0, len(rows))
-
-
-def _as_chosen(
-    settings: KernelRidgeSettings, rows: FloatArray, regressor: Regressor
-) -> KernelRidgeSettings:
-    """Keep to the length scale and λ that were chosen on all rows, rather than choose again."""
-    assert isinstance(regressor, KernelRidge)
-    spread = float(np.sqrt(rows.var(axis=0).sum())) or 1.0
-    return settings.model_copy(
-        update={
-            "length_scales": [regressor.length_scale / spread],
-            "ridges": [regressor.ridge],
-        }
-    )

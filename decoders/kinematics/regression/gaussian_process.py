@@ -2,7 +2,8 @@
 
 Zero mean, squared-exponential kernel ``σ_f² exp(−|x − x'|² / 2ℓ²)`` and noise ``σ_n²``; ℓ, σ_f
 and σ_n maximise the marginal likelihood (Rasmussen & Williams 2006, equations 2.30 and 5.9), found
-on a random part of the rows where there are many, since each evaluation costs their cube.
+on a random part of the rows where there are many, since each evaluation costs their cube. With
+``relevance`` each feature has an ℓ of its own, and all dimensions share one kernel.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
 from decoders.fitted import Array
+from decoders.kinematics import metrics
 from decoders.kinematics.regression.regressor import (
     KernelSettings,
     Parameter,
@@ -25,17 +27,48 @@ from decoders.kinematics.regression.regressor import (
     squared_distances,
 )
 from streams.chunk import FloatArray
+from streams.errors import DecodeError
+
+#: Share of the rows from which the rest are predicted, in a choice between kernels.
+_LEARNED = 0.7
+
+
+class HyperParameters(BaseModel):
+    """What a fit chooses: see `GaussianProcess`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scale: list[float] = Field(min_length=1, description="Of each feature.")
+    hyper: list[tuple[float, float, float]] = Field(
+        min_length=1, description="ℓ, σ_f and σ_n of each dimension."
+    )
 
 
 class GaussianProcessSettings(KernelSettings):
     """Settings of `GaussianProcess`."""
 
     kind: Literal["gaussian-process"] = "gaussian-process"
+    relevance: bool = Field(
+        default=False,
+        description="A length scale for each feature, so that those that tell little come to "
+        "count little, and one kernel for all dimensions; or one length scale for all features, if "
+        "that predicts the last 30 % from the first better.",
+    )
     likelihood_points: int = Field(
         default=1200, ge=10, description="Rows on which the hyper-parameters are sought."
     )
+    likelihood_draws: int = Field(
+        default=1,
+        ge=1,
+        le=20,
+        description="Draws of so many rows; what is found on each is averaged in logarithms. "
+        "With relevance alone.",
+    )
     max_evaluations: int = Field(
-        default=30, ge=1, le=1000, description="Of the marginal likelihood, a dimension."
+        default=30, ge=1, le=1000, description="Of the marginal likelihood, a dimension or draw."
+    )
+    chosen: HyperParameters | None = Field(
+        default=None, description="The hyper-parameters, where they are not to be sought."
     )
 
 
@@ -45,68 +78,222 @@ class GaussianProcess(Regressor):
     Parameters
     ----------
     points : ndarray, shape (n_points, n_features)
+        Divided by ``scale``.
     weights : ndarray, shape (n_points, n_dimensions)
         ``σ_f² (K + σ_n² I)⁻¹ z``.
     hyper : ndarray, shape (n_dimensions, 3)
-        ℓ, σ_f and σ_n of each dimension.
+        ℓ, σ_f and σ_n of each dimension; ℓ in units of ``scale``.
+    scale : ndarray, shape (n_features,)
+        What each feature is divided by.
     """
 
     settings_model: ClassVar[type[RegressorSettings]] = GaussianProcessSettings
 
-    def __init__(self, points: FloatArray, weights: FloatArray, hyper: FloatArray) -> None:
-        self.points, self.weights, self.hyper = points, weights, hyper
+    def __init__(
+        self, points: FloatArray, weights: FloatArray, hyper: FloatArray, scale: FloatArray
+    ) -> None:
+        self.points, self.weights, self.hyper, self.scale = points, weights, hyper, scale
         self._distances = RowDistances(points)
-        self._columns = np.ascontiguousarray(weights.T)
-        self._powers = (1.0 / hyper[:, 0] ** 2).tolist()
+        lengths, place = np.unique(hyper[:, 0], return_inverse=True)
+        #: Dimensions of one length scale ask the same kernel.
+        self._kernels = [
+            (1.0 / length**2, place == number, np.ascontiguousarray(weights.T[place == number]))
+            for number, length in enumerate(lengths.tolist())
+        ]
         self._buffer = np.empty(len(points))
 
     @classmethod
     def fit(cls, rows: FloatArray, states: FloatArray, settings: RegressorSettings) -> Self:
+        """Learn from rows and states.
+
+        Raises
+        ------
+        DecodeError
+            Hyper-parameters were given, and they are of other sizes.
+        """
         assert isinstance(settings, GaussianProcessSettings)
         kept = settings.draw(len(rows))
         points, states = rows[kept], states[kept]
-        sought = settings.model_copy(update={"max_points": settings.likelihood_points})
-        sample = sought.draw(len(points))
-        sample_distances = squared_distances(points[sample], points[sample])
+        chosen = settings.chosen or _sought(points, states, settings)
+        if (len(chosen.scale), len(chosen.hyper)) != (points.shape[1], states.shape[1]):
+            raise DecodeError(
+                f"hyper-parameters are needed for {points.shape[1]} features and "
+                f"{states.shape[1]} dimensions, found {len(chosen.scale)} and {len(chosen.hyper)}"
+            )
+        scale, hyper = np.array(chosen.scale), np.array(chosen.hyper)
+        points = points / scale
         distances = squared_distances(points, points)
-        weights, hyper = np.empty_like(states), np.empty((states.shape[1], 3))
-        for dimension, target in enumerate(states.T):
-            hyper[dimension] = best_hyper_parameters(
-                sample_distances, target[sample], settings.max_evaluations
-            )
-            length, signal, noise = hyper[dimension]
-            covariance = signal**2 * np.exp(distances * (-0.5 / length**2))
+        weights = np.empty_like(states)
+        # Where ℓ and the share of noise are the same, the covariance is but for its size.
+        shapes = np.column_stack([hyper[:, 0], hyper[:, 2] / hyper[:, 1]])
+        found, place = np.unique(shapes, axis=0, return_inverse=True)
+        for number, (length, noise) in enumerate(found.tolist()):
+            covariance = np.exp(distances * (-0.5 / length**2))
             covariance[np.diag_indices_from(covariance)] += noise**2
-            weights[:, dimension] = signal**2 * cho_solve(
-                cho_factor(covariance, lower=True, overwrite_a=True), target
-            )
-        return cls(points, weights, hyper)
+            # It is symmetric; its transpose lies in memory as LAPACK wants it.
+            factor = cho_factor(covariance.T, lower=True, overwrite_a=True)
+            alike = place.reshape(-1) == number
+            weights[:, alike] = cho_solve(factor, states[:, alike])
+        return cls(points, weights, hyper, scale)
+
+    def as_chosen(self, settings: RegressorSettings, rows: FloatArray) -> RegressorSettings:
+        hyper = [(length, signal, noise) for length, signal, noise in self.hyper.tolist()]
+        chosen = HyperParameters(scale=self.scale.tolist(), hyper=hyper)
+        return settings.model_copy(update={"chosen": chosen})
 
     @classmethod
     def load(cls, parameter: Parameter, n_features: int) -> Self:
         points = parameter("points", (None, n_features))
         weights = parameter("weights", (len(points), None))
-        return cls(points, weights, parameter("hyper", (weights.shape[1], 3)))
+        hyper = parameter("hyper", (weights.shape[1], 3))
+        return cls(points, weights, hyper, parameter("scale", (n_features,)))
 
     def arrays(self) -> dict[str, Array]:
-        return {"points": self.points, "weights": self.weights, "hyper": self.hyper}
+        return {
+            "points": self.points,
+            "weights": self.weights,
+            "hyper": self.hyper,
+            "scale": self.scale,
+        }
 
     def predict_row(self, row: FloatArray) -> FloatArray:
+        row = row / self.scale
         closeness = self._distances.closeness(row)
         closeness -= 0.5 * row.dot(row)
-        result = np.empty(len(self._columns))
-        for dimension, (power, column) in enumerate(zip(self._powers, self._columns, strict=True)):
+        result = np.empty(self.weights.shape[1])
+        for power, columns, weights in self._kernels:
             np.multiply(closeness, power, out=self._buffer)
-            result[dimension] = column.dot(np.exp(self._buffer, out=self._buffer))
+            result[columns] = weights.dot(np.exp(self._buffer, out=self._buffer))
         return result
 
     def predict(self, rows: FloatArray) -> FloatArray:
-        distances = squared_distances(rows, self.points)
-        columns = [
-            np.exp(distances * (-0.5 * power)) @ column
-            for power, column in zip(self._powers, self._columns, strict=True)
+        distances = squared_distances(rows / self.scale, self.points)
+        result = np.empty((len(rows), self.weights.shape[1]))
+        for power, columns, weights in self._kernels:
+            result[:, columns] = np.exp(distances * (-0.5 * power)) @ weights.T
+        return result
+
+
+def _sought(
+    points: FloatArray, states: FloatArray, settings: GaussianProcessSettings
+) -> HyperParameters:
+    n_features = points.shape[1]
+    if settings.relevance:
+        spread = states.std(axis=0)
+        spread[spread == 0] = 1.0
+        samples, targets = _samples(len(points), settings), states / spread
+        found = [
+            np.mean(
+                [
+                    _best_relevances(points[one], targets[one], tied, settings.max_evaluations)
+                    for one in samples
+                ],
+                axis=0,
+            )
+            for tied in (False, True)
         ]
-        return np.column_stack(columns)
+        losses = [_loss_of_relevances(one, points, targets, settings) for one in found]
+        *scale, signal, noise = np.exp(found[int(np.argmin(losses))]).tolist()
+        hyper = [(1.0, signal * size, noise * size) for size in spread.tolist()]
+        return HyperParameters(scale=scale, hyper=hyper)
+    (sample,) = _samples(len(points), settings.model_copy(update={"likelihood_draws": 1}))
+    distances = squared_distances(points[sample], points[sample])
+    hyper = []
+    for target in states.T:
+        best = best_hyper_parameters(distances, target[sample], settings.max_evaluations)
+        hyper.append((float(best[0]), float(best[1]), float(best[2])))
+    return HyperParameters(scale=[1.0] * n_features, hyper=hyper)
+
+
+def _samples(n_points: int, settings: GaussianProcessSettings) -> list[Array]:
+    fewer = [
+        settings.model_copy(
+            update={"max_points": settings.likelihood_points, "seed": settings.seed + number}
+        )
+        for number in range(settings.likelihood_draws)
+    ]
+    return [one.draw(n_points) for one in fewer]
+
+
+def _best_relevances(
+    points: FloatArray, targets: FloatArray, tied: bool, max_evaluations: int
+) -> FloatArray:
+    """Give the logarithms of each feature's length scale, σ_f and σ_n, of the largest likelihood.
+
+    One kernel for all dimensions, whose targets are of SD 1 (Rasmussen & Williams 2006, section
+    5.1: automatic relevance determination). ``tied``: one length scale for all features.
+    """
+    n_features = points.shape[1]
+    spread = np.eye(n_features + 2)
+    if tied:
+        spread = np.vstack([np.tile([1.0, 0.0, 0.0], (n_features, 1)), np.eye(3)[1:]])
+    distances = squared_distances(points, points)
+    length = float(np.sqrt(np.median(distances[distances > 0]))) if distances.any() else 1.0
+    start = np.log([*[length] * (spread.shape[1] - 2), 1.0, 0.5])
+
+    def loss(log_hyper: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = _negative_log_likelihood_of_relevances(
+            spread @ log_hyper, points, targets
+        )
+        return value, gradient @ spread
+
+    found = minimize(
+        loss,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(value - 2.0, value + 2.0) for value in start],
+        options={"maxfun": max_evaluations},
+    )
+    result: FloatArray = spread @ found.x
+    return result
+
+
+def _loss_of_relevances(
+    log_hyper: FloatArray,
+    points: FloatArray,
+    targets: FloatArray,
+    settings: GaussianProcessSettings,
+) -> float:
+    """Give the error (nRMSE) of the last rows, predicted from some of those before."""
+    n_learn = round(_LEARNED * len(points))
+    fewer = settings.model_copy(update={"max_points": 3 * settings.likelihood_points})
+    kept = fewer.draw(n_learn)
+    *scale, signal, noise = np.exp(log_hyper).tolist()
+    hyper = [(1.0, signal, noise)] * targets.shape[1]
+    chosen = HyperParameters(scale=scale, hyper=hyper)
+    fitted = GaussianProcess.fit(
+        points[kept], targets[kept], settings.model_copy(update={"chosen": chosen})
+    )
+    return metrics.nrmse(targets[n_learn:], fitted.predict(points[n_learn:]))
+
+
+def _negative_log_likelihood_of_relevances(
+    log_hyper: FloatArray, points: FloatArray, targets: FloatArray
+) -> tuple[float, FloatArray]:
+    scaled = points * np.exp(-log_hyper[:-2])
+    signal, noise = np.exp(log_hyper[-2:])
+    kernel = signal**2 * np.exp(-0.5 * squared_distances(scaled, scaled))
+    covariance = kernel.copy()
+    covariance[np.diag_indices_from(covariance)] += noise**2 + 1e-10 * signal**2
+    factor, _ = cho_factor(covariance.T, lower=True, overwrite_a=True)
+    alpha = cho_solve((factor, True), targets)
+    n_dimensions = targets.shape[1]
+    log_determinant = 2.0 * float(np.log(np.diag(factor)).sum())
+    value = 0.5 * (float(np.einsum("ij,ij->", targets, alpha)) + n_dimensions * log_determinant)
+    outer = n_dimensions * _inverse_of(factor) - alpha @ alpha.T
+    part = outer * kernel
+    # Σ_ij part_ij (x_i − x_j)², feature by feature, without a distance of its own for each.
+    moved = scaled * (part.sum(axis=1)[:, None] * scaled - part @ scaled)
+    gradient = np.concatenate([moved.sum(axis=0), [part.sum(), noise**2 * np.trace(outer)]])
+    return value, gradient
+
+
+def _inverse_of(factor: FloatArray) -> FloatArray:
+    """Give the inverse of the matrix whose lower Cholesky factor this is."""
+    lower, _ = dpotri(factor, lower=1)
+    inverse: FloatArray = np.tril(lower) + np.tril(lower, -1).T
+    return inverse
 
 
 def best_hyper_parameters(
@@ -150,9 +337,7 @@ def _negative_log_likelihood(
     alpha = cho_solve((factor, True), target)
     log_determinant = 2.0 * float(np.log(np.diag(factor)).sum())
     value = 0.5 * (float(target @ alpha) + log_determinant)
-    lower, _ = dpotri(factor, lower=1)
-    inverse = np.tril(lower) + np.tril(lower, -1).T
-    outer = inverse - np.outer(alpha, alpha)  # K⁻¹ − α αᵀ: the gradient's common factor
+    outer = _inverse_of(factor) - np.outer(alpha, alpha)  # K⁻¹ − α αᵀ: the gradient's common factor
     kernel_part = outer * kernel
     gradient = 0.5 * np.array(
         [

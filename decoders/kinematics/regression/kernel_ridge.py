@@ -89,6 +89,12 @@ class KernelRidge(Regressor):
         weights = _fit_weights(rows, states, points, length_scale, [ridge])[0]
         return cls(points, weights, length_scale, ridge)
 
+    def as_chosen(self, settings: RegressorSettings, rows: FloatArray) -> RegressorSettings:
+        spread = float(np.sqrt(rows.var(axis=0).sum())) or 1.0
+        return settings.model_copy(
+            update={"length_scales": [self.length_scale / spread], "ridges": [self.ridge]}
+        )
+
     @classmethod
     def load(cls, parameter: Parameter, n_features: int) -> Self:
         points = parameter("points", (None, n_features))

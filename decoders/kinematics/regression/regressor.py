@@ -60,6 +60,10 @@ class Regressor(ABC):
         States have a mean of about 0.
         """
 
+    def as_chosen(self, settings: RegressorSettings, rows: FloatArray) -> RegressorSettings:
+        """Give settings that keep to what this fit, to ``rows``, chose; for another fit alike."""
+        return settings
+
     @classmethod
     @abstractmethod
     def load(cls, parameter: Parameter, n_features: int) -> Self:

@@ -9,6 +9,7 @@ from decoders.kinematics.regression.gaussian_process import (
     GaussianProcess,
     GaussianProcessSettings,
     _negative_log_likelihood,
+    _negative_log_likelihood_of_relevances,
     best_hyper_parameters,
 )
 from decoders.kinematics.regression.kernel_ridge import KernelRidge, KernelRidgeSettings
@@ -111,6 +112,39 @@ def test_the_gradient_of_the_marginal_likelihood_is_that_of_its_differences() ->
         above = _negative_log_likelihood(at + step, distances, target)[0]
         below = _negative_log_likelihood(at - step, distances, target)[0]
         assert gradient[index] == pytest.approx((above - below) / 2e-5, rel=1e-4)
+
+
+def test_so_is_the_gradient_with_a_length_scale_for_each_feature() -> None:
+    rows, states = curve(60)
+    at = np.log([*np.linspace(0.8, 2.0, rows.shape[1]), 0.8, 0.3])
+
+    def value(log_hyper: FloatArray) -> float:
+        return _negative_log_likelihood_of_relevances(log_hyper, rows, states)[0]
+
+    _, gradient = _negative_log_likelihood_of_relevances(at, rows, states)
+    steps = 1e-5 * np.eye(len(at))
+    by_hand = [(value(at + step) - value(at - step)) / 2e-5 for step in steps]
+    assert_allclose(gradient, by_hand, rtol=1e-4, atol=1e-5)
+
+
+def test_features_that_tell_nothing_are_given_long_length_scales_and_do_less_harm() -> None:
+    random = np.random.default_rng(5)
+
+    def with_noise(n_bins: int, seed: int) -> tuple[FloatArray, FloatArray]:
+        rows, states = curve(n_bins, seed=seed)
+        return np.hstack([rows, random.standard_normal((n_bins, 3))]), states
+
+    rows, states = with_noise(400, 0)
+    new_rows, truth = with_noise(200, 1)
+    plain = GaussianProcessSettings(likelihood_points=200, max_evaluations=60)
+    settings = plain.model_copy(update={"relevance": True})
+    one_scale = GaussianProcess.fit(rows, states, plain)
+    fitted = GaussianProcess.fit(rows, states, settings)
+    errors = [((one.predict(new_rows) - truth) ** 2).mean() for one in (one_scale, fitted)]
+    assert errors[1] < 0.8 * errors[0]
+    assert fitted.scale[-3:].min() > 2 * fitted.scale[:-3].min()
+    again = GaussianProcess.fit(rows, states, fitted.as_chosen(settings, rows))
+    np.testing.assert_array_equal(again.weights, fitted.weights)
 
 
 def test_the_hyper_parameters_find_the_noise_that_was_put_in() -> None:
