@@ -48,6 +48,19 @@ class Decoder(ABC, Generic[S]):
     def state(self) -> dict[str, Any]:
         """Say what the decoder thinks now, as JSON data."""
 
+    @property
+    def memory_s(self) -> float:
+        """How far back a decision looks, seconds; one that takes over is shown so much first."""
+        return 0.0
+
+    def take_over(self, other: Decoder[Any]) -> bool:
+        """Go on from where another decoder of this kind is; False where that cannot be.
+
+        Called when prepared. It is False for a decoder whose state is its signal: what `memory_s`
+        says of that is enough.
+        """
+        return False
+
     @abstractmethod
     def reset(self) -> None:
         """Forget the signal and the events so far; settings, spec and model stay."""

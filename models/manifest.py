@@ -115,5 +115,8 @@ class Manifest(ModelCard):
 
     def settings_for(self, current: Settings) -> dict[str, Any]:
         """Give the settings that decode by this model, in place of a session's ``current`` ones."""
-        own = self.decoder or current.model_dump(mode="json")
+        own = self.decoder
+        # One that ships knows nothing of this session's workspace, units or markers.
+        if own is None or (self.origin == "shipped" and current.kind == self.kind):
+            own = current.model_dump(mode="json")
         return {**own, "model": self.reference}

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import functools
 import itertools
-import re
 import time
 from collections.abc import AsyncIterator
 from importlib.metadata import version
@@ -23,7 +22,7 @@ from fastapi.responses import JSONResponse
 
 from service import metrics, openapi, problems
 from service.asyncapi import asyncapi_document
-from service.auth import TICKET_S, Caller, ForbiddenError, Role, allow
+from service.auth import TICKET_S, Caller, Role, allow
 from service.config import LslText, SessionConfig, preset_names, preset_text
 from service.guard import Access, Guard
 from service.hub import TooOldError
@@ -31,8 +30,9 @@ from service.keeping import SessionFile
 from service.models_api import models_router
 from service.named_models import pinned
 from service.pages import pages_router
-from service.problems import GoneError, NotFoundError
+from service.problems import GoneError
 from service.recordings import recordings_router
+from service.requests import PROBLEM, check_reach, session_of, supervisor_of
 from service.schemas import (
     Health,
     IntentPage,
@@ -40,7 +40,6 @@ from service.schemas import (
     MarkerView,
     PresetList,
     PresetView,
-    Problem,
     Readiness,
     SessionList,
     SessionView,
@@ -51,6 +50,7 @@ from service.schemas import (
     TicketView,
 )
 from service.scout import Scout
+from service.session_model import model_use, session_model_router
 from service.simulations import Simulations, simulations_router
 from service.sockets import serve_intents, serve_signal
 from service.supervisor import Session, Supervisor
@@ -65,10 +65,8 @@ VERSION = version("volition")
 #: A socket that sends or is sent anything larger is closed.
 MAX_FRAME_BYTES = 64 * 1024
 MAX_SESSIONS = 64
-_MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+(@[0-9a-f]{12})?")
 
-_PROBLEM = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: _PROBLEM}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: PROBLEM}
 
 
 def create_app(
@@ -121,6 +119,7 @@ def create_app(
         _service_router(access),
         _sessions_router(),
         _live_router(),
+        session_model_router(),
         recordings_router(),
         models_router(),
         simulations_router(),
@@ -150,29 +149,6 @@ def create_app(
             expose_headers=["Location", "Retry-After", "WWW-Authenticate"],
         )
     return app
-
-
-def _supervisor(request: Request) -> Supervisor:
-    supervisor: Supervisor = request.app.state.supervisor
-    return supervisor
-
-
-def _session(request: Request, id: str) -> Session:
-    try:
-        return _supervisor(request).get(id)
-    except KeyError:
-        known = ", ".join(_supervisor(request).sessions) or "none"
-        raise NotFoundError(f"there is no session {id}; there are: {known}") from None
-
-
-def _check_reach(caller: Caller, config: SessionConfig) -> None:
-    """Let only an admin name a file of this host: others name models that ship."""
-    model = getattr(config.decoder, "model", None)
-    if model is not None and caller.role < Role.ADMIN and not _MODEL_NAME.fullmatch(model):
-        raise ForbiddenError(
-            f"decoder.model: a file is named by the role {Role.ADMIN} alone, found {caller.role}; "
-            "allowed: the name of a model that ships, or of the registry's"
-        )
 
 
 def _open_router(app: FastAPI) -> APIRouter:
@@ -206,7 +182,7 @@ def _open_router(app: FastAPI) -> APIRouter:
     @allow(Role.READ)
     async def prometheus(request: Request) -> Response:
         """Counters and histograms as Prometheus text."""
-        body, media_type = metrics.render(_supervisor(request).sessions.values())
+        body, media_type = metrics.render(supervisor_of(request).sessions.values())
         return Response(body, media_type=media_type)
 
     @router.get("/asyncapi.json", response_class=JSONResponse)
@@ -236,7 +212,7 @@ def _service_router(access: Access) -> APIRouter:
             expires_s=TICKET_S,
         )
 
-    @router.get("/streams", responses={422: _PROBLEM, 503: _PROBLEM})
+    @router.get("/streams", responses={422: PROBLEM, 503: PROBLEM})
     @allow(Role.READ)
     async def streams(
         request: Request,
@@ -264,15 +240,15 @@ def _preset(name: str) -> PresetView:
 
 
 def _sessions_router() -> APIRouter:
-    router = APIRouter(prefix="/v1", responses={422: _PROBLEM})
+    router = APIRouter(prefix="/v1", responses={422: PROBLEM})
 
-    @router.post("/sessions", status_code=201, responses={409: _PROBLEM})
+    @router.post("/sessions", status_code=201, responses={409: PROBLEM})
     @allow(Role.CONTROL)
     async def create(request: Request, response: Response, config: SessionConfig) -> SessionView:
         """Make a session and start it; it connects on its own from then on."""
-        _check_reach(request.scope["caller"], config)
+        check_reach(request.scope["caller"], getattr(config.decoder, "model", None))
         config = await asyncio.to_thread(pinned, config)
-        session = await _supervisor(request).create(config)
+        session = await supervisor_of(request).create(config)
         response.headers["Location"] = f"/v1/sessions/{session.id}"
         return view(session)
 
@@ -280,27 +256,27 @@ def _sessions_router() -> APIRouter:
     @allow(Role.READ)
     async def sessions(request: Request) -> SessionList:
         """All sessions, stopped ones too until they are deleted."""
-        return SessionList(sessions=[view(s) for s in _supervisor(request).sessions.values()])
+        return SessionList(sessions=[view(s) for s in supervisor_of(request).sessions.values()])
 
     @router.get("/sessions/{id}", responses=_NOT_FOUND)
     @allow(Role.READ)
     async def session(request: Request, id: str) -> SessionView:
         """One session."""
-        return view(_session(request, id))
+        return view(session_of(request, id))
 
     @router.post("/sessions/{id}/stop", responses=_NOT_FOUND)
     @allow(Role.CONTROL)
     async def stop(request: Request, id: str) -> SessionView:
         """Stop a session; stopping again does nothing."""
-        session = _session(request, id)
-        await _supervisor(request).stop(session)
+        session = session_of(request, id)
+        await supervisor_of(request).stop(session)
         return view(session)
 
     @router.post("/sessions/{id}/estop", responses=_NOT_FOUND)
     @allow(Role.CONTROL)
     async def estop(request: Request, id: str) -> SessionView:
         """Emergency stop: only neutral intents from now on, until it is released."""
-        session = _session(request, id)
+        session = session_of(request, id)
         session.hold(True)
         return view(session)
 
@@ -308,7 +284,7 @@ def _sessions_router() -> APIRouter:
     @allow(Role.CONTROL)
     async def release(request: Request, id: str) -> SessionView:
         """Release the emergency stop."""
-        session = _session(request, id)
+        session = session_of(request, id)
         session.hold(False)
         return view(session)
 
@@ -316,7 +292,7 @@ def _sessions_router() -> APIRouter:
     @allow(Role.CONTROL)
     async def delete(request: Request, id: str) -> None:
         """Stop a session and forget it; one that is not there is forgotten already."""
-        supervisor = _supervisor(request)
+        supervisor = supervisor_of(request)
         if id in supervisor.sessions:
             await supervisor.delete(supervisor.get(id))
 
@@ -324,15 +300,15 @@ def _sessions_router() -> APIRouter:
 
 
 def _live_router() -> APIRouter:
-    router = APIRouter(prefix="/v1", responses={422: _PROBLEM})
+    router = APIRouter(prefix="/v1", responses={422: PROBLEM})
 
     @router.get("/sessions/{id}/state", responses=_NOT_FOUND)
     @allow(Role.READ)
     async def state(request: Request, id: str) -> StateView:
         """What the decoder thinks now, and how its signal is."""
-        return await state_of(_session(request, id))
+        return await state_of(session_of(request, id))
 
-    @router.get("/sessions/{id}/intents", responses={404: _PROBLEM, 410: _PROBLEM})
+    @router.get("/sessions/{id}/intents", responses={404: PROBLEM, 410: PROBLEM})
     @allow(Role.READ)
     async def intents(
         request: Request,
@@ -342,15 +318,15 @@ def _live_router() -> APIRouter:
         wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for one.")] = 0,
     ) -> IntentPage:
         """The intents behind a number, oldest first."""
-        page = await page_of(_session(request, id), after, limit, wait)
+        page = await page_of(session_of(request, id), after, limit, wait)
         return Response(page, media_type="application/json")  # type: ignore[return-value]  # encoded already
 
-    @router.post("/sessions/{id}/markers", status_code=202, responses={**_NOT_FOUND, 409: _PROBLEM})
+    @router.post("/sessions/{id}/markers", status_code=202, responses={**_NOT_FOUND, 409: PROBLEM})
     @allow(Role.CONTROL)
     async def markers(request: Request, id: str, body: MarkerBody) -> MarkerView:
         """Stamp an event into the session's signal."""
         t = local_clock() if body.t is None else body.t
-        _session(request, id).mark(Event(t, body.name, body.data))
+        session_of(request, id).mark(Event(t, body.name, body.data))
         return MarkerView(name=body.name, t=t)
 
     @router.websocket("/sessions/{id}/intents")
@@ -381,6 +357,7 @@ def view(session: Session) -> SessionView:
         stream=StreamView.model_validate(session.stream) if session.stream else None,
         warnings=session.warnings,
         recording=session.counts.get("recording"),
+        model=model_use(session),
         config=session.config,
         steps=[StepView(state=s.state, reason=s.reason, t=s.t, utc=s.utc) for s in session.steps],
     )
@@ -408,6 +385,7 @@ async def state_of(session: Session) -> StateView:
         continuity=known.get("continuity"),
         clock=known.get("clock"),
         recording=known.get("recording"),
+        model=model_use(session),
         stages=known.get("stages", []),
         decoder=known.get("decoder"),
         latency_ms=latency,

@@ -36,10 +36,12 @@ from service.schemas import (
     IntentPage,
     MarkerView,
     ModelList,
+    ModelSwap,
     ModelVersions,
     Readiness,
     ServerMessage,
     SessionList,
+    SessionModels,
     SessionView,
     StateView,
     StreamList,
@@ -146,6 +148,11 @@ def _upload(name: str, content: bytes, card: ModelCard | Mapping[str, Any]) -> _
     return _Call("POST", _models(), Manifest, body=body)
 
 
+def _swap(id: str, model: str | None, decoder: Mapping[str, Any] | None) -> _Call[ModelSwap]:
+    body = {"model": model, "decoder": None if decoder is None else dict(decoder)}
+    return _Call("PUT", _session_path(id, "/model"), ModelSwap, body=body)
+
+
 def _authorization(token: str | None) -> dict[str, str]:
     return {} if token is None else {"Authorization": f"Bearer {token}"}
 
@@ -249,6 +256,20 @@ class Client:
         self, id: str, name: str, data: Mapping[str, Any] | None = None, t: float | None = None
     ) -> MarkerView:
         return self._call(_marker(id, name, data, t))
+
+    def session_model(self, id: str) -> SessionModels:
+        """Say what decodes in a session, and what did before."""
+        return self._call(_Call("GET", _session_path(id, "/model"), SessionModels))
+
+    def swap_model(
+        self, id: str, model: str | None = None, *, decoder: Mapping[str, Any] | None = None
+    ) -> ModelSwap:
+        """Have a running session decode by another model."""
+        return self._call(_swap(id, model, decoder))
+
+    def swap_model_back(self, id: str) -> ModelSwap:
+        """Have a session decode by what it did before the last change."""
+        return self._call(_Call("POST", _session_path(id, "/model/rollback"), ModelSwap))
 
     def models(self) -> list[Manifest]:
         return self._call(_Call("GET", _models(), ModelList)).models
@@ -384,6 +405,20 @@ class AsyncClient:
         self, id: str, name: str, data: Mapping[str, Any] | None = None, t: float | None = None
     ) -> MarkerView:
         return await self._call(_marker(id, name, data, t))
+
+    async def session_model(self, id: str) -> SessionModels:
+        """Say what decodes in a session, and what did before."""
+        return await self._call(_Call("GET", _session_path(id, "/model"), SessionModels))
+
+    async def swap_model(
+        self, id: str, model: str | None = None, *, decoder: Mapping[str, Any] | None = None
+    ) -> ModelSwap:
+        """Have a running session decode by another model."""
+        return await self._call(_swap(id, model, decoder))
+
+    async def swap_model_back(self, id: str) -> ModelSwap:
+        """Have a session decode by what it did before the last change."""
+        return await self._call(_Call("POST", _session_path(id, "/model/rollback"), ModelSwap))
 
     async def models(self) -> list[Manifest]:
         return (await self._call(_Call("GET", _models(), ModelList))).models

@@ -151,6 +151,13 @@ class SessionConfig(_Model):
     stages: list[AnyStageSettings] = Field(default_factory=list, max_length=32)
     decoder: AnyDecoderSettings
     outputs: Outputs = Outputs()
+    history_s: float = Field(
+        default=600.0,
+        ge=0,
+        le=7200,
+        description="How much of its signal a session keeps in memory, at most 64 MiB: what it can "
+        "be calibrated on.",
+    )
 
     def build_pipeline(self, model: FittedModel | None = None) -> Pipeline:
         """Make the stages and the decoder that this configuration names.

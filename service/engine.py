@@ -20,7 +20,9 @@ import pydantic_core
 
 from decoders.intent import MOMENT_FIELDS, Intent, canonical_json, finite, neutral
 from decoders.pipeline import Pipeline
-from service.config import SessionConfig
+from decoders.settings import Settings
+from service.config import SessionConfig, build_decoder
+from service.history import History
 from service.named_models import check_input, open_named
 from streams.chunk import Chunk, Event, SignalSpec
 from streams.continuity import Continuity
@@ -65,6 +67,9 @@ class Engine:
         if named is not None:
             check_input(named, self.decoder_spec)
         self.decoder_kind = config.decoder.kind
+        self.history = History(self.decoder_spec, config.history_s)
+        #: Samples that came so far, as they came.
+        self.n_samples = 0
         self.session = session
         self.epoch = epoch
         self.next_seq = next_seq
@@ -97,6 +102,7 @@ class Engine:
             self._waiting += events
             del self._waiting[:-_MOST_WAITING]
             self._find_next_due()
+        self.n_samples += len(chunk)
         if self.continuity.check(chunk):
             return self._run(chunk)
         intents: list[Intent] = []
@@ -104,6 +110,7 @@ class Engine:
         for piece in self.continuity.mend(chunk, silent_s):
             if piece.reset:
                 self.pipeline.reset()
+                self.history.begin_anew()
                 self._known_from = float(piece.chunk.times[0])
                 self._find_next_due()
             intents += self._run(piece.chunk)
@@ -117,6 +124,7 @@ class Engine:
         self.t_cleaned = self._clock()
         if self.on_cleaned is not None:
             self.on_cleaned(cleaned)
+        self.history.add(cleaned, events)
         intents = [finite(intent) for intent in self.pipeline.decode(cleaned, events)]
         self.t_decoded = self._clock()
         if self.held:
@@ -135,6 +143,30 @@ class Engine:
     def _find_next_due(self) -> None:
         times = (event.time for event in self._waiting if event.time >= self._known_from)
         self._next_due = min(times, default=math.inf)
+
+    def swap(self, decoder: Settings) -> None:
+        """Have another decoder, or this one with another model, decode from the next sample on.
+
+        It is made ready apart. One of the same kind and settings goes on from where this one is;
+        any other is first shown the signal that its decisions look back on, and what it would
+        have decided there is not said again. On an error everything stays as it was.
+
+        Raises
+        ------
+        ConfigError, ModelError, NotFittedError
+            It cannot work on this signal, or its model is not there or does not fit.
+        """
+        named = open_named(decoder)
+        made = build_decoder(decoder, named.model if named else None)
+        made.prepare(self.decoder_spec)
+        if named is not None:
+            check_input(named, self.decoder_spec)
+        if not made.take_over(self.pipeline.decoder):
+            chunk, events = self.history.recent(made.memory_s)
+            if len(chunk):
+                made.decode(chunk, events)
+        self.pipeline.decoder = made
+        self.decoder_kind = decoder.kind
 
     def stamp(self, intent: Intent) -> None:
         """Fill in the envelope and take the next number."""

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from service.config import SessionConfig
+from service.config import AnyDecoderSettings, SessionConfig
 from streams.errors import ConfigError
 
 #: More intents than a session can number between two writings of the file.
@@ -30,6 +30,7 @@ class KeptSession(BaseModel):
     epoch: int
     last_seq: int
     held: bool
+    earlier_decoders: list[AnyDecoderSettings] = Field(default_factory=list)
 
 
 class _Kept(BaseModel):

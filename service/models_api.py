@@ -14,12 +14,11 @@ from models.manifest import NAME_PATTERN, VERSION_PATTERN, Manifest
 from models.registry import ReadOnlyModelError, shipped_manifests
 from service.auth import Role, allow
 from service.named_models import model_registry
-from service.problems import MEDIA_TYPE
-from service.schemas import ModelList, ModelUpload, ModelVersions, Problem
+from service.requests import PROBLEM
+from service.schemas import ModelList, ModelUpload, ModelVersions
 from streams.errors import SessionError
 
-_PROBLEM: dict[str, Any] = {"model": Problem, "content": {MEDIA_TYPE: {}}}
-_OF_ONE: dict[int | str, dict[str, Any]] = {404: _PROBLEM, 422: _PROBLEM, 503: _PROBLEM}
+_OF_ONE: dict[int | str, dict[str, Any]] = {404: PROBLEM, 422: PROBLEM, 503: PROBLEM}
 
 Name = Annotated[str, Path(pattern=NAME_PATTERN, description="The model's name.")]
 Version = Annotated[str, Path(pattern=VERSION_PATTERN, description="Twelve hexadecimal digits.")]
@@ -29,15 +28,13 @@ def models_router() -> APIRouter:
     """Make the routes below ``/v1/models``."""
     router = APIRouter(prefix="/v1")
 
-    @router.get("/models", responses={503: _PROBLEM})
+    @router.get("/models", responses={503: PROBLEM})
     @allow(Role.READ)
     def models() -> ModelList:
         """Every model: those that ship, and the registry's; the newest version first."""
         return ModelList(models=model_registry().all_versions())
 
-    @router.post(
-        "/models", status_code=201, responses={409: _PROBLEM, 422: _PROBLEM, 503: _PROBLEM}
-    )
+    @router.post("/models", status_code=201, responses={409: PROBLEM, 422: PROBLEM, 503: PROBLEM})
     @allow(Role.ADMIN, uploads=True)
     def upload(response: Response, body: ModelUpload) -> Manifest:
         """Keep a model as the newest version of a name, if its file is what its card says."""
@@ -51,7 +48,7 @@ def models_router() -> APIRouter:
         """The versions of a model, the newest first."""
         return ModelVersions(name=name, versions=model_registry().versions(name))
 
-    @router.delete("/models/{name}", status_code=204, responses={**_OF_ONE, 409: _PROBLEM})
+    @router.delete("/models/{name}", status_code=204, responses={**_OF_ONE, 409: PROBLEM})
     @allow(Role.ADMIN)
     def remove_all(request: Request, name: Name) -> None:
         """Remove every version of a model; one that is not there is removed already."""
@@ -85,9 +82,7 @@ def models_router() -> APIRouter:
         found = registry.find(f"{name}@{version}")
         return Response(registry.content(found), media_type="application/octet-stream")
 
-    @router.delete(
-        "/models/{name}/{version}", status_code=204, responses={**_OF_ONE, 409: _PROBLEM}
-    )
+    @router.delete("/models/{name}/{version}", status_code=204, responses={**_OF_ONE, 409: PROBLEM})
     @allow(Role.ADMIN)
     def remove(request: Request, name: Name, version: Version) -> None:
         """Remove one version; one that is not there is removed already."""

@@ -18,12 +18,11 @@ from fastapi.responses import StreamingResponse
 
 from service.auth import Role, allow
 from service.folders import recordings_folder
-from service.problems import MEDIA_TYPE
-from service.schemas import Problem, RecordingList, RecordingView
+from service.requests import PROBLEM
+from service.schemas import RecordingList, RecordingView
 from streams.errors import RecordingError, SessionError
 
 _BLOCK_BYTES = 1 << 18
-_PROBLEM = {"model": Problem, "content": {MEDIA_TYPE: {}}}
 _ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,159}$"
 _MADE_BY_A_SESSION = re.compile(r"(.+)-\d{8}T\d{6}Z-(\d+)(?:-\d+)?")
 
@@ -38,7 +37,7 @@ def recordings_router() -> APIRouter:
     """Make the routes below ``/v1/recordings``."""
     router = APIRouter(prefix="/v1")
 
-    @router.get("/recordings", responses={503: _PROBLEM})
+    @router.get("/recordings", responses={503: PROBLEM})
     @allow(Role.ADMIN)
     def recordings(request: Request) -> RecordingList:
         """All recordings, newest first."""
@@ -55,9 +54,9 @@ def recordings_router() -> APIRouter:
                 "content": {"application/octet-stream": {"schema": {"type": "string"}}},
                 "description": "The XDF file.",
             },
-            404: _PROBLEM,
-            422: _PROBLEM,
-            503: _PROBLEM,
+            404: PROBLEM,
+            422: PROBLEM,
+            503: PROBLEM,
         },
     )
     @allow(Role.ADMIN)
@@ -78,7 +77,7 @@ def recordings_router() -> APIRouter:
     @router.delete(
         "/recordings/{id}",
         status_code=204,
-        responses={409: _PROBLEM, 422: _PROBLEM, 503: _PROBLEM},
+        responses={409: PROBLEM, 422: PROBLEM, 503: PROBLEM},
     )
     @allow(Role.ADMIN)
     def delete(request: Request, id: RecordingId) -> None:

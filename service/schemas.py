@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from decoders.intent import Intent
 from models.manifest import Manifest, ModelCard, ModelName
-from service.config import SessionConfig
+from service.config import AnyDecoderSettings, SessionConfig
 from service.states import SessionState
 
 PROTOCOL: Literal["volition.v1.json"] = "volition.v1.json"
@@ -99,6 +99,45 @@ class RecordingList(_Answer):
     recordings: list[RecordingView]
 
 
+class ModelUse(_Answer):
+    """What decodes."""
+
+    decoder: str = Field(description="Kind of the decoder.")
+    model: str | None = Field(description="As a configuration names it; null for one without.")
+    version: str | None = Field(description="Of the model, as in intents; null until it was read.")
+
+
+class ModelSwap(ModelUse):
+    """What decodes from now on."""
+
+    t_sample: float | None = Field(
+        description="LSL time of the last sample before the change; null before the first."
+    )
+    took_s: float = Field(description="How long the worker's loop stood for it.")
+
+
+class SessionModels(_Answer):
+    now: ModelUse
+    earlier: list[ModelUse] = Field(description="What ran before, the newest first.")
+
+
+class ModelChoice(_Request):
+    """What is to decode: a model, with the settings that it was made with or these."""
+
+    model: str | None = Field(
+        default=None, min_length=1, max_length=256, description="NAME@VERSION, or NAME."
+    )
+    decoder: AnyDecoderSettings | None = Field(
+        default=None, description="Settings, in place of those that the model was made with."
+    )
+
+    @model_validator(mode="after")
+    def _names_something(self) -> ModelChoice:
+        if self.model is None and self.decoder is None:
+            raise ValueError("give a model, a decoder, or both")
+        return self
+
+
 class SessionView(_Answer):
     id: str
     state: SessionState
@@ -113,6 +152,7 @@ class SessionView(_Answer):
     recording: RecordingState | None = Field(
         description="Null when the session is not recorded, or has not begun to be."
     )
+    model: ModelUse = Field(description="What decodes now.")
     config: SessionConfig
     steps: list[StepView] = Field(description="The last steps of the state, oldest first.")
 
@@ -213,6 +253,7 @@ class StateView(_Answer):
     continuity: ContinuityView | None = None
     clock: ClockView | None = None
     recording: RecordingState | None = None
+    model: ModelUse
     stages: list[dict[str, Any]] = Field(
         default_factory=list, description="What each stage did, in their order."
     )
@@ -312,13 +353,15 @@ class Hello(_Answer):
 
 
 class Status(_Answer):
-    """The session's state changed."""
+    """The session's state changed, or what decodes in it."""
 
     type: Literal["status"] = "status"
     session: str
     state: SessionState
     reason: str
     held: bool = Field(description="Whether the emergency stop holds all outputs.")
+    decoder: str = Field(description="Kind of the decoder that runs.")
+    model: str | None = Field(description="What it decodes by; null for one without.")
     t: float
     epoch: int
 

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from decoders.settings import Settings
 from service.bus import (
     Frame,
     FrameType,
@@ -42,7 +43,7 @@ from service.worker import WorkerOrder, run_worker
 from streams.chunk import Event
 from streams.clock import local_clock
 from streams.envelope import Source, source_of
-from streams.errors import SessionError
+from streams.errors import ModelError, SessionError
 
 log = structlog.get_logger()
 
@@ -60,6 +61,8 @@ _WATCH_S = 0.2
 _KEEP_TURNS = 5
 #: Sessions that have ended and are still shown; the oldest are forgotten.
 _MOST_FINAL = 200
+#: Decoders that a session can go back to, one by one.
+_MOST_EARLIER = 50
 #: A worker that died this often within this time is not started again.
 _CRASHES, _CRASH_WINDOW_S = 5, 60.0
 
@@ -107,6 +110,9 @@ class Session:
     _crash_reason: str = ""
     _silent: bool = False
     _hold_heard: bool = True
+    #: Settings of the decoders that ran before, the newest last.
+    earlier_decoders: list[Settings] = field(default_factory=list)
+    _swapping: asyncio.Lock = field(default_factory=asyncio.Lock)
     _replies: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
     _ids: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -149,7 +155,49 @@ class Session:
 
     def models_in_use(self) -> list[str]:
         """Give the models that this session runs, or can go back to, by their references."""
-        return [name for name in [getattr(self.config.decoder, "model", None)] if name]
+        decoders = [self.config.decoder, *self.earlier_decoders]
+        return [name for name in (getattr(one, "model", None) for one in decoders) if name]
+
+    async def swap(self, decoder: Settings) -> dict[str, Any]:
+        """Have the worker decode by other settings or another model; its next lives do so too.
+
+        Returns
+        -------
+        dict
+            ``decoder``, ``model``, ``version``, ``t_sample`` of the last sample before it, and
+            ``took_s``.
+
+        Raises
+        ------
+        SessionError
+            The session has ended, or its worker does not answer.
+        ModelError
+            The model does not fit this session; nothing has changed.
+        """
+        if self.state.final:
+            raise SessionError(f"session {self.id} is {self.state}", state=self.state)
+        async with self._swapping:
+            answer = await self.ask("swap", decoder=decoder.model_dump(mode="json"))
+            if answer is None:
+                raise SessionError(f"the worker of session {self.id} does not answer; try again")
+            if "error" in answer:
+                raise ModelError(answer["error"]["message"], reason=answer["error"]["code"])
+            self.earlier_decoders.append(self.config.decoder)
+            del self.earlier_decoders[:-_MOST_EARLIER]
+            self.config = self.config.model_copy(update={"decoder": decoder})
+            self.counts["model"] = answer
+            log.info("decoder changed", session=self.id, model=answer["model"])
+            self.announce()
+        return dict(answer)
+
+    async def swap_back(self) -> dict[str, Any]:
+        """Go back to what decoded before the last `swap`."""
+        if not self.earlier_decoders:
+            raise SessionError(f"session {self.id} has had no other decoder than this")
+        before = self.earlier_decoders[-1]
+        answer = await self.swap(before)
+        del self.earlier_decoders[-2:]
+        return answer
 
     def kept(self) -> KeptSession:
         """Give what another life of the service needs to bring this session back."""
@@ -159,6 +207,7 @@ class Session:
             epoch=self.epoch,
             last_seq=self.hub.last_seq,
             held=self.held,
+            earlier_decoders=self.earlier_decoders,
         )
 
     def announce(self) -> None:
@@ -170,6 +219,8 @@ class Session:
             "state": step.state,
             "reason": step.reason,
             "held": self.held,
+            "decoder": self.config.decoder.kind,
+            "model": getattr(self.config.decoder, "model", None),
             "t": step.t,
             "epoch": self.epoch,
         }
@@ -335,6 +386,7 @@ class Supervisor:
         """Bring back the sessions that were kept."""
         for kept in self._kept.former if self._kept else ():
             session = Session(kept.id, kept.config, epoch=kept.epoch, held=kept.held)
+            session.earlier_decoders = list(kept.earlier_decoders)
             session.hub.last_seq = kept.last_seq
             self.sessions[kept.id] = session
             await self._start_worker(session)

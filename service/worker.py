@@ -30,7 +30,7 @@ import pydantic_core
 
 from decoders.intent import IdleIntent, Intent, to_json
 from service.bus import INTENT_CODES, FrameType, LocalWorkerEnd, WorkerEnd, pack
-from service.config import SessionConfig
+from service.config import SessionConfig, parse_config
 from service.connector import Connection, Connector, GaveUpError
 from service.engine import Engine
 from service.feed import SignalFeed
@@ -49,6 +49,7 @@ from streams.errors import (
     ModelError,
     SpecError,
     StreamError,
+    VolitionError,
 )
 from streams.inlet import SignalInlet
 from streams.outlet import MarkerOutlet
@@ -150,6 +151,7 @@ class Worker:
         self._reconnects = 0
         self._t_last_sample = 0.0
         self._t_last_chunk = math.nan
+        self._t_newest = 0.0
         self._t_heartbeat = 0.0
         self._t_collected = 0.0
         self._t_behind: float | None = None
@@ -166,6 +168,7 @@ class Worker:
             "state": self._do_state,
             "hold": self._do_hold,
             "feed": self._do_feed,
+            "swap": self._do_swap,
         }
 
     def run(self) -> None:
@@ -265,7 +268,10 @@ class Worker:
                 "host": of.host,
                 "created_at": of.created_at,
             },
-            header={"next_seq": self._order.next_seq, "config": self._order.config_json},
+            header={
+                "next_seq": self._order.next_seq,
+                "config": self._config.model_dump_json(),
+            },
         )
 
     # -- the loop -----------------------------------------------------------------------------
@@ -308,7 +314,7 @@ class Worker:
             self._quality.add(chunk)
         self._feed.add_raw(chunk)
         intents = engine.step(chunk, events, silent_s=t_pulled - self._t_last_chunk)
-        self._t_last_chunk = t_pulled
+        self._t_last_chunk, self._t_newest = t_pulled, t_newest
         self._samples += len(chunk)
         self._chunks += 1
         if intents:
@@ -446,6 +452,7 @@ class Worker:
             "reconnects": self._reconnects,
             "dropped_by_bus": self._link.dropped,
             "recording": self._recording,
+            "model": self._model(),
             "continuity": None if self._engine is None else self._engine.continuity.report(),
             "clock": None if self._inlet is None else self._inlet.clock(),
             "steps": {name: step.report() for name, step in self._steps.items()},
@@ -474,6 +481,38 @@ class Worker:
         self._feed.show(command["sources"])
         if self._engine is not None:
             self._engine.on_cleaned = self._feed.on_cleaned
+
+    def _do_swap(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Decode by other settings or another model from here on; on an error nothing changes."""
+        began = local_clock()
+        config = self._config.model_dump(mode="json") | {"decoder": command["decoder"]}
+        try:
+            wanted = parse_config(config)
+            if self._engine is not None:
+                self._engine.swap(wanted.decoder)
+        except VolitionError as error:
+            return {"error": {"code": error.code, "message": error.message}}
+        self._config = wanted
+        known = {
+            **self._model(),
+            "t_sample": self._t_newest if self._engine is not None else None,
+            "took_s": local_clock() - began,
+        }
+        if self._recorder is not None and self._engine is not None:
+            # What a replay needs to do the same behind the same sample.
+            note = {"swap": {"decoder": command["decoder"], "sample": self._engine.n_samples}}
+            self._recorder.write_status(note, self._t_newest)
+        return known
+
+    def _model(self) -> dict[str, Any]:
+        decoder = self._config.decoder
+        return {
+            "decoder": decoder.kind,
+            "model": getattr(decoder, "model", None),
+            "version": None
+            if self._engine is None
+            else self._engine.pipeline.decoder.model_version,
+        }
 
     def _do_state(self, command: dict[str, Any]) -> dict[str, Any]:
         engine = self._engine

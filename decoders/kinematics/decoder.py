@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 import numpy as np
 from pydantic import Field, ValidationError
 
+from decoders.decoder import Decoder
 from decoders.filtering import regular_rate
 from decoders.fitted import Array, FittedDecoder, FittedModel, FittedSettings
 from decoders.intent import Intent
@@ -206,6 +207,20 @@ class KinematicDecoder(FittedDecoder[S]):
             raise
         follower.resume(self._follower)
         self._follower = follower
+
+    def take_over(self, other: Decoder[Any]) -> bool:
+        if type(other) is not type(self):
+            return False
+        assert isinstance(other, KinematicDecoder)
+        own = self.settings.model_dump(exclude={"model"})
+        if own != other.settings.model_dump(exclude={"model"}):
+            return False
+        self._go_on_from(other)
+        return True
+
+    def _go_on_from(self, other: KinematicDecoder[Any]) -> None:
+        self._follower.resume(other._follower)
+        self._bins, self._cursor, self._resets = other._bins, other._cursor, other._resets
 
     def reset(self) -> None:
         self._bins.reset()

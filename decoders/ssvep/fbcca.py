@@ -30,6 +30,7 @@ from decoders.ssvep.scorer import WindowScorer
 from decoders.ssvep.selector import (
     MOST_KEPT,
     REST,
+    SETTLING_S,
     IntArray,
     SelectorSettings,
     check_frequencies,
@@ -151,6 +152,10 @@ class FbccaDecoder(Decoder[FbccaSettings]):
         else:
             self._windows = TriggeredWindows(self._scorer, self._bank, rate_hz)
         self._last: Intent | None = None
+
+    @property
+    def memory_s(self) -> float:
+        return self.settings.window_s + self.settings.delay_s + SETTLING_S
 
     def reset(self) -> None:
         self._bank.reset()

@@ -29,6 +29,8 @@ IntArray = npt.NDArray[np.int64]
 
 #: What an estimator gives, and takes, for a trial at rest.
 REST = -1
+#: Before its first window a decoder's filters have so long to settle, seconds.
+SETTLING_S = 1.0
 #: Most numbers that a decoder may keep: half a GiB of them.
 MOST_KEPT = 2**26
 
@@ -278,6 +280,10 @@ class SelectorDecoder(Decoder[S]):
     @abstractmethod
     def _judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
         """Judge a window, shape (n_bands, n_channels, window_samples), with no sample missing."""
+
+    @property
+    def memory_s(self) -> float:
+        return self.settings.window_s + self.settings.delay_s + SETTLING_S
 
     def reset(self) -> None:
         self._windows.reset()

@@ -65,7 +65,7 @@ def replay(
     for warning in signal.warnings:
         progress(f"{path.name}: {warning}")
     if recorded is not None:
-        done = run(signal, recorded.config, chunk, show, recorded.next_seq)
+        done = run(signal, recorded.config, chunk, show, recorded.next_seq, swaps=recorded.swaps)
     else:
         assert config is not None
         done = run(signal, config, chunk, show)
@@ -86,6 +86,7 @@ def replay(
             "session": recorded.session,
             "live_sha256": recorded.live_sha256,
             "live_intents": recorded.live_intents,
+            "swaps": len(recorded.swaps),
             "same": same,
         }
     if json:

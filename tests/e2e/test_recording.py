@@ -98,7 +98,9 @@ def replayed(path: Path, chunk_samples: int = 16) -> tuple[Replayed, bool]:
     recording = read_recording(path)
     known = recorded_session(recording)
     assert known is not None
-    done = replay(recording, known.config, chunk_samples, next_seq=known.next_seq)
+    done = replay(
+        recording, known.config, chunk_samples, next_seq=known.next_seq, swaps=known.swaps
+    )
     return done, done.sha256 == known.live_sha256
 
 

@@ -1,0 +1,84 @@
+"""The last minutes of what a session's decoder was given: for calibration, and for a change of it.
+
+Samples as they come out of the stages, and the events that met them, in a ring of fixed size: a
+chunk costs one copy. Memory is the system's until samples fill it. A calibration reads the whole; a
+decoder that takes over is shown the end of it, so that a window that is open at the change is
+decided as if it had always been that decoder's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+
+from streams.chunk import Chunk, Event, FloatArray, SignalSpec
+
+MOST_BYTES = 64 << 20
+#: For a stream without a rate.
+_IRREGULAR_HZ = 100.0
+
+
+class History:
+    """A ring of samples and their events.
+
+    Parameters
+    ----------
+    spec
+        Of the samples.
+    keep_s
+        How much is kept; less where it would be more than `MOST_BYTES`.
+    """
+
+    def __init__(self, spec: SignalSpec, keep_s: float) -> None:
+        wanted = math.ceil(keep_s * (spec.rate_hz or _IRREGULAR_HZ))
+        self.spec = spec
+        self.capacity = min(wanted, MOST_BYTES // (8 * (spec.n_channels + 1)))
+        self._samples = np.empty((self.capacity, spec.n_channels))
+        self._times = np.empty(self.capacity)
+        self._n_taken = 0
+        self._n_whole_from = 0  # number of the first sample since the signal began anew
+        self._events: deque[Event] = deque(maxlen=100_000)
+
+    def __len__(self) -> int:
+        return min(self._n_taken, self.capacity)
+
+    def begin_anew(self) -> None:
+        """Note that what comes does not follow from what came."""
+        self._n_whole_from = self._n_taken
+
+    def add(self, chunk: Chunk, events: Sequence[Event]) -> None:
+        """Take the next samples, and the events that the decoder is given with them."""
+        self._events.extend(events)
+        samples, times = chunk.samples, chunk.times
+        if len(times) > self.capacity:
+            self._n_taken += len(times) - self.capacity
+            samples, times = samples[-self.capacity :], times[-self.capacity :]
+        at, n = self._n_taken % max(1, self.capacity), len(times)
+        room = min(n, self.capacity - at)
+        self._samples[at : at + room] = samples[:room]
+        self._times[at : at + room] = times[:room]
+        if room < n:
+            self._samples[: n - room] = samples[room:]
+            self._times[: n - room] = times[room:]
+        self._n_taken += n
+
+    def all(self) -> tuple[FloatArray, FloatArray, list[Event]]:
+        """Give copies of the samples, their times, and the events that are not older."""
+        return self._copy(len(self))
+
+    def recent(self, seconds: float) -> tuple[Chunk, list[Event]]:
+        """Give the newest samples that follow from each other, and their events."""
+        n_whole = min(len(self), self._n_taken - self._n_whole_from)
+        wanted = math.ceil(seconds * (self.spec.rate_hz or _IRREGULAR_HZ))
+        samples, times, events = self._copy(min(n_whole, wanted))
+        return Chunk(samples, times), events
+
+    def _copy(self, n: int) -> tuple[FloatArray, FloatArray, list[Event]]:
+        if not n:
+            return np.empty((0, self.spec.n_channels)), np.empty(0), []
+        places = np.arange(self._n_taken - n, self._n_taken) % self.capacity
+        times = self._times[places]
+        return self._samples[places], times, [e for e in self._events if e.time >= times[0]]

@@ -1,0 +1,43 @@
+"""What a request speaks of: its session, and the files that its caller may name."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from fastapi import Request
+
+from service import problems
+from service.auth import Caller, ForbiddenError, Role
+from service.problems import NotFoundError
+from service.schemas import Problem
+from service.supervisor import Session, Supervisor
+
+PROBLEM: dict[str, Any] = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
+"""A problem document, among the responses of a route."""
+
+_MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+(@[0-9a-f]{12})?")
+
+
+def supervisor_of(request: Request) -> Supervisor:
+    """Give the supervisor of the application."""
+    supervisor: Supervisor = request.app.state.supervisor
+    return supervisor
+
+
+def session_of(request: Request, id: str) -> Session:
+    """Give a session by its id; raise `NotFoundError` that names those that there are."""
+    try:
+        return supervisor_of(request).get(id)
+    except KeyError:
+        known = ", ".join(supervisor_of(request).sessions) or "none"
+        raise NotFoundError(f"there is no session {id}; there are: {known}") from None
+
+
+def check_reach(caller: Caller, model: str | None) -> None:
+    """Let only an admin name a file of this host: others name models that are kept."""
+    if model is not None and caller.role < Role.ADMIN and not _MODEL_NAME.fullmatch(model):
+        raise ForbiddenError(
+            f"decoder.model: a file is named by the role {Role.ADMIN} alone, found {caller.role}; "
+            "allowed: the name of a model that ships, or of the registry's"
+        )

@@ -1,0 +1,149 @@
+"""What decodes is changed between two samples: nothing is lost, nothing said twice, it replays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decoders.fitted import FittedModel
+from decoders.intent import Intent, SelectionIntent
+from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from models.manifest import ModelCard, ModelInput
+from models.registry import ModelRegistry
+from service.config import SessionConfig, parse_config
+from service.engine import Engine
+from service.history import History
+from service.named_models import pinned
+from service.replay import RecordedSwap, replay
+from streams.chunk import Chunk, Event, SignalSpec
+from streams.errors import ConfigError, ModelError
+from streams.recording import Recording
+from streams.ssvep_participant import Flicker, SsvepParticipant
+
+TARGETS = [{"label": label, "freq_hz": hz} for label, hz in (("a", 9.0), ("b", 11.0), ("c", 14.0))]
+PERSON = SsvepParticipant(
+    seed=4, targets=tuple(Flicker(target["freq_hz"]) for target in TARGETS), response_uv=6.0
+)
+
+
+def configured(kind: str = "fbcca", **decoder: Any) -> SessionConfig:
+    body = {"kind": kind, "targets": TARGETS, "window_s": 1.0, **decoder}
+    return parse_config({"stream": {"name": "x"}, "decoder": body})
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return PERSON.record([0, 1, 2, 1], trial_s=1.5, pause_s=0.5)
+
+
+def selected(intents: list[Intent]) -> list[tuple[float | None, str]]:
+    return [(i.t_trigger, i.label) for i in intents if isinstance(i, SelectionIntent)]
+
+
+def run(recording: Recording, n: int, swaps: list[RecordedSwap]) -> tuple[list[Intent], str]:
+    intents: list[Intent] = []
+    done = replay(recording, configured(), n, intents.append, swaps=swaps)
+    return intents, done.sha256
+
+
+@settings(max_examples=12)
+@given(sample=st.integers(1, 1990), n=st.integers(1, 400))
+def test_a_change_at_any_sample_loses_no_decision_and_makes_none_twice(sample: int, n: int) -> None:
+    signal = PERSON.record([0, 1, 2, 1], trial_s=1.5, pause_s=0.5)
+    plain, _ = run(signal, 50, [])
+    other = configured("cca", band_low_hz=7.0).decoder
+    changed, digest = run(signal, n, [RecordedSwap(sample, other)])
+    assert [time for time, _ in selected(changed)] == [event.time for event in signal.events]
+    assert selected(changed) == selected(plain)
+    assert [intent.seq for intent in changed] == list(range(1, len(changed) + 1))
+    late = {i.decoder for i in changed if i.t_sample > signal.times[min(sample, 1999)]}
+    assert late <= {"cca"}
+    assert digest == run(signal, 7, [RecordedSwap(sample, other)])[1]
+
+
+def test_what_cannot_take_over_is_refused_and_nothing_changes(recording: Recording) -> None:
+    engine = Engine(configured(), recording.spec)
+    pieces = list(recording.chunks(100))
+    before = [i for chunk, events in pieces[:8] for i in engine.step(chunk, events)]
+    too_high = configured(targets=[{"label": "a", "freq_hz": 80.0}, {"label": "b", "freq_hz": 9.0}])
+    with pytest.raises(ConfigError):
+        engine.swap(too_high.decoder)
+    with pytest.raises(ModelError, match="no model"):
+        engine.swap(configured("etrca", model="nobody@" + "0" * 12).decoder)
+    after = [i for chunk, events in pieces[8:] for i in engine.step(chunk, events)]
+    assert selected(before + after) == selected(run(recording, 100, [])[0])
+
+
+def kalman(seed: int) -> FittedModel:
+    rng = np.random.default_rng(seed)
+    velocities = rng.standard_normal((300, 2)).cumsum(axis=0) * 0.1
+    features = velocities @ np.arange(6.0).reshape(2, 3) + rng.standard_normal((300, 3))
+    return KalmanDecoder.fit(KalmanSettings(), features, velocities)
+
+
+def test_a_cursor_goes_on_from_where_it_is_under_a_newer_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOLITION_DATA", str(tmp_path))
+    spec = SignalSpec(50.0, ("a", "b", "c"))
+    card = ModelCard(kind="kalman", input=ModelInput.of(spec), decoder={"kind": "kalman"})
+    registry = ModelRegistry(tmp_path / "models")
+    first, second = (registry.add("hand", kalman(n).to_bytes(), card) for n in (1, 2))
+    config = pinned(
+        parse_config({"stream": {"name": "x"}, "decoder": {"kind": "kalman", "model": "hand"}})
+    )
+    assert config.decoder.model_dump()["model"] == second.reference
+
+    engine = Engine(config, spec)
+    rows = np.random.default_rng(0).standard_normal((200, 3))
+    times = np.arange(200) / 50
+    engine.step(Chunk(rows[:100], times[:100]))
+    before = engine.pipeline.decoder.state()
+    engine.swap(config.decoder.model_copy(update={"model": first.reference}))
+    assert engine.pipeline.decoder.state()["position"] == before["position"]
+    intents = engine.step(Chunk(rows[100:], times[100:]))
+    assert {intent.model for intent in intents} == {first.version}
+    assert len(intents) == 100
+
+
+def test_a_model_of_other_channels_is_refused_though_their_number_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOLITION_DATA", str(tmp_path))
+    card = ModelCard(kind="kalman", input=ModelInput.of(SignalSpec(50.0, ("a", "b", "c"))))
+    ModelRegistry(tmp_path / "models").add("hand", kalman(1).to_bytes(), card)
+    config = parse_config({"stream": {"name": "x"}, "decoder": {"kind": "kalman", "model": "hand"}})
+    with pytest.raises(ConfigError, match="channels"):
+        Engine(config, SignalSpec(50.0, ("c", "b", "a")))
+
+
+@given(
+    cuts=st.lists(st.integers(0, 30), max_size=12),
+    keep=st.integers(1, 40),
+    reset=st.integers(0, 12),
+)
+def test_a_history_holds_the_newest_samples_whatever_they_were_cut_into(
+    cuts: list[int], keep: int, reset: int
+) -> None:
+    history = History(SignalSpec(10.0, ("a", "b")), keep / 10)
+    number, begun = 0, 0
+    for place, n in enumerate(cuts):
+        if place == reset:
+            history.begin_anew()
+            begun = number
+        rows = np.repeat(np.arange(number, number + n, dtype=float)[:, None], 2, axis=1)
+        history.add(Chunk(rows, rows[:, 0] / 10), [Event((number + n) / 10, "x")])
+        number += n
+    samples, times, events = history.all()
+    expected = np.arange(max(0, number - keep), number)
+    np.testing.assert_array_equal(samples[:, 1], expected)
+    assert all(event.time >= times[0] for event in events) if len(times) else not events
+    recent, _ = history.recent(1.0)
+    np.testing.assert_array_equal(
+        recent.samples[:, 0], np.arange(max(begun, number - min(keep, 10)), number)
+    )
