@@ -25,15 +25,17 @@ from streams.errors import ConfigError, ModelError
 from streams.recording import Recording
 from streams.ssvep_participant import Flicker, SsvepParticipant
 
-TARGETS = [{"label": label, "freq_hz": hz} for label, hz in (("a", 9.0), ("b", 11.0), ("c", 14.0))]
+STREAM = {"stream": {"name": "x"}}
+FREQS_HZ = {"a": 9.0, "b": 11.0, "c": 14.0}
+TARGETS = [{"label": label, "freq_hz": freq_hz} for label, freq_hz in FREQS_HZ.items()]
 PERSON = SsvepParticipant(
-    seed=4, targets=tuple(Flicker(target["freq_hz"]) for target in TARGETS), response_uv=6.0
+    seed=4, targets=tuple(Flicker(freq_hz) for freq_hz in FREQS_HZ.values()), response_uv=6.0
 )
 
 
 def configured(kind: str = "fbcca", **decoder: Any) -> SessionConfig:
     body = {"kind": kind, "targets": TARGETS, "window_s": 1.0, **decoder}
-    return parse_config({"stream": {"name": "x"}, "decoder": body})
+    return parse_config({**STREAM, "decoder": body})
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +96,7 @@ def test_a_cursor_goes_on_from_where_it_is_under_a_newer_model(
     card = ModelCard(kind="kalman", input=ModelInput.of(spec), decoder={"kind": "kalman"})
     registry = ModelRegistry(tmp_path / "models")
     first, second = (registry.add("hand", kalman(n).to_bytes(), card) for n in (1, 2))
-    config = pinned(
-        parse_config({"stream": {"name": "x"}, "decoder": {"kind": "kalman", "model": "hand"}})
-    )
+    config = pinned(parse_config({**STREAM, "decoder": {"kind": "kalman", "model": "hand"}}))
     assert config.decoder.model_dump()["model"] == second.reference
 
     engine = Engine(config, spec)
@@ -117,7 +117,7 @@ def test_a_model_of_other_channels_is_refused_though_their_number_is_the_same(
     monkeypatch.setenv("VOLITION_DATA", str(tmp_path))
     card = ModelCard(kind="kalman", input=ModelInput.of(SignalSpec(50.0, ("a", "b", "c"))))
     ModelRegistry(tmp_path / "models").add("hand", kalman(1).to_bytes(), card)
-    config = parse_config({"stream": {"name": "x"}, "decoder": {"kind": "kalman", "model": "hand"}})
+    config = parse_config({**STREAM, "decoder": {"kind": "kalman", "model": "hand"}})
     with pytest.raises(ConfigError, match="channels"):
         Engine(config, SignalSpec(50.0, ("c", "b", "a")))
 
