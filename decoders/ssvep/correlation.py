@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scipy.linalg.blas import dtrsm
+from scipy.linalg.blas import dsyr, dtrsm
 from scipy.linalg.lapack import dpotrf
 
 from streams.chunk import FloatArray
@@ -162,7 +162,9 @@ class ReferenceFactor:
         return ReferenceFactor(self.n_samples, sums, np.ascontiguousarray(inverse))
 
 
-def correlation_matrices(moments: Moments, factor: ReferenceFactor) -> FloatArray:
+def correlation_matrices(
+    moments: Moments, factor: ReferenceFactor, *, overwrite: bool = False
+) -> FloatArray:
     """Give M M' of each sub-band and target, shape (n_bands, n_targets, width, width).
 
     Its eigenvalues are the squared canonical correlations; those of its leading block of 2 h are
@@ -174,18 +176,25 @@ def correlation_matrices(moments: Moments, factor: ReferenceFactor) -> FloatArra
         Sums over the window.
     factor
         The references of the same window, counted from the same origin.
+    overwrite
+        Work in the Gram itself, which then holds nothing of use.
     """
     n_bands, n_channels, _ = moments.gram.shape
     n_targets, width, _ = factor.inverse.shape
-    means = moments.cross[:, -1] / factor.n_samples
-    gram: FloatArray = moments.gram - means[:, :, None] * moments.cross[:, -1, None, :]
+    gram = moments.gram if overwrite else moments.gram.copy()
+    sums = moments.cross[:, -1]
     diagonal: FloatArray = np.einsum("kii->ki", gram)  # a view
-    diagonal += RIDGE * np.einsum("kii->ki", moments.gram) + FLOOR
-    cross = moments.cross[:, :-1] - factor.sums[:, None] * means[:, None, :]
-    whitened = factor.inverse @ cross.reshape(n_bands, n_targets, width, n_channels)
+    diagonal += RIDGE * diagonal + FLOOR
+    cross = moments.cross[:, :-1].reshape(n_bands, n_targets, width, n_channels)
+    whitened = factor.inverse @ cross
+    # Centred: the references' means, whitened as they are, times the channels' sums.
+    means = factor.inverse @ factor.sums.reshape(n_targets, width, 1) / factor.n_samples
+    whitened -= means * sums[:, None, None, :]
     for band in range(n_bands):
         # A C-ordered (width, channels) block is, transposed, what LAPACK takes without a copy.
-        lower, failed = dpotrf(gram[band].T, lower=1, clean=0, overwrite_a=1)
+        columns = gram[band].T
+        dsyr(-1.0 / factor.n_samples, sums[band], lower=1, a=columns, overwrite_a=1)
+        lower, failed = dpotrf(columns, lower=1, clean=0, overwrite_a=1)
         rows = whitened[band].reshape(-1, n_channels)
         if failed:
             rows[...] = np.nan
@@ -209,12 +218,14 @@ def largest_eigenvalues(matrices: FloatArray) -> FloatArray:
     return largest
 
 
-def squared_correlations(moments: Moments, factor: ReferenceFactor) -> FloatArray:
+def squared_correlations(
+    moments: Moments, factor: ReferenceFactor, *, overwrite: bool = False
+) -> FloatArray:
     """Give rho^2 of each sub-band and target, shape (n_bands, n_targets).
 
     Parameters
     ----------
-    moments, factor
+    moments, factor, overwrite
         As for `correlation_matrices`.
     """
-    return largest_eigenvalues(correlation_matrices(moments, factor))
+    return largest_eigenvalues(correlation_matrices(moments, factor, overwrite=overwrite))

@@ -81,12 +81,17 @@ class WindowScorer:
         """Make sums of this scorer's shape; see `Moments`."""
         return Moments(self.n_bands, self.n_channels, self._n_references, flat)
 
-    def scores(self, moments: Moments, factor: ReferenceFactor | None = None) -> FloatArray:
+    def scores(
+        self, moments: Moments, factor: ReferenceFactor | None = None, *, overwrite: bool = False
+    ) -> FloatArray:
         """Give the score of each target, shape (n_targets,).
 
         ``factor`` says from where the references were counted; from the window's start when None.
+        With ``overwrite`` the moments are of no use after.
         """
-        result: FloatArray = self.weights @ squared_correlations(moments, factor or self.factor)
+        result: FloatArray = self.weights @ squared_correlations(
+            moments, factor or self.factor, overwrite=overwrite
+        )
         return result
 
     def scores_of(self, filtered: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ Samples wait unfiltered until some have come or a decision is due; most calls on
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -28,6 +29,8 @@ LATE_S = 2.0
 LARGEST_LAG_S = 0.05
 #: So many samples are filtered at once while no decision is due, so that less is left to do then.
 FILTERED_AS_THEY_COME = 8
+#: A step is summed in so many parts, each as soon as its samples have come.
+PARTS_OF_A_STEP = 5
 #: Open windows that are summed as they come; more of them overlap, and are summed at their end.
 SUMMED_AS_THEY_COME = 8
 
@@ -71,12 +74,16 @@ class SlidingWindows:
 
     Steps are counted in rounds of as many as a window has. Row r of ``_rows`` holds step r of this
     round or, where this round has not come yet, the sum of steps r to the last of the round
-    before. The window that ends with step r is then the running sum of this round plus row r + 1:
-    one addition whatever its length, and no subtraction, so that an artifact that has left the
-    window leaves nothing behind. (It is the sliding aggregation by two stacks, on a fixed grid.)
+    before. The window that ends with step r is then the running sum of this round, row r + 1 and
+    step r: two additions whatever its length, and no subtraction, so that an artifact that has
+    left the window leaves nothing behind. (It is the sliding aggregation by two stacks, on a fixed
+    grid.)
 
     The running sum counts its references from the start of this round. A row is turned to the
     start of the next round, for that is where it will be read.
+
+    While a decision is awaited only the end of the last step is summed and added: all the rest
+    has been added up before, as its samples came.
     """
 
     def __init__(self, scorer: WindowScorer, bank: FilterBank) -> None:
@@ -85,9 +92,17 @@ class SlidingWindows:
         self._n_steps = len(scorer.waves)
         self._pending = np.empty((scorer.n_channels, self._step))
         self._filtered = np.empty((scorer.n_bands, scorer.n_channels, self._step))
-        self._sum, self._window = scorer.new_moments(), scorer.new_moments()
-        self._rows = np.empty((self._n_steps, self._sum.flat.size))
+        self._part, self._sum = scorer.new_moments(), scorer.new_moments()
+        #: Of the window that ends with this step: all of it that has been summed.
+        self._window = scorer.new_moments()
+        self._rows = np.zeros((self._n_steps, self._sum.flat.size))
         self._row_moments = [scorer.new_moments(row) for row in self._rows]
+        n_parts = min(PARTS_OF_A_STEP, self._step)
+        self._edges = [self._step * part // n_parts for part in range(n_parts + 1)]
+        self._waves = [
+            [np.ascontiguousarray(waves[:, start:end]) for start, end in pairwise(self._edges)]
+            for waves in scorer.waves
+        ]
         self._factors = [
             scorer.factor.begun_at(scorer.radians, (row + 1 - self._n_steps) * self._step)
             for row in range(self._n_steps)
@@ -102,10 +117,14 @@ class SlidingWindows:
     def reset(self) -> None:
         self._n_pending = 0
         self._n_filtered = 0  # of the pending
+        self._n_parts = 0  # summed, of this step
         self._n_done = 0  # steps
         self._unsettled = False
         self._missing[:] = False
         self._step_misses = False
+        self._rows[...] = 0.0
+        self._sum.flat[:] = 0.0
+        self._window.flat[:] = 0.0
 
     def ask(self, onset: float, due: float) -> None:
         """Markers ask for nothing here."""
@@ -125,6 +144,8 @@ class SlidingWindows:
             if self._n_done >= self._n_steps:
                 ended.append(Scored(float(chunk.times[position - 1]), None, scores))
         if position < n_samples:
+            if self._unsettled:
+                self._settle()
             until = self._n_pending + n_samples - position
             self._pending[:, self._n_pending : until] = rows[:, position:]
             self._n_pending = until
@@ -133,6 +154,7 @@ class SlidingWindows:
         return ended
 
     def _filter_pending(self) -> None:
+        """Filter what is pending; sum the parts of the step that are complete with it."""
         place = slice(self._n_filtered, self._n_pending)
         rows = self._pending[:, place].copy()
         filtered = np.empty((self._scorer.n_bands, *rows.shape))
@@ -140,6 +162,18 @@ class SlidingWindows:
             self._step_misses = True
         self._filtered[:, :, place] = filtered
         self._n_filtered = self._n_pending
+        row = self._n_done % self._n_steps
+        for part in range(self._n_parts, len(self._edges) - 1):
+            start, end = self._edges[part : part + 2]
+            if end > self._n_filtered:
+                break
+            # Laid out anew: the same sums in the same order wherever the samples came from.
+            samples = self._filtered[:, :, start:end].copy(order="C")
+            self._part.measure(samples, self._waves[row][part])
+            self._window.flat += self._part.flat
+            self._n_parts += 1
+            if end < self._step:  # the last is added once the decision is out
+                self._row_moments[row].flat += self._part.flat
 
     def _take_step(self) -> FloatArray | None:
         """Sum the step that is complete; score the window that ends with it."""
@@ -148,34 +182,35 @@ class SlidingWindows:
         self._filter_pending()
         row = self._n_done % self._n_steps
         self._missing[row] = self._step_misses
-        moments = self._row_moments[row]
-        moments.measure(self._filtered, self._scorer.waves[row])
-        if row == 0:
-            self._sum.flat[:] = moments.flat
-        else:
-            self._sum.flat += moments.flat
         self._n_done += 1
-        self._n_pending = self._n_filtered = 0
+        self._n_pending = self._n_filtered = self._n_parts = 0
         self._step_misses = False
         self._unsettled = True
         if self._n_done < self._n_steps or self._missing.any():
             return None
-        if row == self._n_steps - 1:
-            return self._scorer.scores(self._sum, self._factors[row])
-        np.add(self._sum.flat, self._rows[row + 1], out=self._window.flat)
-        return self._scorer.scores(self._window, self._factors[row])
+        return self._scorer.scores(self._window, self._factors[row], overwrite=True)
 
     def _settle(self) -> None:
-        """Make the newest row what the next round will read.
+        """Keep the step that is done, and begin the window that ends with the next one.
 
         Done when the next samples come, not while a decision is awaited.
         """
-        row = (self._n_done - 1) % self._n_steps
-        scorer = self._scorer
-        turn(self._row_moments[row].cross, scorer.radians, scorer.window_samples)
-        if row == self._n_steps - 1:
+        scorer, row = self._scorer, (self._n_done - 1) % self._n_steps
+        step = self._row_moments[row]
+        step.flat += self._part.flat
+        self._sum.flat += step.flat
+        turn(step.cross, scorer.radians, scorer.window_samples)
+        following = row + 1
+        if following == self._n_steps:
             for earlier in range(row - 1, -1, -1):
                 self._rows[earlier] += self._rows[earlier + 1]
+            self._sum.flat[:] = 0.0
+            following = 0
+        if following + 1 < self._n_steps:
+            np.add(self._sum.flat, self._rows[following + 1], out=self._window.flat)
+        else:
+            self._window.flat[:] = self._sum.flat
+        self._rows[following] = 0.0
         self._unsettled = False
 
 
