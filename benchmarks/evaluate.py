@@ -11,15 +11,17 @@ at rest, and which share of the trials with a flicker is still selected?
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import evaluate_denoising, evaluate_kinematics, pretraining
-from benchmarks.datasets import ssvep_exo, tsinghua
+from benchmarks import calibrating, evaluate_denoising, evaluate_kinematics, pretraining
+from benchmarks.calibrating import Judged
+from benchmarks.datasets import jfpm12, ssvep_exo, ssvep_openbci, tsinghua
 from benchmarks.datasets.ssvep_exo import Trial, TrialRecording
 from decoders.intent import IdleIntent, Intent, SelectionIntent
 from decoders.metrics import accuracy_interval, confusion, itr_bits_per_min, per_min
@@ -40,6 +42,8 @@ _DATASETS: dict[str, Callable[..., Iterator[TrialRecording]]] = {
     "benchmark_8": tsinghua.load_benchmark_8,
     "benchmark": tsinghua.load_benchmark,
     "beta": tsinghua.load_beta,
+    "jfpm12": jfpm12.load,
+    "ssvep_openbci": ssvep_openbci.load,
 }
 
 
@@ -77,7 +81,8 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
     Parameters
     ----------
     dataset
-        Name of the data set: ``ssvep_exo``, a movement (see `evaluate_kinematics`), or
+        Name of the data set: ``ssvep_exo``, ``benchmark``, ``benchmark_8``, ``beta``, ``jfpm12``,
+        ``ssvep_openbci``, a movement (see `evaluate_kinematics`), or
         ``denoise_mix`` (see `evaluate_denoising`).
     root
         Folder that holds it.
@@ -95,7 +100,9 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
         ``false_selections_per_min``: at rest, None where no rest was watched; ``confusion``: what
         was decoded (column) for what was wanted (row); ``rest_auc``: how often a trial with a
         flicker has a larger best score than one at rest, None where there are none of either;
-        ``protocol``: on whom the decoder was trained; ``per_recording``: the same for each.
+        ``mean_itr_bits_per_min``: mean of the recordings' own rates, as papers give it;
+        ``protocol``: on whom the decoder was trained; ``refused``: recordings whose calibration was
+        refused, with the reason; ``per_recording``: the figures of each of the others.
 
     Raises
     ------
@@ -118,15 +125,19 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
     labels = _labels_by_frequency(config)
     outcomes: dict[str, list[Outcome]] = {}
     people: dict[str, int | None] = {}
-    stream = config.stream
-    recordings = _DATASETS[dataset](root, channels=stream.channels, units=stream.units)
-    with pretraining.for_each(dataset, recordings, config) as sessions:
-        for one, session in sessions:
+    refused: dict[str, str] = {}
+    watched_s = 0.0
+    with _sessions(dataset, root, config) as sessions:
+        for judged in sessions:
+            one = judged.one
             _check_targets(one, labels)
-            outcomes[one.name] = _run(one, session, labels)
+            if judged.session is None:
+                refused[one.name] = judged.refused or ""
+                continue
+            outcomes[one.name] = _run(one, judged.session, labels)
             people[one.name] = one.person
+            watched_s = _rest_watched_s(config, one.trial_s)
     names = list(labels.values())
-    watched_s = _rest_watched_s(config, one.trial_s)
     per_recording = {name: _score(found, names, watched_s) for name, found in outcomes.items()}
     total = _score([outcome for found in outcomes.values() for outcome in found], names, watched_s)
 
@@ -151,7 +162,9 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
         ),
         "decision_s": total["decision_s"],
         "gaze_shift_s": GAZE_SHIFT_S,
-        "protocol": pretraining.protocol(dataset, config),
+        "mean_itr_bits_per_min": _mean_rate(per_recording.values(), len(names)),
+        "protocol": _protocol(dataset, config),
+        "refused": refused,
         "rest_auc": total["rest_auc"],
         "even_people": mean_accuracy(0),
         "odd_people": mean_accuracy(1),
@@ -163,6 +176,37 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
         "confusion": total["confusion"],
         "per_recording": per_recording,
     }
+
+
+@contextlib.contextmanager
+def _sessions(dataset: str, root: Path, config: SessionConfig) -> Iterator[Iterator[Judged]]:
+    """Give each recording with the session that may score it, by the decoder's protocol."""
+    stream = config.stream
+    recordings = _DATASETS[dataset](root, channels=stream.channels, units=stream.units)
+    if calibrating.is_calibrated(config):
+        with calibrating.for_each(dataset, recordings, config) as judged:
+            yield judged
+        return
+    with pretraining.for_each(dataset, recordings, config) as sessions:
+        yield (Judged(one, session) for one, session in sessions)
+
+
+def _protocol(dataset: str, config: SessionConfig) -> str:
+    if calibrating.is_calibrated(config):
+        return calibrating.protocol(dataset)
+    return pretraining.protocol(dataset, config)
+
+
+def _mean_rate(scores: Iterable[dict[str, Any]], n_targets: int) -> float | None:
+    """Give the mean of the recordings' own transfer rates, as papers do, bits a minute."""
+    rates = [
+        itr_bits_per_min(
+            n_targets, score["accuracy"], score["decision_s"] or 0.0, gaze_shift_s=GAZE_SHIFT_S
+        )
+        for score in scores
+        if score["accuracy"] is not None
+    ]
+    return float(np.mean(rates)) if rates else None
 
 
 def _parity(person: int | None) -> int | None:

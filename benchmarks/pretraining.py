@@ -109,7 +109,7 @@ def collect_people(recordings: Iterable[TrialRecording], config: SessionConfig) 
     for one in recordings:
         last_start_s = one.trial_s - settings.window_s
         trials = [(trial.onset, numbers.get(trial.freq_hz, REST)) for trial in one.trials]
-        spec, chunks = _cleaned(one, config)
+        spec, chunks = cleaned(one, config)
         windows = collect(
             settings,
             spec,
@@ -156,11 +156,11 @@ def settings_of(config: SessionConfig) -> PretrainedSettings:
 
 
 def _n_channels(one: TrialRecording, config: SessionConfig) -> int:
-    spec, _ = _cleaned(one, config)
+    spec, _ = cleaned(one, config)
     return spec.n_channels
 
 
-def _cleaned(one: TrialRecording, config: SessionConfig) -> tuple[SignalSpec, Iterator[Chunk]]:
+def cleaned(one: TrialRecording, config: SessionConfig) -> tuple[SignalSpec, Iterator[Chunk]]:
     """Run the session's stages over a recording."""
     stages = config.build_pipeline().stages
     spec = one.recording.spec

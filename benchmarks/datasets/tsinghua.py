@@ -15,7 +15,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.io import loadmat
@@ -38,6 +38,28 @@ _LABELS = (
     "P4 P6 P8 PO7 PO5 PO3 POz PO4 PO6 PO8 CB1 O1 Oz O2 CB2"
 )
 CHANNELS = tuple(_LABELS.split())
+
+
+class Layout(NamedTuple):
+    """Where trials lie in the arrays of a data set.
+
+    Attributes
+    ----------
+    labels
+        Of the channels.
+    onsets
+        Samples at which a flicker begins, or a stretch of it, in each trial.
+    trial_s
+        Length of the flicker; what lies before an onset lies behind it too where it is None.
+    """
+
+    rate_hz: float
+    labels: tuple[str, ...]
+    onsets: tuple[int, ...]
+    trial_s: float | None = None
+
+
+LAYOUT = Layout(RATE_HZ, CHANNELS, (round(BEFORE_S * RATE_HZ),))
 
 
 def benchmark_freqs_hz() -> FloatArray:
@@ -87,9 +109,9 @@ def load_benchmark(
     RecordingError
         There are no such files, or one is not of the data set's shape.
     """
-    for path, person in _files(root, "benchmark"):
-        data = _array(path, "data")
-        _check_shape(path, data, (64, None, 40, None))
+    for path, person in mat_files(root, "benchmark"):
+        data = mat_array(path, "data")
+        check_shape(path, data, (64, None, 40, None))
         for block in range(data.shape[3]):
             trials = data[:, :, :, block].transpose(2, 0, 1)
             yield _block(
@@ -106,11 +128,11 @@ def load_beta(
     root: Path, *, channels: Sequence[str] | None = None, units: str | None = None
 ) -> Iterator[TrialRecording]:
     """Read BETA, a recording for each person and block; see `load_benchmark`."""
-    for path, person in _files(root, "beta"):
-        data = _array(path, "data")
+    for path, person in mat_files(root, "beta"):
+        data = mat_array(path, "data")
         if data.dtype.names and "EEG" in data.dtype.names:
             data = data["EEG"].item()
-        _check_shape(path, data, (64, None, None, 40))
+        check_shape(path, data, (64, None, None, 40))
         for block in range(data.shape[2]):
             trials = data[:, :, block, :].transpose(2, 0, 1)
             yield _block(
@@ -123,8 +145,9 @@ def load_beta(
             )
 
 
-def _files(root: Path, name: str) -> list[tuple[Path, int]]:
-    paths = [path for path in root.glob("S*.mat") if path.stem[1:].isdecimal()]
+def mat_files(root: Path, name: str) -> list[tuple[Path, int]]:
+    """Give the files ``S1.mat``, ``S2.mat``, ... with the person's number; S may be small."""
+    paths = [path for path in root.glob("[sS]*.mat") if path.stem[1:].isdecimal()]
     if not paths:
         raise RecordingError(
             f"{name} is a folder of S1.mat, S2.mat, ...; found none in {root}", root=str(root)
@@ -132,14 +155,16 @@ def _files(root: Path, name: str) -> list[tuple[Path, int]]:
     return sorted(((path, int(path.stem[1:])) for path in paths), key=lambda entry: entry[1])
 
 
-def _array(path: Path, name: str) -> Any:
+def mat_array(path: Path, name: str) -> Any:
+    """Give an array of a file."""
     try:
         return loadmat(path, variable_names=[name])[name]
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError, MatReadError) as error:
         raise RecordingError(f"{path} cannot be read: {error}", path=str(path)) from None
 
 
-def _check_shape(path: Path, data: Any, wanted: tuple[int | None, ...]) -> None:
+def check_shape(path: Path, data: Any, wanted: tuple[int | None, ...]) -> None:
+    """Raise `RecordingError` for an array of another shape; ``None``: any length."""
     found = data.shape
     if len(found) != len(wanted) or not all(
         length in (None, other) for length, other in zip(wanted, found, strict=True)
@@ -159,28 +184,44 @@ def _block(
     channels: Sequence[str] | None,
     units: str | None,
 ) -> TrialRecording:
+    return block(name, person, trials, freqs_hz, LAYOUT, channels=channels, units=units)
+
+
+def block(
+    name: str,
+    person: int,
+    trials: FloatArray,
+    freqs_hz: FloatArray,
+    layout: Layout,
+    *,
+    channels: Sequence[str] | None,
+    units: str | None,
+) -> TrialRecording:
     """Make a recording of trials, shape (n_trials, n_channels, n_samples), microvolts."""
-    n_trials, n_channels, n_samples = trials.shape
+    _, n_channels, n_samples = trials.shape
+    rate_hz = layout.rate_hz
     plan = montage.plan(
         n_channels=n_channels,
-        rate_hz=RATE_HZ,
-        labels=CHANNELS,
+        rate_hz=rate_hz,
+        labels=layout.labels,
         units=(montage.MICROVOLTS,) * n_channels,
         channels=channels,
         override_units=units,
     )
     centred = trials - trials.mean(axis=2, keepdims=True)
     samples = np.ascontiguousarray(centred.transpose(0, 2, 1).reshape(-1, n_channels), np.float64)
-    starts = n_samples * np.arange(n_trials) + round(BEFORE_S * RATE_HZ)
-    onsets = [float(start) / RATE_HZ for start in starts]
+    onsets, asked_hz = [], []
+    for number, freq_hz in enumerate(freqs_hz.tolist()):
+        for start in layout.onsets:
+            onsets.append((n_samples * number + start) / rate_hz)
+            asked_hz.append(freq_hz)
     events = tuple(
-        Event(onset, TRIAL_START, trial_target(float(freq_hz)))
-        for onset, freq_hz in zip(onsets, freqs_hz, strict=True)
+        Event(onset, TRIAL_START, trial_target(freq_hz))
+        for onset, freq_hz in zip(onsets, asked_hz, strict=True)
     )
     recording = Recording(
-        plan.spec, plan.apply(samples), np.arange(len(samples)) / RATE_HZ, events, {"file": name}
+        plan.spec, plan.apply(samples), np.arange(len(samples)) / rate_hz, events, {"file": name}
     )
-    flicker = tuple(
-        Trial(onset, float(freq_hz)) for onset, freq_hz in zip(onsets, freqs_hz, strict=True)
-    )
-    return TrialRecording(name, person, recording, flicker, n_samples / RATE_HZ - 2 * BEFORE_S)
+    flicker = tuple(Trial(onset, freq) for onset, freq in zip(onsets, asked_hz, strict=True))
+    trial_s = layout.trial_s or n_samples / rate_hz - 2 * layout.onsets[0] / rate_hz
+    return TrialRecording(name, person, recording, flicker, trial_s)

@@ -63,6 +63,8 @@ def augmented(stacked: FloatArray, basis: FloatArray) -> FloatArray:
 class TDCA(TemplateEstimator[TdcaSettings]):
     """The decoder on epochs, as an estimator."""
 
+    least_trials: ClassVar[int] = 3  # what lies within a target needs two that are not left out
+
     def learned(self, trials: FloatArray) -> Arrays:
         n_targets, n_trials, n_bands, _, n_samples = trials.shape
         basis = self.basis(n_samples)

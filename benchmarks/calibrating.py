@@ -1,0 +1,185 @@
+"""Judging decoders that are calibrated on their user: on their other trials, and nobody else's.
+
+Where a data set is made of blocks, each block is scored by a fit to the person's other blocks (the
+protocol of the literature). Elsewhere a recording is scored by a fit to the same person's earlier
+recordings, and a person's first recording by a fit to its own first turns, which then are not
+scored. No trial is ever on both sides, and none is split.
+
+A calibration that the fit refuses (too few trials, not above chance) is no score: the recording is
+listed with the reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.datasets.ssvep_exo import Trial, TrialRecording
+from benchmarks.pretraining import cleaned
+from decoders.fitted import FittedModel
+from decoders.registry import decoders_by_kind
+from decoders.ssvep.selector import REST, IntArray
+from decoders.ssvep.templates import TemplateDecoder, TemplateSettings
+from service.config import SessionConfig
+from streams.chunk import FloatArray
+from streams.errors import ConfigError, DecodeError
+
+#: Data sets that are made of blocks.
+BLOCKS = frozenset({"benchmark", "beta", "jfpm12"})
+#: Data sets in which a person has one stretch of each target: none is left to calibrate on.
+UNDIVIDED = frozenset({"benchmark_8", "ssvep_openbci"})
+#: So many turns of each target are a person's calibration where nothing was recorded before.
+FIRST_TURNS = 4
+#: Signal before a window that settles the filters, where there is as much.
+SETTLE_S = 1.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Judged:
+    """A recording, the trials of it that are scored, and the session that does it.
+
+    Attributes
+    ----------
+    session
+        None where the calibration was refused.
+    refused
+        Why it was.
+    """
+
+    one: TrialRecording
+    session: SessionConfig | None
+    refused: str | None = None
+
+
+def is_calibrated(config: SessionConfig) -> bool:
+    """Say whether the decoder is to be fitted to each person: it is of that kind, with no model."""
+    decoder = config.decoder
+    return isinstance(decoder, TemplateSettings) and decoder.model is None
+
+
+def protocol(dataset: str) -> str:
+    """Say on what the decoder that is scored was fitted."""
+    if dataset in BLOCKS:
+        return "fitted to the same person's other blocks, each block left out in turn"
+    return (
+        "fitted to the same person's earlier recordings; a first recording to its first "
+        f"{FIRST_TURNS} turns of each target, which are not scored"
+    )
+
+
+@contextlib.contextmanager
+def for_each(
+    dataset: str, recordings: Iterable[TrialRecording], config: SessionConfig
+) -> Iterator[Iterator[Judged]]:
+    """Give each recording with the session to score it by, for as long as the block lasts.
+
+    Raises
+    ------
+    ConfigError
+        The data set has nothing to calibrate on.
+    """
+    if dataset in UNDIVIDED:
+        raise ConfigError(
+            f"{dataset} has one stretch of each target: {config.decoder.kind} cannot be calibrated "
+            "there but on what is scored. Name a model, or a decoder that needs none",
+            dataset=dataset,
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        yield _judged(dataset, list(recordings), config, Path(folder))
+
+
+def _judged(
+    dataset: str, recordings: Sequence[TrialRecording], config: SessionConfig, folder: Path
+) -> Iterator[Judged]:
+    measured = [Calibration.of(one, config) for one in recordings]
+    for number, one in enumerate(recordings):
+        same = [k for k, other in enumerate(recordings) if other.person == one.person]
+        if dataset in BLOCKS:
+            known = [measured[k] for k in same if k != number]
+        else:
+            known = [measured[k] for k in same if k < number]
+        scored = one
+        if not known:
+            n_first = _first_turns(one.trials)
+            known = [measured[number].until(n_first)]
+            scored = dataclasses.replace(one, trials=one.trials[n_first:])
+        try:
+            model = fitted(known, config)
+        except DecodeError as error:
+            yield Judged(scored, None, error.message)
+            continue
+        path = model.save(folder / one.name)
+        decoder = config.decoder.model_copy(update={"model": str(path)})
+        yield Judged(scored, config.model_copy(update={"decoder": decoder}))
+
+
+def _first_turns(trials: Sequence[Trial]) -> int:
+    """Give how many trials it takes until each target has had its first turns."""
+    turns = dict.fromkeys({trial.freq_hz for trial in trials if trial.freq_hz}, 0)
+    for number, trial in enumerate(trials):
+        if trial.freq_hz:
+            turns[trial.freq_hz] += 1
+        if min(turns.values(), default=0) >= FIRST_TURNS:
+            return number + 1
+    return len(trials)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Trials to fit to, as the session's decoder would see them.
+
+    Attributes
+    ----------
+    epochs : ndarray, shape (n_trials, n_channels, n_samples)
+        Each ends with the window.
+    targets : ndarray of int, shape (n_trials,)
+    rate_hz
+    """
+
+    epochs: FloatArray
+    targets: IntArray
+    rate_hz: float
+
+    @classmethod
+    def of(cls, one: TrialRecording, config: SessionConfig) -> Calibration:
+        """Cut the trials out of a recording, behind the session's stages."""
+        settings = config.decoder
+        assert isinstance(settings, TemplateSettings)
+        spec, chunks = cleaned(one, config)
+        pieces = list(chunks)
+        samples = np.concatenate([piece.samples for piece in pieces])
+        times = np.concatenate([piece.times for piece in pieces])
+        due = np.array([trial.onset for trial in one.trials]) + settings.delay_s
+        starts = np.searchsorted(times, due)
+        window = settings.window_samples(spec.rate_hz)
+        settle = min(round(SETTLE_S * spec.rate_hz), int(starts.min()))
+        inside = starts + window <= len(times)
+        numbers = {target.freq_hz: number for number, target in enumerate(settings.targets)}
+        epochs = [samples[start - settle : start + window].T for start in starts[inside]]
+        targets = [numbers.get(trial.freq_hz, REST) for trial in one.trials]
+        return cls(
+            np.array(epochs).reshape(-1, spec.n_channels, settle + window),
+            np.array(targets, dtype=np.int64)[inside],
+            spec.rate_hz,
+        )
+
+    def until(self, n_trials: int) -> Calibration:
+        """Give the first trials alone."""
+        return Calibration(self.epochs[:n_trials], self.targets[:n_trials], self.rate_hz)
+
+
+def fitted(known: Sequence[Calibration], config: SessionConfig) -> FittedModel:
+    """Fit the session's decoder; raises `DecodeError` where the fit refuses."""
+    decoder = decoders_by_kind()[config.decoder.kind]
+    assert issubclass(decoder, TemplateDecoder)
+    # A recording that began with a trial has less signal before its windows.
+    n_samples = min(one.epochs.shape[2] for one in known)
+    epochs = np.concatenate([one.epochs[..., -n_samples:] for one in known])
+    targets = np.concatenate([one.targets for one in known])
+    estimator = decoder.estimator(config.decoder, known[0].rate_hz)
+    return estimator.fit(epochs, targets)

@@ -1,0 +1,124 @@
+"""Judging calibrated decoders on their user's own other trials: which, and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from benchmarks import calibrating
+from benchmarks.calibrating import Calibration
+from benchmarks.datasets import jfpm12, ssvep_exo, ssvep_openbci
+from benchmarks.evaluate import evaluate
+from decoders.fitted import FittedModel
+from service.config import SessionConfig, load_config
+from streams.errors import ConfigError, RecordingError
+
+PERSON = ("S12_r1", "S12_r2", "S03_r1")
+
+
+@pytest.fixture
+def recordings(shared_data: Path, tmp_path: Path) -> Path:
+    for name in PERSON:
+        shutil.copy(shared_data / "ssvep_exo" / f"{name}.npz", tmp_path)
+    return tmp_path
+
+
+def test_a_recording_is_scored_by_the_same_persons_earlier_ones_and_a_first_by_its_first_turns(
+    recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[int] = []
+
+    def counted(known: Sequence[Calibration], config: SessionConfig) -> FittedModel:
+        used.append(sum(len(one.epochs) for one in known))
+        return FittedModel("riemann", {}, {})
+
+    monkeypatch.setattr(calibrating, "fitted", counted)
+    config = load_config("riemann-exo")
+    with calibrating.for_each("ssvep_exo", ssvep_exo.load(recordings), config) as judged:
+        scored = {found.one.name: found.one.trials for found in judged}
+    all_trials = {one.name: one.trials for one in ssvep_exo.load(recordings)}
+    assert list(scored) == ["S03_r1", "S12_r1", "S12_r2"]
+    for name, n_used in zip(("S03_r1", "S12_r1"), used, strict=False):
+        assert scored[name] == all_trials[name][n_used:]
+        turns = [trial.freq_hz for trial in all_trials[name][:n_used] if trial.freq_hz]
+        assert min(turns.count(freq_hz) for freq_hz in (13, 17, 21)) == 4
+    assert used[2] == len(all_trials["S12_r1"])
+    assert scored["S12_r2"] == all_trials["S12_r2"]
+
+
+def test_real_people_are_read_by_their_own_calibration(recordings: Path) -> None:
+    result = evaluate("ssvep_exo", recordings, load_config("riemann-exo"))
+    assert result["refused"] == {}
+    assert result["per_recording"]["S12_r2"]["accuracy"] >= 0.9
+    assert "earlier recordings" in result["protocol"]
+
+
+def test_templates_are_refused_where_the_flicker_begins_in_any_phase(recordings: Path) -> None:
+    result = evaluate("ssvep_exo", recordings, load_config("etrca-exo"))
+    assert sorted(result["refused"]) == ["S03_r1", "S12_r1", "S12_r2"]
+    assert all("not above chance" in reason for reason in result["refused"].values())
+    assert (result["mean_accuracy"], result["n_trials"]) == (None, 0)
+
+
+def nakanishi(root: Path) -> None:
+    """Write a file of 12JFPM's shape: four blocks of a response whose phase is locked."""
+    rng = np.random.default_rng(0)
+    data = 6 * rng.standard_normal((12, 8, 1114, 4))
+    times = (np.arange(1114) - 38) / 256
+    for target, freq_hz in enumerate(jfpm12.freqs_hz()):
+        wave = np.where(times > 0, np.sin(2 * np.pi * freq_hz * times + target), 0.0)
+        data[target] += np.linspace(0.5, 2, 8)[:, None, None] * wave[:, None]
+    savemat(root / "s2.mat", {"eeg": data})
+
+
+def twelve(**decoder: Any) -> SessionConfig:
+    config = load_config("tdca-exo").model_dump(mode="json")
+    targets = [{"label": f"{freq:g}", "freq_hz": freq} for freq in jfpm12.freqs_hz()]
+    config["decoder"] |= {"targets": targets, "delay_s": 0.135, "window_s": 0.5} | decoder
+    config["stages"] = []
+    return SessionConfig.model_validate(config)
+
+
+def test_each_block_of_nakanishis_data_is_scored_by_the_others(tmp_path: Path) -> None:
+    nakanishi(tmp_path)
+    first, *_ = jfpm12.load(tmp_path)
+    assert (first.name, first.person, first.trial_s) == ("S2_block1", 2, 4.0)
+    assert [trial.freq_hz for trial in first.trials[:4]] == [9.25, 11.25, 13.25, 9.75]
+    assert first.trials[1].onset == (1114 + 38) / 256
+    result = evaluate("jfpm12", tmp_path, twelve(n_subbands=2))
+    assert result["n_recordings"] == 4
+    assert result["mean_accuracy"] > 0.9
+    assert "each block left out" in result["protocol"]
+    assert result["mean_itr_bits_per_min"] > 100
+
+
+def test_stretches_of_the_hobby_amplifier_are_cut_into_trials(shared_data: Path) -> None:
+    root = shared_data / "ssvep_openbci"
+    found = {one.name: one for one in ssvep_openbci.load(root)}
+    one = found["S03_a"]
+    assert (one.person, one.trial_s, len(one.trials)) == (3, 4.0, 25)
+    assert [trial.onset for trial in one.trials[4:6]] == [17.0, 22.0]
+    assert [trial.freq_hz for trial in one.trials[4:6]] == [7.5, 60 / 7]
+    result = evaluate("ssvep_openbci", root, load_config("fbcca-openbci"))
+    assert result["per_recording"]["S03_a"]["accuracy"] > 0.6
+    with pytest.raises(ConfigError, match="cannot be calibrated there"):
+        evaluate("ssvep_openbci", root, twelve(model=None))
+
+
+def test_other_files_are_refused_with_what_was_found(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="jfpm12 is a folder"):
+        list(jfpm12.load(tmp_path))
+    with pytest.raises(RecordingError, match="ssvep_openbci is a folder"):
+        list(ssvep_openbci.load(tmp_path))
+    savemat(tmp_path / "s1.mat", {"eeg": np.zeros((12, 9, 10, 2))})
+    with pytest.raises(RecordingError, match=r"\(12, 8, any, any\); found \(12, 9, 10, 2\)"):
+        list(jfpm12.load(tmp_path))
+    np.savez(tmp_path / "S01_a.npz", eeg=np.zeros((2, 4)), fs=200.0, freq_hz=[1.0], ch_names=["a"])
+    with pytest.raises(RecordingError, match="array of shape"):
+        list(ssvep_openbci.load(tmp_path))
