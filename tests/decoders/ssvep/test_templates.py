@@ -264,7 +264,7 @@ def test_a_calibration_whose_flicker_is_not_locked_to_its_onset_is_refused(
 
 
 def test_trials_that_cannot_be_learned_from_are_refused_by_what_is_wrong() -> None:
-    one = TDCA(made(TdcaSettings), RATE_HZ)
+    one = ECCA(made(EccaSettings), RATE_HZ)
     epochs, targets = trials(2, 1)
     with pytest.raises(DecodeError, match="etrca needs at least 3 trials of each target"):
         ETRCA(made(EtrcaSettings), RATE_HZ).fit(epochs, targets)
