@@ -4,8 +4,8 @@ Three questions, each through the stages of the session as they run live:
 
 - **segments**: single-channel segments of people apart, mixed with blinks or muscle at ten levels.
   It is what single-channel methods (networks, filters) are compared on. Each segment is a signal
-  of its own; a stage that must calibrate on a signal, or that needs other channels, leaves these as
-  they are.
+  of its own, and one window of a network; a stage that must calibrate on a signal, or that needs
+  other channels, leaves these as they are.
 - **scalp**: 19 channels of a person, clean, into which blinks and muscle of people apart are mixed
   as they would spread over a scalp: 30 s to calibrate on, with some artifacts in them, then 30 s
   once at each level with every second segment of 2 s contaminated, and once clean.
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -74,8 +74,10 @@ def evaluate_denoising(root: Path, config: SessionConfig, seed: int = 0) -> dict
         ``rows``: for each part, artifact, level (None: clean) and method (``session``,
         ``untouched``, ``bandpass``): ``rrmse_time``, ``rrmse_spectrum``, ``cc`` (None where
         nothing was kept to score), ``kept_share``.
-        ``cc_2db`` and ``cc_m7db``: the session's correlation on muscle in ``segments``, and in
-        ``scalp`` under that key; ``clean_error``: relative error on clean data, the larger of both
+        ``cc_2db`` and ``cc_m7db``: the correlation of the session's method on muscle, in the part
+        that ``cc_part`` names: ``segments`` for a method that cleans single channels by segments,
+        ``scalp`` for all others, to which a single channel is nothing; under the keys ``segments``
+        and ``scalp`` both parts'; ``clean_error``: relative error on clean data, the larger of both
         parts; ``recordings``: decibels kept and removed, and the share of time that was repaired.
 
     Raises
@@ -102,13 +104,20 @@ def evaluate_denoising(root: Path, config: SessionConfig, seed: int = 0) -> dict
             None,
         )
 
+    by_segments = any(
+        hasattr(registry.stages()[one.kind], "clean_segments") for one in config.stages
+    )
+    part = "segments" if by_segments else "scalp"
     return {
         "dataset": DATASET,
         "stages": [stage.kind for stage in config.stages],
         "snr": "10 log10(RMS signal / RMS artifact), as in EEGdenoiseNet",
-        "cc_2db": cc("segments", 2.0),
-        "cc_m7db": cc("segments", -7.0),
-        "scalp": {"cc_2db": cc("scalp", 2.0), "cc_m7db": cc("scalp", -7.0)},
+        "cc_2db": cc(part, 2.0),
+        "cc_m7db": cc(part, -7.0),
+        "cc_part": part,
+        **{
+            one: {"cc_2db": cc(one, 2.0), "cc_m7db": cc(one, -7.0)} for one in ("segments", "scalp")
+        },
         "clean_error": max(
             row["rrmse_time"]
             for row in rows
@@ -353,6 +362,13 @@ def _plain(stages: Sequence[Settings]) -> list[Settings]:
     return [one for one in stages if issubclass(registry.stages()[one.kind], IirStage)]
 
 
+@runtime_checkable
+class SegmentCleaner(Protocol):
+    """A stage that cleans whole segments of one channel by themselves (n, n_samples)."""
+
+    def clean_segments(self, segments: FloatArray) -> FloatArray: ...
+
+
 def _prepared(stages: Sequence[Settings], spec: SignalSpec) -> list[Stage[Any]]:
     built = []
     for settings in stages:
@@ -402,12 +418,16 @@ def _stream(stages: Sequence[Stage[Any]], signal: FloatArray) -> FloatArray:
 
 def _each(stages: Sequence[Stage[Any]], signals: FloatArray) -> FloatArray:
     """Run single-channel signals (n, n_samples), each from the start."""
-    cleaned = np.empty_like(signals)
-    for i, signal in enumerate(signals):
-        for stage in stages:
+    for stage in stages:
+        if isinstance(stage, SegmentCleaner):
+            signals = stage.clean_segments(signals)
+            continue
+        cleaned = np.empty_like(signals)
+        for i, signal in enumerate(signals):
             stage.reset()
-        cleaned[i] = _stream(stages, signal[:, None])[:, 0]
-    return cleaned
+            cleaned[i] = _stream([stage], signal[:, None])[:, 0]
+        signals = cleaned
+    return signals
 
 
 # -- scores --------------------------------------------------------------------------------------
@@ -422,7 +442,7 @@ def _row(
 ) -> dict[str, Any]:
     """Score segments (n, n_samples) or (n, n_channels, n_samples) of a part, artifact and level."""
     scores = [
-        _score(np.atleast_2d(x), np.atleast_2d(y), rate_hz)
+        score_segment(np.atleast_2d(x), np.atleast_2d(y), rate_hz)
         for x, y in zip(wanted, given, strict=True)
     ]
     finite = [score for score in scores if score is not None]
@@ -442,10 +462,16 @@ def _row(
     }
 
 
-def _score(
+def score_segment(
     wanted: FloatArray, given: FloatArray, rate_hz: float
 ) -> tuple[float, float, float] | None:
-    """Score a segment (n_channels, n_samples); None when hardly anything of it is there."""
+    """Score a segment (n_channels, n_samples); None when hardly anything of it is there.
+
+    Returns
+    -------
+    tuple of float
+        Relative errors in time and of the spectrum, and Pearson's correlation, the channels' mean.
+    """
     present = np.isfinite(given).all(axis=0)
     if present.mean() < 0.5:
         return None

@@ -98,8 +98,9 @@ def test_a_method_beats_what_is_untouched_and_leaves_clean_data_alone(
         assert ours["rrmse_spectrum"] < untouched["rrmse_spectrum"] + 0.05
         assert ours["cc"] > untouched["cc"] + 0.05
     assert result["clean_error"] <= 0.05
-    assert result["scalp"]["cc_2db"] == rows["emg", 2.0, "session"]["cc"]
-    assert 0 < result["cc_m7db"] < result["cc_2db"] < 1
+    assert result["cc_part"] == "scalp"
+    assert result["cc_2db"] == result["scalp"]["cc_2db"] == rows["emg", 2.0, "session"]["cc"]
+    assert 0 < result["segments"]["cc_m7db"] < result["segments"]["cc_2db"] < 1
 
 
 def test_the_wiener_filter_keeps_and_removes_what_it_should(shared_data: Path) -> None:

@@ -1,0 +1,138 @@
+"""What artifacts cost a decoder of flicker, and what a session's stages win back.
+
+Each recording of ssvep_exo is decoded as it is and with artifacts mixed in
+(`benchmarks.datasets.ssvep_exo_mixed`), each time by the session as it is and by the same session
+without its cleaning stages, all of it through the path of live samples. The plain filters stay in
+both, as they clean nothing that the decoder's own would not. A decoder that other people trained is
+refitted without the person who is scored, on untouched recordings behind the plain filters: nothing
+is ever learned from what was mixed in, but for what a stage learns live in its calibration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import pretraining
+from benchmarks.datasets import denoise_mix, ssvep_exo
+from benchmarks.datasets.ssvep_exo import TrialRecording
+from benchmarks.datasets.ssvep_exo_mixed import KINDS, LEVELS_UV, mix
+from benchmarks.trials import labels_by_frequency, rest_watched_s, run_trials, score_trials
+from decoders import registry
+from decoders.stages.iir import IirStage
+from service.config import SessionConfig
+from streams.errors import ConfigError
+
+DATASET = "ssvep_exo_mixed"
+#: The folder of the waveforms, beside that of the recordings.
+DENOISE_MIX = "denoise_mix"
+#: What is mixed in, by name: the level, and which kinds.
+CONDITIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "blink": ("strong", ("blink",)),
+    "emg": ("strong", ("emg",)),
+    "pop": ("strong", ("pop",)),
+    "all": ("strong", KINDS),
+    "all, severe": ("severe", KINDS),
+}
+UNTOUCHED = "untouched"
+
+
+def evaluate_mixed(
+    root: Path,
+    config: SessionConfig,
+    conditions: Sequence[str] = tuple(CONDITIONS),
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Score ``config`` on untouched and on contaminated recordings, with and without its stages.
+
+    Parameters
+    ----------
+    root
+        Folder of ssvep_exo; the waveforms are read from ``denoise_mix`` beside it.
+    config
+        A session whose decoder selects among flickering targets, with stages that clean.
+    conditions
+        Which of `CONDITIONS`.
+    seed
+        Of the artifacts.
+
+    Returns
+    -------
+    dict
+        ``rows``: for each condition, ``untouched`` first, and for ``stages`` false and true:
+        ``accuracy`` (forced choice, mean over recordings; a trial that was not decided counts as
+        wrong), ``interval``, ``selected_share``, ``selected_accuracy``,
+        ``false_selections_per_min``; ``levels_uv``: of each kind, at each level; ``cost``: for each
+        condition, what the artifacts take from the accuracy; ``won_back``: the share of it that the
+        stages bring back, None where artifacts cost nothing; ``stages_cost_untouched``: what the
+        stages take from the accuracy on untouched recordings.
+
+    Raises
+    ------
+    ConfigError
+        The session has no stage that cleans, or its decoder has no flickering targets.
+    RecordingError
+        A folder does not hold its data set.
+    """
+    plain = [one for one in config.stages if issubclass(registry.stages()[one.kind], IirStage)]
+    if len(plain) == len(config.stages):
+        raise ConfigError(f"{DATASET} scores what a session's stages clean, and this one has none")
+    without = config.model_copy(update={"stages": plain})
+    stream = config.stream
+    recordings = list(ssvep_exo.load(root, channels=stream.channels, units=stream.units))
+    segments = denoise_mix.load_segments(root.parent / DENOISE_MIX).part(test=True)
+    rows = []
+    with pretraining.for_each("ssvep_exo", recordings, without) as given:
+        decoders = {one.name: session.decoder for one, session in given}
+        for name in (UNTOUCHED, *conditions):
+            mixed = recordings
+            if name != UNTOUCHED:
+                level, kinds = CONDITIONS[name]
+                levels_uv = {kind: LEVELS_UV[level][kind] for kind in kinds}
+                mixed = [mix(one, segments, levels_uv, seed) for one in recordings]
+            for session, has_stages in ((without, False), (config, True)):
+                found = _score(mixed, session, decoders)
+                rows.append({"artifacts": name, "stages": has_stages, **found})
+    return {
+        "dataset": DATASET,
+        "stages": [stage.kind for stage in config.stages],
+        "decoder": config.decoder.kind,
+        "protocol": pretraining.protocol("ssvep_exo", config),
+        "levels_uv": LEVELS_UV,
+        "n_recordings": len(recordings),
+        **_balance(rows),
+        "rows": rows,
+    }
+
+
+def _score(
+    recordings: Sequence[TrialRecording], config: SessionConfig, decoders: Mapping[str, Any]
+) -> dict[str, Any]:
+    labels = labels_by_frequency(config)
+    outcomes = {
+        one.name: run_trials(one, config.model_copy(update={"decoder": decoders[one.name]}), labels)
+        for one in recordings
+    }
+    watched_s = rest_watched_s(config, recordings[0].trial_s)
+    names = list(labels.values())
+    each = [score_trials(found, names, watched_s)["accuracy"] for found in outcomes.values()]
+    total = score_trials([one for found in outcomes.values() for one in found], names, watched_s)
+    wanted = ("interval", "selected_share", "selected_accuracy", "false_selections_per_min")
+    accuracy = float(np.mean([one for one in each if one is not None]))
+    return {"accuracy": accuracy, **{name: total[name] for name in wanted}}
+
+
+def _balance(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    accuracy = {(row["artifacts"], row["stages"]): row["accuracy"] for row in rows}
+    names = [name for name, has_stages in accuracy if has_stages and name != UNTOUCHED]
+    reference = accuracy[UNTOUCHED, False]
+    cost = {name: reference - accuracy[name, False] for name in names}
+    gain = {name: accuracy[name, True] - accuracy[name, False] for name in names}
+    return {
+        "cost": cost,
+        "won_back": {name: gain[name] / cost[name] if cost[name] > 0 else None for name in names},
+        "stages_cost_untouched": reference - accuracy[UNTOUCHED, True],
+    }
