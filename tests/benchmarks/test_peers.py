@@ -1,0 +1,95 @@
+"""A peer's messages are set on the feed's own count of samples, and what is lost is seen."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from benchmarks.feed import Feed
+from benchmarks.peers import measure
+from benchmarks.peers.measure import Placed, Program
+from benchmarks.peers.subscribers import Messages
+
+FEED = Feed(2, 1000.0, 0.010, "a-feed")
+#: A push every 10 ms, each late by up to 0.4 ms.
+PUSHED = 100 + 0.01 * np.arange(1, 201) + np.random.default_rng(0).uniform(0, 4e-4, 200)
+
+
+def messages(
+    t_sample: npt.ArrayLike, t_received: npt.ArrayLike, n_samples: npt.ArrayLike
+) -> Messages:
+    return Messages(
+        np.array(t_sample, np.float64),
+        np.array(t_received, np.float64),
+        np.array(n_samples, np.int64),
+    )
+
+
+def test_a_message_for_each_chunk_has_its_own_latency() -> None:
+    placed = Placed.of(messages(PUSHED, PUSHED + 0.002, [10] * 200), PUSHED, FEED)
+    assert placed.lost == 0
+    latencies = placed.latencies_ms(PUSHED)
+    assert len(latencies) == 199
+    np.testing.assert_allclose(latencies, 2.0, atol=1e-6)
+
+
+def test_what_lumps_chunks_together_is_late_with_the_older_ones() -> None:
+    ends = PUSHED[3::4]
+    placed = Placed.of(messages(ends, ends + 0.001, [40] * 50), PUSHED, FEED)
+    assert placed.lost == 0
+    by_place = placed.latencies_ms(PUSHED).reshape(-1, 4).mean(axis=0)
+    np.testing.assert_allclose(by_place, [31, 21, 11, 1], atol=0.5)
+
+
+def test_bins_that_end_within_chunks_count_from_the_chunk_that_they_end_in() -> None:
+    within = PUSHED - 0.006
+    placed = Placed.of(messages(within, PUSHED + 0.002, [10] * 200), PUSHED, FEED)
+    assert placed.lost == 0
+    np.testing.assert_allclose(placed.latencies_ms(PUSHED), 2.0, atol=1e-6)
+
+
+def test_a_chunk_that_never_came_out_is_lost() -> None:
+    there = np.delete(PUSHED, [50, 51, 120])
+    placed = Placed.of(messages(there, there + 0.002, [10] * 197), PUSHED, FEED)
+    assert placed.lost == 30
+
+
+def test_smoothed_times_are_placed_by_counting() -> None:
+    rng = np.random.default_rng(1)
+    smooth = PUSHED + rng.uniform(-8e-4, 8e-4, 200)
+    placed = Placed.of(messages(smooth, PUSHED + 0.003, [10] * 200), PUSHED, FEED)
+    assert placed.lost == 0
+    np.testing.assert_allclose(placed.latencies_ms(PUSHED), 3.0, atol=1e-6)
+    there = np.delete(np.arange(200), range(100, 130))
+    cut = messages(smooth[there], PUSHED[there] + 0.003, [10] * 170)
+    assert Placed.of(cut, PUSHED, FEED).lost == pytest.approx(300, abs=2)
+
+
+@pytest.mark.parametrize("off_s", [-0.002, -0.001, 0.001, 0.002])
+def test_times_that_are_a_sample_off_are_seen_through(off_s: float) -> None:
+    shifted = messages(PUSHED + off_s, PUSHED + 0.002, [10] * 200)
+    placed = Placed.of(shifted, PUSHED, FEED)
+    assert placed.lost == 0
+    np.testing.assert_allclose(placed.latencies_ms(PUSHED), 2.0, atol=1e-6)
+
+
+def test_a_peer_that_is_not_there_is_named_with_the_reason() -> None:
+    program = Program("x.py", ("no_such_package",), ("no-such-package",), "nowhere")
+    why = measure._versions(Path(sys.executable), program)
+    assert why == "cannot be imported: ModuleNotFoundError: No module named 'no_such_package'"
+    gone = measure._versions(Path("no") / "such" / "python", program)
+    assert isinstance(gone, str)
+    assert "No such file" in gone
+
+
+def test_the_programs_of_peers_import_nothing_of_ours() -> None:
+    folder = Path(measure.__file__).parent
+    for program in measure.PROGRAMS.values():
+        text = (folder / program.script).read_text("utf-8")
+        for package in ("benchmarks", "decoders", "models", "service", "streams"):
+            assert f"from {package}" not in text
+            assert f"import {package}" not in text
