@@ -240,7 +240,10 @@ def selector_peer(
         return _ezmsg_cca(windows, freqs_hz, rate_hz, harmonics=5, n_bands=5)
     if kind == "etrca":
         return _meegkit_trca(epochs[..., -window:], targets, rate_hz)
+    if kind == "riemann":
+        return _pyriemann_mdm(epochs[..., -window:], targets, freqs_hz, rate_hz)
     return {
+        "dnn": "its network is the whole of it",
         "ecca": "those that have it are not free of copyleft",
         "tdca": "those that have it are not free of copyleft",
         "ssvep_pretrained": "it is our own",
@@ -341,6 +344,31 @@ def _meegkit_trca(epochs: FloatArray, targets: npt.NDArray[np.int64], rate_hz: f
         trca.fit(samples, targets)
     windows = [samples[:, :, i : i + 1] for i in range(WINDOWS)]
     return each("meegkit", "a window, filtered by it", trca.predict, windows)
+
+
+def _pyriemann_mdm(
+    epochs: FloatArray, targets: npt.NDArray[np.int64], freqs_hz: Sequence[float], rate_hz: float
+) -> Peer | str:
+    """Classify block covariances of copies that are filtered around each target's frequency."""
+    modules = _imported("pyriemann.classification", "pyriemann.estimation")
+    if isinstance(modules, str):
+        return modules
+    classification, estimation = modules
+    copies = [
+        sosfilt(
+            butter(2, (freq_hz - 0.5, freq_hz + 0.5), "bandpass", fs=rate_hz, output="sos"), epochs
+        )
+        for freq_hz in freqs_hz
+    ]
+    stacked = np.concatenate(copies, axis=1)
+    covariances = estimation.BlockCovariances(block_size=epochs.shape[1], estimator="oas")
+    classifier = classification.MDM().fit(covariances.fit_transform(stacked), targets)
+    return each(
+        "pyriemann",
+        "covariances and verdict of a window that is filtered",
+        lambda window: classifier.predict(covariances.transform(window)),
+        [stacked[i : i + 1] for i in range(WINDOWS)],
+    )
 
 
 # -- movement -----------------------------------------------------------------------------------
