@@ -47,6 +47,11 @@ class CursorIntent(IntentBase):
     covariance: list[list[float]] | None = Field(
         default=None, description="Covariance of the decoded state."
     )
+    delay_s: float = Field(
+        default=0.0,
+        ge=0,
+        description="Seconds by which the velocity lies behind t_sample: what smoothing added.",
+    )
 
 
 class SelectionIntent(IntentBase):

@@ -145,6 +145,7 @@ class Cursor:
         *,
         position: Sequence[float] | None = None,
         missing: bool = False,
+        delay_s: float = 0.0,
     ) -> Intent:
         """Take a bin's decoded velocity; give the intent.
 
@@ -158,6 +159,8 @@ class Cursor:
             Decoded, where the decoder knows one; else the velocity is summed up.
         missing
             Whether the bin was missing and ``velocity`` only a prediction.
+        delay_s
+            By how much the velocity lies behind ``time``.
         """
         share = 1.0
         if missing:
@@ -190,6 +193,7 @@ class Cursor:
             velocity=velocity,
             position=moved,
             covariance=covariance,
+            delay_s=delay_s,
             t_sample=time,
             expires_s=self._settings.expires_s,
         )

@@ -20,6 +20,7 @@ from decoders.decoder import Decoder
 from decoders.filtering import regular_rate
 from decoders.fitted import Array, FittedDecoder, FittedModel, FittedSettings
 from decoders.intent import Intent
+from decoders.kinematics.bessel import BesselBlock, BesselSettings
 from decoders.kinematics.bins import Bins, samples_per_step
 from decoders.kinematics.cursor import Cursor, CursorSettings
 from decoders.kinematics.features import FeatureSettings
@@ -33,6 +34,9 @@ class KinematicSettings(FittedSettings):
 
     features: FeatureSettings = FeatureSettings()
     cursor: CursorSettings = CursorSettings()
+    bessel: BesselSettings | None = Field(
+        default=None, description="Smooth the velocity, forwards and backwards over a short block."
+    )
     step_s: float | None = Field(
         default=None,
         gt=0,
@@ -153,6 +157,8 @@ class KinematicDecoder(FittedDecoder[S]):
         self._n_channels = spec.n_channels
         self._bins = Bins(n_samples, spec.n_channels, self.settings.step_value)
         self._cursor = Cursor(cursor, n_dimensions, self.bin_s)
+        bessel = self.settings.bessel
+        self._bessel = None if bessel is None else BesselBlock(bessel, self.bin_s, n_dimensions)
         self._reset_names = frozenset(self.settings.reset_markers)
         self._resets: deque[float] = deque()
         self._covariance: FloatArray | None = None
@@ -227,6 +233,8 @@ class KinematicDecoder(FittedDecoder[S]):
         self._cursor.reset()
         self._follower.reset()
         self._resets.clear()
+        if self._bessel is not None:
+            self._bessel.reset()
 
     def decode(self, chunk: Chunk, events: Sequence[Event]) -> list[Intent]:
         check_channels(chunk, self._n_channels, self.settings.kind)
@@ -246,6 +254,8 @@ class KinematicDecoder(FittedDecoder[S]):
         while self._resets and self._resets[0] <= time:
             self._resets.popleft()
             self._follower.restart()
+            if self._bessel is not None:
+                self._bessel.reset()
         follower = self._follower
         follower.see(self._cursor.position)
         # The sum is finite if every feature is: one pass, and a sum that overflows is no signal.
@@ -253,13 +263,20 @@ class KinematicDecoder(FittedDecoder[S]):
         covariance = follower.covariance
         if covariance is not self._covariance:
             self._covariance, self._covariance_list = covariance, covariance.tolist()
-        position = follower.position
+        velocity, position, delay_s = follower.velocity, follower.position, 0.0
+        if self._bessel is not None:
+            if observed:
+                velocity, delay_s = self._bessel.push(velocity)
+                position = None  # the cursor goes by the velocity that it is told
+            else:
+                self._bessel.reset()  # a block does not reach over what is missing
         return self._cursor.move(
-            follower.velocity.tolist(),
+            velocity.tolist(),
             self._covariance_list,
             time,
             position=None if position is None else position.tolist(),
             missing=not observed,
+            delay_s=delay_s,
         )
 
     def state(self) -> dict[str, Any]:

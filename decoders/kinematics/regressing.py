@@ -26,6 +26,7 @@ from decoders.kinematics.regression.nadaraya_watson import (
     NadarayaWatsonSettings,
 )
 from decoders.kinematics.regression.network import Network, NetworkSettings
+from decoders.kinematics.regression.random_forest import RandomForest, RandomForestSettings
 from decoders.kinematics.regression.regressor import Regressor
 from streams.chunk import FloatArray
 
@@ -36,6 +37,7 @@ REGRESSORS: dict[str, type[Regressor]] = {
     "multiple-kernel": MultipleKernel,
     "nadaraya-watson": NadarayaWatson,
     "network": Network,
+    "random-forest": RandomForest,
 }
 
 AnyRegressorSettings = Annotated[
@@ -44,7 +46,8 @@ AnyRegressorSettings = Annotated[
     | LinearSettings
     | MultipleKernelSettings
     | NadarayaWatsonSettings
-    | NetworkSettings,
+    | NetworkSettings
+    | RandomForestSettings,
     Field(discriminator="kind"),
 ]
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from decoders.fitted import Array
 from decoders.kinematics.regressing import REGRESSORS
 from decoders.kinematics.regression.gaussian_process import (
     GaussianProcess,
@@ -21,9 +22,10 @@ from decoders.kinematics.regression.multiple_kernel import (
 )
 from decoders.kinematics.regression.nadaraya_watson import NadarayaWatson, best_bandwidth
 from decoders.kinematics.regression.network import Network, NetworkSettings
+from decoders.kinematics.regression.random_forest import RandomForest, RandomForestSettings
 from decoders.kinematics.regression.regressor import RegressorSettings, squared_distances
 from streams.chunk import FloatArray
-from streams.errors import DecodeError
+from streams.errors import DecodeError, ModelError
 
 
 def curve(n_rows: int, seed: int = 0, noise: float = 0.1) -> tuple[FloatArray, FloatArray]:
@@ -41,6 +43,7 @@ SMALL: dict[str, RegressorSettings] = {
     "multiple-kernel": MultipleKernelSettings(),
     "nadaraya-watson": NadarayaWatson.settings_model(kind="nadaraya-watson"),
     "network": NetworkSettings(max_iterations=100),
+    "random-forest": RandomForestSettings(n_trees=20),
 }
 
 each = pytest.mark.parametrize("kind", sorted(REGRESSORS))
@@ -68,7 +71,9 @@ def test_row_by_row_a_regression_says_what_it_says_of_all_rows(kind: str) -> Non
     np.testing.assert_array_equal(single, [fitted.predict_row(row) for row in others])
 
 
-@pytest.mark.parametrize("kind", ["gaussian-process", "kernel-ridge", "nadaraya-watson", "network"])
+@pytest.mark.parametrize(
+    "kind", ["gaussian-process", "kernel-ridge", "nadaraya-watson", "network", "random-forest"]
+)
 def test_a_regression_that_bends_learns_more_than_a_straight_one(kind: str) -> None:
     rows, states = curve(800)
     new_rows, truth = curve(200, seed=1, noise=0)
@@ -226,3 +231,43 @@ def test_a_wild_feature_costs_a_multiple_kernel_no_more_than_its_share() -> None
 def test_octants_need_directions(states: FloatArray, message: str) -> None:
     with pytest.raises(DecodeError, match=message):
         MultipleKernel.fit(np.ones((20, 4)), states, MultipleKernelSettings())
+
+
+def test_a_split_leaves_the_least_squared_error_of_all_that_leave_enough_rows() -> None:
+    rows, states = curve(200)
+    settings = RandomForestSettings(
+        n_trees=1, max_depth=1, feature_share=1.0, n_thresholds=31, least_leaf=5, seed=3
+    )
+    forest = RandomForest.fit(rows, states, settings)
+    drawn = np.random.default_rng(3).integers(len(rows), size=len(rows))
+    seen, wanted = rows[drawn], states[drawn]
+
+    def error(feature: int, threshold: float) -> float:
+        above = seen[:, feature] > threshold
+        if min(above.sum(), (~above).sum()) < 5:
+            return np.inf
+        parts = (wanted[above], wanted[~above])
+        return float(sum(((part - part.mean(axis=0)) ** 2).sum() for part in parts))
+
+    thresholds = np.quantile(rows, np.linspace(0, 1, 33)[1:-1], axis=0)
+    least = min(error(f, value) for f in range(4) for value in thresholds[:, f])
+    assert error(int(forest.feature[0]), float(forest.threshold[0])) == pytest.approx(least)
+    above = seen[:, forest.feature[0]] > forest.threshold[0]
+    far = seen[above][0]
+    assert_allclose(forest.predict_row(far), wanted[above].mean(axis=0))
+
+
+def test_a_forest_whose_arrays_point_outside_of_it_is_refused() -> None:
+    rows, states = curve(100)
+    arrays = RandomForest.fit(rows, states, RandomForestSettings(n_trees=2)).arrays()
+    for broken in ("feature", "child", "roots"):
+        for wrong in (-1, 10**6):
+            found = {**arrays, broken: np.full_like(arrays[broken], wrong)}
+
+            def parameter(
+                name: str, shape: tuple[int | None, ...], found: dict[str, Array] = found
+            ) -> FloatArray:
+                return np.asarray(found[name], np.float64)
+
+            with pytest.raises(ModelError, match="outside"):
+                RandomForest.load(parameter, 4)
