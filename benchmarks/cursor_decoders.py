@@ -14,26 +14,32 @@ Eng. 15:026007, 2018).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 
-from decoders import registry
 from decoders.fitted import FittedModel
 from decoders.intent import CursorIntent, Intent
 from decoders.kinematics.adaptation import aimed_velocities
-from decoders.kinematics.decoder import KinematicDecoder, KinematicSettings
+from decoders.kinematics.decoder import KinematicDecoder
 from decoders.kinematics.kalman import intended_velocities
-from streams.chunk import Chunk, FloatArray
+from service.cursor_fit import (
+    Calibrated,
+    Learned,
+    cursor_settings,
+    fitted,
+    made,
+    model_of,
+    watch,
+)
+from streams.chunk import Chunk
 from streams.cursor_participant import (
-    WORKSPACE_CM,
     CursorParticipant,
     CursorSitting,
     SittingBin,
 )
-from streams.cursor_tasks import CursorTask, usual_task
+from streams.cursor_tasks import usual_task
 from streams.errors import DecodeError
 
 DecoderName = Literal["kalman", "refit", "dkf", "mk-dkf"]
@@ -59,39 +65,8 @@ DECODERS: dict[DecoderName, dict[str, Any]] = {
 
 #: Seconds of watching, and of closed loop for ReFIT.
 CALIBRATION_S = 120.0
-#: Sittings of a participant that decoders are fitted to; those that are scored have others.
-_WATCHED_SITTING, _REFIT_SITTING = 9001, 9002
-_SPEED_LIMIT_CM_S = 40.0
-
-
-@dataclass(frozen=True, eq=False)
-class Calibrated:
-    """A decoder's settings, as a session has them but for the model, and the model."""
-
-    settings: dict[str, Any]
-    model: FittedModel
-
-    def decoder(self) -> KinematicDecoder[Any]:
-        """Make the decoder, for use without a service."""
-        return made(self.settings, self.model)
-
-
-def made(settings: dict[str, Any], model: FittedModel) -> KinematicDecoder[Any]:
-    """Make a decoder of plain settings and a model."""
-    cls = _class(settings)
-    decoder = cls(cls.settings_model.model_validate(settings))
-    decoder.use(model)
-    return decoder
-
-
-def cursor_settings(gain: float) -> dict[str, Any]:
-    """Give the cursor's settings: the screen's edges, and how fast at most."""
-    edge = WORKSPACE_CM
-    return {
-        "gain": gain,
-        "workspace": [[-edge, edge], [-edge, edge]],
-        "speed_limit": _SPEED_LIMIT_CM_S,
-    }
+#: Sitting of a participant that ReFIT is fitted to; those that are scored have others.
+_REFIT_SITTING = 9002
 
 
 def calibrate(
@@ -101,7 +76,7 @@ def calibrate(
     task = usual_task("radial-8")
     watched = Learned(watch(participant, task, seconds))
     first = DECODERS["kalman" if name == "refit" else name]
-    found = _fitted(first, watched, watched.velocities)
+    found = fitted(first, watched, watched.velocities)
     if name != "refit":
         return found
     sitting = CursorSitting(participant, task, sitting=_REFIT_SITTING)
@@ -109,15 +84,7 @@ def calibrate(
         list(itertools.islice(play(found.decoder(), sitting), round(seconds / participant.bin_s)))
     )
     intended = intended_velocities(used.velocities, used.positions, used.targets, used.held)
-    return _fitted(DECODERS[name], used, intended)
-
-
-def watch(participant: CursorParticipant, task: CursorTask, seconds: float) -> list[SittingBin]:
-    """Let the participant watch a cursor that moves by itself; give what they felt and saw."""
-    sitting = CursorSitting(participant, task, sitting=_WATCHED_SITTING)
-    sitting.watching = True
-    n_bins = round(seconds / participant.bin_s)
-    return [sitting.bin((number + 1) * participant.bin_s) for number in range(n_bins)]
+    return fitted(DECODERS[name], used, intended)
 
 
 def play(decoder: KinematicDecoder[Any], sitting: CursorSitting) -> Iterator[SittingBin]:
@@ -152,18 +119,6 @@ def obey(sitting: CursorSitting, intent: Intent) -> None:
     x, y = intent.velocity
     place = None if intent.position is None else (intent.position[0], intent.position[1])
     sitting.move((x, y), place)
-
-
-class Learned:
-    """Bins side by side, as fits take them."""
-
-    def __init__(self, bins: Sequence[SittingBin]) -> None:
-        self.features: FloatArray = np.array([one.features for one in bins])
-        self.velocities: FloatArray = np.array([one.velocity for one in bins])
-        self.positions: FloatArray = np.array([one.position for one in bins])
-        self.targets: FloatArray = np.array([one.target for one in bins])
-        self.held = np.array([one.held for one in bins])
-        self.times: FloatArray = np.array([one.time_s for one in bins])
 
 
 class Guide:
@@ -226,7 +181,7 @@ class Guide:
             slowing_s=person.slowing_s,
         )
         try:
-            return _model(self.settings, learned, aimed)
+            return model_of(self.settings, learned, aimed)
         except DecodeError:
             return None
 
@@ -254,29 +209,3 @@ def guide(sitting: CursorSitting, guide: Guide) -> Calibrated:
     if model is None:
         raise DecodeError(f"{guide.seconds:g} s of calibration gave no model")
     return Calibrated(guide.settings, model)
-
-
-def _class(settings: dict[str, Any]) -> type[KinematicDecoder[Any]]:
-    cls = registry.decoders_by_kind()[settings["kind"]]
-    assert issubclass(cls, KinematicDecoder)
-    return cls
-
-
-def _model(settings: dict[str, Any], learned: Learned, labels: FloatArray) -> FittedModel:
-    cls = _class(settings)
-    checked = cls.settings_model.model_validate(settings)
-    assert isinstance(checked, KinematicSettings)
-    return cls.fit(checked, learned.features, labels, positions=learned.positions)
-
-
-def _fitted(base: dict[str, Any], learned: Learned, labels: FloatArray) -> Calibrated:
-    """Fit, and set the gain that makes the speed right on the bins of the fit."""
-    settings = {**base, "cursor": cursor_settings(1.0)}
-    model = _model(settings, learned, labels)
-    decoder = made({**base, "cursor": {}}, model)
-    bin_s = float(learned.times[1] - learned.times[0])
-    decoder.prepare(CursorParticipant(n_units=learned.features.shape[1], bin_s=bin_s).spec())
-    intents = decoder.decode(Chunk(learned.features.copy(), learned.times), [])
-    decoded = np.array([one.velocity for one in intents if isinstance(one, CursorIntent)])
-    gain = float((labels * labels).sum() / (labels * decoded).sum())
-    return Calibrated({**base, "cursor": cursor_settings(gain)}, model)

@@ -169,21 +169,55 @@ class PresetList(_Answer):
     presets: list[PresetView]
 
 
-class SimulationBody(_Request):
-    """A headset to play."""
+SimulationKind = Literal["recording", "speller", "cursor"]
 
-    kind: Literal["recording"] = Field(
-        default="recording", description="A packaged recording of a person who looks at LEDs."
+
+class SimulationBody(_Request):
+    """A headset or person to play."""
+
+    kind: SimulationKind = Field(
+        default="recording",
+        description="A packaged recording of a person who looks at LEDs, or a simulated person "
+        "before the speller or the cursor, who is told what the screen shows.",
     )
+
+
+class GazeBody(_Request):
+    """What a simulated person looks at."""
+
+    target: int | None = Field(
+        default=None, ge=0, description="Index of the flicker, row by row; null for none."
+    )
+    t: Annotated[float, Field(strict=True, allow_inf_nan=False)] | None = Field(
+        default=None,
+        description="LSL time of the flicker's onset, from which its phase counts; now if past.",
+    )
+
+
+_Place = tuple[
+    Annotated[float, Field(ge=-1000, le=1000)], Annotated[float, Field(ge=-1000, le=1000)]
+]
+
+
+class SceneBody(_Request):
+    """Where things are on a simulated person's screen, centimetres right and up of its middle."""
+
+    cursor: _Place
+    target: _Place | None = None
 
 
 class SimulationView(_Answer):
     """A simulated headset that plays."""
 
     id: str
-    kind: str
+    kind: SimulationKind
     about: str
-    source_id: str = Field(description="Of its LSL stream; that of its markers ends in -markers.")
+    source_id: str = Field(
+        description="Of its LSL stream; that of a recording's markers ends in -markers."
+    )
+    decoder: dict[str, Any] | None = Field(
+        description="The decoder that was fitted to a person; a session takes it as it is."
+    )
 
 
 class SimulationList(_Answer):

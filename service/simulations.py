@@ -1,7 +1,10 @@
-"""Simulated headsets that the service plays, so that everything can be tried without one.
+"""Simulated headsets and participants that the service plays: to try everything with nobody.
 
-Each is a process of its own (`streams.headset.HeadsetProcess`) whose streams are on the LSL network
-like any headset's, under names that say what they are. They end with the service.
+Each is a process of its own whose stream is on the LSL network like any headset's, under a name
+that says what it is; all end with the service. ``recording`` plays a packaged recording.
+``speller`` and ``cursor`` are simulated people before a screen: whoever runs the screen tells what
+it shows. The cursor's decoder is fitted to the person when they are started, as by a
+calibration.
 """
 
 from __future__ import annotations
@@ -9,31 +12,54 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request
 
+from models.manifest import ModelCard, ModelInput, TrainingData
 from service import problems
 from service.auth import Role, allow
+from service.cursor_fit import fitted, watched
+from service.named_models import model_registry
 from service.problems import NotFoundError
-from service.schemas import Problem, SimulationBody, SimulationList, SimulationView
+from service.schemas import (
+    GazeBody,
+    Problem,
+    SceneBody,
+    SimulationBody,
+    SimulationKind,
+    SimulationList,
+    SimulationView,
+)
+from streams.cursor_participant import CursorParticipant
 from streams.errors import SessionError
 from streams.headset import HeadsetOptions, HeadsetProcess
+from streams.live_participant import Gaze, LiveParticipant, Scene
 from streams.recording import packaged_recordings
+from streams.ssvep_participant import SsvepParticipant
 
 MAX_SIMULATIONS = 4
 _RECORDING = "ssvep-exo-s12"
-_ABOUT = "A person who looks at LEDs of 13, 17 and 21 Hz, recorded, again and again"
+_ABOUT: dict[SimulationKind, str] = {
+    "recording": "A person who looks at LEDs of 13, 17 and 21 Hz, recorded, again and again",
+    "speller": "A simulated person who looks at the speller's flickers",
+    "cursor": "A simulated person who steers the cursor",
+}
+_MODEL_NAME = "simulated-cursor"
 _PROBLEM = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
+#: Who is simulated. A response of 4 µV is that of a person whom spellers suit.
+_SPELLER = SsvepParticipant(seed=3, response_uv=4.0)
+_CURSOR = CursorParticipant(seed=1)
+_WATCHED_S = 60.0
 
 
 class _Playing(NamedTuple):
     view: SimulationView
-    headset: HeadsetProcess
+    source: HeadsetProcess | LiveParticipant
 
 
 class Simulations:
-    """The simulated headsets of this service."""
+    """The simulated headsets and participants of this service."""
 
     def __init__(self) -> None:
         self._playing: dict[str, _Playing] = {}
@@ -41,7 +67,7 @@ class Simulations:
 
     def views(self) -> list[SimulationView]:
         """Give those that play."""
-        return [each.view for each in self._playing.values() if each.headset.is_alive]
+        return [each.view for each in self._playing.values() if each.source.is_alive]
 
     async def start(self, body: SimulationBody) -> SimulationView:
         """Start one; return when its streams are there.
@@ -52,30 +78,33 @@ class Simulations:
             There are too many.
         """
         await self._forget_ended()
-        if len(self._playing) + self._starting >= MAX_SIMULATIONS:
-            raise SessionError(
-                f"{len(self._playing) + self._starting} simulations play, no more than "
-                f"{MAX_SIMULATIONS} may"
-            )
+        n_playing = len(self._playing) + self._starting
+        if n_playing >= MAX_SIMULATIONS:
+            raise SessionError(f"{n_playing} simulations play, no more than {MAX_SIMULATIONS} may")
         id_ = f"simulated-{secrets.token_hex(3)}"
-        options = HeadsetOptions(
-            packaged_recordings()[_RECORDING],
-            name=f"Simulated headset {id_[-6:]}",
-            source_id=id_,
-            marker_name=f"Simulated headset {id_[-6:]} markers",
-            start_trial=0,
-            skip_rest=True,
-            loop=True,
-        )
-        view = SimulationView(id=id_, kind=body.kind, about=_ABOUT, source_id=id_)
         self._starting += 1
         try:
-            headset = HeadsetProcess(options)
-            await asyncio.to_thread(headset.__enter__)
+            source, decoder = await asyncio.to_thread(_start, body.kind, id_)
         finally:
             self._starting -= 1
-        self._playing[id_] = _Playing(view, headset)
+        view = SimulationView(
+            id=id_, kind=body.kind, about=_ABOUT[body.kind], source_id=id_, decoder=decoder
+        )
+        self._playing[id_] = _Playing(view, source)
         return view
+
+    def show(self, id: str, what: Gaze | Scene) -> None:
+        """Tell a simulated person what their screen shows.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such person.
+        """
+        source = self._get(id).source
+        if isinstance(source, HeadsetProcess):
+            raise NotFoundError(f"{id} is a recording, which looks at no screen")
+        source.show(what)
 
     async def stop(self, id: str) -> None:
         """End one.
@@ -85,11 +114,9 @@ class Simulations:
         NotFoundError
             There is none of that id.
         """
-        playing = self._playing.pop(id, None)
-        if playing is None:
-            known = ", ".join(self._playing) or "none"
-            raise NotFoundError(f"there is no simulation {id}; there are: {known}")
-        await asyncio.to_thread(playing.headset.stop)
+        playing = self._get(id)
+        del self._playing[id]
+        await asyncio.to_thread(playing.source.stop)
 
     async def close(self) -> None:
         """End all."""
@@ -97,33 +124,87 @@ class Simulations:
             with contextlib.suppress(NotFoundError):
                 await self.stop(id_)
 
+    def _get(self, id: str) -> _Playing:
+        if id not in self._playing:
+            known = ", ".join(self._playing) or "none"
+            raise NotFoundError(f"there is no simulation {id}; there are: {known}")
+        return self._playing[id]
+
     async def _forget_ended(self) -> None:
         for id_, playing in tuple(self._playing.items()):
-            if not playing.headset.is_alive:
+            if not playing.source.is_alive:
                 await self.stop(id_)
+
+
+def _start(
+    kind: SimulationKind, id: str
+) -> tuple[HeadsetProcess | LiveParticipant, dict[str, Any] | None]:
+    """Start a source; give it with the decoder that was fitted to it, if one was."""
+    name = f"Simulated {kind} {id[-6:]}"
+    if kind == "recording":
+        options = HeadsetOptions(
+            packaged_recordings()[_RECORDING],
+            name=name.replace("recording", "headset"),
+            source_id=id,
+            marker_name=f"{name} markers",
+            start_trial=0,
+            skip_rest=True,
+            loop=True,
+        )
+        return HeadsetProcess(options).__enter__(), None
+    decoder = _fit_cursor() if kind == "cursor" else None
+    person = _CURSOR if kind == "cursor" else _SPELLER
+    return LiveParticipant(person, name=name, source_id=id).__enter__(), decoder
+
+
+def _fit_cursor() -> dict[str, Any]:
+    """Fit the cursor's decoder, keep its model, and give the settings for a session."""
+    found = fitted({"kind": "kalman"}, *watched(_CURSOR, _WATCHED_S))
+    spec = _CURSOR.spec()
+    card = ModelCard(
+        kind="kalman",
+        input=ModelInput(rate_hz=spec.rate_hz, labels=list(spec.labels)),
+        decoder=found.settings,
+        training=TrainingData(source="a simulated person", duration_s=_WATCHED_S),
+    )
+    manifest = model_registry().add(_MODEL_NAME, found.model.to_bytes(), card, origin="calibration")
+    return {**found.settings, "model": manifest.reference}
 
 
 def simulations_router() -> APIRouter:
     """Make the routes."""
     router = APIRouter(prefix="/v1", responses={422: _PROBLEM})
+    not_found: dict[int | str, dict[str, Any]] = {404: _PROBLEM, 503: _PROBLEM}
 
     @router.get("/simulations")
     @allow(Role.READ)
     async def simulations(request: Request) -> SimulationList:
-        """The simulated headsets that this service plays."""
+        """The simulated headsets and people that this service plays."""
         return SimulationList(simulations=request.app.state.simulations.views())
 
     @router.post("/simulations", status_code=201, responses={409: _PROBLEM, 503: _PROBLEM})
     @allow(Role.CONTROL)
     async def start(request: Request, body: SimulationBody) -> SimulationView:
-        """Play a simulated headset on the LSL network, to try things with."""
+        """Play a simulated headset or person on the LSL network, to try things with."""
         view: SimulationView = await request.app.state.simulations.start(body)
         return view
 
-    @router.delete("/simulations/{id}", status_code=204, responses={404: _PROBLEM})
+    @router.put("/simulations/{id}/gaze", status_code=204, responses=not_found)
+    @allow(Role.CONTROL)
+    async def gaze(request: Request, id: str, body: GazeBody) -> None:
+        """Have a simulated person look at a flicker, or away."""
+        request.app.state.simulations.show(id, Gaze(body.target, body.t))
+
+    @router.put("/simulations/{id}/scene", status_code=204, responses=not_found)
+    @allow(Role.CONTROL)
+    async def scene(request: Request, id: str, body: SceneBody) -> None:
+        """Show a simulated person where the cursor and its target are."""
+        request.app.state.simulations.show(id, Scene(body.cursor, body.target))
+
+    @router.delete("/simulations/{id}", status_code=204, responses=not_found)
     @allow(Role.CONTROL)
     async def stop(request: Request, id: str) -> None:
-        """End a simulated headset."""
+        """End a simulated headset or person."""
         await request.app.state.simulations.stop(id)
 
     return router

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streams.chunk import FloatArray, SignalSpec
-from streams.cursor_tasks import RADIUS_CM, CursorTask, CursorTrial, Point, Target, TaskRun
+from streams.cursor_tasks import RADIUS_CM, CursorTask, CursorTrial, Point, TaskRun
 from streams.errors import ConfigError
 
 #: Half the side of the square that the cursor stays in: the outermost target and some margin.
@@ -132,6 +132,45 @@ class Population:
         return features
 
 
+class Intention:
+    """What a person means from bin to bin, by what the screen shows.
+
+    Parameters
+    ----------
+    participant
+        Who looks at it.
+    """
+
+    def __init__(self, participant: CursorParticipant) -> None:
+        self._person = participant
+        delay = round(participant.vision_s / participant.bin_s)
+        self._seen: deque[Point] = deque([(0.0, 0.0)] * (delay + 1), maxlen=delay + 1)
+        self._meant: deque[Point] = deque([(0.0, 0.0)] * delay, maxlen=delay)
+        self._aim: Point | None = None
+        self._aim_shown_s = -math.inf
+        self._aimed_at: Point | None = None
+
+    def towards(self, target: Point | None, cursor: Point, time_s: float) -> Point:
+        """Give the velocity that is meant in a bin; ``target`` is None where nothing is asked."""
+        person = self._person
+        self._seen.append(cursor)
+        if target != self._aim:
+            self._aim, self._aim_shown_s = target, time_s
+        if time_s - self._aim_shown_s >= person.vision_s + person.reaction_s - 1e-6:
+            self._aimed_at = target
+        intended = (0.0, 0.0)
+        if self._aimed_at is not None:
+            # Where the cursor was seen, and what has been meant since, which will have moved it.
+            x = self._seen[0][0] + person.bin_s * sum(v[0] for v in self._meant)
+            y = self._seen[0][1] + person.bin_s * sum(v[1] for v in self._meant)
+            dx, dy = self._aimed_at[0] - x, self._aimed_at[1] - y
+            speed = math.hypot(dx, dy) / person.slowing_s
+            share = min(1.0, person.speed_cm_s / speed) if speed else 0.0
+            intended = (share * dx / person.slowing_s, share * dy / person.slowing_s)
+        self._meant.append(intended)
+        return intended
+
+
 @dataclass(frozen=True, slots=True)
 class SittingBin:
     """What happened in a bin: what was felt, shown and meant.
@@ -191,12 +230,7 @@ class CursorSitting:
         self.watching = False
         self.position: Point = (0.0, 0.0)
         self.velocity: Point = (0.0, 0.0)
-        delay = round(participant.vision_s / participant.bin_s)
-        self._seen: deque[Point] = deque([self.position] * (delay + 1), maxlen=delay + 1)
-        self._meant: deque[Point] = deque([(0.0, 0.0)] * delay, maxlen=delay)
-        self._aim: Target | None = None
-        self._aim_shown_s = -math.inf
-        self._aimed_at: Target | None = None
+        self._intention = Intention(participant)
 
     @property
     def trials(self) -> list[CursorTrial]:
@@ -208,7 +242,7 @@ class CursorSitting:
         self.run.show(self.position, time_s)
         target = self.run.target
         assert target is not None
-        intended = self._intended(target, time_s)
+        intended = self._intention.towards(target.position, self.position, time_s)
         features = self.population.bin(intended)
         if self.watching:
             self._go(intended)
@@ -258,22 +292,3 @@ class CursorSitting:
             along * dx + keep * (velocity[0] - along * dx),
             along * dy + keep * (velocity[1] - along * dy),
         )
-
-    def _intended(self, target: Target, time_s: float) -> Point:
-        person = self.participant
-        self._seen.append(self.position)
-        if target != self._aim:
-            self._aim, self._aim_shown_s = target, time_s
-        if time_s - self._aim_shown_s >= person.vision_s + person.reaction_s - 1e-6:
-            self._aimed_at = target
-        intended = (0.0, 0.0)
-        if self._aimed_at is not None:
-            # Where the cursor was seen, and what has been meant since, which will have moved it.
-            x = self._seen[0][0] + person.bin_s * sum(v[0] for v in self._meant)
-            y = self._seen[0][1] + person.bin_s * sum(v[1] for v in self._meant)
-            dx, dy = self._aimed_at.position[0] - x, self._aimed_at.position[1] - y
-            speed = math.hypot(dx, dy) / person.slowing_s
-            share = min(1.0, person.speed_cm_s / speed) if speed else 0.0
-            intended = (share * dx / person.slowing_s, share * dy / person.slowing_s)
-        self._meant.append(intended)
-        return intended

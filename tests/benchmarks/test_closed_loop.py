@@ -7,13 +7,13 @@ import pytest
 from benchmarks.closed_loop import OFFSET_SD, closed_loop
 from benchmarks.cursor_decoders import (
     DECODERS,
-    Calibrated,
     DecoderName,
     Guide,
     calibrate,
     guide,
     play_trials,
 )
+from service.cursor_fit import Calibrated
 from streams import lsl
 from streams.cursor_participant import CursorParticipant, CursorSitting
 from streams.cursor_tasks import scores, usual_task

@@ -1,1 +1,273 @@
-export {};
+// The cursor: tasks steered by what is decoded, with the mouse as the condition to compare with.
+import { render } from "preact";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { call, sentence } from "../shared/api";
+import { Frame, nameSessionInAddress, sessionOfAddress, tell } from "../shared/frame";
+import { saveText } from "../shared/save";
+import { describeLink, useSession } from "../shared/useSession";
+import { draw, fit, lookOf } from "./draw";
+import { Results } from "./Results";
+import { Steering, type Control } from "./steering";
+import { csvOf, TASKS, TaskRun, WORKSPACE_CM, type TaskName, type Trial } from "./task";
+import "../shared/style.css";
+import "./cursor.css";
+
+const SCENE_EVERY_MS = 30;
+const USUAL_TRIALS = 16;
+const MOST_DT_S = 0.1;
+
+type Body = NonNullable<Parameters<typeof call<"/v1/sessions", "post">>[2]>["body"];
+
+function Cursor() {
+  const [session, setSession] = useState(sessionOfAddress);
+  const [simulation, setSimulation] = useState<string | null>(null);
+  const [control, setControl] = useState<Control>(session === null ? "mouse" : "session");
+  const [task, setTask] = useState<TaskName>("centre-out");
+  const [wanted, setWanted] = useState(USUAL_TRIALS);
+  const [byClick, setByClick] = useState(false);
+  const [assist, setAssist] = useState(0);
+  const [running, setRunning] = useState(false);
+  const [starting, setStarting] = useState(false);
+  const [trials, setTrials] = useState<Trial[]>([]);
+  const [halted, setHalted] = useState("");
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const steering = useRef(new Steering(control)).current;
+  const run = useRef<TaskRun | null>(null);
+
+  const handle = useSession(session, (intent) => steering.take(intent));
+  steering.control = control;
+  steering.assist = assist;
+  const state = handle.standing?.state;
+  const stopped =
+    session === null
+      ? "no session is chosen"
+      : handle.held
+        ? "emergency stop"
+        : handle.link !== "open"
+          ? `no connection${handle.why ? `: ${handle.why}` : ""}`
+          : state !== "running"
+            ? `${state}: ${handle.standing?.reason ?? ""}`
+            : "";
+  const now = useRef({ stopped, live: handle.live, simulation, wanted });
+  now.current = { stopped, live: handle.live, simulation, wanted };
+
+  useEffect(() => nameSessionInAddress(session), [session]);
+  // A session whose stream is a simulated person's: the page goes on showing them the screen.
+  useEffect(() => {
+    const source = handle.hello?.config.stream.source_id;
+    if (!source) return;
+    call("get", "/v1/simulations")
+      .then(({ simulations }) => {
+        setSimulation(simulations.find((each) => each.source_id === source && each.kind === "cursor")?.id ?? null);
+      })
+      .catch((error: unknown) => tell("warn", sentence(error)));
+  }, [handle.hello]);
+
+  const finish = useCallback(() => {
+    run.current = null;
+    setRunning(false);
+  }, []);
+
+  useEffect(() => {
+    const element = canvas.current!;
+    let look = lookOf(element);
+    const theme = matchMedia("(prefers-color-scheme: dark)");
+    const recolour = () => {
+      look = lookOf(element);
+    };
+    theme.addEventListener("change", recolour);
+    let before = performance.now();
+    let shown = 0;
+    let sending = false;
+    let said = "";
+    let frame = 0;
+    const step = (time: number) => {
+      frame = requestAnimationFrame(step);
+      const dt = Math.min(MOST_DT_S, Math.max(1e-3, (time - before) / 1000));
+      before = time;
+      const going = run.current;
+      steering.pass(dt, now.current.live, now.current.stopped, going?.target ?? null);
+      if (steering.halted !== said) setHalted((said = steering.halted));
+      const ended = going?.show(steering.position, time / 1000, steering.takeClick()) ?? null;
+      if (going && ended) {
+        setTrials([...going.trials]);
+        if (going.trials.length >= now.current.wanted) finish();
+      }
+      draw(element, look, steering, run.current);
+      const id = now.current.simulation;
+      if (id !== null && steering.control === "session" && time - shown > SCENE_EVERY_MS && !sending) {
+        shown = time;
+        sending = true;
+        const target = run.current ? ([...run.current.target.at] as [number, number]) : null;
+        call("put", "/v1/simulations/{id}/scene", { path: { id }, body: { cursor: [...steering.position] as [number, number], target } })
+          .catch(() => setSimulation(null))
+          .finally(() => {
+            sending = false;
+          });
+      }
+    };
+    frame = requestAnimationFrame(step);
+    return () => {
+      cancelAnimationFrame(frame);
+      theme.removeEventListener("change", recolour);
+    };
+  }, [steering, finish]);
+
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      const typing = event.target instanceof HTMLElement && /INPUT|SELECT|TEXTAREA/.test(event.target.tagName);
+      if (typing || !event.key.startsWith("Arrow")) return;
+      if (steering.control === "keys") event.preventDefault();
+      steering.key(event.key, event.type === "keydown");
+    };
+    const onClick = (event: KeyboardEvent) => {
+      if (event.key === " " && event.target === canvas.current) {
+        event.preventDefault();
+        steering.click();
+      }
+    };
+    window.addEventListener("keydown", onKey);
+    window.addEventListener("keyup", onKey);
+    window.addEventListener("keydown", onClick);
+    return () => {
+      window.removeEventListener("keydown", onKey);
+      window.removeEventListener("keyup", onKey);
+      window.removeEventListener("keydown", onClick);
+    };
+  }, [steering]);
+
+  const start = () => {
+    if (running) return finish();
+    steering.centre();
+    setTrials([]);
+    run.current = new TaskRun(task, byClick, Math.floor(Math.random() * 2 ** 32));
+    setRunning(true);
+    canvas.current?.focus();
+  };
+
+  const simulate = async () => {
+    setStarting(true);
+    try {
+      const person = await call("post", "/v1/simulations", { body: { kind: "cursor" } });
+      const config = { stream: { type: "Features", source_id: person.source_id }, decoder: person.decoder } as unknown as Body;
+      const made = await call("post", "/v1/sessions", { body: config });
+      setSimulation(person.id);
+      setSession(made.id);
+      setControl("session");
+      tell("good", `${person.about}: ${person.id}`);
+    } catch (error) {
+      tell("bad", sentence(error));
+    } finally {
+      setStarting(false);
+    }
+  };
+
+  const pointer = (event: PointerEvent) => {
+    const element = canvas.current!;
+    const box = element.getBoundingClientRect();
+    const perCm = fit(element) / (window.devicePixelRatio || 1);
+    steering.point([(event.clientX - box.left) / perCm - WORKSPACE_CM, WORKSPACE_CM - (event.clientY - box.top) / perCm]);
+  };
+
+  const [link, tone] = describeLink(handle, session);
+  const usable = control !== "session" || session !== null;
+  return (
+    <Frame
+      page="/cursor"
+      session={session}
+      link={session === null && control !== "session" ? `steered by the ${control === "mouse" ? "mouse" : "arrow keys"}` : link}
+      linkTone={session === null && control !== "session" ? "good" : tone}
+      recording={handle.hello?.config.outputs?.record && state === "running" ? session : null}
+      held={handle.held}
+      onStop={handle.stop}
+      onRelease={handle.release}
+    >
+      <h1 class="visually-hidden">Cursor</h1>
+      <div class="cursor-page">
+        <div class="stage">
+          <canvas
+            ref={canvas}
+            tabIndex={0}
+            role="application"
+            aria-label="The task: bring the cursor to the target. Arrow keys steer when they are chosen; space clicks."
+            onPointerMove={pointer}
+            onPointerDown={(event) => {
+              pointer(event);
+              steering.click();
+            }}
+          />
+          <p class={`halted ${halted ? "bad" : "soft"}`} role="status" aria-live="polite">
+            {halted ? `The cursor stands still: ${halted}` : running ? `Trial ${trials.length + 1} of ${wanted}` : "Ready"}
+          </p>
+        </div>
+        <div class="side">
+          <section class="card" aria-labelledby="steer-title">
+            <h2 id="steer-title">Who steers</h2>
+            <div class="row">
+              <select aria-label="Control" value={control} onChange={(event) => setControl(event.currentTarget.value as Control)}>
+                <option value="mouse">Mouse (control condition)</option>
+                <option value="keys">Arrow keys</option>
+                <option value="session">The session's intents</option>
+              </select>
+              <button onClick={() => void simulate()} disabled={starting}>
+                {starting ? "Starting…" : "Simulated participant"}
+              </button>
+            </div>
+            {control === "session" && (
+              <p class="soft">
+                {session === null ? "Choose a session in the console, or try the simulated participant." : `Session ${session}`}
+                {simulation && ", steered by a simulated person who sees this screen"}
+              </p>
+            )}
+            <label class="soft">
+              Assist
+              <input type="range" min="0" max="100" step="5" value={assist * 100} onInput={(event) => setAssist(Number(event.currentTarget.value) / 100)} />
+              {Math.round(assist * 100)} %
+            </label>
+          </section>
+          <section class="card" aria-labelledby="task-title">
+            <h2 id="task-title">Task</h2>
+            <div class="row">
+              <select aria-label="Task" value={task} disabled={running} onChange={(event) => setTask(event.currentTarget.value as TaskName)}>
+                {Object.entries(TASKS).map(([name, { title }]) => (
+                  <option key={name} value={name}>
+                    {title}
+                  </option>
+                ))}
+              </select>
+              <label>
+                Trials
+                <input
+                  type="number"
+                  min="1"
+                  max="400"
+                  value={wanted}
+                  disabled={running}
+                  onChange={(event) => setWanted(Math.max(1, Math.min(400, Math.round(Number(event.currentTarget.value)) || 1)))}
+                />
+              </label>
+              <label>
+                Select by
+                <select value={byClick ? "click" : "hold"} disabled={running} onChange={(event) => setByClick(event.currentTarget.value === "click")}>
+                  <option value="hold">staying</option>
+                  <option value="click">clicking</option>
+                </select>
+              </label>
+              <button class="main" onClick={start} disabled={!running && !usable}>
+                {running ? "End" : "Start"}
+              </button>
+            </div>
+          </section>
+          <Results
+            trials={trials}
+            task={task}
+            over={!running && trials.length > 0}
+            onSave={() => saveText(`cursor-${task}-${control}.csv`, "text/csv", csvOf(trials, task, control))}
+          />
+        </div>
+      </div>
+    </Frame>
+  );
+}
+
+render(<Cursor />, document.getElementById("app")!);

@@ -1,0 +1,83 @@
+// The screen of the cursor's tasks.
+import type { Steering } from "./steering";
+import { CURSOR_CM, gridSquares, WORKSPACE_CM, type Point, type TaskRun } from "./task";
+
+export interface Look {
+  back: string;
+  line: string;
+  text: string;
+  target: string;
+  cursor: string;
+  good: string;
+  bad: string;
+}
+
+export function lookOf(element: Element): Look {
+  const style = getComputedStyle(element);
+  const of = (name: string) => style.getPropertyValue(name).trim();
+  return {
+    back: of("--card"), line: of("--line"), text: of("--text"), target: of("--target"),
+    cursor: of("--accent"), good: of("--good"), bad: of("--bad"),
+  };
+}
+
+/** Fit the canvas to its place; give how many pixels a centimetre of the task has. */
+export function fit(canvas: HTMLCanvasElement): number {
+  const ratio = window.devicePixelRatio || 1;
+  const size = Math.round(Math.min(canvas.clientWidth, canvas.clientHeight) * ratio);
+  if (canvas.width !== size || canvas.height !== size) canvas.width = canvas.height = size;
+  return size / (2 * WORKSPACE_CM);
+}
+
+export function draw(canvas: HTMLCanvasElement, look: Look, steering: Steering, run: TaskRun | null): void {
+  const perCm = fit(canvas);
+  const context = canvas.getContext("2d")!;
+  const place = ([x, y]: Point): [number, number] => [(x + WORKSPACE_CM) * perCm, (WORKSPACE_CM - y) * perCm];
+  context.fillStyle = look.back;
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.lineWidth = Math.max(1, perCm * 0.06);
+  if (run) {
+    if (run.task === "grid") {
+      context.strokeStyle = look.line;
+      for (const square of gridSquares()) box(context, place(square.at), square.reach * perCm, false);
+    }
+    const [x, y] = place(run.target.at);
+    const reach = run.target.square ? run.target.reach : run.target.reach - CURSOR_CM / 2;
+    context.fillStyle = run.inside ? look.good : look.target;
+    if (run.target.square) box(context, [x, y], reach * perCm * 0.94, true);
+    else disc(context, x, y, reach * perCm);
+    if (run.held > 0 && run.inside) {
+      context.strokeStyle = look.text;
+      context.lineWidth = perCm * 0.25;
+      context.beginPath();
+      context.arc(x, y, (reach + 0.4) * perCm, -Math.PI / 2, -Math.PI / 2 + 2 * Math.PI * run.held);
+      context.stroke();
+    }
+  }
+  const [x, y] = place(steering.position);
+  context.lineWidth = perCm * 0.16;
+  context.strokeStyle = context.fillStyle = steering.halted ? look.bad : look.cursor;
+  context.beginPath();
+  context.arc(x, y, (CURSOR_CM / 2) * perCm, 0, 2 * Math.PI);
+  // Hollow while nothing steers it: it is seen to be off without colours.
+  if (steering.halted) {
+    context.setLineDash([perCm * 0.3, perCm * 0.2]);
+    context.stroke();
+    context.setLineDash([]);
+    context.fillStyle = look.bad;
+    context.font = `600 ${Math.max(12, perCm * 0.7)}px system-ui, "DejaVu Sans", sans-serif`;
+    context.textAlign = "center";
+    context.fillText(steering.halted, canvas.width / 2, perCm * 1.2, canvas.width - perCm);
+  } else context.fill();
+}
+
+function disc(context: CanvasRenderingContext2D, x: number, y: number, radius: number): void {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.fill();
+}
+
+function box(context: CanvasRenderingContext2D, [x, y]: [number, number], half: number, filled: boolean): void {
+  if (filled) context.fillRect(x - half, y - half, 2 * half, 2 * half);
+  else context.strokeRect(x - half, y - half, 2 * half, 2 * half);
+}

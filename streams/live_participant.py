@@ -1,0 +1,225 @@
+"""A simulated participant in a process of its own, who is told live what the screen shows.
+
+The stream is on the LSL network like a headset's, each sample due and stamped by its number alone.
+Whoever runs the screen says what is on it: which flicker is looked at and since when (`Gaze`), or
+where the cursor and its target are (`Scene`). What the person does about it is the business of
+`streams.ssvep_participant` and `streams.cursor_participant`. The process ends with the one that
+started it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from streams.chunk import FloatArray
+from streams.clock import local_clock
+from streams.cursor_participant import CursorParticipant, Intention
+from streams.cursor_tasks import Point
+from streams.errors import ConfigError, StreamError, VolitionError
+from streams.outlet import SignalOutlet
+from streams.ssvep_participant import ParticipantSignal, SsvepParticipant
+
+_CHUNK_SAMPLES = 8
+_READY_S = 30.0
+_STOP_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gaze:
+    """Which flicker is looked at.
+
+    Attributes
+    ----------
+    target
+        Its index; None for none.
+    time
+        LSL time of the flicker's onset, from which its phase counts; now when None or past.
+    """
+
+    target: int | None
+    time: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Where things are on the screen, centimetres.
+
+    Attributes
+    ----------
+    cursor, target
+        Their middles; no target where nothing is asked.
+    """
+
+    cursor: Point
+    target: Point | None = None
+
+
+Person = SsvepParticipant | CursorParticipant
+
+
+class LiveParticipant:
+    """A participant's process, while the ``with`` block lasts.
+
+    Parameters
+    ----------
+    person
+        Who it is.
+    name, source_id
+        Of the stream.
+
+    Raises
+    ------
+    StreamError
+        The process did not get ready, on entering.
+    """
+
+    def __init__(self, person: Person, *, name: str, source_id: str) -> None:
+        self.person = person
+        self.source_id = source_id
+        context = multiprocessing.get_context("spawn")
+        self._connection, self._far_end = context.Pipe()
+        self._process = context.Process(
+            target=_main,
+            args=(person, name, source_id, self._far_end),
+            name="volition-participant",
+            daemon=True,
+        )
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        # The child holds the only other end now, so its death is seen as an end of file.
+        self._far_end.close()
+        said: Any = "nothing"
+        with contextlib.suppress(EOFError, OSError):
+            said = self._connection.recv() if self._connection.poll(_READY_S) else "nothing"
+        if said != "ready":
+            self.stop()
+            raise StreamError(f"the participant's process did not get ready: it said {said}")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.is_alive()
+
+    def show(self, what: Gaze | Scene) -> None:
+        """Say what the screen shows.
+
+        Raises
+        ------
+        ConfigError
+            This person looks at another kind of screen, or there is no such target.
+        StreamError
+            The process has ended.
+        """
+        if isinstance(self.person, CursorParticipant) is not isinstance(what, Scene):
+            raise ConfigError(
+                f"{type(self.person).__name__} cannot look at a {type(what).__name__}"
+            )
+        if isinstance(self.person, SsvepParticipant) and isinstance(what, Gaze):
+            n_targets = len(self.person.targets)
+            if what.target is not None and not 0 <= what.target < n_targets:
+                raise ConfigError(f"target {what.target}; allowed: 0 to {n_targets - 1}, or none")
+        try:
+            self._connection.send(what)
+        except OSError:
+            raise StreamError("the participant's process has ended") from None
+
+    def stop(self) -> None:
+        """End the process, gently and then not; a second call does nothing."""
+        self._connection.close()
+        if self._process.pid is None:
+            return
+        self._process.join(_STOP_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+def _main(person: Person, name: str, source_id: str, connection: Connection) -> None:
+    # Ctrl-C reaches the whole group; the parent decides what becomes of its participant.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    is_cursor = isinstance(person, CursorParticipant)
+    with contextlib.suppress(EOFError, OSError):  # the parent is gone
+        try:
+            with SignalOutlet(
+                person.spec(),
+                name=name,
+                type="Features" if is_cursor else "EEG",
+                source_id=source_id,
+                format="float64",
+            ) as outlet:
+                connection.send("ready")
+                if isinstance(person, CursorParticipant):
+                    _steer(person, outlet, connection)
+                else:
+                    _look(person, outlet, connection)
+        except VolitionError as error:
+            connection.send(str(error))
+
+
+def _look(person: SsvepParticipant, outlet: SignalOutlet, connection: Connection) -> None:
+    sitting = person.sit()
+    start = local_clock()
+
+    def show(gaze: Gaze) -> None:
+        _attend(sitting, gaze, start)
+
+    first = 0
+    while True:
+        stop = first + _CHUNK_SAMPLES
+        _take_until(connection, start + (stop - 1) / person.rate_hz, show)
+        times = start + np.arange(first, stop) / person.rate_hz
+        outlet.push(sitting.take(first, stop), times)
+        first = stop
+
+
+def _attend(sitting: ParticipantSignal, gaze: Gaze, start: float) -> None:
+    onset = gaze.time
+    if onset is not None:
+        with contextlib.suppress(ConfigError):  # it has gone by
+            at_sample = round((onset - start) * sitting.participant.rate_hz)
+            sitting.attend(gaze.target, at_sample=at_sample)
+            return
+    sitting.attend(gaze.target)
+
+
+def _steer(person: CursorParticipant, outlet: SignalOutlet, connection: Connection) -> None:
+    population, intention = person.sit(), Intention(person)
+    scene = Scene((0.0, 0.0))
+
+    def show(shown: Scene) -> None:
+        nonlocal scene
+        scene = shown
+
+    start, number = local_clock(), 0
+    while True:
+        number += 1
+        due = start + number * person.bin_s
+        _take_until(connection, due, show)
+        intended = intention.towards(scene.target, scene.cursor, due)
+        features: FloatArray = population.bin(intended)
+        outlet.push(features[np.newaxis, :], np.array([due]))
+
+
+def _take_until(connection: Connection, due: float, show: Callable[[Any], None]) -> None:
+    """Take what the screen shows until a moment has come; raise `EOFError` when the parent goes."""
+    while connection.poll(max(0.0, due - local_clock())):
+        show(connection.recv())

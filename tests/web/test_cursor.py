@@ -1,0 +1,92 @@
+"""The cursor page: steered by a simulated person through the whole service, and by the mouse."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from service.client import Client
+from service.launch import RunningService
+from tests.web.conftest import TABLET, Reader
+
+Open = Callable[[str], Reader]
+Picture = Callable[[Page, str], None]
+
+SUCCESS = "dl[data-success]"
+
+
+def start(page: Page, n_trials: int) -> None:
+    page.get_by_label("Trials").fill(str(n_trials))
+    page.get_by_label("Trials").blur()
+    page.get_by_role("button", name="Start", exact=True).click()
+
+
+@pytest.mark.slow
+def test_a_simulated_person_steers_centre_out_and_is_stopped_by_a_key(
+    service: RunningService, open_page: Open, picture: Picture
+) -> None:
+    reader = open_page(f"{service.url}/cursor")
+    page = reader.page
+    page.get_by_role("button", name="Simulated participant").click()
+    expect(page.get_by_role("status").first).to_contain_text("running")
+
+    start(page, 12)
+
+    results = page.locator(SUCCESS)
+    expect(results.locator("dd").first).to_have_text("11", timeout=60_000)
+    picture(page, "cursor")
+    expect(results).to_have_attribute("data-over", "true", timeout=60_000)
+    assert float(results.get_attribute("data-success") or 0) >= 0.9
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as CSV").click()
+    rows = list(csv.DictReader(io.StringIO(saved.value.path().read_text())))
+    assert [row["trial"] for row in rows] == [str(i) for i in range(1, 13)]
+    assert {row["control"] for row in rows} == {"session"}
+    assert sum(row["outcome"] == "hit" for row in rows) >= 11
+
+    start(page, 50)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("alert")).to_contain_text("Emergency stop")
+    expect(page.locator(".halted")).to_contain_text("emergency stop")
+    page.get_by_role("button", name="Release").click()
+    expect(page.locator(".halted")).to_contain_text("Trial")
+
+    with Client(service.url) as client:
+        (session,) = client.sessions()
+        client.stop(session.id)
+        expect(page.locator(".halted")).to_contain_text("stands still")
+        page.get_by_role("button", name="End", exact=True).click()
+        reader.check_access()
+        client.delete(session.id)
+    reader.errors = [e for e in reader.errors if "404" not in e]
+    reader.check()
+
+
+def test_the_mouse_reaches_targets_too(service: RunningService, open_page: Open) -> None:
+    reader = open_page(f"{service.url}/cursor")
+    page = reader.page
+    page.set_viewport_size(TABLET)  # type: ignore[arg-type]  # a plain dict
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_label("Select by").select_option("click")
+    start(page, 4)
+    box = page.locator("canvas").bounding_box()
+    assert box is not None
+    # Centre-out and back: of the eight around, one is right; the middle is after each.
+    per_cm, middle = box["width"] / 32.2, (box["x"] + box["width"] / 2, box["y"] + box["width"] / 2)
+    around = [(12.1, 0), (8.556, 8.556), (0, 12.1), (-8.556, 8.556)]
+    spots = [*around, *((-x, -y) for x, y in around), (0, 0)]
+    for _ in range(4):
+        for x, y in spots:
+            page.mouse.move(middle[0] + x * per_cm, middle[1] - y * per_cm)
+            page.evaluate("() => new Promise(requestAnimationFrame)")
+            page.mouse.down()
+            page.mouse.up()
+            page.evaluate("() => new Promise(requestAnimationFrame)")
+    results = page.locator(SUCCESS)
+    expect(results).to_have_attribute("data-over", "true")
+    expect(results).to_have_attribute("data-success", "1")
+    reader.check()
