@@ -35,6 +35,7 @@ _HANG_S = 10.0
 _WARM_UP_SHARE = 0.2
 _OFF_GRID = 0.02  # of a sample's interval
 _MOST_TOLD = 8
+_MOST_BEFORE_S = 5.0
 
 
 @dataclass
@@ -50,6 +51,7 @@ class _Life:
     missing: int = 0
     stale_acts: int = 0
     problems: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
 
 
 def chaos(
@@ -122,6 +124,7 @@ def chaos(
             "killed_before": sum(life.cut_short for life in lives),
         },
         "problems": [problem for life in lives for problem in life.problems],
+        "late": [told for life in lives for told in life.late][:_MOST_TOLD],
         **taken,
     }
 
@@ -161,24 +164,40 @@ def _torment(
 
 
 def _await_return(witness: Witness, life: _Life, stood: float, lives_until: float | None) -> None:
-    """Wait until the session runs again on an outlet that stands since ``stood``."""
+    """Wait for the first decision on samples of an outlet that stands since ``stood``."""
     left_s = _HANG_S if lives_until is None else max(0.0, lives_until - time.monotonic())
 
-    def back(message: Any) -> bool:
-        return isinstance(message, Status) and message.state == "running" and message.t > stood
+    def decides(message: Any) -> bool:
+        return isinstance(message, IntentBase) and message.t_sample > stood
 
     try:
-        received = witness.wait(back, "the session's return", timeout_s=left_s)
+        received = witness.wait(decides, "the session's return", timeout_s=left_s)
     except BrokenError:
         if lives_until is None:
             raise
         # Killed before it was back; late all the same if it had lived for long enough.
         if left_s > _BACK_S:
-            life.recovery_s.append(left_s)
+            _note_return(witness, life, stood, left_s)
         else:
             life.cut_short += 1
         return
-    life.recovery_s.append(max(0.0, received.t - stood))
+    _note_return(witness, life, stood, received.t - stood)
+
+
+def _note_return(witness: Witness, life: _Life, stood: float, seconds: float) -> None:
+    life.recovery_s.append(seconds)
+    if seconds > _BACK_S:
+        told = _said(witness, stood - _MOST_BEFORE_S, zero=stood)
+        life.late.append(f"{witness.session}, back after {seconds:.2f} s: {told}")
+
+
+def _said(witness: Witness, since: float, *, zero: float = 0.0) -> str:
+    """Tell what a session said of itself, and when."""
+    return "; ".join(
+        f"{r.t - zero:.2f} s {r.message.state}: {r.message.reason}"
+        for r in tuple(witness.received)
+        if isinstance(r.message, Status) and r.t > since
+    )
 
 
 def _account(
@@ -202,12 +221,13 @@ def _account(
         time.sleep(0.05)
     life.received, life.missing = counts["samples"], counts["missing"]
     numbers = _numbers(witness, report["t0"], feeder.feed.rate_hz)
-    off_grid = [float(number) for number in numbers if abs(number - round(number)) > _OFF_GRID]
+    off_grid = [number for number in numbers if abs(number - round(number)) > _OFF_GRID]
     life.wrong_samples = abs(accounted - span) + len(off_grid)
     if life.wrong_samples:
         life.problems.append(
             f"{witness.session}: {span} samples, {accounted} accounted for, {counts}; intents on "
-            f"samples {off_grid[:_MOST_TOLD]}; clock {scene.state(witness)['clock']}"
+            f"samples {[round(number, 4) for number in off_grid[:_MOST_TOLD]]}; clock "
+            f"{scene.state(witness)['clock']}; said: {_said(witness, report['t'] - _HANG_S * 6)}"
         )
     acts = list(witness.acts())
     life.stale_acts = sum(

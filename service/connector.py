@@ -1,8 +1,8 @@
 """Find a session's streams and open them, for the first time and whenever they were lost.
 
-    look ──> open ──> the signal as it was? ──> Link
+    look ──> open ──> the signal as it was? ──> Connection
       ^        └──────────── no ──────────┐
-      └── wait a little, say why <────────┘
+      └── pause, say why <────────────────┘
 
 A stream that came back must be the signal that the session was made for: the same channels, in
 the same order, at the same rate. Another is refused, or taken by label where ``stream.on_change``
@@ -15,6 +15,7 @@ can abort the process (sccn/liblsl, issue 220).
 from __future__ import annotations
 
 import contextlib
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,13 +23,20 @@ from dataclasses import dataclass
 from service.config import SessionConfig, StreamSelector
 from streams.chunk import SignalSpec
 from streams.clock import local_clock
-from streams.discovery import StreamDescription, find_one
+from streams.discovery import StreamDescription, find_one, find_streams
 from streams.errors import ConfigError, LslMissingError, StreamError
 from streams.inlet import MarkerInlet, SignalInlet
 
-_LOOK_S = 0.5
-_OPEN_S = 2.0
+#: One search. Not a multiple of the times between liblsl's waves; see `streams.lsl`.
+_LOOK_S = 0.75
+#: liblsl asks for the clock in volleys, two seconds apart; the second one may still tell.
+_OPEN_S = 3.0
 _TURN_S = 0.02
+#: Between two attempts; it doubles from the first to the longest. That keeps below two seconds what
+#: a stream waits for us, however long it was away.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
+#: How often it is looked what is there instead of the stream, and how long after it was lost.
+_LIST_EVERY_S, _LIST_AFTER_S = 5.0, 2.0
 
 
 class GaveUpError(StreamError):
@@ -77,6 +85,7 @@ class Connector:
         self._turn = turn
         self._say = say
         self._spec: SignalSpec | None = None
+        self._said = ""
 
     def connect(self) -> Connection | None:
         """Find and open the streams; None when told to end meanwhile.
@@ -88,18 +97,22 @@ class Connector:
         ConfigError, LslMissingError
             What waiting does not mend.
         """
-        said = ""
+        pauses = _Pauses()
+        self._said = ""
         while self._turn():
             try:
                 return self._open()
             except (LslMissingError, GaveUpError):
                 raise
             except StreamError as error:
-                if error.message != said:
-                    said = error.message
-                    self._say(said)
-                self._wait(_LOOK_S)
+                self._say_once(error.message)
+            self._wait(pauses.next_s())
         return None
+
+    def _say_once(self, why: str) -> None:
+        if why != self._said:
+            self._said = why
+            self._say(why)
 
     def _wait(self, seconds: float) -> None:
         until = local_clock() + seconds
@@ -128,26 +141,23 @@ class Connector:
 
     def _look_for(self, selector: StreamSelector) -> StreamDescription | None:
         """Look until the stream is there; say what is there instead whenever that changes."""
+        wanted = {"name": selector.name, "type": selector.type, "source_id": selector.source_id}
         since = local_clock()
-        said = ""
+        list_due = since if self._spec is None else since + _LIST_AFTER_S
+        pauses = _Pauses()
         while self._turn():
-            try:
-                return find_one(
-                    name=selector.name,
-                    type=selector.type,
-                    source_id=selector.source_id,
-                    wait_s=_LOOK_S,
-                )
-            except LslMissingError:
-                raise
-            except StreamError as error:
-                if selector.wait_s is not None and local_clock() - since > selector.wait_s:
-                    raise GaveUpError(
-                        f"gave up after {selector.wait_s:g} s: {error.message}"
-                    ) from None
-                if error.message != said:
-                    said = error.message
-                    self._say(said)
+            is_due = local_clock() >= list_due
+            if is_due or find_streams(**wanted, wait_s=_LOOK_S, minimum=1, details=False):
+                try:
+                    return find_one(**wanted, wait_s=_LOOK_S, details=False)
+                except LslMissingError:
+                    raise
+                except StreamError as error:
+                    self._say_once(error.message)
+                list_due = local_clock() + _LIST_EVERY_S
+            if selector.wait_s is not None and local_clock() - since > selector.wait_s:
+                raise GaveUpError(f"gave up after {selector.wait_s:g} s: {self._said}")
+            self._wait(pauses.next_s())
         return None
 
     def _signal_inlet(self, description: StreamDescription) -> SignalInlet:
@@ -187,6 +197,18 @@ class Connector:
             f"{_describe(found)}; waiting for it as it was (stream.on_change is "
             f"{stream.on_change})"
         )
+
+
+class _Pauses:
+    """How long to pause after each attempt; by chance, so that sessions do not search in step."""
+
+    def __init__(self) -> None:
+        self._longest_s = _FIRST_PAUSE_S
+
+    def next_s(self) -> float:
+        pause_s = self._longest_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        self._longest_s = min(2.0 * self._longest_s, _LONGEST_PAUSE_S)
+        return pause_s
 
 
 def _describe(spec: SignalSpec) -> str:

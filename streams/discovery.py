@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -22,10 +22,11 @@ from streams.errors import StreamError
 DETAILS_TIMEOUT_S = 2.0
 """How long one stream may take over its full description and clock offset."""
 
-SAME_CLOCK_S = 0.01
-"""An offset up to this to a stream of this host is none."""
+SAME_CLOCK_S = 0.1
+"""An offset up to this to a stream of this host is none: LSL's clocks count from when a machine
+started, and two machines of one name did not start in the same tenth of a second."""
 
-SETTLE_S = 0.3
+SETTLE_S = 0.25
 """How long `find_one` listens, after the first answer, for a second stream that also matches."""
 
 _FORMATS = ("undefined", "float32", "float64", "string", "int32", "int16", "int8", "int64")
@@ -57,6 +58,9 @@ class StreamDescription:
         LSL time of the outlet's host at which it was made.
     detailed
         Whether the full description was fetched.
+    handle
+        pylsl's handle, which knows the outlet's address; only in the process that found it. None
+        to search for the outlet once more where it is needed.
     """
 
     name: str
@@ -73,16 +77,25 @@ class StreamDescription:
     clock_offset_s: float | None = None
     created_at: float = 0.0
     detailed: bool = False
+    handle: Any = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the description as plain data, for JSON."""
-        return asdict(self)
+        names = (one.name for one in fields(self))
+        return {name: getattr(self, name) for name in names if name != "handle"}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _describe_elsewhere, (self.to_dict(),)
 
     def summary(self) -> str:
         """Say in a few words what it is: ``exo (EEG, 8 ch, 256 Hz)``."""
         if self.rate_hz == 0:
             return f"{self.name} ({self.type})"
         return f"{self.name} ({self.type}, {self.n_channels} ch, {self.rate_hz:g} Hz)"
+
+
+def _describe_elsewhere(values: dict[str, Any]) -> StreamDescription:
+    return StreamDescription(**values)
 
 
 def find_streams(
@@ -124,8 +137,14 @@ def find_one(
     type: str | None = None,
     source_id: str | None = None,
     wait_s: float = 1.0,
+    details: bool = True,
 ) -> StreamDescription:
     """Find the single stream that has the given name, type and source id.
+
+    Parameters
+    ----------
+    name, type, source_id, wait_s, details
+        As in `find_streams`.
 
     Raises
     ------
@@ -133,33 +152,47 @@ def find_one(
         There is none, and the message lists those that there are; or there are several.
     """
     wanted = {"name": name, "type": type, "source_id": source_id}
-    text = " and ".join(f"{key} '{value}'" for key, value in wanted.items() if value is not None)
     infos = _resolve(wanted, wait_s=wait_s, minimum=1)
     if infos:
         infos = _resolve(wanted, wait_s=SETTLE_S, minimum=0) or infos
-    found = _with_details(infos)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        several = ", ".join(f"{one.summary()} source_id '{one.source_id}'" for one in found)
-        raise StreamError(
-            f"{len(found)} streams with {text or 'any name'}: {several}; choose by source_id",
-            wanted=wanted,
-            found=[one.to_dict() for one in found],
-        )
-    others = find_streams(wait_s=min(wait_s, 1.0), details=False)
-    listing = ", ".join(one.summary() for one in others) or "none at all"
+    else:
+        everyone = _resolve({}, wait_s=min(wait_s, 1.0), minimum=0)
+        infos = [info for info in everyone if _is_wanted(info, wanted)]
+        if not infos:
+            raise _no_such_stream(wanted, wait_s, everyone)
+    if len(infos) == 1:
+        (one,) = _with_details(infos) if details else map(_describe, infos)
+        return one
+    found = [_describe(info) for info in infos]
+    several = ", ".join(f"{one.summary()} source_id '{one.source_id}'" for one in found)
     raise StreamError(
-        f"no stream with {text or 'any name'} within {wait_s:g} s; found: {listing}",
+        f"{len(found)} streams with {_say(wanted)}: {several}; choose by source_id",
+        wanted=wanted,
+        found=[one.to_dict() for one in found],
+    )
+
+
+def _no_such_stream(
+    wanted: dict[str, str | None], wait_s: float, everyone: Sequence[Any]
+) -> StreamError:
+    others = sorted(map(_describe, everyone), key=lambda one: (one.name, one.source_id, one.uid))
+    listing = ", ".join(one.summary() for one in others) or "none at all"
+    return StreamError(
+        f"no stream with {_say(wanted)} within {wait_s:g} s; found: {listing}",
         wanted=wanted,
         found=[one.to_dict() for one in others],
     )
 
 
+def _say(wanted: dict[str, str | None]) -> str:
+    given = (f"{key} '{value}'" for key, value in wanted.items() if value is not None)
+    return " and ".join(given) or "any name"
+
+
 def resolve_again(description: StreamDescription, *, wait_s: float) -> Any:
     """Find the outlet that a description speaks of and give pylsl's handle of it.
 
-    A description holds no network address, so that it can go to another process.
+    A description that comes from another process holds no network address.
     """
     for info in _resolve({"uid": description.uid}, wait_s=wait_s, minimum=1):
         return info
@@ -174,9 +207,11 @@ def _resolve(wanted: dict[str, str | None], *, wait_s: float, minimum: int) -> l
     given = {key: value for key, value in wanted.items() if value is not None}
     predicate = " and ".join(f"{key}={xpath_string(value)}" for key, value in given.items())
     infos = pylsl.resolve_bypred(predicate or "true()", minimum, wait_s)
-    return [
-        info for info in infos if all(getattr(info, key)() == value for key, value in given.items())
-    ]
+    return [info for info in infos if _is_wanted(info, wanted)]
+
+
+def _is_wanted(info: Any, wanted: dict[str, str | None]) -> bool:
+    return all(value is None or getattr(info, key)() == value for key, value in wanted.items())
 
 
 def xpath_string(text: str) -> str:
@@ -202,24 +237,6 @@ def _with_details(infos: Sequence[Any]) -> list[StreamDescription]:
         return list(pool.map(lambda info: _ask(info, DETAILS_TIMEOUT_S), infos))
 
 
-def describe_again(description: StreamDescription, *, timeout_s: float) -> StreamDescription:
-    """Fetch the full description of a stream that was found without it.
-
-    Raises
-    ------
-    StreamError
-        The stream is gone, or does not answer in time.
-    """
-    described = _ask(resolve_again(description, wait_s=timeout_s), timeout_s)
-    if not described.detailed:
-        raise StreamError(
-            f"stream {description.summary()} on {description.host} did not describe its channels "
-            f"within {timeout_s:g} s",
-            uid=description.uid,
-        )
-    return described
-
-
 def _ask(info: Any, timeout_s: float) -> StreamDescription:
     """Ask one stream for its description and its clock; what does not come in time is left out."""
     pylsl = lsl.in_use()
@@ -237,7 +254,7 @@ def _ask(info: Any, timeout_s: float) -> StreamDescription:
     except RuntimeError:
         # The root of pylsl's errors: no answer in time, or the stream went away meanwhile.
         pass
-    return _describe(detailed, clock_offset_s=offset, complete=complete)
+    return _describe(detailed, handle=info, clock_offset_s=offset, complete=complete)
 
 
 def clean_offset(offset_s: float, *, same_host: bool, uncertainty_s: float = SAME_CLOCK_S) -> float:
@@ -251,8 +268,33 @@ def clean_offset(offset_s: float, *, same_host: bool, uncertainty_s: float = SAM
     return 0.0 if same_host and abs(offset_s) <= bound_s else offset_s
 
 
+def describe_in_full(
+    description: StreamDescription, inlet: Any, *, timeout_s: float
+) -> StreamDescription:
+    """Fetch, over pylsl's inlet, the rest of a description that was found without it.
+
+    Raises
+    ------
+    StreamError
+        The stream is gone, or does not answer in time.
+    """
+    try:
+        info = inlet.info(timeout=timeout_s)
+    except RuntimeError as error:  # the root of pylsl's errors
+        raise StreamError(
+            f"stream {description.summary()} on {description.host} did not describe its channels "
+            f"within {timeout_s:g} s",
+            uid=description.uid,
+        ) from error
+    return _describe(info, handle=description.handle, complete=True)
+
+
 def _describe(
-    info: Any, *, clock_offset_s: float | None = None, complete: bool = False
+    info: Any,
+    *,
+    handle: Any = None,
+    clock_offset_s: float | None = None,
+    complete: bool = False,
 ) -> StreamDescription:
     channels = list(_channels(info.as_xml())) if complete else []
     labels, units, kinds = (
@@ -273,6 +315,7 @@ def _describe(
         clock_offset_s=clock_offset_s,
         created_at=info.created_at(),
         detailed=complete,
+        handle=info if handle is None else handle,
     )
 
 

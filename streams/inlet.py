@@ -16,6 +16,7 @@ from __future__ import annotations
 import ctypes
 import math
 import socket
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,13 +28,16 @@ from streams.clock import local_clock
 from streams.discovery import (
     StreamDescription,
     clean_offset,
-    describe_again,
+    describe_in_full,
     resolve_again,
 )
 from streams.errors import StreamError
 
 RESOLVE_S = 5.0
-"""How long an inlet looks for the outlet that its description speaks of."""
+"""How long an inlet looks for an outlet of which it knows no address."""
+
+DESCRIBE_S = 5.0
+"""How long an outlet may take over its full description."""
 
 OFFSET_INTERVAL_S = 0.5
 """How often the clock offset is read again; liblsl measures it anew every two seconds."""
@@ -56,7 +60,7 @@ class _Connection:
         self.description = description
         # For an irregular stream liblsl counts hundreds of samples instead of seconds.
         self._open_inlet: Any = pylsl.StreamInlet(
-            resolve_again(description, wait_s=RESOLVE_S),
+            description.handle or resolve_again(description, wait_s=RESOLVE_S),
             max_buflen=max(1, math.ceil(max_buffer_s)),
             recover=recover and bool(description.source_id),
         )
@@ -67,6 +71,12 @@ class _Connection:
         self._offset_due = 0.0
         self.code = ctypes.c_int32()
         self._remote_time, self._uncertainty = ctypes.c_double(), ctypes.c_double()
+
+    def describe(self) -> StreamDescription:
+        """Fetch the full description, where it is not known."""
+        if not self.description.detailed:
+            self.description = describe_in_full(self.description, self.inlet, timeout_s=DESCRIBE_S)
+        return self.description
 
     @property
     def inlet(self) -> Any:
@@ -197,9 +207,8 @@ class SignalInlet:
             raise StreamError(
                 f"stream {description.summary()} sends texts; a signal must be numeric"
             )
-        if not description.detailed:
-            description = describe_again(description, timeout_s=RESOLVE_S)
-        self.description = description
+        self._connection = _Connection(description, max_buffer_s=max_buffer_s, recover=recover)
+        self.description = description = self._connection.describe()
         plan = montage.plan(
             n_channels=description.n_channels,
             rate_hz=description.rate_hz,
@@ -212,7 +221,6 @@ class SignalInlet:
         self.spec: SignalSpec = plan.spec
         self.warnings: list[str] = [*plan.warnings, *_identity_warnings(description)]
         self.overruns = 0
-        self._connection = _Connection(description, max_buffer_s=max_buffer_s, recover=recover)
         self._calls = lsl.library_calls()
         self._make_buffers(plan, max_buffer_s)
 
@@ -261,6 +269,7 @@ class SignalInlet:
             The stream or its clock did not answer in time.
         """
         self._connection.open(timeout_s)
+        self.description = replace(self.description, clock_offset_s=self.clock_offset_s)
 
     def pull(self, timeout_s: float) -> Chunk:
         """Wait for the first sample, then take all that is there.

@@ -10,6 +10,10 @@ one of them (sccn/liblsl#92). Since 1.18 liblsl also asks every port of its rang
 second later and only as far as the range goes, 32 ports by default. A multicast group on the
 loopback interface reaches each outlet at once, however many there are, in about a millisecond;
 known peers are the second way, where multicast is filtered.
+
+A search that ends at the very moment at which liblsl asks its known peers (every few tenths of a
+second) does not end: the question is asked all the same, and waits for answers for five seconds.
+The settings written here make that half a second, and searches last what no wave does.
 """
 
 from __future__ import annotations
@@ -150,16 +154,21 @@ def settings_text(
     multicast = [f"ResolveScope = {scope}"]
     if scope == "machine":
         multicast.append("MachineAddresses = {224.0.0.183}")
-    tuning: list[str] = []
+    # liblsl waits for stragglers for five seconds, also after the search has ended: see above.
+    tuning = ["UnicastMaxRTT = 0.5"]
     if loopback_only:
         multicast.append("Interfaces = {127.0.0.1}")
         # Over loopback a reply takes microseconds: the unicast wave need not wait half a second
         # for multicast, nor a clock estimate take two thirds of one.
-        tuning = [
+        tuning += [
             "MulticastMinRTT = 0.1",
             "UnicastMinRTT = 0.1",
             "TimeProbeInterval = 0.008",
-            "TimeProbeMaxRTT = 0.03",
+            "TimeProbeMaxRTT = 0.05",
+            # On a busy machine most probes of a volley may be late. One is enough to tell that both
+            # ends read one clock, and a volley that told nothing is repeated after a second.
+            "TimeUpdateMinProbes = 1",
+            "TimeUpdateInterval = 1.0",
         ]
     sections = {
         "ports": [f"PortRange = {port_range}", *(["IPv6 = disable"] if loopback_only else [])],

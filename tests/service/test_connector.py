@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from service.config import SessionConfig
+from service.connector import Connector, GaveUpError, _Pauses
+from streams.chunk import SignalSpec
+from streams.outlet import SignalOutlet
+
+TARGETS = [{"label": "a", "freq_hz": 8.0}, {"label": "b", "freq_hz": 9.0}]
+
+
+class Told:
+    """A connector, what it said, and when it is to end: at its first word after a connection."""
+
+    def __init__(self, source_id: str, **stream: object) -> None:
+        config = SessionConfig.model_validate(
+            {
+                "stream": {"source_id": source_id, **stream},
+                "decoder": {"kind": "cca", "targets": TARGETS},
+            }
+        )
+        self.said: list[str] = []
+        self.connector = Connector(config, turn=lambda: not self.said, say=self.said.append)
+
+
+@contextlib.contextmanager
+def outlet(source_id: str, *labels: str) -> Iterator[None]:
+    with SignalOutlet(SignalSpec(250.0, labels), name="feed", source_id=source_id):
+        yield
+
+
+def test_every_life_of_a_stream_is_connected_to_and_another_signal_is_not() -> None:
+    source_id = f"feed-{uuid.uuid4()}"
+    told = Told(source_id)
+    for _ in range(2):
+        with outlet(source_id, "Oz", "O1"):
+            connection = told.connector.connect()
+        assert connection is not None
+        assert connection.signal.description.clock_offset_s == 0.0
+        connection.close()
+    assert told.said == []
+    with outlet(source_id, "O1", "Oz"):
+        assert told.connector.connect() is None
+    assert [why.partition(":")[0] for why in told.said] == [
+        "the stream came back as another signal"
+    ]
+
+
+def test_who_waits_no_longer_is_told_what_there_is_instead() -> None:
+    told = Told(f"nobody-{uuid.uuid4()}", wait_s=0.1)
+    with pytest.raises(GaveUpError, match=r"gave up after 0\.1 s: no stream with .* found: "):
+        told.connector.connect()
+
+
+def test_pauses_grow_to_half_a_second_and_differ_by_chance() -> None:
+    first, second = _Pauses(), _Pauses()
+    pauses = [(first.next_s(), second.next_s()) for _ in range(20)]
+    assert all(a != b for a, b in pauses)
+    assert max(pauses[0]) <= 0.05
+    assert all(0.25 <= pause <= 0.5 for pair in pauses[5:] for pause in pair)
