@@ -44,7 +44,7 @@ from streams.chunk import Chunk, SignalSpec
 #: Chunks that are run before anything is counted: the first fill caches and windows.
 WARM_UP, COUNTED = 60, 60
 #: Chunks of the long and the short run whose instructions are counted.
-LONG, SHORT = 3000, 1000
+LONG, SHORT = 600, 100
 CHUNK_S = 0.010
 _INSTRUCTIONS_S = 600
 

@@ -79,17 +79,17 @@ def _imported(*names: str) -> list[Any] | str:
 # -- stages -------------------------------------------------------------------------------------
 
 _NO_STAGE = {
-    "bad_channels": "no package judges channels on a live signal",
+    "bad_channels": "none was found that judges channels on a live signal",
     "band_power": "ezmsg-sigproc's is the power of a spectrogram, which is another thing",
     "eog_regression": "mne's EOGRegression is for whole recordings",
     "faster": "mne-faster judges sets of epochs, not a live signal",
-    "gate": "no package gates by amplitude on a live signal",
+    "gate": "none was found that gates by amplitude on a live signal",
     "adaptive_notch": "ezmsg-sigproc's lattice filter looks for one rhythm and removes none",
     "mwf": "the published one is for MATLAB",
     "resample": "ezmsg-sigproc's interpolates on a line, without a filter against aliases",
-    "rls": "no package runs it on many channels",
+    "rls": "none was found that runs it on many channels",
     "saturate": "numpy.clip is all there is to it",
-    "spike_counts": "no package bins sorted units outside a graph of its own",
+    "spike_counts": "none was found that bins sorted units outside a graph of its own",
     "threshold_crossings": "ezmsg-event is not part of this comparison",
 }
 
@@ -124,7 +124,7 @@ def stage_peer(
         "zscore": ("scaler", "AdaptiveStandardScaler", {"time_constant": 10.0}),
     }
     if kind not in settings:
-        return _NO_STAGE.get(kind, "no package is known to do this")
+        return _NO_STAGE.get(kind, "none was looked for")
     module, name, arguments = settings[kind]
     if name == "ButterworthFilter":
         arguments = {"order": 1 if kind == "notch" else 4, "coef_type": "sos", **arguments}
@@ -244,10 +244,10 @@ def selector_peer(
         return _pyriemann_mdm(epochs[..., -window:], targets, freqs_hz, rate_hz)
     return {
         "dnn": "its network is the whole of it",
-        "ecca": "those that have it are not free of copyleft",
-        "tdca": "those that have it are not free of copyleft",
+        "ecca": "those that were found are under copyleft",
+        "tdca": "those that were found are under copyleft",
         "ssvep_pretrained": "it is our own",
-    }.get(kind, "no package is known to do this")
+    }.get(kind, "none was looked for")
 
 
 def _sub_bands(window: FloatArray, n_bands: int, rate_hz: float) -> FloatArray:
@@ -391,7 +391,7 @@ def kinematic_peer(
     if kind == "kalman":
         return _filterpy(features, velocities, n_training, steady=variant == "steady")
     if variant in {"multiple-kernel", "nadaraya-watson, local"}:
-        return "no package has it"
+        return "none was found that has it"
     if kind == "wiener":
         features = np.hstack([np.roll(features, lag, axis=0) for lag in range(10)])
     return _sklearn_regression(

@@ -204,15 +204,23 @@ def compare(
 
 @bench.command()
 def report(
-    latency: Annotated[list[Path], typer.Option(help="Reports of `bench latency --json`.")],
+    latency: Annotated[
+        list[Path] | None, typer.Option(help="Report of `bench latency --json`; may be repeated.")
+    ] = None,
     capacity: Annotated[Path | None, typer.Option(help="Report of `bench capacity`.")] = None,
+    decoders: Annotated[Path | None, typer.Option(help="Report of `bench decoders`.")] = None,
+    peers: Annotated[Path | None, typer.Option(help="Report of `bench peers`.")] = None,
+    counts: Annotated[Path | None, typer.Option(help="Report of `bench counts`.")] = None,
     out: Annotated[Path, typer.Option(help="The document to write.")] = Path("docs/benchmarks.md"),
 ) -> None:
-    """Write the document of figures from reports."""
+    """Write the document of figures from reports, and drawings beside it."""
     from benchmarks.report import write
 
-    text = write([_last_json(path) for path in latency], _last_json(capacity) if capacity else None)
-    out.write_text(text, "utf-8")
+    others = {"capacity": capacity, "decoders": decoders, "peers": peers, "counts": counts}
+    read = {name: _last_json(path) for name, path in others.items() if path is not None}
+    if not latency and not read:
+        raise typer.BadParameter("give at least one report")
+    write([_last_json(path) for path in latency or ()], read, out)
 
 
 @bench.command()
