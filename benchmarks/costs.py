@@ -67,6 +67,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "network": {"regression": {"kind": "network", "max_iterations": 5}},
         "linear": {"regression": {"kind": "linear"}},
+        "random-forest": {"regression": {"kind": "random-forest"}},
     },
     "wiener": {
         "ten bins": {"regression": {"kind": "linear", "ridge": 100}, "features": {"n_lags": 10}}
@@ -88,6 +89,11 @@ NEEDED: dict[str, Callable[[SignalSpec], dict[str, Any]]] = {
 }
 #: A fit with forty targets takes too long to sweep.
 FEWER_TARGETS = {"riemann": 16}
+#: Nor are these fitted to 5000 bins: a Gaussian process takes the cube of their number, and trees
+#: long for each.
+FEWER_BINS = {"gaussian-process": 2500, "random-forest": 1250}
+#: A network knows signals of the rate that it was learned at.
+ONLY_RATES_HZ = {"atat": 256.0}
 #: Channels that the shipped model was learned from.
 PRETRAINED_CHANNELS = 8
 
@@ -222,18 +228,13 @@ def _measure_all(kinds: Sequence[str] | None, quick: bool, say: Say) -> dict[str
 
 def stage_cells(kind: str) -> list[tuple[Cell, dict[str, list[Cell]]]]:
     """Give the base cell of a stage, and its sweeps by axis."""
-    base = Cell(kind, "", 32, 1000.0)
+    base = Cell(kind, "", 32, ONLY_RATES_HZ.get(kind, 1000.0))
     electrodes = issubclass(registry.stages()[kind], BlockStage)
     sizes = [n for n in STAGE_CHANNELS if not electrodes or n <= MOST_ELECTRODES]
-    return [
-        (
-            base,
-            {
-                "channels": [replace(base, n_channels=n) for n in sizes],
-                "rate_hz": [replace(base, rate_hz=rate_hz) for rate_hz in STAGE_RATES_HZ],
-            },
-        )
-    ]
+    axes = {"channels": [replace(base, n_channels=n) for n in sizes]}
+    if kind not in ONLY_RATES_HZ:
+        axes["rate_hz"] = [replace(base, rate_hz=rate_hz) for rate_hz in STAGE_RATES_HZ]
+    return [(base, axes)]
 
 
 def decoder_cells(kind: str) -> list[tuple[Cell, dict[str, list[Cell]]]]:
@@ -262,9 +263,8 @@ def _is_calibrated(cls: type[Decoder[Any]]) -> bool:
 
 
 def _kinematic_bases(kind: str) -> list[Cell]:
-    # What a Gaussian process is fitted by grows with the cube of its bins.
     return [
-        Cell(kind, variant, 40, 50.0, n_training=2500 if variant == "gaussian-process" else 5000)
+        Cell(kind, variant, 40, 50.0, n_training=FEWER_BINS.get(variant, 5000))
         for variant in VARIANTS.get(kind, _PLAIN)
     ]
 

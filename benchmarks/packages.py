@@ -457,6 +457,12 @@ def _sklearn_regression(
                 hidden_layer_sizes=(10,), activation="tanh", max_iter=5, random_state=0
             ),
         ),
+        "random-forest": (
+            "sklearn.ensemble",
+            lambda m: m.RandomForestRegressor(
+                n_estimators=50, max_depth=12, min_samples_leaf=5, max_features=0.34, random_state=0
+            ),
+        ),
         "linear": ("sklearn.linear_model", lambda m: m.Ridge(100.0)),
     }
     module, make = made[variant]

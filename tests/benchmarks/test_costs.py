@@ -8,6 +8,7 @@ import pytest
 from benchmarks import costs, packages
 from decoders import registry
 from decoders.kinematics.decoder import KinematicDecoder
+from decoders.kinematics.regressing import REGRESSORS
 
 TINY = costs.Extent(passes=1, stage_s=0.5, decoder_s=2.0, sweep=False)
 
@@ -29,6 +30,11 @@ def test_every_decoder_is_swept_and_its_settings_are_valid(kind: str) -> None:
             assert cls.settings_model.model_validate(costs.kinematic_settings(base)).kind == kind
         else:
             assert costs.selector_settings(base).kind == kind
+
+
+def test_every_regression_is_measured() -> None:
+    chosen = {variant["regression"]["kind"] for variant in costs.VARIANTS["dkf"].values()}
+    assert chosen == set(REGRESSORS)
 
 
 def test_the_base_of_flicker_and_of_movement_are_those_that_are_published() -> None:
