@@ -5,6 +5,10 @@ pull first waits for one sample and then takes all that is there, straight into 
 liblsl converts any numeric format while it writes. Picking channels costs one copy, taking all
 costs none.
 
+liblsl wakes who waits at the first sample of a packet, before it has read the rest. As many as
+usually come together are given a moment more: the rest would be a chunk of its own, and everything
+that follows would run twice.
+
 The clock offset is added here and not by liblsl, whose own correction asks for the offset in the
 middle of a pull, where a slow answer delays the samples and a missing one loses one. liblsl keeps
 what has not been pulled in a ring that drops the oldest; a ring found full is counted in
@@ -16,7 +20,9 @@ from __future__ import annotations
 import ctypes
 import math
 import socket
+from collections import deque
 from dataclasses import replace
+from statistics import median_low
 from types import TracebackType
 from typing import Any, Self
 
@@ -45,7 +51,11 @@ OFFSET_INTERVAL_S = 0.5
 OFFSET_STEP_S = 0.005
 """A change of the clock offset by more than this and its uncertainty is a step of a clock."""
 
+GATHER_S = 0.0005
+"""How long, at most, the rest of a packet is waited for; it is there in a fraction of this."""
+
 _MARKERS_PER_PULL = 256
+_N_PACKETS = 9
 
 
 class _Connection:
@@ -160,6 +170,36 @@ class _Connection:
         self._open_inlet = None
 
 
+class Packets:
+    """How many samples come together, as the packets of the last while were.
+
+    A packet is what came between two times at which nothing was there.
+
+    Attributes
+    ----------
+    usual : int
+        Samples of a packet: half of the last few had no fewer. 0 until there were some.
+    """
+
+    def __init__(self) -> None:
+        self._sizes: deque[int] = deque(maxlen=_N_PACKETS)
+        self._size = 0
+        self.usual = 0
+
+    def add(self, n_samples: int) -> None:
+        """Count samples to the packet that is coming."""
+        self._size += n_samples
+
+    def begin(self) -> None:
+        """Begin another: nothing is there."""
+        if not self._size:
+            return
+        self._sizes.append(self._size)
+        self._size = 0
+        if len(self._sizes) == _N_PACKETS:
+            self.usual = median_low(self._sizes)
+
+
 class SignalInlet:
     """A stream of samples, as chunks of microvolts.
 
@@ -222,6 +262,7 @@ class SignalInlet:
         self.warnings: list[str] = [*plan.warnings, *_identity_warnings(description)]
         self.overruns = 0
         self._calls = lsl.library_calls()
+        self._packets = Packets()
         self._make_buffers(plan, max_buffer_s)
 
     def _make_buffers(self, plan: montage.Montage, max_buffer_s: float) -> None:
@@ -292,11 +333,17 @@ class SignalInlet:
             The stream was lost, or the inlet is closed.
         """
         handle = self._connection.inlet.obj
-        if self.buffered() >= self._ring_samples:
+        n_waiting = self.buffered()
+        if n_waiting >= self._ring_samples:
             self._count_overrun()
+        if not n_waiting:
+            self._packets.begin()
         n = self._pull_into(handle, 0, 1, timeout_s)
+        if n and not n_waiting and (n_more := self._packets.usual - 1) > 0:
+            n += self._pull_into(handle, n, min(n_more, self._capacity - n), GATHER_S)
         if n:
             n += self._pull_into(handle, n, self._capacity - n, 0.0)
+            self._packets.add(n)
         return self._finish(n)
 
     def buffered(self) -> int:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.chunk import Chunk, Event, SignalSpec
 from streams.clock import local_clock
 from streams.discovery import StreamDescription, find_one, find_streams
 from streams.errors import ConfigError, StreamError
 from streams.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal
-from streams.inlet import MarkerInlet, SignalInlet
+from streams.inlet import MarkerInlet, Packets, SignalInlet
 from streams.outlet import MarkerOutlet, SignalOutlet
 
 if TYPE_CHECKING:
@@ -356,3 +358,20 @@ def test_a_signal_is_no_stream_of_markers() -> None:
 
     with pytest.raises(StreamError, match="has 8 channels; markers have one"):
         MarkerInlet(description)
+
+
+@given(st.lists(st.integers(1, 40), min_size=9, max_size=9), st.data())
+def test_a_packet_is_what_came_between_two_silences(sizes: list[int], data: st.DataObject) -> None:
+    packets = Packets()
+    for size in sizes:
+        packets.begin()
+        assert packets.usual == 0
+        left = size
+        while left:
+            pulled = data.draw(st.integers(1, left))
+            packets.add(pulled)
+            left -= pulled
+    packets.begin()
+    packets.begin()  # silence goes on
+    assert packets.usual in sizes
+    assert sum(size >= packets.usual for size in sizes) >= 5
