@@ -3,6 +3,10 @@
 Each decoder has a session and a participant of its own; the participants are the same person doing
 the same task, each in a process in step with the clock. Half way the best unit jumps by five of its
 SD, and what comes after is scored apart (the trial that it falls into counts there).
+
+Beside them one participant begins with a decoder that knows nothing. While they play, their bins
+come here every few seconds, a model is fitted, uploaded to the registry, and taken up by the
+running session, all over the API.
 """
 
 from __future__ import annotations
@@ -15,14 +19,25 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cursor_decoders import CALIBRATION_S, DECODERS, DecoderName, calibrate
+from benchmarks.cursor_decoders import (
+    CALIBRATION_S,
+    DECODERS,
+    DecoderName,
+    Guide,
+    calibrate,
+    play_trials,
+)
+from benchmarks.cursor_decoders import guide as run_guide
 from benchmarks.cursor_player import CursorPlayer, Disturbance, Played, PlayOptions
+from models.manifest import ModelCard, ModelInput
 from service.client import Client
 from service.launch import running_service
-from streams.cursor_participant import CursorParticipant
+from streams.cursor_participant import CursorParticipant, CursorSitting, SittingBin
 from streams.cursor_tasks import TaskName, scores, usual_task
 
 OFFSET_SD = 5.0
+#: What is calibrated from nothing.
+GUIDED: DecoderName = "mk-dkf"
 
 
 def closed_loop(
@@ -33,8 +48,10 @@ def closed_loop(
     n_disturbed: int = 40,
     participant: CursorParticipant | None = None,
     calibration_s: float = CALIBRATION_S,
+    guide_s: float | None = 180.0,
+    final_s: float = 600.0,
     on_step: Callable[[str], None] = lambda _: None,
-) -> list[dict[str, Any]]:
+) -> dict[str, Any]:
     """Play a task with each decoder, all at once, in real time.
 
     Parameters
@@ -49,15 +66,23 @@ def closed_loop(
         Who plays.
     calibration_s
         Seconds of watching, beforehand, that each decoder is fitted to.
+    guide_s
+        Seconds of the calibration from nothing; None for none.
+    final_s
+        Seconds of the one that it is compared with.
     on_step
         Told what goes on.
 
     Returns
     -------
-    list of dict
-        For each decoder ``decoder``, what `scores` gives, ``disturbed`` (the same after the
-        offset), ``loop_ms`` (from a bin's end to the participant having seen what followed; it
-        holds the wait for the next bin), ``intents`` and ``lost``.
+    dict
+        ``rows``, for each decoder ``decoder``, what `scores` gives, ``disturbed`` (the same after
+        the offset), ``loop_ms`` (from a bin's end to the participant having seen what followed; it
+        holds the wait for the next bin), ``intents`` and ``lost``; and ``calibration``, None
+        without one: ``decoder``, ``seconds``, ``models`` (how many were taken up),
+        ``first_target_s``, what `scores` gives of the trials after it, ``final_bits_per_s``
+        (Fitts' throughput of the same person after ``final_s`` of the same, in one process) and
+        ``share_of_final``.
 
     Raises
     ------
@@ -70,29 +95,113 @@ def closed_loop(
     options = PlayOptions(person, task, n_trials + n_disturbed, 1, disturbance)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        client = stack.enter_context(Client(stack.enter_context(running_service()).url))
+        # Models that are tried here have no place among the user's own.
+        service = stack.enter_context(running_service(env={"VOLITION_DATA": str(folder)}))
+        client = stack.enter_context(Client(service.url))
         players = {}
         for name in names:
             on_step(f"calibrating {name}")
             found = calibrate(name, person, seconds=calibration_s)
             player = stack.enter_context(CursorPlayer(options))
             decoder = {**found.settings, "model": str(found.model.save(folder / name))}
-            session = client.create_session(
-                {
-                    "name": f"closed-loop-{name}",
-                    "stream": {"type": "Features", "source_id": player.source_id},
-                    "decoder": decoder,
-                }
-            )
-            stack.callback(client.delete, session.id)
-            players[name] = (player, session.id)
+            players[name] = (player, _session(stack, client, name, player, decoder))
+        guided = learner = None
+        learning = ""
+        if guide_s is not None:
+            guided = PlayOptions(person, task, n_trials, 2, guide=DECODERS[GUIDED], guide_s=guide_s)
+            learner = stack.enter_context(CursorPlayer(guided))
+            learning = _session(stack, client, "guided", learner, _unmoved(person.n_units))
+            learner.begin(client.url, learning)
         on_step(f"playing {options.n_trials} trials of {task_name} with each")
         for player, session_id in players.values():
             player.begin(client.url, session_id)
+        calibration = None
+        if guided is not None and learner is not None:
+            on_step(f"calibrating {GUIDED} from nothing for {guide_s:g} s")
+            calibration = _calibration(client, learner, learning, guided, folder)
+            final = _final_rate(guided, final_s)
+            rate = calibration["fitts_bits_per_s"] or 0.0
+            calibration["final_bits_per_s"] = round(final, 4)
+            calibration["share_of_final"] = round(rate / final, 4)
         limit_s = 60.0 + options.n_trials * task.timeout_s
-        return [
+        rows = [
             _row(name, player.result(limit_s), options) for name, (player, _) in players.items()
         ]
+    return {"rows": rows, "calibration": calibration}
+
+
+def _session(
+    stack: contextlib.ExitStack,
+    client: Client,
+    name: str,
+    player: CursorPlayer,
+    decoder: dict[str, Any],
+) -> str:
+    session = client.create_session(
+        {
+            "name": f"closed-loop-{name}",
+            "stream": {"type": "Features", "source_id": player.source_id},
+            "decoder": decoder,
+        }
+    )
+    stack.callback(client.delete, session.id)
+    return session.id
+
+
+def _unmoved(n_units: int) -> dict[str, Any]:
+    """Give a decoder that knows nothing: no unit tells it anything, and the cursor stands."""
+    unit = [[1.0, 0.0], [0.0, 1.0]]
+    return {
+        "kind": "kalman",
+        "matrices": {
+            "transition": [[0.9, 0.0], [0.0, 0.9]],
+            "transition_covariance": unit,
+            "observation": [[0.0, 0.0]] * n_units,
+            "observation_variance": [1.0] * n_units,
+        },
+    }
+
+
+def _calibration(
+    client: Client, player: CursorPlayer, session: str, options: PlayOptions, folder: Path
+) -> dict[str, Any]:
+    """Fit what comes, have the session take it up, and score what follows."""
+    guide, n_models, spec = options.new_guide(), 0, options.participant.spec()
+
+    def on_bins(bins: list[SittingBin]) -> None:
+        nonlocal n_models
+        guide.learn(bins)
+        model = guide.model()
+        if model is None:
+            return
+        content = model.save(folder / "guided").read_bytes()
+        card = ModelCard(kind=model.kind, input=ModelInput.of(spec), decoder=guide.settings)
+        made = client.add_model("guided", content, card)
+        client.swap_model(session, made.reference)
+        n_models += 1
+
+    limit_s = 60.0 + options.guide_s + options.n_trials * options.task.timeout_s
+    played = player.result(limit_s, on_bins)
+    # Where the cursor was on the target already, nothing was reached.
+    hits = [trial for trial in played.guided if trial.hit and trial.distance > trial.width]
+    start_s = played.guided[0].start_s if played.guided else 0.0
+    found = scores(played.trials, options.task)
+    return {
+        "decoder": GUIDED,
+        "seconds": options.guide_s,
+        "models": n_models,
+        "first_target_s": round(hits[0].start_s + hits[0].time_s - start_s, 2) if hits else None,
+        **_rounded(found),
+    }
+
+
+def _final_rate(options: PlayOptions, seconds: float) -> float:
+    person, task = options.participant, options.task
+    long = Guide(person, DECODERS[GUIDED], seconds=seconds, refresh_s=30.0)
+    found = run_guide(CursorSitting(person, task, sitting=options.sitting), long)
+    sitting = CursorSitting(person, task, sitting=options.sitting + 1)
+    play_trials(found.decoder(), sitting, max(40, options.n_trials))
+    return float(scores(sitting.trials, task)["fitts_bits_per_s"])
 
 
 def _row(name: DecoderName, played: Played, options: PlayOptions) -> dict[str, Any]:

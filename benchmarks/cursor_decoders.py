@@ -156,12 +156,14 @@ class Guide:
         self._every = round(refresh_s / participant.bin_s)
         self._helped_s = helped_s
         self._bins: list[SittingBin] = []
+        self._told = 0
         self._start_s: float | None = None
 
     def follow(self, sitting: CursorSitting, one: SittingBin) -> bool:
         """Take a bin, and set the help that is given; say whether a new model is due."""
         if self._start_s is None:
             self._start_s = one.time_s
+            sitting.sums_up = True
         passed_s = one.time_s - self._start_s
         sitting.attenuation = max(0.0, 1.0 - passed_s / self._helped_s)
         if passed_s > self.seconds:
@@ -169,6 +171,15 @@ class Guide:
         self._bins.append(one)
         later = len(self._bins) - self._first
         return later >= 0 and later % self._every == 0
+
+    def newest(self) -> list[SittingBin]:
+        """Give the bins that it took since this was last asked, for another guide to learn from."""
+        told, self._told = self._told, len(self._bins)
+        return self._bins[told:]
+
+    def learn(self, bins: Sequence[SittingBin]) -> None:
+        """Take bins that another guide, beside the participant, has taken."""
+        self._bins.extend(bins)
 
     def model(self) -> FittedModel | None:
         """Fit all bins so far; None while they say too little, as before all directions came."""

@@ -18,12 +18,12 @@ from multiprocessing.connection import Connection
 from typing import Any, Self
 from uuid import uuid4
 
-from benchmarks.cursor_decoders import obey
+from benchmarks.cursor_decoders import Guide, obey
 from decoders.intent import Intent
 from service.client import Client
 from service.schemas import GapMessage
 from streams.clock import local_clock
-from streams.cursor_participant import CursorParticipant, CursorSitting
+from streams.cursor_participant import CursorParticipant, CursorSitting, SittingBin
 from streams.cursor_tasks import CursorTask, CursorTrial
 from streams.errors import SessionError, VolitionError
 from streams.outlet import SignalOutlet
@@ -51,6 +51,9 @@ class PlayOptions:
         How many trials to play.
     disturbance
         None for a session in which nothing happens.
+    guide
+        Settings of the decoder that is calibrated from nothing at first, before the trials are
+        counted, for `guide_s`; None where there is no calibration.
     """
 
     participant: CursorParticipant
@@ -58,6 +61,19 @@ class PlayOptions:
     n_trials: int
     sitting: int = 0
     disturbance: Disturbance | None = None
+    guide: dict[str, Any] | None = None
+    guide_s: float = 180.0
+
+    def new_guide(self) -> Guide:
+        """Begin the calibration, on either side."""
+        assert self.guide is not None
+        return Guide(
+            self.participant,
+            self.guide,
+            seconds=self.guide_s,
+            first_s=min(12.0, self.guide_s / 2),
+            helped_s=0.64 * self.guide_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +84,8 @@ class Played:
     ----------
     trials
         In order.
+    guided
+        Trials before those, while the decoder was calibrated.
     intents, lost
         How many came, and how many did not though their numbers say they were.
     loop_s
@@ -75,6 +93,7 @@ class Played:
     """
 
     trials: tuple[CursorTrial, ...]
+    guided: tuple[CursorTrial, ...]
     intents: int
     lost: int
     loop_s: tuple[float, ...]
@@ -120,15 +139,20 @@ class CursorPlayer:
         """Begin to play against a session whose stream this is."""
         self._connection.send((url, session))
 
-    def result(self, timeout_s: float) -> Played:
-        """Wait for the end.
+    def result(
+        self, timeout_s: float, on_bins: Callable[[list[SittingBin]], None] | None = None
+    ) -> Played:
+        """Wait for the end; ``on_bins`` is told what to calibrate on as it comes.
 
         Raises
         ------
         SessionError
             It did not come in time, or the session ended before.
         """
-        found = self._receive(timeout_s)
+        deadline = time.monotonic() + timeout_s
+        while isinstance(found := self._receive(max(0.0, deadline - time.monotonic())), list):
+            if on_bins is not None:
+                on_bins(found)
         if not isinstance(found, Played):
             raise SessionError(f"the participant's process gave no result: {found}")
         return found
@@ -152,7 +176,8 @@ def _main(options: PlayOptions, source_id: str, connection: Connection) -> None:
             with _intents(url, session) as take:
                 if not outlet.wait_for_consumers(_START_S):
                     raise SessionError("nobody took the participant's stream")
-                connection.send(_play(options, outlet, take, connection))
+                with _sending(connection) as send:
+                    send(_play(options, outlet, take, connection, send))
             with contextlib.suppress(EOFError):
                 connection.recv()  # the stream stays until the parent has ended the session
         except VolitionError as error:
@@ -166,13 +191,17 @@ def _play(
     outlet: SignalOutlet,
     take: Callable[[], Iterator[Any]],
     connection: Connection,
+    send: Callable[[Any], None],
 ) -> Played:
     sitting = CursorSitting(options.participant, options.task, sitting=options.sitting)
     disturbance, bin_s = options.disturbance, options.participant.bin_s
+    guide = None if options.guide is None else options.new_guide()
     loop_s: list[float] = []
-    intents = lost = number = 0
+    intents = lost = number = n_guided = 0
     start = local_clock()
-    while len(sitting.trials) < options.n_trials and not connection.poll():
+    while guide or len(sitting.trials) - n_guided < options.n_trials:
+        if connection.poll():
+            raise SessionError("the participant was told to end")
         number += 1
         due = start + number * bin_s
         time.sleep(max(0.0, due - local_clock()))
@@ -183,12 +212,37 @@ def _play(
             intents += 1
             loop_s.append(local_clock() - message.t_sample)
             obey(sitting, message)
-        if disturbance is not None and len(sitting.trials) >= disturbance.after_trials:
+        if disturbance is not None and len(sitting.trials) - n_guided >= disturbance.after_trials:
             sitting.population.disturb(sitting.population.best_unit, disturbance.offset_sd)
             disturbance = None
         one = sitting.bin(due)
         outlet.push(one.features[None, :], [due])
-    return Played(tuple(sitting.trials), intents, lost, tuple(loop_s))
+        if guide is not None:
+            if guide.follow(sitting, one):
+                send(guide.newest())
+            if due - start > options.guide_s:
+                guide, n_guided = None, len(sitting.trials)
+    trials = tuple(sitting.trials)
+    return Played(trials[n_guided:], trials[:n_guided], intents, lost, tuple(loop_s))
+
+
+@contextlib.contextmanager
+def _sending(connection: Connection) -> Iterator[Callable[[Any], None]]:
+    """Give what sends without waiting; on the way out everything has gone."""
+    waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def send() -> None:
+        with contextlib.suppress(OSError):  # the parent is gone
+            while (item := waiting.get()) is not None:
+                connection.send(item)
+
+    thread = threading.Thread(target=send, name="results", daemon=True)
+    thread.start()
+    try:
+        yield waiting.put
+    finally:
+        waiting.put(None)
+        thread.join()
 
 
 @contextlib.contextmanager

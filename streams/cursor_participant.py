@@ -218,6 +218,9 @@ class CursorSitting:
     watching
         Whether the cursor moves by itself, as the person means it to, and no decoder is heeded: an
         open loop.
+    sums_up
+        Whether the cursor goes by the decoded velocity alone, wherever the decoder has it: once it
+        was helped, the two are not in the same place.
     """
 
     def __init__(
@@ -228,6 +231,7 @@ class CursorSitting:
         self.run = TaskRun(task, seed=1000 * participant.seed + sitting)
         self.attenuation = 0.0
         self.watching = False
+        self.sums_up = False
         self.position: Point = (0.0, 0.0)
         self.velocity: Point = (0.0, 0.0)
         self._intention = Intention(participant)
@@ -259,13 +263,12 @@ class CursorSitting:
         velocity
             Centimetres a second.
         position
-            Where the decoder has the cursor; it is put there, unless the person is being helped,
-            when what they see is no longer what was decoded. Summed up from the velocity where it
-            is left out.
+            Where the decoder has the cursor; it is put there, unless it `sums_up`. Summed up from
+            the velocity where it is left out.
         """
         if self.watching:
             return
-        if self.attenuation == 0.0 and position is not None:
+        if position is not None and not self.sums_up:
             self.velocity, self.position = velocity, position
             return
         self._go(self._helped(velocity))

@@ -227,6 +227,7 @@ class KinematicDecoder(FittedDecoder[S]):
     def _go_on_from(self, other: KinematicDecoder[Any]) -> None:
         self._follower.resume(other._follower)
         self._bins, self._cursor, self._resets = other._bins, other._cursor, other._resets
+        self._bessel = other._bessel
 
     def reset(self) -> None:
         self._bins.reset()

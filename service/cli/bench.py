@@ -74,6 +74,9 @@ def closed_loop(
     ] = 40,
     task: Annotated[str, typer.Option(help="radial-8, random, grid or fitts.")] = "radial-8",
     seed: Annotated[int, typer.Option(help="Who plays.")] = 0,
+    calibration: Annotated[
+        bool, typer.Option(help="Have one begin with nothing and calibrate for three minutes.")
+    ] = True,
     json: JsonOption = False,
 ) -> None:
     """A simulated person and the cursor, through the service, with each decoder at once."""
@@ -85,14 +88,15 @@ def closed_loop(
     if task not in TASKS:
         raise typer.BadParameter(f"{task!r}; allowed: {', '.join(TASKS)}", param_hint="--task")
     with lsl.own_network():
-        rows = run(
+        result = run(
             task_name=task,
             n_trials=trials,
             n_disturbed=disturbed,
             participant=CursorParticipant(seed=seed),
+            guide_s=180.0 if calibration else None,
             on_step=progress,
         )
-    _report({"task": task, "rows": rows}, json)
+    _report({"task": task, **result}, json)
 
 
 @bench.command()

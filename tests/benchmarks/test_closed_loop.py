@@ -64,14 +64,25 @@ def test_three_minutes_from_nothing_give_nine_tenths_of_the_rate_that_six_give()
     assert rate(180.0, 6.0) >= 0.9 * rate(360.0, 60.0)
 
 
-def test_the_loop_closes_through_the_service() -> None:
+def test_the_loop_closes_through_the_service_and_a_calibration_from_nothing_too() -> None:
     with lsl.own_network():
-        (row,) = closed_loop(
-            ["mk-dkf"], n_trials=3, n_disturbed=1, participant=PERSON, calibration_s=30.0
+        found = closed_loop(
+            ["mk-dkf"],
+            n_trials=2,
+            n_disturbed=1,
+            participant=PERSON,
+            calibration_s=30.0,
+            guide_s=8.0,
+            final_s=60.0,
         )
+    (row,) = found["rows"]
     assert row["decoder"] == "mk-dkf"
-    assert row["trials"] == 3
+    assert row["trials"] == 2
     assert row["success"] == 1.0
     assert row["disturbed"]["trials"] == 1
     assert row["lost"] == 0
-    assert row["intents"] > 4 * TASK.hold_s / PERSON.bin_s
+    assert row["intents"] > 3 * TASK.hold_s / PERSON.bin_s
+    calibration = found["calibration"]
+    assert calibration["models"] >= 1
+    assert calibration["trials"] == 2
+    assert calibration["share_of_final"] >= 0.0

@@ -105,6 +105,7 @@ def test_help_takes_off_what_lies_across_the_line_to_the_target() -> None:
     target = sitting.run.target
     assert target is not None
     x, y = (value / math.hypot(*target.position) for value in target.position)
+    sitting.sums_up = True
     for attenuation in (1.0, 0.25):
         sitting.attenuation = attenuation
         sitting.position = (0.0, 0.0)
