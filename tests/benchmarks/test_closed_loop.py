@@ -72,7 +72,7 @@ def test_the_loop_closes_through_the_service_and_a_calibration_from_nothing_too(
             n_disturbed=1,
             participant=PERSON,
             calibration_s=30.0,
-            guide_s=8.0,
+            guide_s=12.0,
             final_s=60.0,
         )
     (row,) = found["rows"]
