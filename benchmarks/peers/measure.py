@@ -1,7 +1,7 @@
 """Peers: the same feed, through the same band-pass, to a subscriber, in turns.
 
-Every contender is started in its turn, given a second to settle once its first message came, and
-measured alone: A B C A B C ... What it sends is its own affair: Volition sends intents (so it
+Every contender is started in its turn, given some seconds to settle once its first message came,
+and measured alone: A B C A B C ... What it sends is its own affair: Volition sends intents (so it
 decodes each chunk as well, and supervises, numbers and keeps), peers the filtered signal or, over a
 WebSocket, no more than its times. A latency is that of a chunk of the feed: from its push to the
 receipt of the first message that reaches into it or beyond, so that what lumps chunks together is
@@ -30,7 +30,6 @@ import psutil
 
 from benchmarks.feed import Feed, Feeder
 from benchmarks.latency import kalman_settings, spread
-from benchmarks.listen import WARM_UP_S
 from benchmarks.peers.subscribers import (
     Messages,
     Subscriber,
@@ -212,7 +211,7 @@ def _row(
         **spread(np.concatenate(latencies)),
         "p50_ms_by_round": [round(float(np.median(part)), 4) for part in latencies],
         "lost_samples": sum(part.lost for part in placed),
-        "cpu_share": round(cpu_s / (len(turns) * (share_s + WARM_UP_S)), 4),
+        "cpu_share": round(cpu_s / (len(turns) * share_s), 4),
         "memory_mb": round(max(turn.memory_mb for turn in turns), 1),
     }
 
@@ -381,6 +380,7 @@ def _listen(subscriber: Subscriber, pid: int) -> Turn:
     subscriber.wait_for_first(
         lambda: process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     )
+    subscriber.wait_until_settled()
     before = _cpu_seconds(pid)
     messages = subscriber.result()
     return Turn(messages, _cpu_seconds(pid) - before, _memory_mb(pid))

@@ -1,13 +1,15 @@
 """Subscribers in processes of their own that stamp what a contender sends when it is received.
 
 A message says when its newest sample was and how many samples it holds; when it came is noted
-before anything is parsed. Messages of the first second are read and forgotten.
+before anything is parsed. Messages of the first seconds are read and forgotten: contenders still
+settle (Volition starts the worker that it keeps in reserve), and that they start is not measured.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import multiprocessing
 import time
 from collections.abc import Callable
@@ -19,12 +21,13 @@ import numpy.typing as npt
 import websockets.asyncio.server
 import websockets.sync.client
 
-from benchmarks.listen import WARM_UP_S
 from streams import lsl
 from streams.clock import local_clock
 
 #: So long a contender may take from its start to its first message.
 START_S = 30.0
+#: Between the first message and those that are measured.
+SETTLE_S = 5.0
 _LOOK_S = 0.2
 _PULL_SAMPLES = 4096
 
@@ -55,11 +58,11 @@ class Subscriber:
     ----------
     receive
         Takes what follows, the pipe and the seconds; sends its address (or None), then that the
-        first message is here, then the messages.
+        first message is here, that it measures, and the messages.
     where
         What it listens to.
     seconds
-        After the warm-up.
+        Of the messages that are measured.
     """
 
     def __init__(self, receive: Callable[..., None], where: Any, seconds: float) -> None:
@@ -86,9 +89,13 @@ class Subscriber:
                 raise TimeoutError("nothing was sent")
         self._next(0.0)
 
+    def wait_until_settled(self) -> None:
+        """Wait until messages are measured."""
+        self._next(SETTLE_S + START_S)
+
     def result(self) -> Messages:
         """Wait for the end; give what came."""
-        messages: Messages = self._next(WARM_UP_S + self._seconds + START_S)
+        messages: Messages = self._next(self._seconds + START_S)
         self._process.join()
         return messages
 
@@ -110,18 +117,40 @@ class Subscriber:
 # -- WebSocket ----------------------------------------------------------------------------------
 
 
+class _Progress:
+    """Tells the parent where a subscriber is: first message, measuring, done."""
+
+    def __init__(self, pipe: Any, seconds: float) -> None:
+        self._pipe, self._seconds = pipe, seconds
+        self.since = self._end = math.inf
+        self._measures = False
+
+    def over(self, now: float) -> bool:
+        """Note that a message came; say whether it was the last one."""
+        if now > self._end:
+            return True
+        if math.isinf(self._end):
+            self.since, self._end = now + SETTLE_S, now + SETTLE_S + self._seconds
+            self._pipe.send(True)
+        elif now >= self.since and not self._measures:
+            self._measures = True
+            self._pipe.send(True)
+        return False
+
+
 def from_websocket(url: str, pipe: Any, seconds: float) -> None:
     """Connect to ``url`` and receive."""
     pipe.send(None)
     raw: list[tuple[float, str | bytes]] = []
+    progress = _Progress(pipe, seconds)
     with websockets.sync.client.connect(url, compression=None, proxy=None) as socket:
-        raw.append((local_clock(), socket.recv()))
-        pipe.send(True)
-        end = local_clock() + WARM_UP_S + seconds
-        while raw[-1][0] < end:
+        while True:
             message = socket.recv()
-            raw.append((local_clock(), message))
-    pipe.send(_parsed(raw, end - seconds))
+            now = local_clock()
+            raw.append((now, message))
+            if progress.over(now):
+                break
+    pipe.send(_parsed(raw, progress.since))
 
 
 def at_websocket(_: None, pipe: Any, seconds: float) -> None:
@@ -131,23 +160,21 @@ def at_websocket(_: None, pipe: Any, seconds: float) -> None:
 
 async def _serve(pipe: Any, seconds: float) -> None:
     raw: list[tuple[float, str | bytes]] = []
+    progress = _Progress(pipe, seconds)
     done = asyncio.Event()
 
     async def receive(socket: websockets.asyncio.server.ServerConnection) -> None:
-        end = 0.0
         async for message in socket:
             now = local_clock()
-            if not raw:
-                pipe.send(True)
-                end = now + WARM_UP_S + seconds
             raw.append((now, message))
-            if now >= end:
+            if progress.over(now):
                 done.set()
+                return
 
     async with websockets.asyncio.server.serve(receive, "127.0.0.1", 0, compression=None) as server:
         pipe.send(next(iter(server.sockets)).getsockname()[1])
         await done.wait()
-        pipe.send(_parsed(raw, raw[-1][0] - seconds))
+        pipe.send(_parsed(raw, progress.since))
 
 
 def _parsed(raw: list[tuple[float, str | bytes]], since: float) -> Messages:
@@ -171,18 +198,17 @@ def from_lsl(where: tuple[str, str], pipe: Any, seconds: float) -> None:
     inlet = pylsl.StreamInlet(info, recover=False)
     inlet.open_stream(10.0)
     rows: list[tuple[float, float, int]] = []
-    end = np.inf
-    while not rows or rows[-1][1] < end:
+    progress = _Progress(pipe, seconds)
+    while True:
         _, first = inlet.pull_sample(5.0)
         if first is None:
             raise TimeoutError(f"the stream of {where} is silent")
         now = local_clock()
         _, more = inlet.pull_chunk(0.0, _PULL_SAMPLES)
-        if not rows:
-            pipe.send(True)
-            end = now + WARM_UP_S + seconds
         rows.append((more[-1] if more else first, now, 1 + len(more)))
-    kept = np.array([row for row in rows if row[1] >= end - seconds])
+        if progress.over(now):
+            break
+    kept = np.array([row for row in rows if row[1] >= progress.since])
     times = kept[:, 0]
     if abs(times[-1] - kept[-1, 1]) > 3600:  # it stamps by the time of day
         times = times - (time.time() - local_clock())

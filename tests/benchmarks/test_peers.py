@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import websockets.exceptions
+import websockets.sync.server
 
 from benchmarks.feed import Feed
-from benchmarks.peers import measure
+from benchmarks.peers import measure, subscribers
 from benchmarks.peers.measure import Placed, Program
 from benchmarks.peers.subscribers import Messages
+from streams.clock import local_clock
 
 FEED = Feed(2, 1000.0, 0.010, "a-feed")
 #: A push every 10 ms, each late by up to 0.4 ms.
@@ -84,6 +91,39 @@ def test_a_peer_that_is_not_there_is_named_with_the_reason() -> None:
     gone = measure._versions(Path("no") / "such" / "python", program)
     assert isinstance(gone, str)
     assert "No such file" in gone
+
+
+def test_a_subscriber_tells_when_it_measures_and_forgets_what_came_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscribers, "SETTLE_S", 0.1)
+    said: list[object] = []
+
+    class Pipe:
+        def send(self, what: object) -> None:
+            said.append(what)
+
+    def send(socket: websockets.sync.server.ServerConnection) -> None:
+        number = 0
+        with contextlib.suppress(websockets.exceptions.ConnectionClosed):
+            while True:
+                number += 1
+                socket.send(json.dumps({"t_sample": local_clock(), "n": number}))
+                time.sleep(0.001)
+
+    with websockets.sync.server.serve(send, "127.0.0.1", 0, compression=None) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        subscribers.from_websocket(url, Pipe(), 0.2)
+        server.shutdown()
+        thread.join()
+    address, first, measures, received = said
+    assert (address, first, measures) == (None, True, True)
+    assert isinstance(received, Messages)
+    assert received.n_samples[0] > 1
+    assert (np.diff(received.n_samples) == 1).all()
+    assert (received.t_received >= received.t_sample).all()
 
 
 def test_the_programs_of_peers_import_nothing_of_ours() -> None:

@@ -21,7 +21,7 @@ ENVIRONMENT = environment()
 @pytest.fixture(scope="module")
 def decoders() -> dict[str, Any]:
     extent = costs.Extent(passes=1, stage_s=0.2, decoder_s=0.4)
-    return {**costs.measure(["saturate", "gate", "dnn"], extent), "environment": ENVIRONMENT}
+    return {**costs.measure(["saturate", "dnn"], extent), "environment": ENVIRONMENT}
 
 
 @pytest.fixture
@@ -52,8 +52,9 @@ def peers() -> dict[str, Any]:
 def test_each_report_has_its_section(
     decoders: dict[str, Any], peers: dict[str, Any], tmp_path: Path
 ) -> None:
-    counted = counts.count("kalman, 8 channels")
-    rows = [{"scenario": "kalman, 8 channels", **counted, "why_none": "nothing counts here"}]
+    budget = counts.budget()["scenarios"]["kalman, 8 channels"]
+    counted = {"scenario": "kalman, 8 channels", **budget, "calls_later": budget["calls"]}
+    rows = [{**counted, "why_none": "nothing counts here"}]
     others = {
         "decoders": decoders,
         "peers": peers,
@@ -70,7 +71,7 @@ def test_each_report_has_its_section(
         if line.startswith("|")
     ]
     by_name = {row[0]: row for row in cells}
-    assert {"`saturate`", "`gate`", "kalman, 8 channels", "volition, LSL"} <= by_name.keys()
+    assert {"`saturate`", "kalman, 8 channels", "volition, LSL"} <= by_name.keys()
     assert by_name["mne-lsl"][-3:] == ["0.25", "0.25", "1.0"]
     assert "needs a network" in " ".join(by_name["`dnn`"])
     assert "not measured: timeflux: cannot be imported: it is gone" in text
