@@ -168,7 +168,8 @@ def _peers(report: dict[str, Any]) -> str:
         f"{versions}.\n"
     )
     missing = "".join(f"\n- not measured: {n}: {why}" for n, why in report["missing"].items())
-    return f"{feed}\n{table}\n{missing}"
+    troubles = "".join(f"\n- a turn failed: {trouble}" for trouble in report["troubles"])
+    return f"{feed}\n{table}\n{missing}{troubles}"
 
 
 def _costs(report: dict[str, Any]) -> str:

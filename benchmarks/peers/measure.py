@@ -147,26 +147,28 @@ def measure(
         ``rows``: for each contender latency (``p50_ms`` ...), ``cpu_share`` (seconds of processor
         a second of signal), ``lost_samples``, ``memory_mb``, and Volition's ratio to it over the
         same way out (``ratio_p50``, ``ratio_p99``, ``ratio_cpu``; below 1 Volition is better);
-        ``missing``: why a peer was not measured, by its name; ``versions``: of the others.
+        ``missing``: why a peer was not measured, by its name; ``troubles``: turns that failed;
+        ``versions``: of the others.
     """
     contenders, missing, versions = _contenders(pythons or {})
-    turns: dict[str, list[Turn]] = {one.name: [] for one in contenders}
+    turns: dict[str, list[Turn | None]] = {one.name: [] for one in contenders}
+    troubles: list[str] = []
     with Feeder(n_channels, rate_hz, chunk_s) as feeder:
         for number in range(rounds):
             for one in contenders:
-                if one.name in missing:
-                    continue
                 on_round(f"round {number + 1} of {rounds}: {one.name}")
+                turn = None
                 try:
-                    turns[one.name].append(one.take_turn(feeder.feed, seconds / rounds))
+                    turn = one.take_turn(feeder.feed, seconds / rounds)
                 except (TimeoutError, RuntimeError) as error:
-                    missing[one.name] = str(error)
-                    on_round(f"{one.name}: {error}")
+                    troubles.append(f"{one.name}, round {number + 1}: {error}")
+                    on_round(troubles[-1])
+                turns[one.name].append(turn)
         pushed = feeder.finish()
     rows = [
         _row(one, turns[one.name], pushed, feeder.feed, seconds / rounds)
         for one in contenders
-        if one.name not in missing
+        if any(turns[one.name])
     ]
     return {
         "channels": n_channels,
@@ -176,6 +178,7 @@ def measure(
         "rounds": rounds,
         "rows": _with_ratios(rows),
         "missing": missing,
+        "troubles": troubles,
         "versions": versions,
     }
 
@@ -194,25 +197,28 @@ def _with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             ratios["ratio_p50_by_round"] = [
                 round(a / b, 3)
                 for a, b in zip(mine["p50_ms_by_round"], row["p50_ms_by_round"], strict=True)
+                if a is not None and b is not None
             ]
         result.append({**row, **ratios})
     return result
 
 
 def _row(
-    one: Contender, turns: Sequence[Turn], pushed: Floats, feed: Feed, share_s: float
+    one: Contender, turns: Sequence[Turn | None], pushed: Floats, feed: Feed, share_s: float
 ) -> dict[str, Any]:
-    placed = [Placed.of(turn.messages, pushed, feed) for turn in turns]
+    done = [turn for turn in turns if turn is not None]
+    placed = [Placed.of(turn.messages, pushed, feed) for turn in done]
     latencies = [part.latencies_ms(pushed) for part in placed]
-    cpu_s = sum(turn.cpu_s for turn in turns)
+    medians = iter([round(float(np.median(part)), 4) for part in latencies])
+    cpu_s = sum(turn.cpu_s for turn in done)
     return {
         "name": one.name,
         "out": one.out,
         **spread(np.concatenate(latencies)),
-        "p50_ms_by_round": [round(float(np.median(part)), 4) for part in latencies],
+        "p50_ms_by_round": [None if turn is None else next(medians) for turn in turns],
         "lost_samples": sum(part.lost for part in placed),
-        "cpu_share": round(cpu_s / (len(turns) * share_s), 4),
-        "memory_mb": round(max(turn.memory_mb for turn in turns), 1),
+        "cpu_share": round(cpu_s / (len(done) * share_s), 4),
+        "memory_mb": round(max(turn.memory_mb for turn in done), 1),
     }
 
 

@@ -34,7 +34,9 @@ def peers() -> dict[str, Any]:
         contender = measure.Contender(name, "lsl", lambda *_: pytest.fail("it is not run"))
         came = Messages(pushed, np.add(pushed, latency_s), np.full(200, 10, np.int64))
         rows.append(
-            measure._row(contender, [measure.Turn(came, 0.1, 50.0)], pushed, feed, share_s=2.0)
+            measure._row(
+                contender, [measure.Turn(came, 0.1, 50.0), None], pushed, feed, share_s=2.0
+            )
         )
     return {
         "channels": 2,
@@ -43,6 +45,7 @@ def peers() -> dict[str, Any]:
         "band_hz": [5.0, 45.0],
         "rounds": 1,
         "rows": measure._with_ratios(rows),
+        "troubles": ["mne-lsl, round 2: it sent nothing"],
         "missing": {"timeflux": "cannot be imported: it is gone"},
         "versions": {"mne-lsl": {"mne-lsl": "1.14.0"}},
         "environment": ENVIRONMENT,
@@ -75,6 +78,7 @@ def test_each_report_has_its_section(
     assert by_name["mne-lsl"][-3:] == ["0.25", "0.25", "1.0"]
     assert "needs a network" in " ".join(by_name["`dnn`"])
     assert "not measured: timeflux: cannot be imported: it is gone" in text
+    assert "a turn failed: mne-lsl, round 2: it sent nothing" in text
     assert "nothing counts here" in by_name["kalman, 8 channels"]
     assert "## Capacity" not in text
     assert "## Latency" not in text
