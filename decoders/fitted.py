@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from decoders.calibration import Calibrated, Calibration, CalibrationError, Progress
 from decoders.decoder import Decoder
 from decoders.settings import Settings
 from streams.errors import ModelError, NotFittedError
@@ -226,6 +227,33 @@ class FittedDecoder(Decoder[S]):
     def __init__(self, settings: S, model: FittedModel | None = None) -> None:
         super().__init__(settings)
         self._model = model
+
+    @classmethod
+    def calibrate(
+        cls,
+        settings: S,
+        calibration: Calibration,  # noqa: ARG003 - of the contract
+        progress: Progress,  # noqa: ARG003 - of the contract
+    ) -> Calibrated:
+        """Learn from a marked signal.
+
+        Parameters
+        ----------
+        settings
+            Those that would decode.
+        calibration
+            The signal behind the stages, and what was asked of the person.
+        progress
+            Told how far it is.
+
+        Raises
+        ------
+        CalibrationError
+            It cannot be used; ``fields["reason"]`` says why.
+        """
+        raise CalibrationError(
+            "cannot-be-calibrated", f"a decoder of kind {settings.kind} is not calibrated by trials"
+        )
 
     def use(self, model: FittedModel) -> None:
         """Decode by ``model`` from the next ``prepare`` on, whatever the settings name."""

@@ -23,6 +23,8 @@ from fastapi.responses import JSONResponse
 from service import metrics, openapi, problems
 from service.asyncapi import asyncapi_document
 from service.auth import TICKET_S, Caller, Role, allow
+from service.calibrations import Calibrations
+from service.calibrations_api import calibrations_router
 from service.config import LslText, SessionConfig, preset_names, preset_text
 from service.guard import Access, Guard
 from service.hub import TooOldError
@@ -93,12 +95,14 @@ def create_app(
         app.state.supervisor = Supervisor(max_sessions, kept)
         app.state.scout = Scout()
         app.state.simulations = Simulations()
+        app.state.calibrations = Calibrations()
         watch = asyncio.create_task(app.state.supervisor.watch())
         try:
             yield
         finally:
             watch.cancel()
             await app.state.supervisor.close()
+            await app.state.calibrations.close()
             await app.state.simulations.close()
             app.state.scout.close()
 
@@ -120,6 +124,7 @@ def create_app(
         _sessions_router(),
         _live_router(),
         session_model_router(),
+        calibrations_router(),
         recordings_router(),
         models_router(),
         simulations_router(),

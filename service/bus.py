@@ -39,6 +39,7 @@ class FrameType(IntEnum):
     REPLY = 3
     HEARTBEAT = 4
     SIGNAL = 5
+    HISTORY = 6
 
 
 class IntentCode(IntEnum):

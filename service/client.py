@@ -32,6 +32,9 @@ from service.config import SessionConfig
 from service.listen import DEFAULT_URL
 from service.schemas import (
     PROTOCOL,
+    CalibrationBody,
+    CalibrationList,
+    CalibrationView,
     Health,
     IntentPage,
     MarkerView,
@@ -153,6 +156,15 @@ def _swap(id: str, model: str | None, decoder: Mapping[str, Any] | None) -> _Cal
     return _Call("PUT", _session_path(id, "/model"), ModelSwap, body=body)
 
 
+def _calibrate(id: str, body: CalibrationBody | Mapping[str, Any]) -> _Call[CalibrationView]:
+    given = body.model_dump(mode="json") if isinstance(body, CalibrationBody) else dict(body)
+    return _Call("POST", _session_path(id, "/calibrations"), CalibrationView, body=given)
+
+
+def _calibration_path(id: str, cid: str) -> str:
+    return _session_path(id, f"/calibrations/{quote(cid, safe='')}")
+
+
 def _authorization(token: str | None) -> dict[str, str]:
     return {} if token is None else {"Authorization": f"Bearer {token}"}
 
@@ -270,6 +282,20 @@ class Client:
     def swap_model_back(self, id: str) -> ModelSwap:
         """Have a session decode by what it did before the last change."""
         return self._call(_Call("POST", _session_path(id, "/model/rollback"), ModelSwap))
+
+    def calibrate(self, id: str, body: CalibrationBody | Mapping[str, Any]) -> CalibrationView:
+        """Begin a calibration of a session."""
+        return self._call(_calibrate(id, body))
+
+    def calibrations(self, id: str) -> list[CalibrationView]:
+        call = _Call("GET", _session_path(id, "/calibrations"), CalibrationList)
+        return (self._call(call)).calibrations
+
+    def calibration(self, id: str, cid: str) -> CalibrationView:
+        return self._call(_Call("GET", _calibration_path(id, cid), CalibrationView))
+
+    def cancel_calibration(self, id: str, cid: str) -> CalibrationView:
+        return self._call(_Call("DELETE", _calibration_path(id, cid), CalibrationView))
 
     def models(self) -> list[Manifest]:
         return self._call(_Call("GET", _models(), ModelList)).models
@@ -419,6 +445,22 @@ class AsyncClient:
     async def swap_model_back(self, id: str) -> ModelSwap:
         """Have a session decode by what it did before the last change."""
         return await self._call(_Call("POST", _session_path(id, "/model/rollback"), ModelSwap))
+
+    async def calibrate(
+        self, id: str, body: CalibrationBody | Mapping[str, Any]
+    ) -> CalibrationView:
+        """Begin a calibration of a session."""
+        return await self._call(_calibrate(id, body))
+
+    async def calibrations(self, id: str) -> list[CalibrationView]:
+        call = _Call("GET", _session_path(id, "/calibrations"), CalibrationList)
+        return (await self._call(call)).calibrations
+
+    async def calibration(self, id: str, cid: str) -> CalibrationView:
+        return await self._call(_Call("GET", _calibration_path(id, cid), CalibrationView))
+
+    async def cancel_calibration(self, id: str, cid: str) -> CalibrationView:
+        return await self._call(_Call("DELETE", _calibration_path(id, cid), CalibrationView))
 
     async def models(self) -> list[Manifest]:
         return (await self._call(_Call("GET", _models(), ModelList))).models

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from streams.chunk import Chunk, Event, FloatArray, SignalSpec
 
 MOST_BYTES = 64 << 20
+_PIECE_BYTES = 100 << 10
 #: For a stream without a rate.
 _IRREGULAR_HZ = 100.0
 
@@ -64,6 +65,33 @@ class History:
             self._samples[: n - room] = samples[room:]
             self._times[: n - room] = times[room:]
         self._n_taken += n
+
+    def pieces(self, last_s: float | None) -> Iterator[bytes]:
+        """Give the newest ``last_s`` (all when None), oldest first, in pieces of some 100 KiB.
+
+        Each piece is rows of a time and a sample, as bytes, copied when it is asked for; what was
+        written over by then is left out.
+        """
+        rows = max(1, _PIECE_BYTES // (8 * (self.spec.n_channels + 1)))
+        end = self._n_taken
+        wanted = len(self)
+        if last_s is not None:
+            wanted = min(wanted, math.ceil(last_s * (self.spec.rate_hz or _IRREGULAR_HZ)))
+        number = end - wanted
+        while number < end:
+            number = max(number, self._n_taken - self.capacity)
+            places = np.arange(number, min(end, number + rows)) % self.capacity
+            yield np.column_stack([self._times[places], self._samples[places]]).tobytes()
+            number += rows
+
+    def events_of(self, last_s: float | None) -> list[Event]:
+        """Give the events since the oldest sample that is kept, or of the newest ``last_s``."""
+        if not len(self):
+            return []
+        newest = float(self._times[(self._n_taken - 1) % self.capacity])
+        oldest = float(self._times[(self._n_taken - len(self)) % self.capacity])
+        since = oldest if last_s is None else max(oldest, newest - last_s)
+        return [event for event in self._events if event.time >= since]
 
     def all(self) -> tuple[FloatArray, FloatArray, list[Event]]:
         """Give copies of the samples, their times, and the events that are not older."""

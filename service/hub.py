@@ -211,6 +211,10 @@ class Hub:
             raise TooOldError(self.oldest_seq)
         return list(islice(self._newer_than(after), limit))
 
+    def kept(self) -> list[Frame]:
+        """Give all intents that are kept, oldest first."""
+        return list(self._kept)
+
     def close(self, reason: str) -> None:
         """End every subscription."""
         for subscription in self.subscriptions:

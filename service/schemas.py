@@ -138,6 +138,104 @@ class ModelChoice(_Request):
         return self
 
 
+class GuidedPlan(_Request):
+    """A guided calibration: what the service asks for, and when; a client shows it."""
+
+    blocks: int = Field(default=4, ge=1, le=50, description="Each target comes once in each.")
+    rest_trials: int = Field(default=0, ge=0, le=20, description="Trials at rest in each block.")
+    cue_s: float = Field(default=0.6, ge=0, le=30, description="From the cue to the onset.")
+    trial_s: float = Field(default=2.0, gt=0, le=60, description="From the onset to its end.")
+    pause_s: float = Field(default=0.4, ge=0, le=60, description="From the end to the next cue.")
+    seed: int = Field(default=0, ge=0, le=1 << 31, description="Of the order within the blocks.")
+    onsets: Literal["service", "client"] = Field(
+        default="service",
+        description="Who marks the onsets (trial_start, with the data of the cue): the service, at "
+        "the time that the cue announced, or whoever shows the flicker, at the time it began.",
+    )
+    targets: list[dict[str, Any]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=256,
+        description="Data of each target's marker (position and radius of a cursor's target); the "
+        "decoder's own targets when left out.",
+    )
+
+
+class CalibrationBody(_Request):
+    """What is to be calibrated, and on what."""
+
+    name: ModelName = Field(description="Of the model; it gets a new version.")
+    source: Literal["session", "recording", "guided"] = Field(
+        default="session",
+        description="The session's signal so far with its markers, a recording, or trials that "
+        "the service now asks for.",
+    )
+    recording: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,159}$",
+        description="Its id; needs the role admin, as recordings do.",
+    )
+    guided: GuidedPlan = GuidedPlan()
+    decoder: AnyDecoderSettings | None = Field(
+        default=None, description="What to calibrate; the session's own decoder when left out."
+    )
+    last_s: float | None = Field(
+        default=None, gt=0, le=7200, description="Of the session, only the newest so many seconds."
+    )
+    options: dict[str, float] = Field(
+        default_factory=dict, description="For cursors: speed and slowing_s of the intention."
+    )
+    swap: bool = Field(default=False, description="Decode by the new model as soon as it is there.")
+    licence: str = Field(default="", max_length=4000)
+    note: str = Field(default="", max_length=4000)
+
+    @model_validator(mode="after")
+    def _says_which(self) -> CalibrationBody:
+        if (self.source == "recording") != (self.recording is not None):
+            raise ValueError("recording goes with the source 'recording', and with no other")
+        return self
+
+
+class CalibrationRefusal(_Answer):
+    """Why a calibration gave no model."""
+
+    reason: str = Field(
+        description="no-trials, too-few-trials, class-missing, trials-too-short, missing-samples, "
+        "flat-channel, bad-channel, not-above-chance, cannot-be-calibrated, cannot-be-fitted, or "
+        "the code of another error."
+    )
+    detail: str
+    fields: dict[str, Any] = Field(default_factory=dict)
+
+
+CalibrationState = Literal[
+    "guiding", "collecting", "fitting", "swapping", "done", "refused", "cancelled"
+]
+
+
+class CalibrationView(_Answer):
+    """Where a calibration stands."""
+
+    id: str
+    session: str
+    name: str
+    source: Literal["session", "recording", "guided"]
+    state: CalibrationState
+    step: str = Field(description="What it does now.")
+    progress: float = Field(description="0 to 1; of a guided one its trials are the first half.")
+    trials_done: int = 0
+    trials: int = Field(default=0, description="That a guided one asks for.")
+    started_utc: float
+    ended_utc: float | None = None
+    model: Manifest | None = Field(default=None, description="The new version, with its scores.")
+    swapped: ModelSwap | None = Field(default=None, description="Where a swap was asked for.")
+    refusal: CalibrationRefusal | None = None
+
+
+class CalibrationList(_Answer):
+    calibrations: list[CalibrationView] = Field(description="Of the session, the newest first.")
+
+
 class SessionView(_Answer):
     id: str
     state: SessionState
@@ -400,6 +498,37 @@ class Status(_Answer):
     epoch: int
 
 
+class CueMessage(_Answer):
+    """A guided calibration asks for something; whoever shows the targets shows this."""
+
+    type: Literal["cue"] = "cue"
+    session: str
+    calibration: str
+    phase: Literal["cue", "trial", "pause", "end"] = Field(
+        description="Show what to look at; it begins; it is over; all are over."
+    )
+    trial: int = Field(description="From 1.")
+    trials: int
+    target: int | None = Field(description="Its place among the targets; null at rest.")
+    label: str
+    data: dict[str, Any] = Field(description="Of the onset's marker (trial_start).")
+    t: float = Field(description="LSL time of the onset; of this moment where there is none.")
+    t_end: float = Field(description="LSL time at which the trial ends.")
+
+
+class CalibrationMessage(_Answer):
+    """A calibration went on."""
+
+    type: Literal["calibration"] = "calibration"
+    session: str
+    calibration: str
+    state: CalibrationState
+    step: str
+    progress: float
+    model: str | None = Field(description="NAME@VERSION, once it is there.")
+    reason: str | None = Field(description="Why it was refused.")
+
+
 class GapMessage(_Answer):
     """Intents that this client will not get."""
 
@@ -466,7 +595,8 @@ class EmergencyStop(_Request):
 
 
 ServerMessage = Annotated[
-    Hello | Intent | Status | GapMessage | Bye | Pong | Refused, Field(discriminator="type")
+    Hello | Intent | Status | CueMessage | CalibrationMessage | GapMessage | Bye | Pong | Refused,
+    Field(discriminator="type"),
 ]
 ClientMessage = Annotated[MarkerMessage | Ping | EmergencyStop, Field(discriminator="type")]
 

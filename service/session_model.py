@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 
 from decoders.fitted import shipped_models
 from decoders.settings import Settings
+from models.manifest import Manifest
 from service.auth import Role, allow
 from service.config import AnyDecoderSettings, parse_config
 from service.named_models import is_reference, model_registry
@@ -85,5 +86,14 @@ def settings_of(session: Session, choice: ModelChoice) -> AnyDecoderSettings:
         wanted["model"] = manifest.reference
         if choice.decoder is None:
             wanted = manifest.settings_for(current)
-    config = session.config.model_dump(mode="json") | {"decoder": wanted}
+    return _parsed(session, wanted)
+
+
+def settings_for_manifest(session: Session, manifest: Manifest) -> AnyDecoderSettings:
+    """Give the settings of the decoder that a model of the registry was made with."""
+    return _parsed(session, manifest.settings_for(session.config.decoder))
+
+
+def _parsed(session: Session, decoder: dict[str, Any]) -> AnyDecoderSettings:
+    config = session.config.model_dump(mode="json") | {"decoder": decoder}
     return parse_config(config, "the model's decoder").decoder

@@ -22,7 +22,9 @@ from dataclasses import asdict, dataclass, field
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
+import pydantic_core
 import structlog
+from pydantic import BaseModel
 
 from decoders.settings import Settings
 from service.bus import (
@@ -113,6 +115,7 @@ class Session:
     #: Settings of the decoders that ran before, the newest last.
     earlier_decoders: list[Settings] = field(default_factory=list)
     _swapping: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _histories: dict[int, tuple[list[bytes], asyncio.Future[bytes]]] = field(default_factory=dict)
     _replies: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
     _ids: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -261,6 +264,45 @@ class Session:
         finally:
             self._replies.pop(id_, None)
 
+    async def history(self, last_s: float | None) -> tuple[dict[str, Any], bytes]:
+        """Ask the worker for the signal that it keeps, as its decoder saw it.
+
+        Returns
+        -------
+        head : dict
+            ``spec`` and ``events``.
+        rows : bytes
+            Float64, each row a time and a sample.
+
+        Raises
+        ------
+        SessionError
+            There is none yet, or the worker does not answer.
+        """
+        number = next(self._ids)
+        pieces: list[bytes] = []
+        done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._histories[number] = (pieces, done)
+        try:
+            head = await self.ask("history", number=number, last_s=last_s)
+            if head is None:
+                raise SessionError(f"the worker of session {self.id} does not answer; try again")
+            if "error" in head:
+                raise SessionError(f"session {self.id}: {head['error']}")
+            while not done.done():
+                n_before = len(pieces)
+                await asyncio.wait([done], timeout=_REPLY_S)
+                if not done.done() and len(pieces) == n_before:
+                    raise SessionError(f"the worker of session {self.id} sends no more signal")
+            return head, done.result()
+        finally:
+            del self._histories[number]
+
+    def tell(self, message: BaseModel) -> None:
+        """Send a message of the socket to every client."""
+        payload = pydantic_core.to_json(message, by_alias=True, inf_nan_mode="null")
+        self.hub.announce(Frame(FrameType.STATUS, IntentCode.NONE, 0, local_clock(), payload))
+
     def mark(self, event: Event) -> None:
         """Put an event into the session's signal."""
         if self.link is None or self.state.final:
@@ -285,6 +327,9 @@ class Session:
             self.bus_times.add(t_read - frame.t_published)
             return
         self.t_heard = time.monotonic()
+        if frame.type is FrameType.HISTORY:
+            self._on_history(frame)
+            return
         if frame.type is FrameType.SIGNAL:
             self.feed.publish(source_of(frame.payload), frame.payload)
             return
@@ -302,6 +347,13 @@ class Session:
             self.warnings = data["warnings"]
             self.signals = data.get("signals", self.signals)
             self.step_to(SessionState(data["state"]), data["reason"])
+
+    def _on_history(self, frame: Frame) -> None:
+        pieces, done = self._histories.get(frame.seq, ([], None))
+        if frame.payload:
+            pieces.append(frame.payload)
+        elif done is not None and not done.done():
+            done.set_result(b"".join(pieces))
 
     def _on_heartbeat(self, data: dict[str, Any]) -> None:
         self.counts = data

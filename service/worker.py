@@ -22,8 +22,8 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pydantic_core
@@ -161,6 +161,7 @@ class Worker:
         self._recording_trouble = ""
         self._spec: SignalSpec | None = None
         self._feed = SignalFeed()
+        self._histories: list[tuple[int, Iterator[bytes]]] = []
         self._steps = {name: StepTimes() for name in ("lsl", "stages", "decoder", "encode")}
         self._commands: dict[str, Callable[[dict[str, Any]], Any]] = {
             "stop": self._do_stop,
@@ -169,6 +170,7 @@ class Worker:
             "hold": self._do_hold,
             "feed": self._do_feed,
             "swap": self._do_swap,
+            "history": self._do_history,
         }
 
     def run(self) -> None:
@@ -386,6 +388,8 @@ class Worker:
                 self._publish_json(FrameType.REPLY, {"id": command["id"], "result": result})
         if self._link.closed:
             self._stopping = True
+        if self._histories:
+            self._send_history()
         now = local_clock() if now is None else now
         if now - self._t_heartbeat >= _HEARTBEAT_S:
             self._t_heartbeat = now
@@ -503,6 +507,31 @@ class Worker:
             note = {"swap": {"decoder": command["decoder"], "sample": self._engine.n_samples}}
             self._recorder.write_status(note, self._t_newest)
         return known
+
+    def _do_history(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Begin to send what is kept of the signal; it goes out a piece a turn."""
+        engine = self._engine
+        if engine is None:
+            return {"error": "the session has had no signal yet"}
+        last_s = command["last_s"]
+        self._histories.append((command["number"], engine.history.pieces(last_s)))
+        return {
+            "spec": asdict(engine.decoder_spec),
+            "events": [
+                (event.time, event.name, dict(event.data))
+                for event in engine.history.events_of(last_s)
+            ],
+        }
+
+    def _send_history(self) -> None:
+        """Send the next piece, if nothing waits on the bus: an intent never waits for two."""
+        if not self._link.idle:
+            return
+        number, pieces = self._histories[0]
+        piece = next(pieces, b"")
+        self._link.publish(pack(FrameType.HISTORY, piece, seq=number))
+        if not piece:
+            self._histories.pop(0)
 
     def _model(self) -> dict[str, Any]:
         decoder = self._config.decoder

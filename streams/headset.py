@@ -28,15 +28,18 @@ import numpy as np
 
 from streams.chunk import Event, FloatArray, SignalSpec
 from streams.clock import local_clock
+from streams.discovery import find_one
 from streams.errors import ConfigError, StreamError, VolitionError
+from streams.inlet import MarkerInlet
 from streams.outlet import MarkerOutlet, SignalOutlet
-from streams.recording import Recording, read_recording
-from streams.ssvep_participant import ParticipantSignal
+from streams.recording import TRIAL_START, Recording, read_recording
+from streams.ssvep_participant import ParticipantSignal, SsvepParticipant
 
 COUNTER_MODULUS = 1 << 24
 """The sample counter starts again here: float32 holds every integer up to this."""
 
 CONSUMER_POLL_S = 0.2
+_STEERING_POLL_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +105,13 @@ class HeadsetOptions:
 
     Attributes
     ----------
-    source : Path, SyntheticSignal or ParticipantSignal
-        A recording's file, a signal to make up, or a simulated participant, who can be told what
-        to attend to while the headset plays in this process.
+    source : Path, SyntheticSignal, SsvepParticipant or ParticipantSignal
+        A recording's file, a signal to make up, or a simulated participant (or one sitting of
+        theirs, who can be told what to attend to while the headset plays in this process).
+    steered_by
+        Source id of an LSL marker stream that tells a participant what is on the screen: each
+        ``trial_start`` names its target by ``freq_hz``, from the marker's time on, and every
+        other marker makes them look away. Waited for without end.
     channels
         Labels of the recording to play, in this order; all when None.
     name, source_id, marker_name
@@ -135,7 +142,8 @@ class HeadsetOptions:
         How long to keep the streams after the end, so that the last samples arrive.
     """
 
-    source: Path | SyntheticSignal | ParticipantSignal
+    source: Path | SyntheticSignal | SsvepParticipant | ParticipantSignal
+    steered_by: str | None = None
     channels: tuple[str, ...] | None = None
     name: str = "volition-headset"
     source_id: str = "volition-headset"
@@ -210,14 +218,19 @@ class Player:
         self._markers: list[tuple[float, str]] = []
         self._take: Callable[[int, int], FloatArray]
         self.n_samples: int | None
+        #: Who wears it, where somebody simulated does.
+        self.participant: ParticipantSignal | None = None
         if isinstance(options.source, SyntheticSignal):
             self.spec = options.source.spec()
             self.n_samples = _synthetic_length(options.source)
             self._take = _Synthesis(options.source).take
-        elif isinstance(options.source, ParticipantSignal):
-            self.spec = options.source.spec()
-            self.n_samples = options.source.n_samples
-            self._take = options.source.take
+        elif isinstance(options.source, ParticipantSignal | SsvepParticipant):
+            given = options.source
+            sitting = given.sit() if isinstance(given, SsvepParticipant) else given
+            self.participant = sitting
+            self.spec = sitting.spec()
+            self.n_samples = sitting.n_samples
+            self._take = sitting.take
         else:
             recording = _cut(read_recording(options.source, channels=options.channels), options)
             self.spec = recording.spec
@@ -407,6 +420,11 @@ def run_headset(
         start = local_clock()
         if on_playing is not None:
             on_playing(start)
+        if options.steered_by is not None:
+            if player.participant is None:
+                raise ConfigError("steered_by is for a simulated participant, and there is none")
+            steering = Steering(player.participant, options.steered_by, start, stop)
+            threading.Thread(target=steering.run, name="steering", daemon=True).start()
         for due in player.schedule(start):
             if stop.wait(max(0.0, due.time - local_clock())):
                 return
@@ -417,6 +435,59 @@ def run_headset(
         if on_finished is not None:
             on_finished()
         stop.wait(options.linger_s)
+
+
+class Steering:
+    """Tells a participant what is on the screen, as an LSL marker stream says.
+
+    Parameters
+    ----------
+    participant
+        Who is told.
+    source_id
+        Of the marker stream.
+    start
+        LSL time at which the participant's first sample is due.
+    stop
+        Set it to end.
+    """
+
+    def __init__(
+        self, participant: ParticipantSignal, source_id: str, start: float, stop: Stopper
+    ) -> None:
+        self._participant = participant
+        self._source_id = source_id
+        self._start = start
+        self._stop = stop
+
+    def run(self) -> None:
+        """Obey until stopped; a stream that went is looked for again."""
+        while not self._stop.is_set():
+            try:
+                found = find_one(source_id=self._source_id, wait_s=1.0)
+                with MarkerInlet(found, recover=False) as markers:
+                    markers.open(2.0)
+                    while not self._stop.wait(_STEERING_POLL_S):
+                        for event in markers.pull():
+                            self.obey(event)
+            except StreamError:
+                self._stop.wait(0.1)
+
+    def obey(self, event: Event) -> None:
+        """Have the participant look where a marker says, from its time on."""
+        targets = self._participant.participant.targets
+        freq_hz = event.data.get("freq_hz") if event.name == TRIAL_START else None
+        looked_at = [
+            number
+            for number, target in enumerate(targets)
+            if isinstance(freq_hz, int | float) and abs(target.freq_hz - freq_hz) < 1e-6
+        ]
+        target = looked_at[0] if looked_at else None
+        at_sample = round((event.time - self._start) * self._participant.participant.rate_hz)
+        try:
+            self._participant.attend(target, at_sample=max(0, at_sample))
+        except ConfigError:  # too late for that moment: from now on
+            self._participant.attend(target)
 
 
 def _await_consumer(outlet: SignalOutlet, timeout_s: float, stop: Stopper) -> None:

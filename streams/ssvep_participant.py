@@ -279,12 +279,13 @@ class ParticipantSignal:
         """Look at a target, or away (None), from a sample on; from the next one when None.
 
         The flicker's phase counts from that sample. It may be called from another thread while
-        the signal is played.
+        the signal is played, and for a sample that has gone by, as long as the latency of vision:
+        no response to it is due before.
 
         Raises
         ------
         ConfigError
-            There is no such target, or the sample has gone by.
+            There is no such target, or the sample has gone by too long ago.
         """
         n_targets = len(self.participant.targets)
         if target is not None and not 0 <= target < n_targets:
@@ -293,7 +294,8 @@ class ParticipantSignal:
             )
         with self._lock:
             start = self._next if at_sample is None else at_sample
-            if start < self._next:
+            n_late = self.participant.latency_s * self.participant.rate_hz
+            if start < self._next - n_late:
                 raise ConfigError(f"sample {start} has gone by; the next one is {self._next}")
             gain = math.exp(self.participant.gain_spread * self._trials.standard_normal())
             jitter = self.participant.jitter_s * self._trials.standard_normal()

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 import numpy as np
 from pydantic import Field, ValidationError
 
+from decoders.calibration import Calibrated, Calibration, Progress
 from decoders.decoder import Decoder
 from decoders.filtering import regular_rate
 from decoders.fitted import Array, FittedDecoder, FittedModel, FittedSettings
@@ -126,6 +127,12 @@ class KinematicDecoder(FittedDecoder[S]):
         DecodeError
             These data cannot be fitted on.
         """
+
+    @classmethod
+    def calibrate(cls, settings: S, calibration: Calibration, progress: Progress) -> Calibrated:
+        from decoders.kinematics.calibrating import calibrate_cursor
+
+        return calibrate_cursor(cls, settings, calibration, progress)
 
     @abstractmethod
     def follower(self, n_features: int) -> tuple[Follower, int]:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy.special import bdtrc
 
+from decoders.calibration import Calibrated, Calibration, Progress
 from decoders.fitted import FittedDecoder, FittedModel, FittedSettings
 from decoders.ssvep.bank import sub_band_weights
 from decoders.ssvep.correlation import phases, references
@@ -307,6 +308,12 @@ class TemplateDecoder(FittedDecoder[S], SelectorDecoder[S]):
     """A calibrated decoder on a stream; a subclass names its ``estimator``."""
 
     estimator: ClassVar[type[TemplateEstimator[Any]]]
+
+    @classmethod
+    def calibrate(cls, settings: S, calibration: Calibration, progress: Progress) -> Calibrated:
+        from decoders.ssvep.calibrating import calibrate_selector
+
+        return calibrate_selector(cls.estimator, settings, calibration, progress)
 
     def _make_ready(self, rate_hz: float, n_channels: int) -> None:
         model = self.fitted_model()

@@ -130,13 +130,33 @@ def simulate(
     channels: Annotated[int, typer.Option(min=1, help="Channels of the made-up signal.")] = 8,
     rate: Annotated[float, typer.Option(min=1, help="Rate of the made-up signal, Hz.")] = 250.0,
     flicker: Annotated[float, typer.Option(min=0, help="Sine in the made-up signal, Hz.")] = 12.0,
+    participant: Annotated[
+        int | None,
+        typer.Option(min=0, help="Play a simulated person of this number, at a 40-target speller."),
+    ] = None,
+    steered_by: Annotated[
+        str | None,
+        typer.Option(
+            help="Source id of an LSL marker stream that tells the person what is on the screen: "
+            "trial_start with freq_hz."
+        ),
+    ] = None,
 ) -> None:
-    """Play a recording, or a made-up signal, as a headset would: an LSL stream and its markers."""
+    """Play a recording, or a made-up signal, as a headset would: an LSL stream and its markers.
+
+    A simulated person (--participant) looks at what the stream named by --steered-by tells of.
+    """
+    from streams.errors import ConfigError
     from streams.headset import HeadsetOptions, HeadsetProcess, Sine, SyntheticSignal
     from streams.recording import packaged_recordings
+    from streams.ssvep_participant import SsvepParticipant
 
-    source: Path | SyntheticSignal
-    if recording is None:
+    if steered_by is not None and participant is None:
+        raise ConfigError("--steered-by is for a simulated person: give --participant too")
+    source: Path | SyntheticSignal | SsvepParticipant
+    if participant is not None:
+        source = SsvepParticipant(seed=participant, rate_hz=rate)
+    elif recording is None:
         sines = (Sine(flicker, 4.0),) if flicker else ()
         source = SyntheticSignal(channels, rate, sines=sines, noise_uv=8.0)
     else:
@@ -151,9 +171,11 @@ def simulate(
         trials=trials,
         skip_rest=skip_rest,
         loop=loop,
+        steered_by=steered_by,
     )
     with HeadsetProcess(options) as headset:
-        progress(f"playing {recording or 'a made-up signal'} as {name}; Ctrl-C ends it")
+        what = "a simulated person" if participant is not None else recording or "a made-up signal"
+        progress(f"playing {what} as {name}; Ctrl-C ends it")
         try:
             while headset.is_alive and not headset.wait_until_finished(0.5):
                 pass

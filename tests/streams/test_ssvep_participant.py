@@ -134,11 +134,19 @@ def test_what_cannot_be_is_refused_by_name() -> None:
     signal = quiet().sit()
     with pytest.raises(ConfigError, match="target 1 of 1"):
         signal.attend(1)
-    signal.take(0, 10)
-    with pytest.raises(ConfigError, match="sample 5 has gone by"):
-        signal.attend(0, at_sample=5)
-    with pytest.raises(ConfigError, match="10 is next, found 20 to 30"):
-        signal.take(20, 30)
+    signal.take(0, 100)
+    with pytest.raises(ConfigError, match="sample 50 has gone by"):
+        signal.attend(0, at_sample=50)
+    with pytest.raises(ConfigError, match="100 is next, found 120 to 130"):
+        signal.take(120, 130)
+
+
+def test_a_marker_that_comes_within_the_latency_of_vision_comes_in_time() -> None:
+    early, late = quiet().sit(), quiet().sit()
+    early.attend(0, at_sample=70)
+    late.take(0, 100)
+    late.attend(0, at_sample=70)
+    assert np.array_equal(late.take(100, 400), (early.take(0, 100), early.take(100, 400))[1])
 
 
 def test_a_headset_plays_a_participant_who_is_told_live_what_to_attend_to() -> None:

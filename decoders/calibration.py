@@ -1,0 +1,160 @@
+"""What a calibration is, to every decoder that can be fitted.
+
+A `Calibration` is a stretch of the signal as the decoder sees it, with the events that say what
+was asked of the person. `FittedDecoder.calibrate` makes a `Calibrated` of it: the model, the
+settings to decode by it, and scores from trials that were left out. What cannot be used is refused
+with a `CalibrationError`, whose ``reason`` is a word for programs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from streams.chunk import Event, FloatArray, SignalSpec
+from streams.errors import DecodeError
+
+if TYPE_CHECKING:  # fitted decoders stand on this module
+    from decoders.fitted import FittedModel
+
+Reason = Literal[
+    "no-trials",
+    "too-few-trials",
+    "class-missing",
+    "trials-too-short",
+    "missing-samples",
+    "flat-channel",
+    "bad-channel",
+    "not-above-chance",
+    "cannot-be-calibrated",
+    "cannot-be-fitted",
+]
+
+Progress = Callable[[float, str], None]
+"""Told how far a fit is, 0 to 1, and at what."""
+
+#: A calibration is refused unless chance alone would do as well this rarely.
+MOST_CHANCE = 0.01
+#: A channel of less than this share of the median spread is flat; of more than this many, bad.
+FLAT_SHARE, BAD_TIMES = 1e-4, 30.0
+
+
+class CalibrationError(DecodeError):
+    """A calibration cannot be used; ``fields["reason"]`` says why, as a `Reason`."""
+
+    code = "calibration"
+
+    def __init__(self, reason: Reason, message: str, **fields: Any) -> None:
+        super().__init__(message, reason=reason, **fields)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """A signal and what was asked of the person.
+
+    Attributes
+    ----------
+    spec
+        Of the signal behind the stages.
+    samples : ndarray, shape (n_samples, n_channels)
+        NaN where one is missing.
+    times : ndarray, shape (n_samples,)
+        LSL times; a step above the sampling interval is a gap.
+    events
+        In order of time.
+    cursor_times : ndarray, shape (n_moves,)
+    cursor_positions : ndarray, shape (n_moves, n_dimensions)
+        Where the cursor was that the person saw; empty where there was none.
+    options
+        What a family of decoders wants to know besides (see each).
+    """
+
+    spec: SignalSpec
+    samples: FloatArray
+    times: FloatArray
+    events: Sequence[Event]
+    cursor_times: FloatArray = field(default_factory=lambda: np.empty(0))
+    cursor_positions: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def sha256(self) -> str:
+        """Give a hash of the samples, times and events."""
+        digest = hashlib.sha256(repr(self.spec).encode())
+        for array in (self.samples, self.times, self.cursor_times, self.cursor_positions):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        events = [[event.time, event.name, dict(event.data)] for event in self.events]
+        digest.update(json.dumps(events, sort_keys=True).encode())
+        return digest.hexdigest()
+
+    @property
+    def duration_s(self) -> float:
+        """From the first sample to the last."""
+        return float(self.times[-1] - self.times[0]) if len(self.times) else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """What came of a calibration.
+
+    Attributes
+    ----------
+    model
+        The fitted model.
+    settings
+        Of the decoder, with what the calibration suggests.
+    scores
+        Plain JSON, from trials that were left out of the fit that they score.
+    n_trials
+        Trials that were used.
+    """
+
+    model: FittedModel
+    settings: Mapping[str, Any]
+    scores: Mapping[str, Any]
+    n_trials: int
+
+
+def check_channels_live(spec: SignalSpec, samples: FloatArray) -> None:
+    """Refuse channels that say nothing, or far too much, by name.
+
+    Raises
+    ------
+    CalibrationError
+        A channel is flat, mostly missing, or some thirty times as large as the others.
+    """
+    if not len(samples):
+        raise CalibrationError("no-trials", "there is no signal yet to calibrate on")
+    mostly = np.isfinite(samples).mean(axis=0) < 0.5
+    if mostly.any():
+        raise CalibrationError(
+            "bad-channel",
+            f"channels {_named(spec, mostly)} are missing for most of the time",
+            channels=_named(spec, mostly),
+        )
+    spread = np.nanstd(np.diff(samples, axis=0), axis=0)
+    usual = float(np.median(spread))
+    flat = spread <= FLAT_SHARE * (usual or 1.0)
+    if flat.any():
+        raise CalibrationError(
+            "flat-channel",
+            f"channels {_named(spec, flat)} are flat: fix their electrodes, or leave them out of "
+            "the session",
+            channels=_named(spec, flat),
+        )
+    bad = spread > BAD_TIMES * usual
+    if bad.any():
+        raise CalibrationError(
+            "bad-channel",
+            f"channels {_named(spec, bad)} vary more than {BAD_TIMES:g} times as much as the "
+            "others: fix their electrodes, or leave them out of the session",
+            channels=_named(spec, bad),
+        )
+
+
+def _named(spec: SignalSpec, chosen: Any) -> list[str]:
+    return [label for label, is_one in zip(spec.labels, chosen, strict=True) if is_one]

@@ -1,0 +1,226 @@
+"""From a marked signal to a calibrated cursor: labels from where the target and the cursor were.
+
+An event whose data have ``position`` is the target (with ``radius``, 0 when left out) or, named
+``cursor``, where the cursor was shown; without the latter the session's own cursor counts. The
+label of a bin is the velocity that somebody must have aimed at (`aimed_velocities`). Options:
+``speed``, the largest that is aimed at, and ``slowing_s``. It is cross-validated over blocks of
+consecutive bins; a trial counts as right when the direction that was decoded in it is less than a
+right angle off, by chance a half of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import bdtrc
+
+from decoders.calibration import (
+    MOST_CHANCE,
+    Calibrated,
+    Calibration,
+    CalibrationError,
+    Progress,
+    check_channels_live,
+)
+from decoders.filtering import regular_rate
+from decoders.fitted import FittedModel
+from decoders.kinematics.adaptation import aimed_velocities
+from decoders.kinematics.bins import Bins, samples_per_step
+from decoders.metrics import accuracy_interval
+from streams.chunk import Chunk, Event, FloatArray
+from streams.errors import DecodeError
+
+if TYPE_CHECKING:  # whose method this is
+    from decoders.kinematics.decoder import KinematicDecoder, KinematicSettings
+
+CURSOR = "cursor"
+"""Name of the event that says where the cursor is shown."""
+
+#: Targets that a calibration needs, and bins.
+LEAST_TRIALS, LEAST_BINS = 8, 50
+_N_BLOCKS = 4
+_SPEED, _SLOWING_S = 20.0, 0.3
+
+S = TypeVar("S", bound="KinematicSettings")
+
+
+class Labelled(NamedTuple):
+    """Bins with what was meant in each, side by side."""
+
+    features: FloatArray
+    positions: FloatArray
+    velocities: FloatArray
+    trials: npt.NDArray[np.int64]
+
+
+def calibrate_cursor(
+    cls: type[KinematicDecoder[Any]],
+    settings: KinematicSettings,
+    calibration: Calibration,
+    progress: Progress,
+) -> Calibrated:
+    """Calibrate a decoder of movement; see `FittedDecoder.calibrate`."""
+    check_channels_live(calibration.spec, calibration.samples)
+    labelled = _labelled(settings, calibration)
+    n_trials = len(np.unique(labelled.trials))
+    if n_trials < LEAST_TRIALS or len(labelled.features) < LEAST_BINS:
+        raise CalibrationError(
+            "too-few-trials",
+            f"{settings.kind} needs at least {LEAST_TRIALS} targets and {LEAST_BINS} bins; found "
+            f"{n_trials} and {len(labelled.features)}",
+            found=n_trials,
+            allowed_from=LEAST_TRIALS,
+        )
+    decoded = np.empty_like(labelled.velocities)
+    blocks = np.array_split(np.arange(len(labelled.features)), _N_BLOCKS)
+    for number, block in enumerate(blocks):
+        progress(0.1 + 0.7 * number / _N_BLOCKS, f"cross-validating part {number + 1}")
+        rest = np.setdiff1d(np.arange(len(labelled.features)), block)
+        model = _fitted(cls, settings, labelled, rest)
+        decoded[block] = _decode(cls, settings, model, labelled.features[block])
+    scores = _scores(labelled, decoded)
+    _check_above_chance(scores, settings)
+    progress(0.85, "fitting to all bins")
+    model = _fitted(cls, settings, labelled, np.arange(len(labelled.features)))
+    return Calibrated(model, settings.model_dump(mode="json"), scores, n_trials)
+
+
+def _labelled(settings: KinematicSettings, calibration: Calibration) -> Labelled:
+    rate_hz = regular_rate(calibration.spec, settings.kind)
+    size = samples_per_step(settings.step_s, rate_hz, settings.kind)
+    bins = Bins(size, calibration.spec.n_channels, settings.step_value)
+    rows = list(bins.feed(Chunk(calibration.samples, calibration.times)))
+    features, times = np.array([row for row, _ in rows]), np.array([time for _, time in rows])
+    targets = [e for e in calibration.events if "position" in e.data and e.name != CURSOR]
+    if not targets or not rows:
+        raise CalibrationError(
+            "no-trials",
+            f"no event names a target's position: {len(calibration.events)} events came",
+        )
+    cursor_times, cursor = _cursor(calibration, settings)
+    onsets, places, radii = _targets(targets, cursor.shape[1])
+    trials = np.searchsorted(onsets, times, side="right") - 1
+    inside = (times >= cursor_times[0]) & (times <= cursor_times[-1]) if len(cursor_times) else None
+    usable = (trials >= 0) & np.isfinite(features).all(axis=1)
+    usable &= np.False_ if inside is None else inside
+    features, times, trials = features[usable], times[usable], trials[usable]
+    positions = np.column_stack([np.interp(times, cursor_times, one) for one in cursor.T])
+    held = np.linalg.norm(places[trials] - positions, axis=1) <= radii[trials]
+    aimed = aimed_velocities(
+        positions,
+        places[trials],
+        held,
+        speed=float(calibration.options.get("speed") or _SPEED),
+        slowing_s=float(calibration.options.get("slowing_s") or _SLOWING_S),
+    )
+    return Labelled(features, positions, aimed, trials.astype(np.int64))
+
+
+def _targets(events: list[Event], n: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Give when each target was shown, where, and its radius."""
+    events = sorted(events, key=lambda event: event.time)
+    try:
+        places = np.array([event.data["position"] for event in events], dtype=np.float64)
+        radii = np.array([event.data.get("radius", 0.0) for event in events], dtype=np.float64)
+    except (TypeError, ValueError):
+        places, radii = np.empty(0), np.empty(0)
+    if places.shape != (len(events), n) or not np.isfinite(places).all():
+        raise CalibrationError(
+            "no-trials", f"the position of a target must be {n} numbers, as the cursor's"
+        )
+    return np.array([event.time for event in events]), places, radii
+
+
+def _cursor(calibration: Calibration, settings: KinematicSettings) -> tuple[FloatArray, FloatArray]:
+    """Give where the cursor was that the person saw, and when."""
+    shown = sorted(
+        (e for e in calibration.events if e.name == CURSOR and "position" in e.data),
+        key=lambda event: event.time,
+    )
+    if not shown:
+        if not len(calibration.cursor_times):
+            raise CalibrationError(
+                "no-trials",
+                f"{settings.kind} is calibrated on where the cursor was: the session decoded none, "
+                f"and no event named {CURSOR!r} tells of one",
+            )
+        return calibration.cursor_times, calibration.cursor_positions
+    try:
+        places = np.array([event.data["position"] for event in shown], dtype=np.float64)
+    except (TypeError, ValueError):
+        places = np.empty(0)
+    if places.ndim != 2 or not np.isfinite(places).all():
+        raise CalibrationError("no-trials", "the cursor's positions must be numbers, as many each")
+    return np.array([event.time for event in shown]), places
+
+
+def _fitted(
+    cls: type[KinematicDecoder[Any]],
+    settings: KinematicSettings,
+    labelled: Labelled,
+    rows: npt.NDArray[np.int64],
+) -> FittedModel:
+    try:
+        return cls.fit(
+            settings,
+            labelled.features[rows],
+            labelled.velocities[rows],
+            positions=labelled.positions[rows],
+        )
+    except DecodeError as error:
+        raise CalibrationError("cannot-be-fitted", error.message, **error.fields) from None
+
+
+def _decode(
+    cls: type[KinematicDecoder[Any]],
+    settings: KinematicSettings,
+    model: FittedModel,
+    features: FloatArray,
+) -> FloatArray:
+    decoder = cls(settings)
+    decoder.use(model)
+    follower, _ = decoder.follower(features.shape[1])
+    velocities = []
+    for row in features:
+        follower.step(row)
+        velocities.append(follower.velocity.copy())
+    return np.array(velocities)
+
+
+def _scores(labelled: Labelled, decoded: FloatArray) -> dict[str, Any]:
+    aimed = labelled.velocities
+    right = []
+    for trial in np.unique(labelled.trials):
+        rows = (labelled.trials == trial) & (np.linalg.norm(aimed, axis=1) > 0)
+        if rows.any():
+            right.append(float((decoded[rows] * aimed[rows]).sum()) > 0)
+    n_right, n = sum(right), len(right)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation = [
+            float(np.corrcoef(one, other)[0, 1]) if one.std() and other.std() else 0.0
+            for one, other in zip(aimed.T, decoded.T, strict=True)
+        ]
+    return {
+        "accuracy": n_right / n if n else 0.0,
+        "interval": list(accuracy_interval(n_right, n)),
+        "chance": 0.5,
+        "n_trials": n,
+        "n_right": n_right,
+        "n_bins": len(aimed),
+        "correlation": correlation,
+    }
+
+
+def _check_above_chance(scores: dict[str, Any], settings: KinematicSettings) -> None:
+    right, n = scores["n_right"], scores["n_trials"]
+    luck = float(bdtrc(right - 1, n, 0.5)) if right else 1.0
+    if luck > MOST_CHANCE:
+        raise CalibrationError(
+            "not-above-chance",
+            f"{settings.kind}: this calibration is not above chance: in {right} of {n} trials the "
+            f"direction was right, and guessing does as well in {100 * luck:.2g} % of cases",
+            right=right,
+            n_trials=n,
+        )

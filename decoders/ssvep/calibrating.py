@@ -1,0 +1,350 @@
+"""From a marked signal to a calibrated decoder of flicker: trials, windows, scores, a suggestion.
+
+A trial is an event whose data name its target: ``target`` is a label of the decoder's or "rest",
+or ``freq_hz`` is its flicker (0 at rest). It lasts until the next event. The decoder is
+cross-validated at several window lengths, one block of every target left out at a time; the length
+of the highest information transfer rate is suggested, and with trials at rest the confidence that
+keeps rest silent. The model is then fitted to all trials at that length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import bdtrc
+
+from decoders.calibration import (
+    MOST_CHANCE,
+    Calibrated,
+    Calibration,
+    CalibrationError,
+    Progress,
+    check_channels_live,
+)
+from decoders.filtering import regular_rate
+from decoders.metrics import accuracy_interval, confusion, itr_bits_per_min
+from decoders.ssvep.selector import (
+    REST,
+    IntArray,
+    SelectorSettings,
+    filtered_windows,
+    softmax,
+)
+from decoders.ssvep.templates import TemplateEstimator, TemplateSettings
+from streams.chunk import Event, FloatArray
+from streams.errors import ConfigError, DecodeError
+
+#: Lengths that are tried besides the decoder's own, seconds.
+WINDOWS_S = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+#: Of a selection, besides its window and the latency of vision: the gaze moves.
+GAZE_SHIFT_S = 0.5
+#: Suggested is the fastest window of those right at least so often, where there is one.
+LEAST_ACCURACY = 0.8
+#: Share of the trials at rest that may be selected at the suggested confidence.
+SELECTED_AT_REST = 0.1
+#: Signal before a window that the filters settle on, seconds.
+LEAD_S = 0.5
+#: Trials are dropped for a gap; more than this share of them, and the signal is too bad.
+MOST_DROPPED = 0.25
+_RESTING = "rest"
+
+
+class Trial(NamedTuple):
+    """What was asked at a moment, and how long it lasted."""
+
+    onset: float
+    target: int
+    lasted_s: float
+
+
+class Validated(NamedTuple):
+    """Trials that were left out, decoded at one window length; those at rest apart."""
+
+    window_s: float
+    wanted: IntArray
+    decoded: IntArray
+    confidence: FloatArray
+    at_rest: FloatArray
+
+    @property
+    def n_right(self) -> int:
+        return int((self.wanted == self.decoded).sum())
+
+    @property
+    def accuracy(self) -> float:
+        return self.n_right / len(self.wanted)
+
+
+def target_of(event: Event, settings: SelectorSettings) -> int | None:
+    """Give the index of the target that an event's data name, `REST`, or None for no trial."""
+    if settings.onset_markers and event.name not in settings.onset_markers:
+        return None
+    named, freq_hz = event.data.get("target"), event.data.get("freq_hz")
+    for place, target in enumerate(settings.targets):
+        if named == target.label:
+            return place
+    if isinstance(freq_hz, int | float):
+        for place, target in enumerate(settings.targets):
+            if abs(target.freq_hz - freq_hz) < 1e-6:
+                return place
+    return REST if named == _RESTING or freq_hz == 0 else None
+
+
+def trials_of(calibration: Calibration, settings: SelectorSettings) -> list[Trial]:
+    """Give the trials, in order of time."""
+    events = sorted(calibration.events, key=lambda event: event.time)
+    ends = [event.time for event in events[1:]]
+    ends.append(float(calibration.times[-1]) if len(calibration.times) else -np.inf)
+    found = []
+    for event, end in zip(events, ends, strict=True):
+        target = target_of(event, settings)
+        if target is not None and end > event.time:
+            found.append(Trial(event.time, target, end - event.time))
+    return found
+
+
+def calibrate_selector(
+    estimator: type[TemplateEstimator[Any]],
+    settings: TemplateSettings,
+    calibration: Calibration,
+    progress: Progress,
+) -> Calibrated:
+    """Calibrate a decoder of flicker; see `FittedDecoder.calibrate`."""
+    rate_hz = regular_rate(calibration.spec, settings.kind)
+    check_channels_live(calibration.spec, calibration.samples)
+    trials = _checked_trials(calibration, settings, estimator.least_trials)
+    windows_s = _windows_to_try(calibration, settings, trials, rate_hz)
+    epochs, trials = _epochs(calibration, settings, trials, windows_s[-1], rate_hz)
+    targets = np.array([trial.target for trial in trials])
+    _check_counts(targets, settings, estimator.least_trials)
+    tried = []
+    for number, window_s in enumerate(windows_s):
+        progress(0.1 + 0.7 * number / len(windows_s), f"cross-validating windows of {window_s:g} s")
+        chosen = settings.model_copy(update={"window_s": window_s})
+        cut = _cut(epochs, window_s, windows_s[-1], rate_hz)
+        tried.append(_validated(estimator(chosen, rate_hz), cut, targets))
+    best = _suggested(tried, settings)
+    _check_above_chance(best, settings)
+    progress(0.85, "fitting to all trials")
+    chosen = settings.model_copy(update={"window_s": best.window_s})
+    cut = _cut(epochs, best.window_s, windows_s[-1], rate_hz)
+    model = _fitted(estimator(chosen, rate_hz), cut, targets)
+    threshold = _threshold(best)
+    if (targets == REST).any():
+        chosen = chosen.model_copy(update={"min_confidence": threshold})
+    scores = _scores(tried, best, threshold, settings)
+    return Calibrated(model, chosen.model_dump(mode="json"), scores, len(trials))
+
+
+def _checked_trials(
+    calibration: Calibration, settings: TemplateSettings, least: int
+) -> list[Trial]:
+    trials = trials_of(calibration, settings)
+    if not any(trial.target != REST for trial in trials):
+        raise CalibrationError(
+            "no-trials",
+            f"no event names a target: {len(calibration.events)} events came, and a trial is one "
+            "whose data have target (a label) or freq_hz",
+        )
+    _check_counts(np.array([trial.target for trial in trials]), settings, least)
+    return trials
+
+
+def _check_counts(targets: IntArray, settings: TemplateSettings, least: int) -> None:
+    counts = np.bincount(targets[targets != REST], minlength=len(settings.targets))
+    labels = [target.label for target in settings.targets]
+    missing = [label for label, count in zip(labels, counts, strict=True) if count == 0]
+    if missing:
+        raise CalibrationError(
+            "class-missing", f"no trial of {', '.join(missing)}", targets=missing
+        )
+    least = max(least, 2)
+    if counts.min() < least:
+        few = labels[int(counts.argmin())]
+        raise CalibrationError(
+            "too-few-trials",
+            f"{settings.kind} needs at least {least} trials of each target; {few} has "
+            f"{counts.min()}",
+            target=few,
+            found=int(counts.min()),
+            allowed_from=least,
+        )
+
+
+def _windows_to_try(
+    calibration: Calibration, settings: TemplateSettings, trials: Sequence[Trial], rate_hz: float
+) -> list[float]:
+    """Give the lengths, ascending, that every trial is long enough for and the decoder allows."""
+    longest = min(trial.lasted_s for trial in trials) - settings.delay_s
+    found = []
+    for window_s in sorted({*WINDOWS_S, settings.window_s}):
+        if window_s > longest + 0.5 / rate_hz:
+            continue
+        try:
+            settings.model_copy(update={"window_s": window_s}).check(
+                rate_hz, calibration.spec.n_channels
+            )
+        except ConfigError:
+            continue
+        found.append(window_s)
+    if not found:
+        raise CalibrationError(
+            "trials-too-short",
+            f"the shortest trial lasts {longest + settings.delay_s:.2f} s: no window fits behind "
+            f"the latency of {settings.delay_s:g} s",
+            found=longest + settings.delay_s,
+        )
+    return found
+
+
+def _epochs(
+    calibration: Calibration,
+    settings: TemplateSettings,
+    trials: Sequence[Trial],
+    window_s: float,
+    rate_hz: float,
+) -> tuple[FloatArray, list[Trial]]:
+    """Cut the trials out, each with signal to settle on before; drop those with a gap."""
+    times, n_lead = calibration.times, round(LEAD_S * rate_hz)
+    n_window = round(window_s * rate_hz)
+    kept, epochs = [], []
+    for trial in trials:
+        first = int(np.searchsorted(times, trial.onset + settings.delay_s))
+        rows = slice(first - n_lead, first + n_window)
+        if rows.start < 0 or rows.stop > len(times):
+            continue
+        samples = calibration.samples[rows]
+        steady = np.diff(times[rows]).max() < 2.5 / rate_hz
+        if steady and np.isfinite(samples).all():
+            kept.append(trial)
+            epochs.append(samples.T)
+    n_dropped = len(trials) - len(kept)
+    if n_dropped > MOST_DROPPED * len(trials):
+        raise CalibrationError(
+            "missing-samples",
+            f"{n_dropped} of {len(trials)} trials lack samples or what comes before",
+            found=n_dropped,
+        )
+    return np.array(epochs), kept
+
+
+def _cut(epochs: FloatArray, window_s: float, longest_s: float, rate_hz: float) -> FloatArray:
+    """Give epochs whose last ``window_s`` are a window that begins where the longest does."""
+    n_over = round(longest_s * rate_hz) - round(window_s * rate_hz)
+    return epochs[..., : epochs.shape[-1] - n_over]
+
+
+def _validated(
+    estimator: TemplateEstimator[Any], epochs: FloatArray, targets: IntArray
+) -> Validated:
+    """Decode every trial by what the others taught: a block is each target's n-th trial."""
+    settings = estimator.settings
+    windows = filtered_windows(settings, epochs, estimator.rate_hz)
+    n_targets = len(settings.targets)
+    flickers = [np.flatnonzero(targets == target) for target in range(n_targets)]
+    resting = np.flatnonzero(targets == REST)
+    n_blocks = min(len(places) for places in flickers)
+    wanted, decoded, confidence = [], [], []
+    for block in range(n_blocks):
+        others = [np.delete(places[:n_blocks], block) for places in flickers]
+        arrays = estimator.learned(np.stack([windows[places] for places in others]))
+        tested = [places[block] for places in flickers]
+        tested += list(resting[block::n_blocks])
+        for place in tested:
+            scores = estimator.scores(arrays, windows[place])
+            wanted.append(int(targets[place]))
+            decoded.append(int(scores.argmax()))
+            confidence.append(float(softmax(settings.sharpness * scores).max()))
+    is_rest = np.array(wanted) == REST
+    chances = np.array(confidence)
+    return Validated(
+        settings.window_s,
+        np.array(wanted)[~is_rest],
+        np.array(decoded)[~is_rest],
+        chances[~is_rest],
+        chances[is_rest],
+    )
+
+
+def _rate(one: Validated, settings: TemplateSettings) -> float:
+    decision_s = settings.delay_s + one.window_s
+    return itr_bits_per_min(
+        len(settings.targets), one.accuracy, decision_s, gaze_shift_s=GAZE_SHIFT_S
+    )
+
+
+def _suggested(tried: Sequence[Validated], settings: TemplateSettings) -> Validated:
+    """Give the length of the highest rate, among those right often enough if there is any."""
+    good = [one for one in tried if one.accuracy >= LEAST_ACCURACY]
+    return max(good or tried, key=lambda one: (_rate(one, settings), one.accuracy))
+
+
+def _check_above_chance(best: Validated, settings: TemplateSettings) -> None:
+    n_targets, n, right = len(settings.targets), len(best.wanted), best.n_right
+    luck = float(bdtrc(right - 1, n, 1 / n_targets)) if right else 1.0
+    if luck > MOST_CHANCE:
+        raise CalibrationError(
+            "not-above-chance",
+            f"this calibration is not above chance: {right} of {n} trials right with their block "
+            f"left out at {best.window_s:g} s, and guessing among {n_targets} targets does as well "
+            f"in {100 * luck:.2g} % of cases. Check that the onset markers are locked to the "
+            "flicker, and the electrodes",
+            right=right,
+            n_trials=n,
+        )
+
+
+def _fitted(estimator: TemplateEstimator[Any], epochs: FloatArray, targets: IntArray) -> Any:
+    try:
+        return estimator.fit(epochs, targets)
+    except CalibrationError:
+        raise
+    except DecodeError as error:
+        raise CalibrationError("cannot-be-fitted", error.message, **error.fields) from None
+
+
+def _threshold(best: Validated) -> float:
+    """Give the confidence that keeps rest silent; without rest, the one that 95 % right reach."""
+    if len(best.at_rest):
+        found = float(np.quantile(best.at_rest, 1 - SELECTED_AT_REST))
+    else:
+        right = best.confidence[best.wanted == best.decoded]
+        found = float(np.quantile(right, 0.05)) if len(right) else 0.0
+    return min(found, 0.99)
+
+
+def _scores(
+    tried: Sequence[Validated], best: Validated, threshold: float, settings: TemplateSettings
+) -> dict[str, Any]:
+    labels = [target.label for target in settings.targets]
+    low, high = accuracy_interval(best.n_right, len(best.wanted))
+    counts = confusion([labels[i] for i in best.wanted], [labels[i] for i in best.decoded], labels)
+    selected = best.confidence >= threshold
+    return {
+        "accuracy": best.accuracy,
+        "interval": [low, high],
+        "chance": 1 / len(labels),
+        "itr_bits_per_min": _rate(best, settings),
+        "gaze_shift_s": GAZE_SHIFT_S,
+        "n_trials": len(best.wanted),
+        "n_rest": len(best.at_rest),
+        "suggested_window_s": best.window_s,
+        "suggested_min_confidence": threshold,
+        "selected_share": float(selected.mean()),
+        "selected_at_rest": float((best.at_rest >= threshold).mean())
+        if len(best.at_rest)
+        else None,
+        "by_window": [
+            {
+                "window_s": one.window_s,
+                "accuracy": one.accuracy,
+                "interval": list(accuracy_interval(one.n_right, len(one.wanted))),
+                "itr_bits_per_min": _rate(one, settings),
+            }
+            for one in tried
+        ],
+        "labels": labels,
+        "confusion": counts.tolist(),
+    }

@@ -1,0 +1,377 @@
+"""Calibrations of running sessions: asked for, followed, cancelled; each gives a model or a reason.
+
+    guiding ──> collecting ──> fitting ──> swapping ──> done
+    (cues)      (the signal     (a process   (if asked)   or, from any: refused | cancelled
+                 of the worker)  of its own)
+
+A guided one first asks for trials: each cue goes to every client of the socket before its onset,
+and the onset into the session's signal as a marker. Then the worker's signal is copied, a piece a
+turn of its loop, and fitted at the lowest priority in a process of its own (`service.fitter`), so
+that the session that is calibrated goes on as ever. One at a time is made for a session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from decoders.settings import Settings
+from models.manifest import Manifest
+from service.bus import IntentCode
+from service.fitter import FitJob, Fitters, settings_fields
+from service.folders import models_folder, recordings_folder
+from service.schemas import (
+    CalibrationBody,
+    CalibrationMessage,
+    CalibrationRefusal,
+    CalibrationState,
+    CalibrationView,
+    CueMessage,
+)
+from service.session_model import settings_for_manifest
+from service.supervisor import Session
+from streams.chunk import Event
+from streams.clock import local_clock
+from streams.errors import ConfigError, SessionError, VolitionError
+from streams.recording import REST, TRIAL_START
+
+log = structlog.get_logger()
+
+TRIAL_END = "trial_end"
+"""Name of the event at which a guided trial ends."""
+
+#: Of the signal of the last trial, what is still on its way is waited for so long.
+_SETTLE_S = 0.5
+#: Of a guided one the trials are so much of its progress.
+_GUIDED_SHARE = 0.5
+_MOST_KEPT, _MOST_SESSIONS = 50, 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One trial that a guided calibration asks for."""
+
+    target: int | None
+    label: str
+    data: dict[str, Any]
+
+
+@dataclass(eq=False)
+class Calibration:
+    """One calibration."""
+
+    id: str
+    session: Session
+    body: CalibrationBody
+    decoder: Settings
+    state: CalibrationState = "collecting"
+    step: str = "made"
+    progress: float = 0.0
+    asked: list[_Asked] = field(default_factory=list)
+    n_done: int = 0
+    started_utc: float = field(default_factory=time.time)
+    ended_utc: float | None = None
+    model: Manifest | None = None
+    swapped: dict[str, Any] | None = None
+    refusal: CalibrationRefusal | None = None
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.ended_utc is not None
+
+    def view(self) -> CalibrationView:
+        """Show it as the API does."""
+        return CalibrationView.model_validate(
+            {
+                "id": self.id,
+                "session": self.session.id,
+                "name": self.body.name,
+                "source": self.body.source,
+                "state": self.state,
+                "step": self.step,
+                "progress": self.progress,
+                "trials_done": self.n_done,
+                "trials": len(self.asked),
+                "started_utc": self.started_utc,
+                "ended_utc": self.ended_utc,
+                "model": self.model,
+                "swapped": self.swapped,
+                "refusal": self.refusal,
+            }
+        )
+
+    def go_to(self, state: CalibrationState, step: str, progress: float) -> None:
+        """Take a step and tell every client."""
+        self.state, self.step, self.progress = state, step, progress
+        self.session.tell(
+            CalibrationMessage(
+                session=self.session.id,
+                calibration=self.id,
+                state=state,
+                step=step,
+                progress=progress,
+                model=None if self.model is None else self.model.reference,
+                reason=None if self.refusal is None else self.refusal.reason,
+            )
+        )
+
+    def end(self, state: CalibrationState, step: str) -> None:
+        """Take the last step."""
+        self.ended_utc = time.time()
+        self.go_to(state, step, self.progress if state != "done" else 1.0)
+        log.info("calibration", session=self.session.id, id=self.id, state=state, step=step)
+
+
+class Calibrations:
+    """All calibrations of this service."""
+
+    def __init__(self) -> None:
+        self._fitters = Fitters()
+        self._of: dict[str, dict[str, Calibration]] = {}
+        self._ids = itertools.count(1)
+
+    def of(self, session: Session) -> list[Calibration]:
+        """Give a session's calibrations, the newest first."""
+        return list(reversed(self._of.get(session.id, {}).values()))
+
+    def get(self, session: Session, cid: str) -> Calibration:
+        """Give one by its id; raises `KeyError`."""
+        return self._of[session.id][cid]
+
+    def begin(self, session: Session, body: CalibrationBody) -> Calibration:
+        """Begin one; it goes on by itself.
+
+        Raises
+        ------
+        SessionError
+            Another is being made for this session, or the session has ended.
+        ConfigError
+            It asks for what the session cannot give.
+        """
+        if session.state.final and body.source != "recording":
+            raise SessionError(f"session {session.id} is {session.state}", state=session.state)
+        kept = {
+            cid: one
+            for cid, one in self._of.get(session.id, {}).items()
+            if one.session is session  # not of a former one of this name
+        }
+        busy = [one.id for one in kept.values() if not one.ended]
+        if busy:
+            raise SessionError(f"calibration {busy[0]} of session {session.id} is being made")
+        made = Calibration(f"c-{next(self._ids)}", session, body, _decoder_of(session, body))
+        if body.source == "guided":
+            made.asked = list(_order(made))
+            _check_kept(made)
+        for old in list(kept)[: -_MOST_KEPT + 1]:
+            del kept[old]
+        for id_, others in tuple(self._of.items())[:-_MOST_SESSIONS]:
+            if all(one.ended for one in others.values()):
+                del self._of[id_]
+        self._of[session.id] = {**kept, made.id: made}
+        made.task = asyncio.create_task(self._run(made))
+        return made
+
+    async def cancel(self, calibration: Calibration) -> None:
+        """End one, wherever it is; one that has ended stays as it is."""
+        if calibration.task is not None and not calibration.ended:
+            calibration.task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await calibration.task
+
+    async def close(self) -> None:
+        """End all."""
+        for one in [each for kept in self._of.values() for each in kept.values()]:
+            await self.cancel(one)
+        await self._fitters.close()
+
+    async def _run(self, calibration: Calibration) -> None:
+        try:
+            await self._make(calibration)
+        except asyncio.CancelledError:
+            calibration.end("cancelled", "cancelled")
+            raise
+        except VolitionError as error:
+            reason = str(error.fields.get("reason", error.code))
+            calibration.refusal = CalibrationRefusal(reason=reason, detail=error.message)
+            calibration.end("refused", error.message)
+        except Exception:
+            log.exception("calibration failed", session=calibration.session.id, id=calibration.id)
+            detail = "an error of the service; see its log"
+            calibration.refusal = CalibrationRefusal(reason="bug", detail=detail)
+            calibration.end("refused", detail)
+
+    async def _make(self, calibration: Calibration) -> None:
+        body, session = calibration.body, calibration.session
+        done = 0.0
+        if body.source == "guided":
+            since = local_clock()
+            await _guide(calibration)
+            done = _GUIDED_SHARE
+            last_s: float | None = local_clock() - since + 1.0
+        else:
+            last_s = body.last_s
+        job, signal = await _job(calibration, last_s)
+
+        def progress(share: float, step: str) -> None:
+            calibration.go_to("fitting", step, done + (1 - done) * share)
+
+        progress(0.0, "waiting for a process that fits")
+        answer = await self._fitters.run(job, signal, progress)
+        if "refused" in answer:
+            refused = answer["refused"]
+            reason = refused["fields"].pop("reason", refused["code"])
+            calibration.refusal = CalibrationRefusal(
+                reason=reason, detail=refused["message"], fields=refused["fields"]
+            )
+            calibration.end("refused", refused["message"])
+            return
+        calibration.model = Manifest.model_validate(answer["made"])
+        if body.swap:
+            calibration.go_to("swapping", f"changing to {calibration.model.reference}", 0.99)
+            wanted = settings_for_manifest(session, calibration.model)
+            calibration.swapped = await session.swap(wanted)
+        calibration.end("done", f"made {calibration.model.reference}")
+
+
+def _decoder_of(session: Session, body: CalibrationBody) -> Settings:
+    decoder: Settings = body.decoder or session.config.decoder
+    return decoder
+
+
+def _check_kept(calibration: Calibration) -> None:
+    """Refuse a guided one that would outlast what the session keeps of its signal."""
+    plan, kept_s = calibration.body.guided, calibration.session.config.history_s
+    lasts_s = len(calibration.asked) * (plan.cue_s + plan.trial_s + plan.pause_s)
+    if lasts_s > kept_s:
+        raise ConfigError(
+            f"{len(calibration.asked)} trials last {lasts_s:.0f} s, and the session keeps "
+            f"{kept_s:g} s of its signal: ask for fewer, or make the session with a larger "
+            "history_s",
+            found=lasts_s,
+            allowed=kept_s,
+        )
+
+
+# -- guided -----------------------------------------------------------------------------------
+
+
+def _order(calibration: Calibration) -> Iterator[_Asked]:
+    """Give the trials: every target once a block, in an order of its own each time."""
+    plan = calibration.body.guided
+    choices: list[_Asked] = []
+    if plan.targets is not None:
+        for place, data in enumerate(plan.targets):
+            choices.append(_Asked(place, str(data.get("target", place + 1)), data))
+    else:
+        for place, target in enumerate(getattr(calibration.decoder, "targets", ())):
+            data = {"target": target.label, "freq_hz": target.freq_hz}
+            choices.append(_Asked(place, target.label, data))
+    if not choices:
+        raise ConfigError(
+            f"a decoder of kind {calibration.decoder.kind} has no targets to ask for: give "
+            "guided.targets"
+        )
+    resting = _Asked(None, REST, {"target": REST, "freq_hz": 0})
+    drawn = random.Random(plan.seed)  # noqa: S311 - an order, no secret
+    for _ in range(plan.blocks):
+        block = [*choices, *[resting] * plan.rest_trials]
+        drawn.shuffle(block)
+        yield from block
+
+
+async def _guide(calibration: Calibration) -> None:
+    """Ask for the trials, one after the other, each at the moment that was announced."""
+    plan, session = calibration.body.guided, calibration.session
+    total = len(calibration.asked)
+    t_cue = local_clock()
+    for number, asked in enumerate(calibration.asked, start=1):
+        t_onset = t_cue + plan.cue_s
+        t_end = t_onset + plan.trial_s
+        calibration.n_done = number - 1
+        share = _GUIDED_SHARE * (number - 1) / total
+        calibration.go_to("guiding", f"trial {number} of {total}: {asked.label}", share)
+        _cue(calibration, asked, "cue", t_onset, t_end)
+        await _until(t_onset)
+        if plan.onsets == "service":
+            session.mark(Event(t_onset, TRIAL_START, asked.data))
+        _cue(calibration, asked, "trial", t_onset, t_end)
+        await _until(t_end)
+        session.mark(Event(t_end, TRIAL_END, {}))
+        _cue(calibration, asked, "pause", t_onset, t_end)
+        t_cue = t_end + plan.pause_s
+        await _until(t_cue)
+    calibration.n_done = total
+    _cue(calibration, calibration.asked[-1], "end", local_clock(), local_clock())
+    await asyncio.sleep(_SETTLE_S)
+
+
+def _cue(calibration: Calibration, asked: _Asked, phase: Any, t_onset: float, t_end: float) -> None:
+    calibration.session.tell(
+        CueMessage(
+            session=calibration.session.id,
+            calibration=calibration.id,
+            phase=phase,
+            trial=min(calibration.n_done + 1, len(calibration.asked)),
+            trials=len(calibration.asked),
+            target=asked.target,
+            label=asked.label,
+            data=asked.data,
+            t=t_onset,
+            t_end=t_end,
+        )
+    )
+
+
+async def _until(t: float) -> None:
+    await asyncio.sleep(max(0.0, t - local_clock()))
+
+
+# -- what is fitted ---------------------------------------------------------------------------
+
+
+async def _job(calibration: Calibration, last_s: float | None) -> tuple[FitJob, bytes]:
+    """Collect what a fit needs."""
+    body, session = calibration.body, calibration.session
+    common: dict[str, Any] = {
+        "config": settings_fields(session.config, calibration.decoder),
+        "name": body.name,
+        "folder": str(models_folder()),
+        "options": body.options,
+        "licence": body.licence,
+        "note": body.note,
+    }
+    if body.recording is not None:
+        path = recordings_folder() / f"{body.recording}.xdf"
+        return FitJob(recording=str(path), source=f"recording {body.recording}", **common), b""
+    calibration.go_to("collecting", "copying the signal", calibration.progress)
+    head, rows = await session.history(last_s)
+    source = f"session {session.id}, {'guided' if body.source == 'guided' else 'as marked'}"
+    job = FitJob(
+        spec=head["spec"],
+        events=head["events"],
+        cursor=_cursor_of(session),
+        source=source,
+        **common,
+    )
+    return job, rows
+
+
+def _cursor_of(session: Session) -> list[tuple[float, list[float]]]:
+    """Give where the session's cursor was, as far back as its intents are kept."""
+    moves = []
+    for frame in session.hub.kept():
+        if frame.intent_code is IntentCode.CURSOR:
+            intent = json.loads(frame.payload)
+            if intent.get("position") is not None:
+                moves.append((float(intent["t_sample"]), list(intent["position"])))
+    return moves

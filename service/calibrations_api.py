@@ -1,0 +1,71 @@
+"""Calibrations of a session, over REST: begin, follow, cancel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from service.auth import ForbiddenError, Role, allow
+from service.calibrations import Calibration, Calibrations
+from service.problems import NotFoundError
+from service.requests import PROBLEM, session_of
+from service.schemas import CalibrationBody, CalibrationList, CalibrationView
+
+_OF_ONE: dict[int | str, dict[str, Any]] = {404: PROBLEM, 422: PROBLEM}
+
+
+def calibrations_router() -> APIRouter:
+    """Make the routes below ``/v1/sessions/{id}/calibrations``."""
+    router = APIRouter(prefix="/v1/sessions/{id}")
+
+    @router.post("/calibrations", status_code=202, responses={**_OF_ONE, 409: PROBLEM})
+    @allow(Role.CONTROL)
+    async def begin(
+        request: Request, response: Response, id: str, body: CalibrationBody
+    ) -> CalibrationView:
+        """Begin to fit a new version of a model; it goes on by itself."""
+        session = session_of(request, id)
+        role = request.scope["caller"].role
+        if body.recording is not None and role < Role.ADMIN:
+            raise ForbiddenError(f"a recording is named by the role {Role.ADMIN} alone")
+        made = _all(request).begin(session, body)
+        response.headers["Location"] = f"/v1/sessions/{id}/calibrations/{made.id}"
+        return made.view()
+
+    @router.get("/calibrations", responses=_OF_ONE)
+    @allow(Role.READ)
+    async def calibrations(request: Request, id: str) -> CalibrationList:
+        """A session's calibrations, the newest first."""
+        found = _all(request).of(session_of(request, id))
+        return CalibrationList(calibrations=[one.view() for one in found])
+
+    @router.get("/calibrations/{cid}", responses=_OF_ONE)
+    @allow(Role.READ)
+    async def calibration(request: Request, id: str, cid: str) -> CalibrationView:
+        """Where a calibration stands, and what came of it."""
+        return _one(request, id, cid).view()
+
+    @router.delete("/calibrations/{cid}", responses=_OF_ONE)
+    @allow(Role.CONTROL)
+    async def cancel(request: Request, id: str, cid: str) -> CalibrationView:
+        """Cancel a calibration; one that has ended stays as it is."""
+        found = _one(request, id, cid)
+        await _all(request).cancel(found)
+        return found.view()
+
+    return router
+
+
+def _all(request: Request) -> Calibrations:
+    calibrations: Calibrations = request.app.state.calibrations
+    return calibrations
+
+
+def _one(request: Request, id: str, cid: str) -> Calibration:
+    session = session_of(request, id)
+    try:
+        return _all(request).get(session, cid)
+    except KeyError:
+        known = ", ".join(one.id for one in _all(request).of(session)) or "none"
+        raise NotFoundError(f"session {id} has no calibration {cid}; there are: {known}") from None

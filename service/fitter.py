@@ -1,0 +1,296 @@
+"""The process that fits: so that neither the gateway nor a session's loop ever waits for a fit.
+
+    gateway ──job: JSON, then the signal as bytes──> fitter ──lines: progress, result──> gateway
+
+It runs at the lowest priority, one job after the other, until its standard input is closed. What
+it makes it writes into the registry itself, whole or not at all: a fitter that is killed leaves
+nothing behind. `Fitters` is the gateway's end; it keeps one that is done for the next job, since to
+load it takes a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import struct
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import psutil
+import pydantic_core
+from pydantic import BaseModel, ConfigDict
+
+from decoders import registry
+from decoders.calibration import Calibration
+from decoders.fitted import FittedDecoder
+from decoders.settings import Settings
+from models.manifest import ModelCard, ModelInput, TrainingData
+from models.registry import ModelRegistry
+from service.config import SessionConfig, parse_config
+from streams.chunk import Chunk, Event, FloatArray, SignalSpec
+from streams.continuity import Continuity
+from streams.errors import ConfigError, VolitionError
+from streams.recording import read_recording
+
+_LENGTHS = struct.Struct("<IQ")
+_PIECE = 4096  # samples of a recording that pass the stages at once
+#: More fits than this do not run at once.
+_MOST_AT_ONCE = 2
+
+
+class FitJob(BaseModel):
+    """What is to be fitted, and to what; the signal itself follows as bytes, or is a recording."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    config: dict[str, Any]
+    """The session's configuration, with the decoder that is to be calibrated."""
+    name: str
+    folder: str
+    spec: dict[str, Any] | None = None
+    events: list[tuple[float, str, dict[str, Any]]] = []
+    cursor: list[tuple[float, list[float]]] = []
+    recording: str | None = None
+    source: str = ""
+    options: dict[str, Any] = {}
+    licence: str = ""
+    note: str = ""
+
+
+# -- the process ------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Be a fitter until standard input is closed."""
+    with contextlib.suppress(psutil.Error):
+        # Windows has classes in the place of numbers.
+        psutil.Process().nice(getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", 15))
+    registry.decoders_by_kind()
+    given, told = sys.stdin.buffer, sys.stdout
+    while True:
+        head = given.read(_LENGTHS.size)
+        if len(head) < _LENGTHS.size:
+            return
+        n_job, n_signal = _LENGTHS.unpack(head)
+        job, signal = given.read(n_job), given.read(n_signal)
+        if len(signal) < n_signal:
+            return
+        _tell(told, _run(job, signal, told))
+
+
+def _run(job: bytes, signal: bytes, told: IO[str]) -> dict[str, Any]:
+    def progress(share: float, step: str) -> None:
+        _tell(told, {"progress": share, "step": step})
+
+    try:
+        return {"made": fit(FitJob.model_validate_json(job), signal, progress)}
+    except VolitionError as error:
+        return {"refused": {"code": error.code, "message": error.message, "fields": error.fields}}
+    except Exception as error:  # noqa: BLE001 - the process's outermost loop: report, go on
+        traceback.print_exc()
+        return {"refused": {"code": "bug", "message": f"the fit failed: {error}", "fields": {}}}
+
+
+def _tell(told: IO[str], message: Mapping[str, Any]) -> None:
+    told.write(pydantic_core.to_json(message, inf_nan_mode="null", fallback=str).decode() + "\n")
+    told.flush()
+
+
+def fit(job: FitJob, signal: bytes, progress: Callable[[float, str], None]) -> dict[str, Any]:
+    """Calibrate and keep the model; give its manifest as plain data.
+
+    Raises
+    ------
+    CalibrationError
+        The signal cannot be used.
+    ModelError
+        The registry cannot keep it.
+    """
+    config = parse_config(job.config, "the calibration")
+    progress(0.02, "reading the signal")
+    calibration = _calibration(job, config, signal)
+    cls = registry.decoders_by_kind()[config.decoder.kind]
+    if not issubclass(cls, FittedDecoder):
+        allowed = [
+            kind
+            for kind, one in registry.decoders_by_kind().items()
+            if issubclass(one, FittedDecoder)
+        ]
+        raise ConfigError(
+            f"a decoder of kind {config.decoder.kind} is not fitted; allowed: {', '.join(allowed)}"
+        )
+    found = cls.calibrate(config.decoder, calibration, progress)
+    progress(0.95, "keeping the model")
+    card = ModelCard(
+        kind=config.decoder.kind,
+        input=ModelInput.of(calibration.spec),
+        decoder={**found.settings, "model": None},
+        stages=[stage.model_dump(mode="json") for stage in config.stages],
+        training=TrainingData(
+            source=job.source,
+            sha256=calibration.sha256(),
+            n_trials=found.n_trials,
+            duration_s=calibration.duration_s,
+        ),
+        scores=dict(found.scores),
+        licence=job.licence,
+        note=job.note,
+    )
+    kept = ModelRegistry(Path(job.folder)).add(
+        job.name, found.model.to_bytes(), card, origin="calibration"
+    )
+    return kept.model_dump(mode="json")
+
+
+def _calibration(job: FitJob, config: SessionConfig, signal: bytes) -> Calibration:
+    if job.recording is not None:
+        return cleaned(config, Path(job.recording), job.options)
+    assert job.spec is not None
+    spec = SignalSpec(
+        job.spec["rate_hz"],
+        tuple(job.spec["labels"]),
+        tuple(job.spec["units"]),
+        tuple(job.spec["kinds"]),
+    )
+    values = np.frombuffer(signal, np.float64).reshape(-1, 1 + spec.n_channels)
+    moves = job.cursor
+    return Calibration(
+        spec,
+        np.ascontiguousarray(values[:, 1:]),
+        np.ascontiguousarray(values[:, 0]),
+        [Event(time, name, data) for time, name, data in job.events],
+        np.array([time for time, _ in moves]),
+        np.array([place for _, place in moves], ndmin=2),
+        job.options,
+    )
+
+
+def cleaned(
+    config: SessionConfig, path: Path, options: Mapping[str, Any] | None = None
+) -> Calibration:
+    """Give a recording as a session's decoder would have seen it."""
+    recording = read_recording(path, channels=config.stream.channels)
+    continuity = Continuity(recording.spec, config.stream.continuity.settings())
+    pipeline_stages = [registry.build_stage(stage) for stage in config.stages]
+    spec = recording.spec
+    for stage in pipeline_stages:
+        spec = stage.prepare(spec)
+    samples: list[FloatArray] = []
+    times: list[FloatArray] = []
+    for chunk, _ in recording.chunks(_PIECE):
+        for piece in continuity.mend(chunk, None):
+            clean: Chunk = piece.chunk
+            for stage in pipeline_stages:
+                if piece.reset:
+                    stage.reset()
+                clean = stage.process(clean)
+            samples.append(clean.samples.copy())
+            times.append(clean.times.copy())
+    return Calibration(
+        spec,
+        np.concatenate(samples) if samples else np.empty((0, spec.n_channels)),
+        np.concatenate(times) if times else np.empty(0),
+        recording.events,
+        options=options or {},
+    )
+
+
+# -- the gateway's end ------------------------------------------------------------------------
+
+
+class Fitters:
+    """Runs fits in processes of their own."""
+
+    def __init__(self) -> None:
+        self._idle: asyncio.subprocess.Process | None = None
+        self._slots = asyncio.Semaphore(_MOST_AT_ONCE)
+
+    async def run(
+        self, job: FitJob, signal: bytes, progress: Callable[[float, str], None]
+    ) -> dict[str, Any]:
+        """Run a job; give ``{"made": manifest}`` or ``{"refused": {code, message, fields}}``.
+
+        When it is cancelled the process is ended, and nothing is kept.
+        """
+        async with self._slots:
+            process, self._idle = self._idle, None
+            if process is None or process.returncode is not None:
+                process = await _spawn()
+            try:
+                result = await _converse(process, job, signal, progress)
+            except BaseException:
+                await _end(process)
+                raise
+            if process.returncode is None and self._idle is None:
+                self._idle = process
+            else:
+                await _end(process)
+            return result
+
+    async def close(self) -> None:
+        """End the process that waits."""
+        if self._idle is not None:
+            await _end(self._idle)
+
+
+async def _spawn() -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "service.fitter"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=8 << 20,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        # Ctrl-C reaches the whole group; the gateway decides when a fitter ends.
+        start_new_session=sys.platform != "win32",
+    )
+
+
+async def _converse(
+    process: asyncio.subprocess.Process,
+    job: FitJob,
+    signal: bytes,
+    progress: Callable[[float, str], None],
+) -> dict[str, Any]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    text = job.model_dump_json().encode()
+    with contextlib.suppress(ConnectionError):  # what follows says it
+        process.stdin.write(_LENGTHS.pack(len(text), len(signal)) + text)
+        process.stdin.write(signal)
+        await process.stdin.drain()
+    while line := await process.stdout.readline():
+        said: dict[str, Any] = json.loads(line)
+        if "progress" not in said:
+            return said
+        progress(said["progress"], said["step"])
+    return {"refused": {"code": "bug", "message": "the fitting process died", "fields": {}}}
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await asyncio.shield(process.wait())
+
+
+def spec_fields(spec: SignalSpec) -> dict[str, Any]:
+    """Give a spec as `FitJob` holds it."""
+    return asdict(spec)
+
+
+def settings_fields(config: SessionConfig, decoder: Settings) -> dict[str, Any]:
+    """Give a configuration with another decoder, unfitted, as plain data."""
+    plain = config.model_dump(mode="json")
+    plain["decoder"] = {**decoder.model_dump(mode="json"), "model": None}
+    return plain
+
+
+if __name__ == "__main__":
+    main()
