@@ -95,10 +95,10 @@ def target_of(event: Event, settings: SelectorSettings) -> int | None:
 def trials_of(calibration: Calibration, settings: SelectorSettings) -> list[Trial]:
     """Give the trials, in order of time."""
     events = sorted(calibration.events, key=lambda event: event.time)
-    ends = [event.time for event in events[1:]]
-    ends.append(float(calibration.times[-1]) if len(calibration.times) else -np.inf)
+    newest = float(calibration.times[-1]) if len(calibration.times) else -np.inf
+    ends = [event.time for event in events[1:]] + [newest]
     found = []
-    for event, end in zip(events, ends, strict=True):
+    for event, end in zip(events, ends, strict=False):  # without an event, an end is left
         target = target_of(event, settings)
         if target is not None and end > event.time:
             found.append(Trial(event.time, target, end - event.time))

@@ -142,6 +142,7 @@ def test_a_person_without_calibration_copies_a_word_after_a_guided_one(
     client: Client,
     session: str,
     screen: Screen,
+    *,
     data: Path,
     monkeypatch: pytest.MonkeyPatch,
     record_property: Callable[[str, object], None],
