@@ -7,7 +7,8 @@ WebSocket, no more than its times. A latency is that of a chunk of the feed: fro
 receipt of the first message that reaches into it or beyond, so that what lumps chunks together is
 late with the older ones; a decoder's bins need not end with chunks. Processor time is that
 of all the contender's processes while the subscriber listens; samples lost are those fed between
-the first and the last that came out and did not come out themselves.
+the first and the last that came out and did not come out themselves. Fewer than none were lost
+where the machine was so busy that the feeder came late and a gap in its times was filled.
 """
 
 from __future__ import annotations
