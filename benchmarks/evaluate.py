@@ -28,11 +28,11 @@ from benchmarks import (
 from benchmarks.calibrating import Judged
 from benchmarks.datasets import jfpm12, ssvep_exo, ssvep_openbci, tsinghua
 from benchmarks.datasets.ssvep_exo import TrialRecording
+from benchmarks.idle import idle_curve, sweep
 from benchmarks.trials import (
     IDLE,
     Outcome,
     labels_by_frequency,
-    rest_watched_s,
     run_trials,
     score_trials,
 )
@@ -52,7 +52,9 @@ _DATASETS: dict[str, Callable[..., Iterator[TrialRecording]]] = {
 }
 
 
-def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
+def evaluate(
+    dataset: str, root: Path, config: SessionConfig, *, idle_sweep: bool = False
+) -> dict[str, Any]:
     """Score ``config`` on every recording of a data set.
 
     Parameters
@@ -65,10 +67,15 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
         Folder that holds it.
     config
         The pipeline; its decoder must have ``targets`` with ``freq_hz``.
+    idle_sweep
+        Score it at other thresholds of idle too; see `benchmarks.idle`.
 
     Returns
     -------
     dict
+        With a sweep, ``idle_curve``: the ``setting`` and, in ``points``, for each ``threshold`` of
+        it, ``false_selections_per_min``, ``selected_share``, ``selected_accuracy`` and
+        ``decision_s`` (mean over the selected trials).
         ``mean_accuracy``: forced choice, mean over recordings; ``interval``: exact 95 % interval of
         the share of right trials; ``chance``; ``itr_bits_per_min`` with its ``decision_s`` and
         ``gaze_shift_s``; ``even_people`` and ``odd_people``: the accuracy over the recordings of
@@ -106,7 +113,7 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
     outcomes: dict[str, list[Outcome]] = {}
     people: dict[str, int | None] = {}
     refused: dict[str, str] = {}
-    watched_s = 0.0
+    swept: dict[float, list[Outcome]] = {}
     with _sessions(dataset, root, config) as sessions:
         for judged in sessions:
             one = judged.one
@@ -116,14 +123,11 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
                 continue
             outcomes[one.name] = run_trials(one, judged.session, labels)
             people[one.name] = one.person
-            watched_s = rest_watched_s(config, one.trial_s)
+            for threshold, session in sweep(judged.session) if idle_sweep else ():
+                swept.setdefault(threshold, []).extend(run_trials(one, session, labels))
     names = list(labels.values())
-    per_recording = {
-        name: score_trials(found, names, watched_s) for name, found in outcomes.items()
-    }
-    total = score_trials(
-        [outcome for found in outcomes.values() for outcome in found], names, watched_s
-    )
+    per_recording = {name: score_trials(found, names) for name, found in outcomes.items()}
+    total = score_trials([one for found in outcomes.values() for one in found], names)
 
     def mean_accuracy(parity: int | None = None) -> float | None:
         values = [
@@ -159,7 +163,7 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
         "labels": [*names, IDLE],
         "confusion": total["confusion"],
         "per_recording": per_recording,
-    }
+    } | ({"idle_curve": idle_curve(config, swept, names)} if idle_sweep else {})
 
 
 @contextlib.contextmanager

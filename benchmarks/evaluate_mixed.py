@@ -20,7 +20,7 @@ from benchmarks import pretraining
 from benchmarks.datasets import denoise_mix, ssvep_exo
 from benchmarks.datasets.ssvep_exo import TrialRecording
 from benchmarks.datasets.ssvep_exo_mixed import KINDS, LEVELS_UV, mix
-from benchmarks.trials import labels_by_frequency, rest_watched_s, run_trials, score_trials
+from benchmarks.trials import labels_by_frequency, run_trials, score_trials
 from decoders import registry
 from decoders.stages.iir import IirStage
 from service.config import SessionConfig
@@ -116,10 +116,9 @@ def _score(
         one.name: run_trials(one, config.model_copy(update={"decoder": decoders[one.name]}), labels)
         for one in recordings
     }
-    watched_s = rest_watched_s(config, recordings[0].trial_s)
     names = list(labels.values())
-    each = [score_trials(found, names, watched_s)["accuracy"] for found in outcomes.values()]
-    total = score_trials([one for found in outcomes.values() for one in found], names, watched_s)
+    each = [score_trials(found, names)["accuracy"] for found in outcomes.values()]
+    total = score_trials([one for found in outcomes.values() for one in found], names)
     wanted = ("interval", "selected_share", "selected_accuracy", "false_selections_per_min")
     accuracy = float(np.mean([one for one in each if one is not None]))
     return {"accuracy": accuracy, **{name: total[name] for name in wanted}}

@@ -30,7 +30,7 @@ KIND = "ssvep_pretrained"
 #: Windows that are learned from start so long after the onset, beside the one that decides.
 MORE_DELAYS_S = (0.5, 1.5, 2.25, 3.0)
 #: Lengths of windows that the shipped model is learned for.
-WINDOWS_S = (1.0, 2.0, 3.0)
+WINDOWS_S = (1.0, 1.5, 2.0, 2.5, 3.0)
 _CHUNK_S = 1.0
 
 #: Windows by person.
@@ -84,8 +84,8 @@ def without_each(
     ConfigError
         The names of the recordings do not tell at least three people apart.
     """
-    settings = settings_of(config)
-    people = collect_people(recordings, config)
+    by_length = collect_lengths(recordings, config, settings_of(config).looks_s())
+    people = next(iter(by_length.values()))
     if len(people) < 3:
         raise ConfigError(
             "to judge what people have trained on people it has not seen needs recordings of at "
@@ -94,11 +94,26 @@ def without_each(
         )
     return {
         int(name): made(
-            {round(1000 * settings.window_s): {k: v for k, v in people.items() if k != name}},
+            {
+                length_ms: {other: found[other] for other in found if other != name}
+                for length_ms, found in by_length.items()
+            },
             _n_channels(recordings[0], config),
         )
         for name in people
     }
+
+
+def collect_lengths(
+    recordings: Sequence[TrialRecording], config: SessionConfig, lengths_s: Sequence[float]
+) -> dict[int, People]:
+    """Measure the windows of each person for each length, which is given in milliseconds."""
+    by_length = {}
+    for length_s in lengths_s:
+        decoder = settings_of(config).at(length_s)
+        session = config.model_copy(update={"decoder": decoder})
+        by_length[round(1000 * length_s)] = collect_people(recordings, session)
+    return by_length
 
 
 def collect_people(recordings: Iterable[TrialRecording], config: SessionConfig) -> People:
@@ -137,11 +152,7 @@ def train(root: Path, config: SessionConfig) -> FittedModel:
     recordings = list(
         ssvep_exo.load(root, channels=config.stream.channels, units=config.stream.units)
     )
-    by_length = {}
-    for window_s in WINDOWS_S:
-        decoder = settings_of(config).model_copy(update={"window_s": window_s})
-        session = config.model_copy(update={"decoder": decoder})
-        by_length[round(1000 * window_s)] = collect_people(recordings, session)
+    by_length = collect_lengths(recordings, config, WINDOWS_S)
     return made(by_length, _n_channels(recordings[0], config))
 
 

@@ -6,6 +6,7 @@ only the score reads that.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,8 @@ class Outcome:
         From the trial's onset to the newest sample of the decision; None without one.
     n_selections
         Selections that the trial saw (a sliding decoder makes many).
+    watched_s
+        For how long it was watched for selections.
     """
 
     wanted: str | None
@@ -52,6 +55,7 @@ class Outcome:
     selected: str | None
     decision_s: float | None
     n_selections: int
+    watched_s: float
 
 
 def labels_by_frequency(config: SessionConfig) -> dict[float, str]:
@@ -66,12 +70,15 @@ def labels_by_frequency(config: SessionConfig) -> dict[float, str]:
     return {target.freq_hz: target.label for target in targets}
 
 
-def rest_watched_s(config: SessionConfig, trial_s: float) -> float:
-    """Give for how long a trial at rest is watched for selections."""
-    window_s: float = getattr(config.decoder, "window_s", trial_s)
-    if getattr(config.decoder, "trigger", "markers") == "markers":
+def _watched_s(config: SessionConfig, trial_s: float, decision_s: float | None) -> float:
+    """Give for how long a trial is watched for selections: until the first, where it then ends."""
+    decoder = config.decoder
+    window_s: float = getattr(decoder, "window_s", trial_s)
+    if getattr(decoder, "trigger", "markers") != "markers":
+        return max(0.0, trial_s - window_s)
+    if getattr(decoder, "stopping", None) is None or decision_s is None:
         return window_s
-    return max(0.0, trial_s - window_s)
+    return decision_s - float(getattr(decoder, "delay_s", 0.0))
 
 
 def run_trials(
@@ -93,7 +100,7 @@ def run_trials(
             # A sliding decoder: the windows that lie wholly within the trial.
             first, last = trial.onset + window_s, trial.onset + one.trial_s
             within = [intent for intent in intents if first <= intent.t_sample <= last]
-        outcomes.append(_outcome(trial, within, labels))
+        outcomes.append(_outcome(trial, within, labels, config, one.trial_s))
     return outcomes
 
 
@@ -105,22 +112,28 @@ def _without_answers(
         yield chunk, [Event(event.time, event.name) for event in events]
 
 
-def _outcome(trial: Trial, within: Sequence[Intent], labels: dict[float, str]) -> Outcome:
+def _outcome(
+    trial: Trial,
+    within: Sequence[Intent],
+    labels: dict[float, str],
+    config: SessionConfig,
+    trial_s: float,
+) -> Outcome:
     last = within[-1] if within else None
+    decision_s = None if last is None else last.t_sample - trial.onset
     evidence = last.evidence if isinstance(last, SelectionIntent | IdleIntent) else {}
     return Outcome(
         wanted=labels.get(trial.freq_hz),
         best=max(evidence, key=evidence.__getitem__) if evidence else None,
         score=max(evidence.values(), default=None),
         selected=last.label if isinstance(last, SelectionIntent) else None,
-        decision_s=None if last is None else last.t_sample - trial.onset,
+        decision_s=decision_s,
         n_selections=sum(isinstance(intent, SelectionIntent) for intent in within),
+        watched_s=_watched_s(config, trial_s, decision_s),
     )
 
 
-def score_trials(
-    outcomes: Sequence[Outcome], labels: list[str], watched_s: float
-) -> dict[str, Any]:
+def score_trials(outcomes: Sequence[Outcome], labels: list[str]) -> dict[str, Any]:
     """Sum up trials; a figure without trials to stand on is None."""
     flicker = [outcome for outcome in outcomes if outcome.wanted is not None]
     rest = [outcome for outcome in outcomes if outcome.wanted is None]
@@ -128,7 +141,7 @@ def score_trials(
     selected = [outcome for outcome in flicker if outcome.selected is not None]
     selected_right = sum(outcome.selected == outcome.wanted for outcome in selected)
     times_s = [outcome.decision_s for outcome in flicker if outcome.decision_s is not None]
-    rest_s = watched_s * len(rest)
+    rest_s = math.fsum(outcome.watched_s for outcome in rest)
     false_selections = sum(outcome.n_selections for outcome in rest)
     return {
         "n_trials": len(flicker),

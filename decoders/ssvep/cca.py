@@ -78,11 +78,11 @@ class CcaDecoder(SelectorDecoder[CcaSettings]):
 
     settings_model: ClassVar[type[Settings]] = CcaSettings
 
-    def _make_ready(self, rate_hz: float, n_channels: int) -> None:
+    def make_ready(self, rate_hz: float, n_channels: int) -> None:
         self._scorer = _Scorer(self.settings, rate_hz, n_channels)
         self._threshold = float(np.sqrt(self.settings.idle_ratio * self._scorer.noise_edge))
 
-    def _judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
+    def judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
         rho = self._scorer.correlations(filtered)
         if rho.max() < self._threshold:
             return Verdict(rho, 1.0 - float(rho.max()) / self._threshold, "rest")

@@ -11,7 +11,7 @@ same Chebyshev sections run forwards alone here, in training as in use.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -31,7 +31,7 @@ from decoders.ssvep.selector import (
 )
 from decoders.ssvep.templates import check_facts
 from streams.chunk import FloatArray
-from streams.errors import ModelError, NotFittedError
+from streams.errors import ConfigError, ModelError, NotFittedError
 
 #: Names of the network's input and output.
 INPUT, OUTPUT = "windows", "logits"
@@ -143,7 +143,13 @@ class DnnDecoder(SelectorDecoder[DnnSettings]):
         """Decode by ``network`` from the next ``prepare`` on, whatever the settings name."""
         self._network = network
 
-    def _make_ready(self, rate_hz: float, n_channels: int) -> None:
+    def _for_look(self, window_s: float) -> Self:
+        raise ConfigError(
+            "dnn: a network is for windows of one length, so stopping cannot be used with it",
+            setting="stopping",
+        )
+
+    def make_ready(self, rate_hz: float, n_channels: int) -> None:
         if self._network is None:
             if self.settings.network is None:
                 raise NotFittedError(
@@ -155,7 +161,7 @@ class DnnDecoder(SelectorDecoder[DnnSettings]):
         self._ready = ready(self.settings, self._network, rate_hz, n_channels)
         self.model_version = self._ready.version
 
-    def _judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
+    def judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
         scores = logits(self._ready, filtered)
         confidence = float(softmax(scores).max())
         if confidence < self.settings.min_confidence:

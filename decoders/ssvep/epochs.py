@@ -8,6 +8,7 @@ samples seen and from nothing else, so that a signal cut into other chunks gives
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,18 +32,24 @@ class Epoch(NamedTuple):
         LSL time of the marker that asked for it, None when none did.
     end
         Number of samples seen by its end.
-    filtered : ndarray, shape (n_bands, n_channels, window_samples)
+    filtered : ndarray, shape (n_bands, n_channels, n_samples)
         A copy; None when a sample of the window is missing.
+    look
+        Which of the window's lengths this is, from 0; the last is the whole window.
+    number
+        Of the marker that asked for it, counted from 1; 0 when none did.
     """
 
     t_sample: float
     t_trigger: float | None
     end: int
     filtered: FloatArray | None
+    look: int = 0
+    number: int = 0
 
 
 class EpochWindows:
-    """Windows of one length over a filtered signal.
+    """Windows over a filtered signal.
 
     Parameters
     ----------
@@ -54,6 +61,8 @@ class EpochWindows:
         Length of a window.
     step_samples
         Give a window, with no trigger, at the end of every so many samples; None for none.
+    looks
+        Shorter lengths, rising, at which a window that a marker asked for is given too.
     """
 
     def __init__(
@@ -65,8 +74,10 @@ class EpochWindows:
         *,
         window_samples: int,
         step_samples: int | None,
+        looks: Sequence[int] = (),
     ) -> None:
         self._bank = bank
+        self._lengths = (*looks, window_samples)
         self._window = window_samples
         self._step = step_samples
         self._largest_lag_s = max(LARGEST_LAG_S, 2 / rate_hz)
@@ -79,17 +90,21 @@ class EpochWindows:
     @property
     def open_windows(self) -> int:
         """How many windows have been asked for and not ended."""
-        return len(self._waiting) + len(self._open)
+        return len(self._waiting) + len({number for _, _, number, _ in self._open})
 
     def reset(self) -> None:
         self._bank.reset()
         self._n_taken = 0
-        self._waiting: list[tuple[float, float]] = []  # due and onset, samples not yet seen
-        self._open: list[tuple[int, float]] = []  # end and onset, by end
+        self._n_asked = 0
+        # Due, onset and number of those whose samples are not yet seen.
+        self._waiting: list[tuple[float, float, int]] = []
+        # End, onset, number and look, by end.
+        self._open: list[tuple[int, float, int, int]] = []
 
     def ask(self, onset: float, due: float) -> None:
         """Take the marker of ``onset``, whose window begins at the first sample from ``due`` on."""
-        self._waiting.append((due, onset))
+        self._n_asked += 1
+        self._waiting.append((due, onset, self._n_asked))
 
     def feed(self, chunk: Chunk) -> list[Epoch]:
         """Take the next samples; give the windows that ended, in order."""
@@ -128,28 +143,32 @@ class EpochWindows:
         """Find the first sample of each window that is due."""
         oldest = max(0, self._n_taken - self.capacity)
         times = self._times[np.arange(oldest, self._n_taken) % self.capacity]
-        waiting: list[tuple[float, float]] = []
-        for due, onset in self._waiting:
+        waiting: list[tuple[float, float, int]] = []
+        for due, onset, number in self._waiting:
             if times[-1] < due:
-                waiting.append((due, onset))
+                waiting.append((due, onset, number))
                 continue
             first = int(np.searchsorted(times, due))
             if times[first] - due > self._largest_lag_s:
                 # The samples of that time are gone, or never were.
-                ended.append(Epoch(float(times[first]), onset, oldest + first + 1, None))
+                at, last = oldest + first + 1, len(self._lengths) - 1
+                ended.append(Epoch(float(times[first]), onset, at, None, last, number))
             else:
-                self._open.append((oldest + first + self._window, onset))
+                self._open.extend(
+                    (oldest + first + length, onset, number, look)
+                    for look, length in enumerate(self._lengths)
+                )
         self._waiting = waiting
         self._open.sort()
 
     def _end_windows(self, ended: list[Epoch]) -> None:
         full = self._n_taken >= self._window
         if full and self._step is not None and self._n_taken % self._step == 0:
-            ended.append(self._epoch(self._n_taken, None))
+            ended.append(self._epoch(self._n_taken, None, 0, len(self._lengths) - 1))
         while self._open and self._open[0][0] <= self._n_taken:
             ended.append(self._epoch(*self._open.pop(0)))
 
-    def _epoch(self, end: int, onset: float | None) -> Epoch:
-        places = np.arange(end - self._window, end) % self.capacity
+    def _epoch(self, end: int, onset: float | None, number: int, look: int) -> Epoch:
+        places = np.arange(end - self._lengths[look], end) % self.capacity
         filtered = None if self._bad[places].any() else self._ring[:, :, places].copy(order="C")
-        return Epoch(float(self._times[places[-1]]), onset, end, filtered)
+        return Epoch(float(self._times[places[-1]]), onset, end, filtered, look, number)

@@ -136,9 +136,18 @@ class FbccaDecoder(Decoder[FbccaSettings]):
 
     settings_model: ClassVar[type[Settings]] = FbccaSettings
 
+    #: Decides in place of this one where a window is judged more than once.
+    _looks: Decoder[FbccaSettings] | None = None
+
     def prepare(self, spec: SignalSpec) -> None:
         rate_hz = regular_rate(spec, "fbcca")
         settings = self.settings
+        if settings.stopping is not None or settings.destructive:
+            from decoders.ssvep.fbcca_looks import FbccaLooks
+
+            self._looks = FbccaLooks(settings)
+            self._looks.prepare(spec)
+            return
         self._n_channels = spec.n_channels
         self._scorer = settings.scorer(rate_hz, spec.n_channels)
         self._edges = settings.edges(rate_hz)
@@ -158,11 +167,16 @@ class FbccaDecoder(Decoder[FbccaSettings]):
         return self.settings.window_s + self.settings.delay_s + SETTLING_S
 
     def reset(self) -> None:
+        if self._looks is not None:
+            self._looks.reset()
+            return
         self._bank.reset()
         self._windows.reset()
         self._last = None
 
     def decode(self, chunk: Chunk, events: Sequence[Event]) -> list[Intent]:
+        if self._looks is not None:
+            return self._looks.decode(chunk, events)
         check_channels(chunk, self._n_channels, "fbcca")
         for event in events:
             if not self._onsets or event.name in self._onsets:
@@ -171,6 +185,8 @@ class FbccaDecoder(Decoder[FbccaSettings]):
         return [self._decide(window) for window in ended] if ended else []
 
     def state(self) -> dict[str, Any]:
+        if self._looks is not None:
+            return self._looks.state()
         last = self._last
         return {
             "window_samples": self._scorer.window_samples,

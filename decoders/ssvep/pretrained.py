@@ -14,7 +14,7 @@ beside it in frequency and those of the others. Every number means the same for 
 from __future__ import annotations
 
 from collections import deque
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -197,13 +197,16 @@ class PretrainedDecoder(FittedDecoder[PretrainedSettings], SelectorDecoder[Pretr
 
     settings_model: ClassVar[type[Settings]] = PretrainedSettings
 
+    def _for_look(self, window_s: float) -> Self:
+        return type(self)(self.settings.at(window_s), self.fitted_model())
+
     def _step_samples(self, rate_hz: float) -> int | None:
         self._grid_samples = max(1, round(GRID_S * rate_hz))
         if self.settings.trigger == "markers":
             return self._grid_samples
         return super()._step_samples(rate_hz)
 
-    def _make_ready(self, rate_hz: float, n_channels: int) -> None:
+    def make_ready(self, rate_hz: float, n_channels: int) -> None:
         settings = self.settings
         model = self.fitted_model()
         wanted = model.facts.get("n_channels")
@@ -230,16 +233,30 @@ class PretrainedDecoder(FittedDecoder[PretrainedSettings], SelectorDecoder[Pretr
 
     def reset(self) -> None:
         super().reset()
+        for judge in self._every_length():
+            judge.forget_baseline()
+
+    def forget_baseline(self) -> None:
+        """Forget what re-centring has learned."""
         self._baseline.reset()
+
+    def learn_baseline(self, epoch: Epoch) -> None:
+        """Learn, for re-centring, from the end of a window that nobody asked for."""
+        if epoch.filtered is not None:
+            window = np.ascontiguousarray(epoch.filtered[..., -self._window_samples :])
+            self._baseline.add(epoch.end, self._contrast.measure_at(window))
+
+    def _every_length(self) -> list[PretrainedDecoder]:
+        return [judge for judge in self._judges if isinstance(judge, PretrainedDecoder)]
 
     def _is_asked(self, epoch: Epoch) -> bool:
         if epoch.t_trigger is not None or self.settings.trigger == "sliding":
             return True
-        if epoch.filtered is not None:
-            self._baseline.add(epoch.end, self._contrast.measure_at(epoch.filtered))
+        for judge in self._every_length():
+            judge.learn_baseline(epoch)
         return False
 
-    def _judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
+    def judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
         at, beside = self._contrast.measure(filtered)
         baseline = self._baseline.before(epoch.end - self._window_samples)
         if epoch.t_trigger is None and epoch.end % self._grid_samples == 0:

@@ -1,7 +1,7 @@
 """What the decoders of flicker share: targets, sub-bands, windows, and how a verdict is said.
 
 A decoder of this kind waits for a window to end, scores each target on its sub-bands, and says a
-selection or idle. What differs between them is the score: a subclass gives `_judge`.
+selection or idle. What differs between them is the score: a subclass gives `judge`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from decoders.intent import IdleIntent, Intent, SelectionIntent
 from decoders.settings import Settings
 from decoders.ssvep.bank import FilterBank, sub_band_edges
 from decoders.ssvep.epochs import Epoch, EpochWindows
+from decoders.ssvep.stopping import Densities, Stopping
 from decoders.stage import check_channels
 from streams.chunk import Chunk, Event, FloatArray, SignalSpec
 from streams.errors import ConfigError, DecodeError
@@ -77,7 +78,30 @@ class SelectorSettings(Settings):
     onset_markers: list[str] = Field(
         default_factory=list, description="Names of the markers that start a window; all if empty."
     )
+    stopping: Stopping | None = Field(
+        default=None, description="Decide before the window is full; after markers alone."
+    )
+    destructive: list[str] = Field(
+        default_factory=list,
+        description="Labels of targets that are selected only where the window judged just before "
+        "(a shorter look, a step before, or the last trial) says the same.",
+    )
     expires_s: float = Field(default=1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _stopping_and_destructive_fit(self) -> SelectorSettings:
+        unknown = sorted({*self.destructive} - {target.label for target in self.targets})
+        if unknown:
+            raise ValueError(f"destructive names {unknown}, which no target is labelled")
+        if self.stopping is not None:
+            if self.trigger != "markers":
+                raise ValueError("stopping needs windows that markers start (trigger: markers)")
+            if self.stopping.min_s > self.window_s:
+                raise ValueError(
+                    f"the first look, of {self.stopping.min_s:g} s, is longer than the window of "
+                    f"{self.window_s:g} s"
+                )
+        return self
 
     @model_validator(mode="after")
     def _labels_and_frequencies_differ(self) -> SelectorSettings:
@@ -87,6 +111,14 @@ class SelectorSettings(Settings):
             if repeated:
                 raise ValueError(f"each target needs a {name} of its own; found twice: {repeated}")
         return self
+
+    def looks_s(self) -> list[float]:
+        """Give the lengths at which a window is judged; the last is ``window_s``."""
+        return [self.window_s] if self.stopping is None else self.stopping.looks(self.window_s)
+
+    def at(self, window_s: float) -> Self:
+        """Give the same settings for windows of another length that are judged once."""
+        return self.model_copy(update={"window_s": window_s, "stopping": None})
 
     @property
     def freqs_hz(self) -> FloatArray:
@@ -250,12 +282,31 @@ S = TypeVar("S", bound=SelectorSettings)
 class SelectorDecoder(Decoder[S]):
     """Base of the decoders that score a window of filtered samples."""
 
+    #: Calibration scores, for the stopping rule that asks for them.
+    densities: Densities | None = None
+
     def prepare(self, spec: SignalSpec) -> None:
         settings = self.settings
         rate_hz = regular_rate(spec, settings.kind)
+        lengths_s = settings.looks_s()
+        settings.at(lengths_s[0]).check(rate_hz, spec.n_channels)
         settings.check(rate_hz, spec.n_channels)
         self._n_channels = spec.n_channels
-        self._make_ready(rate_hz, spec.n_channels)
+        self.make_ready(rate_hz, spec.n_channels)
+        # Who judges each look: one like this decoder for a shorter window, and itself.
+        self._judges: list[SelectorDecoder[S]] = []
+        for length_s in lengths_s[:-1]:
+            judge = self._for_look(length_s)
+            judge.make_ready(rate_hz, spec.n_channels)
+            self._judges.append(judge)
+        self._judges.append(self)
+        by_scores = settings.stopping is not None and settings.stopping.rule == "bayes"
+        if by_scores and any(judge.densities is None for judge in self._judges):
+            raise ConfigError(
+                f"{settings.kind}: the stopping rule 'bayes' needs a model that knows the scores "
+                "of its calibration; allowed without: margin, cost, confidence",
+                found="bayes",
+            )
         self._windows = EpochWindows(
             settings.bank(rate_hz, spec.n_channels),
             settings.n_bands,
@@ -263,10 +314,20 @@ class SelectorDecoder(Decoder[S]):
             rate_hz,
             window_samples=settings.window_samples(rate_hz),
             step_samples=self._step_samples(rate_hz),
+            looks=[settings.at(length_s).window_samples(rate_hz) for length_s in lengths_s[:-1]],
         )
         self._labels = [target.label for target in settings.targets]
         self._onsets = frozenset(settings.onset_markers)
+        self._forget()
+
+    def _for_look(self, window_s: float) -> Self:
+        """Make a decoder of this kind that judges windows of another length."""
+        return type(self)(self.settings.at(window_s))
+
+    def _forget(self) -> None:
         self._last: Intent | None = None
+        self._said: str | None = None  # what the window judged last would select
+        self._decided: set[int] = set()  # markers that were answered before their last look
 
     def _step_samples(self, rate_hz: float) -> int | None:
         if self.settings.trigger == "markers":
@@ -274,11 +335,11 @@ class SelectorDecoder(Decoder[S]):
         return max(1, round(self.settings.step_s * rate_hz))
 
     @abstractmethod
-    def _make_ready(self, rate_hz: float, n_channels: int) -> None:
-        """Make what `_judge` needs."""
+    def make_ready(self, rate_hz: float, n_channels: int) -> None:
+        """Make what `judge` needs."""
 
     @abstractmethod
-    def _judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
+    def judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
         """Judge a window, shape (n_bands, n_channels, window_samples), with no sample missing."""
 
     @property
@@ -287,7 +348,7 @@ class SelectorDecoder(Decoder[S]):
 
     def reset(self) -> None:
         self._windows.reset()
-        self._last = None
+        self._forget()
 
     def decode(self, chunk: Chunk, events: Sequence[Event]) -> list[Intent]:
         check_channels(chunk, self._n_channels, self.settings.kind)
@@ -295,7 +356,12 @@ class SelectorDecoder(Decoder[S]):
             for event in events:
                 if not self._onsets or event.name in self._onsets:
                     self._windows.ask(event.time, event.time + self.settings.delay_s)
-        return [self._decide(one) for one in self._windows.feed(chunk) if self._is_asked(one)]
+        intents = []
+        for epoch in self._windows.feed(chunk):
+            if self._is_asked(epoch) and (intent := self._decide(epoch)) is not None:
+                self._last = intent
+                intents.append(intent)
+        return intents
 
     def _is_asked(self, epoch: Epoch) -> bool:
         """Say whether a decision is wanted; a window may be there only to be learned from."""
@@ -310,17 +376,29 @@ class SelectorDecoder(Decoder[S]):
             "t_sample": None if last is None else last.t_sample,
         }
 
-    def _decide(self, epoch: Epoch) -> Intent:
-        verdict = None if epoch.filtered is None else self._judge(epoch.filtered, epoch)
+    def _decide(self, epoch: Epoch) -> Intent | None:
+        """Answer a look; None where a longer one is to answer, or a shorter one has."""
+        judge, is_last = self._judges[epoch.look], epoch.look == len(self._judges) - 1
+        if epoch.number in self._decided:
+            if is_last:
+                self._decided.discard(epoch.number)
+            return None
+        verdict = None if epoch.filtered is None else judge.judge(epoch.filtered, epoch)
         if verdict is None or not np.isfinite(verdict.scores).all():
-            self._last = self._idle(epoch, "missing_samples", 1.0, {})
-            return self._last
+            self._said = None
+            return self._idle(epoch, "missing_samples", 1.0, {}) if is_last else None
         evidence = dict(zip(self._labels, verdict.scores.tolist(), strict=True))
-        if verdict.idle is not None:
-            self._last = self._idle(epoch, verdict.idle, verdict.confidence, evidence)
-            return self._last
         best = int(verdict.scores.argmax())
-        self._last = SelectionIntent(
+        sure = self._is_sure(judge, verdict, self._labels[best], is_last=is_last)
+        if not sure and not is_last:
+            return None
+        if not sure:
+            reason = verdict.idle or "low_confidence"
+            unsure = verdict.confidence if verdict.idle else 1.0 - verdict.confidence
+            return self._idle(epoch, reason, unsure, evidence)
+        if not is_last:
+            self._decided.add(epoch.number)
+        return SelectionIntent(
             target=best,
             label=self._labels[best],
             confidence=verdict.confidence,
@@ -329,7 +407,24 @@ class SelectorDecoder(Decoder[S]):
             t_trigger=epoch.t_trigger,
             expires_s=self.settings.expires_s,
         )
-        return self._last
+
+    def _is_sure(
+        self, judge: SelectorDecoder[S], verdict: Verdict, label: str, *, is_last: bool
+    ) -> bool:
+        """Say whether a look's best target may be selected."""
+        stopping = self.settings.stopping
+        before, self._said = self._said, None
+        if verdict.idle is not None:
+            return False
+        is_free = stopping is None or (is_last and stopping.otherwise == "select")
+        if not (is_free or self._holds(judge, verdict)):
+            return False
+        self._said = label
+        return label not in self.settings.destructive or before == label
+
+    def _holds(self, judge: SelectorDecoder[S], verdict: Verdict) -> bool:
+        assert self.settings.stopping is not None
+        return self.settings.stopping.holds(verdict.scores, verdict.confidence, judge.densities)
 
     def _idle(
         self,

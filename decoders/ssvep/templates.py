@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,7 @@ from decoders.ssvep.selector import (
     filtered_windows,
     softmax,
 )
+from decoders.ssvep.stopping import Densities
 from streams.chunk import FloatArray
 from streams.errors import ConfigError, DecodeError, ModelError, NotFittedError
 
@@ -42,6 +43,10 @@ from streams.errors import ConfigError, DecodeError, ModelError, NotFittedError
 MOST_CHANCE = 0.01
 #: Added to a covariance's diagonal, as a share of its mean.
 RIDGE = 1e-9
+
+#: Arrays of a model: the best score of each calibration trial that was right when left out, and of
+#: each that was wrong or at rest.
+RIGHT, WRONG = "best_when_right", "best_when_wrong"
 
 #: A channel of less than this share of the largest one's spread is flat.
 FLAT = 1e-6
@@ -164,27 +169,60 @@ class TemplateEstimator(Generic[S]):
             A target has fewer than ``least_trials`` trials, samples are missing, a channel is flat,
             or the accuracy is not above chance.
         """
+        if self.settings.stopping is None:
+            self.model = self.fitted_once(epochs, targets)
+        else:
+            self.model = self._fitted_for_looks(epochs, targets)
+        return self.model
+
+    def _fitted_for_looks(self, epochs: FloatArray, targets: npt.ArrayLike) -> FittedModel:
+        """Fit for each look; only the whole window must be above chance."""
+        arrays: Arrays = {}
+        facts: dict[str, Any] = {}
+        n_samples = epochs.shape[2]
+        whole = self.settings.window_samples(self.rate_hz)
+        for length_s in self.settings.looks_s():
+            settings = self.settings.at(length_s)
+            one = type(self)(settings, self.rate_hz)
+            cut = whole - settings.window_samples(self.rate_hz)
+            model = one.fitted_once(
+                epochs[..., : n_samples - cut], targets, check=length_s == self.settings.window_s
+            )
+            facts = {
+                **model.facts,
+                "looks": {**facts.get("looks", {}), _prefix(length_s): model.facts},
+            }
+            arrays |= {_prefix(length_s) + name: found for name, found in model.arrays.items()}
+        return FittedModel(self.settings.kind, arrays, facts)
+
+    def fitted_once(
+        self, epochs: FloatArray, targets: npt.ArrayLike, *, check: bool = True
+    ) -> FittedModel:
+        """Fit for the whole window alone; without ``check`` chance is good enough."""
         trials = self._by_target(epochs, targets)
-        right, n_tried = self._cross_validated(trials)
+        rest = self._rest(epochs, targets)
+        right, wrong = self._cross_validated(trials)
+        n_right, n_tried = len(right), len(right) + len(wrong)
         chance = 1 / len(trials)
-        luck = float(bdtrc(right - 1, n_tried, chance)) if right else 1.0
-        if luck > MOST_CHANCE:
+        luck = float(bdtrc(n_right - 1, n_tried, chance)) if n_right else 1.0
+        if check and luck > MOST_CHANCE:
             raise DecodeError(
-                f"{self.settings.kind}: this calibration is not above chance: {right} of {n_tried} "
-                f"trials right with their block left out, and guessing among {len(trials)} targets "
-                f"does as well in {100 * luck:.2g} % of cases. Check that the onset markers are "
-                "locked to the flicker, and the electrodes",
-                right=right,
+                f"{self.settings.kind}: this calibration is not above chance: {n_right} of "
+                f"{n_tried} trials right with their block left out, and guessing among "
+                f"{len(trials)} targets does as well in {100 * luck:.2g} % of cases. Check that "
+                "the onset markers are locked to the flicker, and the electrodes",
+                right=n_right,
                 n_trials=n_tried,
             )
         facts = {
             **facts_of(self.settings, self.rate_hz, int(epochs.shape[1])),
             "n_trials": n_tried,
-            "accuracy": right / n_tried,
+            "accuracy": n_right / n_tried,
         }
-        arrays = {**self.learned(trials), **self.learned_of_rest(self._rest(epochs, targets))}
-        self.model = FittedModel(self.settings.kind, arrays, facts)
-        return self.model
+        arrays = {**self.learned(trials), **self.learned_of_rest(rest)}
+        at_rest = [float(self.scores(arrays, window).max()) for window in rest]
+        arrays |= {RIGHT: np.array(right), WRONG: np.array(wrong + at_rest)}
+        return FittedModel(self.settings.kind, arrays, facts)
 
     def decision_function(self, epochs: FloatArray) -> FloatArray:
         """Give the scores, shape (n_trials, n_targets), of the last windows.
@@ -198,7 +236,8 @@ class TemplateEstimator(Generic[S]):
                 f"{self.settings.kind} needs a fit, or a model, before it decides",
                 decoder=self.settings.kind,
             )
-        arrays = checked(self.settings, self.model, self.rate_hz, epochs.shape[1])
+        model = model_at(self.model, self.settings.window_s)
+        arrays = checked(self.settings, model, self.rate_hz, epochs.shape[1])
         windows = filtered_windows(self.settings, epochs, self.rate_hz)
         rows = [self.scores(arrays, window) for window in windows]
         return np.array(rows).reshape(len(epochs), len(self.settings.targets))
@@ -247,14 +286,44 @@ class TemplateEstimator(Generic[S]):
         windows = filtered_windows(self.settings, epochs[np.asarray(targets) == REST], self.rate_hz)
         return windows[np.isfinite(windows).all(axis=(1, 2, 3))]
 
-    def _cross_validated(self, trials: FloatArray) -> tuple[int, int]:
+    def _cross_validated(self, trials: FloatArray) -> tuple[list[float], list[float]]:
+        """Give the best score of each trial that is told rightly, and wrongly, when left out."""
         n_targets, n_blocks = trials.shape[:2]
-        right = 0
+        right: list[float] = []
+        wrong: list[float] = []
         for block in range(n_blocks):
             arrays = self.learned(np.delete(trials, block, axis=1))
             for target in range(n_targets):
-                right += int(self.scores(arrays, trials[target, block]).argmax()) == target
-        return right, n_targets * n_blocks
+                scores = self.scores(arrays, trials[target, block])
+                is_right = int(scores.argmax()) == target
+                (right if is_right else wrong).append(float(scores.max()))
+        return right, wrong
+
+
+def _prefix(window_s: float) -> str:
+    """Give what the names of a look's arrays begin with."""
+    return f"{round(1000 * window_s)}ms/"
+
+
+def model_at(model: FittedModel, window_s: float) -> FittedModel:
+    """Give the part of a model that is for one length of the window; itself where it has one."""
+    looks = model.facts.get("looks")
+    if looks is None:
+        return model
+    prefix = _prefix(window_s)
+    if prefix not in looks:
+        raise ConfigError(
+            f"{model.kind}: the model was not fitted for a look of {window_s:g} s; allowed: "
+            f"{', '.join(sorted(looks))}",
+            found=window_s,
+            allowed=sorted(looks),
+        )
+    arrays = {
+        name.removeprefix(prefix): array
+        for name, array in model.arrays.items()
+        if name.startswith(prefix)
+    }
+    return FittedModel(model.kind, arrays, looks[prefix])
 
 
 def facts_of(settings: SelectorSettings, rate_hz: float, n_channels: int) -> dict[str, Any]:
@@ -315,12 +384,17 @@ class TemplateDecoder(FittedDecoder[S], SelectorDecoder[S]):
 
         return calibrate_selector(cls.estimator, settings, calibration, progress)
 
-    def _make_ready(self, rate_hz: float, n_channels: int) -> None:
-        model = self.fitted_model()
+    def _for_look(self, window_s: float) -> Self:
+        return type(self)(self.settings.at(window_s), self.fitted_model())
+
+    def make_ready(self, rate_hz: float, n_channels: int) -> None:
+        model = model_at(self.fitted_model(), self.settings.window_s)
         self._arrays = checked(self.settings, model, rate_hz, n_channels)
+        if RIGHT in self._arrays and WRONG in self._arrays:
+            self.densities = Densities(self._arrays[RIGHT], self._arrays[WRONG])
         self._scorer = self.estimator(self.settings, rate_hz, model)
 
-    def _judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
+    def judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
         scores = self._scorer.scores(self._arrays, filtered)
         if self._scorer.is_rest(self._arrays, filtered, scores):
             return Verdict(scores, 1.0, "rest")

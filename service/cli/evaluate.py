@@ -19,13 +19,17 @@ def evaluate(
     dataset: Annotated[str, typer.Argument(help="Name of the data set.")],
     root: Annotated[Path, typer.Option(help="Folder that holds its files.")],
     session: SessionOption,
+    idle_sweep: Annotated[
+        bool,
+        typer.Option(help="Also the curve of false selections a minute against share selected."),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Score a session's pipeline on a data set, through the path that live samples take."""
     from benchmarks.evaluate import evaluate as run
     from service.config import load_config
 
-    result = run(dataset, root, load_config(session))
+    result = run(dataset, root, load_config(session), idle_sweep=idle_sweep)
     if json:
         print_json(result)
         return

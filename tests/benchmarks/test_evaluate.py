@@ -100,6 +100,22 @@ def test_a_sliding_decoder_is_scored_by_the_last_window_in_each_trial(people: Pa
     assert result["rest_watched_s"] == 9 * 3.0
 
 
+def test_an_early_decision_ends_the_watch_at_rest_and_a_sweep_gives_the_curve(people: Path) -> None:
+    stopping = {"rule": "margin", "threshold": 0.2, "min_s": 1.0, "step_s": 0.5}
+    result = evaluate("ssvep_exo", people, preset(stopping=stopping, idle_ratio=0.9))
+    assert result["mean_accuracy"] == pytest.approx(7 / 9)
+    assert result["decision_s"] < 3.5  # a flicker is seen before the whole window of 3 s
+    assert result["rest_watched_s"] <= 9 * 3.0
+    assert "idle_curve" not in result
+    swept = evaluate("ssvep_exo", people, preset(), idle_sweep=True)["idle_curve"]
+    assert swept["setting"] == "idle_ratio"
+    false = [point["false_selections_per_min"] for point in swept["points"]]
+    shares = [point["selected_share"] for point in swept["points"]]
+    assert false == sorted(false, reverse=True)
+    assert shares == sorted(shares, reverse=True)
+    assert len(swept["points"]) == 9
+
+
 def test_a_recording_without_rest_or_person_leaves_those_figures_out(tmp_path: Path) -> None:
     write(tmp_path, "someone", [13, 17, 21], [13, 17, 21])
     result = evaluate("ssvep_exo", tmp_path, preset())

@@ -169,8 +169,8 @@ def test_another_number_of_channels_or_length_of_window_is_refused_by_name() -> 
     decoder = PretrainedDecoder(settings())
     with pytest.raises(ConfigError, match="learned from 8 channels; found 2"):
         decoder.prepare(SignalSpec(RATE_HZ, ("Oz", "O1")))
-    with pytest.raises(ConfigError, match=r"windows of 1\.5 s; allowed: 1, 2, 3"):
-        PretrainedDecoder(settings(window_s=1.5)).prepare(SPEC)
+    with pytest.raises(ConfigError, match=r"windows of 1\.25 s; allowed: 1, 1\.5, 2, 2\.5, 3"):
+        PretrainedDecoder(settings(window_s=1.25)).prepare(SPEC)
     model = load_model("ssvep-pretrained")
     broken = {**model.arrays, "1000ms/choice": np.zeros((2, 2))}
     with pytest.raises(ModelError, match="1000ms/choice"):
