@@ -24,6 +24,7 @@ from decoders.fitted import FittedModel
 from decoders.intent import CursorIntent
 from decoders.kinematics import metrics
 from decoders.kinematics.decoder import KinematicDecoder
+from decoders.kinematics.recurrent import RecurrentSettings
 from service.config import SessionConfig
 from service.engine import run_offline
 from streams.chunk import FloatArray
@@ -58,7 +59,8 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
         ``nrmse``, ``maae_rad``, ``r2`` and ``correlation`` (a value a dimension) of the velocity,
         ``n_bins`` and ``idle_bins`` of the test, the same under ``second_test`` where the data set
         has one; ``model`` (version), ``chosen`` (what the fit chose), ``fit_s`` and ``step_ms``
-        (mean time of a bin, all of the pipeline).
+        (mean time of a bin, all of the pipeline). A recurrent network is not fitted but scored as
+        it is, and the last but ``step_ms`` are not there.
 
     Raises
     ------
@@ -68,6 +70,8 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
         The folder does not hold the data set.
     """
     data = DATASETS[dataset](root)
+    if isinstance(config.decoder, RecurrentSettings):
+        return _score_network(dataset, data, config)
     start = time.perf_counter()
     model = fit(config, data)
     fit_s = time.perf_counter() - start
@@ -86,6 +90,12 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
         "chosen": _chosen(model),
         "fit_s": round(fit_s, 2),
     }
+
+
+def _score_network(dataset: str, data: MovementRecording, config: SessionConfig) -> dict[str, Any]:
+    """Score a network as it is: it was trained before, and on what its manifest says."""
+    scores = {name: _score(data, bins, config) for name, bins in data.tests.items()}
+    return {"dataset": dataset, "decoder": config.decoder.kind, **scores.pop("test"), **scores}
 
 
 def fit(config: SessionConfig, data: MovementRecording) -> FittedModel:

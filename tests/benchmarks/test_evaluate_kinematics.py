@@ -135,7 +135,7 @@ def test_a_folder_without_the_data_set_is_refused_with_what_it_should_hold(
     (tmp_path / "x.csv").write_text("1,2\n3,4\n", encoding="utf-8")
     with pytest.raises(RecordingError, match="10 columns"):
         evaluate("flint_run1", tmp_path, config)
-    with pytest.raises(ConfigError, match="flint_run1, m1_reach"):
+    with pytest.raises(ConfigError, match=r"flint_run1, .*m1_reach"):
         evaluate("no-such", tmp_path, config)
 
 
@@ -169,6 +169,13 @@ def test_the_default_for_movement_scores_better_than_anything_published(shared_d
     assert result["nrmse"] <= 0.48
     assert result["maae_rad"] <= 0.72
     assert result["second_test"]["nrmse"] == pytest.approx(result["nrmse"], abs=0.03)
+
+
+def test_the_recurrent_network_that_ships_scores_what_its_card_says(shared_data: Path) -> None:
+    result = on(shared_data, "flint_run1", "recurrent")
+    assert result["nrmse"] == pytest.approx(0.554, abs=0.005)
+    assert result["maae_rad"] == pytest.approx(0.748, abs=0.005)
+    assert result["second_test"]["nrmse"] == pytest.approx(0.559, abs=0.005)
 
 
 def test_on_reaches_in_trials_the_kalman_filter_scores_what_it_did_elsewhere(

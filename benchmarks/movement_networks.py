@@ -1,0 +1,86 @@
+"""Streaming networks on recorded movements, from end to end: train, export, run, score.
+
+    python -m benchmarks.movement_networks DATASET ROOT FOLDER --kind gru
+
+The rows that the data set's protocol gives for learning train the network, and choose among its
+passes; the tests are decoded by the exported file through the engine, as `evaluate` does. It needs
+the extra ``train``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.evaluate_kinematics import DATASETS, evaluate
+from decoders.network import save_network
+from service.config import parse_config
+
+_LICENCES = {
+    "flint_run1": "MIT (data: burkh4rt/DKF-implementations)",
+}
+
+
+def run(
+    dataset: str, root: Path, folder: Path, kind: str, seed: int, **changes: Any
+) -> dict[str, Any]:
+    """Train, export into ``folder`` and score; give the figures."""
+    from models.training import movement
+
+    data = DATASETS[dataset](root)
+    start = time.perf_counter()
+    network, covariance, nrmse = movement.train(
+        "snn" if kind == "snn" else "gru",
+        data.features[data.train],
+        data.velocities[data.train],
+        None if data.trials is None else data.trials[data.train],
+        movement.Training(**changes),
+        seed=seed,
+    )
+    took_s = time.perf_counter() - start
+    manifest, content = movement.exported(
+        network,
+        name=f"{dataset.replace('_', '-')}-{kind}",
+        bin_s=data.bin_s,
+        error_covariance=covariance,
+        trained_on=f"{dataset}, rows {data.train.start + 1}-{data.train.stop}",
+        licence=_LICENCES.get(dataset, "not stated by the source of the data"),
+        scores={"nrmse_of_held_out_training_rows": round(nrmse, 4)},
+    )
+    path = save_network(folder, manifest, content)
+    config = parse_config(
+        {
+            "stream": {"type": "Features"},
+            "decoder": {
+                "kind": "recurrent",
+                "network": str(path.with_suffix("")),
+                "reset_markers": ["trial_start"],
+            },
+        }
+    )
+    return {"train_s": round(took_s, 1), "chosen_by": nrmse, **evaluate(dataset, root, config)}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset", choices=sorted(DATASETS))
+    parser.add_argument("root", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--kind", choices=("gru", "snn"), default="gru")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--units", type=int, default=64)
+    chosen = parser.parse_args()
+    found = run(
+        chosen.dataset,
+        chosen.root,
+        chosen.folder,
+        chosen.kind,
+        chosen.seed,
+        n_epochs=chosen.epochs,
+        n_units=chosen.units,
+    )
+    print(json.dumps(found))  # noqa: T201 - the figures are what it is run for
