@@ -47,8 +47,8 @@ _ABOUT: dict[SimulationKind, str] = {
 }
 _MODEL_NAME = "simulated-cursor"
 _PROBLEM = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
-#: Who is simulated. A response of 4 µV is that of a person whom spellers suit.
-_SPELLER = SsvepParticipant(seed=3, response_uv=4.0)
+#: Who is simulated: somebody whom spellers suit.
+_SPELLER = SsvepParticipant(seed=3, response_uv=6.0)
 _CURSOR = CursorParticipant(seed=1)
 _WATCHED_S = 60.0
 

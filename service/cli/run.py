@@ -209,6 +209,7 @@ def demo(
         )
     summary = score.summary()
     table.summary(summary)
+    progress("'volition serve' (make serve) shows the console on http://127.0.0.1:8765")
     if svg is not None:
         table.save(svg)
     if json:

@@ -30,7 +30,7 @@ from playwright.sync_api import (
 from service.launch import RunningService, running_service
 
 # A worker of a busy machine takes its time to start.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=30_000)
 
 WEB = Path(__file__).resolve().parents[2] / "service" / "web"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -77,7 +77,7 @@ def browser(pages: None) -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service(pages: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     data = tmp_path_factory.mktemp("data")
     with running_service(env={"VOLITION_DATA": str(data)}) as running:

@@ -126,7 +126,8 @@ def test_a_wrong_key_is_shown_at_its_line(service: RunningService, open_page: Op
 
 
 @pytest.mark.slow
-def test_the_console_comes_back_with_the_service_and_says_what_it_missed(
+@pytest.mark.timeout(240)
+def test_each_page_comes_back_with_the_service_and_says_what_it_missed(
     open_page: Open, free_port: int, tmp_path: Path, pages: None
 ) -> None:
     arguments = ("--port", str(free_port), "--restore")
@@ -140,15 +141,24 @@ def test_the_console_comes_back_with_the_service_and_says_what_it_missed(
                 client.create_session(yaml.safe_load(SLIDING))
             expect(page.locator("[data-state]")).to_have_attribute("data-state", "running")
             expect(page.locator("tr.selection, tr.idle").first).to_be_visible()
+            cursor = open_page(f"{first.url}/cursor#watched")
+            speller = open_page(f"{first.url}/speller#watched")
+            others = [cursor, speller]
+            for other in others:
+                expect(other.page.get_by_role("status").first).to_contain_text("watched: running")
+            expect(cursor.page.locator(".halted")).to_contain_text("not a cursor")
         expect(page.get_by_role("status").first).to_contain_text("does not answer")
         with running_service(*arguments, env=environment):
-            expect(page.get_by_role("log")).to_contain_text("Connected again after")
+            expect(page.get_by_role("status").first).to_contain_text("connected again")
             expect(page.locator("[data-state]")).to_have_attribute("data-state", "running")
             wait_for_bins(page, bins_drawn(page) + 50)
             expect(page.get_by_role("status").first).to_contain_text("watched: running")
-    known_away = [e for e in reader.errors if "404" not in e]
-    reader.errors = known_away
-    reader.check(service_was_away=True)
+            for other in others:
+                status = other.page.get_by_role("status").first
+                expect(status).to_contain_text("watched: running, connected again 1")
+    reader.errors = [e for e in reader.errors if "404" not in e]
+    for each in (reader, *others):
+        each.check(service_was_away=True)
 
 
 class _Elsewhere(http.server.BaseHTTPRequestHandler):

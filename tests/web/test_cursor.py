@@ -34,19 +34,19 @@ def test_a_simulated_person_steers_centre_out_and_is_stopped_by_a_key(
     page.get_by_role("button", name="Simulated participant").click()
     expect(page.get_by_role("status").first).to_contain_text("running")
 
-    start(page, 12)
+    start(page, 10)
 
     results = page.locator(SUCCESS)
-    expect(results.locator("dd").first).to_have_text("11", timeout=60_000)
+    expect(results.locator("dd").first).to_have_text("9", timeout=60_000)
     picture(page, "cursor")
     expect(results).to_have_attribute("data-over", "true", timeout=60_000)
     assert float(results.get_attribute("data-success") or 0) >= 0.9
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save as CSV").click()
     rows = list(csv.DictReader(io.StringIO(saved.value.path().read_text())))
-    assert [row["trial"] for row in rows] == [str(i) for i in range(1, 13)]
+    assert [row["trial"] for row in rows] == [str(i) for i in range(1, 11)]
     assert {row["control"] for row in rows} == {"session"}
-    assert sum(row["outcome"] == "hit" for row in rows) >= 11
+    assert sum(row["outcome"] == "hit" for row in rows) >= 9
 
     start(page, 50)
     page.keyboard.press("Escape")

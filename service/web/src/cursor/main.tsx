@@ -80,6 +80,7 @@ function Cursor() {
     let shown = 0;
     let sending = false;
     let said = "";
+    let drawn = "";
     let frame = 0;
     const step = (time: number) => {
       frame = requestAnimationFrame(step);
@@ -93,7 +94,12 @@ function Cursor() {
         setTrials([...going.trials]);
         if (going.trials.length >= now.current.wanted) finish();
       }
-      draw(element, look, steering, run.current);
+      // What is as it was is not drawn again: a page that waits costs next to nothing.
+      const scene = `${steering.position.join()} ${steering.halted} ${run.current?.target.at.join()} ${run.current?.held} ${run.current?.inside} ${element.clientWidth} ${look.back}`;
+      if (scene !== drawn) {
+        drawn = scene;
+        draw(element, look, steering, run.current);
+      }
       const id = now.current.simulation;
       if (id !== null && steering.control === "session" && time - shown > SCENE_EVERY_MS && !sending) {
         shown = time;

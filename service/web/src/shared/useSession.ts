@@ -19,6 +19,8 @@ export interface SessionHandle {
   hello: Hello | null;
   held: boolean;
   missed: number;
+  /** How often the connection came back. */
+  returns: number;
   stop: (() => void) | null;
   release: () => void;
 }
@@ -38,6 +40,7 @@ export function useSession(session: string | null, onIntent: (intent: Intent) =>
   const [hello, setHello] = useState<Hello | null>(null);
   const [held, setHeld] = useState(false);
   const [missed, setMissed] = useState(0);
+  const [returns, setReturns] = useState(0);
   const handler = useRef(onIntent);
   handler.current = onIntent;
 
@@ -47,6 +50,7 @@ export function useSession(session: string | null, onIntent: (intent: Intent) =>
     setHello(null);
     setHeld(false);
     setMissed(0);
+    setReturns(0);
     if (session === null) return;
     let before: SessionState | null = null;
     const stand = (state: SessionState, reason: string) => {
@@ -76,6 +80,7 @@ export function useSession(session: string | null, onIntent: (intent: Intent) =>
       },
       refused: (detail) => tell("bad", `Refused: ${detail}`),
       back(lostS, sent) {
+        setReturns((count) => count + 1);
         const meanwhile =
           sent === null ? "the session began anew" : `${sent} intents were sent meanwhile`;
         tell("good", `Connected again after ${lostS.toFixed(1)} s; ${meanwhile}.`);
@@ -103,7 +108,7 @@ export function useSession(session: string | null, onIntent: (intent: Intent) =>
       tell("bad", sentence(error)),
     );
   }, [session]);
-  return { live, link, why, standing, hello, held, missed, stop: session === null ? null : stop, release };
+  return { live, link, why, standing, hello, held, missed, returns, stop: session === null ? null : stop, release };
 }
 
 /** Say how the link to a session stands. */
@@ -114,5 +119,6 @@ export function describeLink(handle: SessionHandle, session: string | null): [st
   if (handle.link === "connecting") return ["connecting", "warn"];
   const state = handle.standing?.state ?? "connecting";
   const tone = state === "running" ? "good" : state === "failed" ? "bad" : "warn";
-  return [`${session}: ${state}${handle.missed ? `, ${handle.missed} missed` : ""}`, tone];
+  const returns = handle.returns ? `, connected again ${handle.returns}×` : "";
+  return [`${session}: ${state}${returns}${handle.missed ? `, ${handle.missed} missed` : ""}`, tone];
 }

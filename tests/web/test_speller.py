@@ -1,0 +1,108 @@
+"""The speller page: its flicker, and a simulated person who copies a word through the service."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from service.client import Client
+from service.launch import RunningService
+from tests.web.conftest import TABLET, Reader
+
+Open = Callable[[str], Reader]
+Picture = Callable[[Page, str], None]
+
+WORD = "BCI"
+
+
+def flicker_of(text: str) -> tuple[np.ndarray, dict[tuple[float, float], np.ndarray]]:
+    """Read what was saved: seconds of the frames, and each target's luminance by its flicker."""
+    rows = list(csv.reader(io.StringIO(text)))
+    values = np.array(rows[1:], dtype=float)
+    names = [name.split("Hz_") for name in rows[0][1:]]
+    targets = {(float(f), float(p)): values[:, i + 1] for i, (f, p) in enumerate(names)}
+    return values[:, 0] / 1e3, targets
+
+
+def frequency_and_phase(
+    t: np.ndarray, luminance: np.ndarray, near_hz: float
+) -> tuple[float, float]:
+    """Fit a sinusoid to what was shown, knowing its frequency to a tenth of a hertz alone."""
+    shown = luminance - 0.5
+
+    def fit(f: float) -> tuple[float, np.ndarray]:
+        basis = np.column_stack([np.sin(2 * np.pi * f * t), np.cos(2 * np.pi * f * t)])
+        weights, *_ = np.linalg.lstsq(basis, shown, rcond=None)
+        return float(((shown - basis @ weights) ** 2).sum()), weights
+
+    grid = near_hz + np.arange(-100, 101) * 1e-3
+    best = float(min(grid, key=lambda f: fit(f)[0]))
+    weights = fit(best)[1]
+    return best, math.atan2(weights[1], weights[0])
+
+
+@pytest.mark.slow
+def test_a_simulated_person_copies_a_word_and_every_target_flickered_as_it_should(
+    service: RunningService, open_page: Open, picture: Picture
+) -> None:
+    reader = open_page(f"{service.url}/speller")
+    page = reader.page
+    expect(page.get_by_role("heading", name="This page flickers")).to_be_visible()
+    expect(page.get_by_role("button", name="Start")).to_have_count(0)
+    reader.check_access()
+    page.get_by_role("button", name="I have read this").click()
+    page.get_by_role("button", name="Simulated participant").click()
+    expect(page.get_by_role("status").first).to_contain_text("running")
+    expect(page.get_by_text("Clock: known within")).to_be_visible()
+    page.get_by_label("Text to copy").fill(WORD)
+
+    page.get_by_role("button", name="Start", exact=True).click()
+
+    written = page.get_by_label("What is written").locator("output")
+    expect(written).to_have_text(WORD[:2])
+    picture(page, "speller")
+    figures = page.locator("[data-over]")
+    expect(figures).to_have_attribute("data-over", "true")
+    expect(written).to_have_text(WORD)
+    expect(figures).to_have_attribute("data-accuracy", "1")
+
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save frame times").click()
+    t, targets = flicker_of(saved.value.path().read_text())
+    assert len(targets) == 40
+    assert t[-1] > 2.0
+    # A busy machine drops frames; each dropped one is counted, and no target goes wrong for it.
+    dropped = int(page.locator("[data-dropped]").get_attribute("data-dropped") or 0)
+    frame_s = float(np.median(np.diff(t)))
+    assert dropped == np.maximum(np.round(np.diff(t) / frame_s) - 1, 0).sum()
+    for (freq_hz, phase_rad), luminance in targets.items():
+        found_hz, found_rad = frequency_and_phase(t, luminance, freq_hz)
+        off = (found_rad - phase_rad + math.pi) % (2 * math.pi) - math.pi
+        assert abs(found_hz - freq_hz) <= 0.01
+        assert abs(off) <= 2 * math.pi * freq_hz * frame_s
+
+    page.get_by_role("button", name="Undo").click()
+    expect(written).to_have_text(WORD[:2])
+    page.get_by_role("button", name="Undo").click()
+    expect(written).to_have_text(WORD[:1])
+    word = page.get_by_label("What is written").get_by_role("button").first.inner_text()
+    assert word.startswith("1 B")
+    page.keyboard.press("1")
+    expect(written).to_have_text(word.removeprefix("1 "))
+    reader.check_access()
+    page.set_viewport_size(TABLET)  # type: ignore[arg-type]  # a plain dict
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("log")).to_contain_text("Spelling ended: emergency stop")
+    reader.check()
+    with Client(service.url) as client:
+        for session in client.sessions():
+            client.delete(session.id)
