@@ -78,7 +78,8 @@ def evaluate_denoising(root: Path, config: SessionConfig, seed: int = 0) -> dict
         that ``cc_part`` names: ``segments`` for a method that cleans single channels by segments,
         ``scalp`` for all others, to which a single channel is nothing; under the keys ``segments``
         and ``scalp`` both parts'; ``clean_error``: relative error on clean data, the larger of both
-        parts; ``recordings``: decibels kept and removed, and the share of time that was repaired.
+        parts; ``recordings``: decibels kept and removed and what the last stage says it did, or
+        why the session refused the recording.
 
     Raises
     ------
@@ -255,16 +256,61 @@ def _schedule(
 
 
 def score_recordings(root: Path, stages: Sequence[Settings]) -> dict[str, Any]:
-    """Score real blinks: fitted on the recording and scored on it, as its reference figures are."""
+    """Score real blinks: fitted on the recording and scored on it, as its reference figures are.
+
+    Beside it, ``held_out``: fitted on one half and scored on the other, both ways.
+    """
     recordings = {"blink19": denoise_mix.load_blink19(root)}
     eeglab = root.parent / "eeglab_formats" / "eeglab_data.npz"
     if eeglab.is_file():
         recordings["eeglab_data"] = load_eeglab(eeglab)
-    return {name: score_recording(one, stages) for name, one in recordings.items()}
+    found: dict[str, Any] = {}
+    for name, one in recordings.items():
+        try:
+            found[name] = score_recording(one, stages)
+            found[name]["held_out"] = score_held_out(one, stages)
+        except ConfigError as error:  # say, a network of another rate
+            found[name] = {"refused": error.message}
+    return found
 
 
 def score_recording(one: Masked, stages: Sequence[Settings]) -> dict[str, Any]:
     """Give `ratios` of a recording, and what its last stage says it did."""
+    wanted, signal, state = _clean_recording(one, stages, slice(None))
+    found = {**ratios(wanted, signal, one.mask), "state": state}
+    if stages[-1].kind in {"asr", "rasr"}:
+        found["meegkit"] = score_meegkit(wanted, one, found)
+    return found
+
+
+def score_held_out(one: Masked, stages: Sequence[Settings]) -> list[dict[str, float]] | None:
+    """Give `ratios` of each half, fitted on the other; None where half is too little to fit on."""
+    half = len(one.eeg) // 2
+    first, second = slice(half), slice(half, None)
+    found = []
+    for known, other in ((first, second), (second, first)):
+        try:
+            wanted, signal, _ = _clean_recording(one, stages, known)
+        except NotFittedError:
+            return None
+        found.append(ratios(wanted[other], signal[other], one.mask[other]))
+    return found
+
+
+def _clean_recording(
+    one: Masked, stages: Sequence[Settings], known: slice
+) -> tuple[FloatArray, FloatArray, dict[str, Any]]:
+    """Run a recording through the stages, calibrated on its part ``known``.
+
+    Returns
+    -------
+    wanted : ndarray
+        What the plain filters alone make of it.
+    signal : ndarray
+        What all stages make of it.
+    state : dict
+        Of the last stage.
+    """
     spec = SignalSpec(one.rate_hz, one.labels)
     wanted = _stream(_prepared(_plain(stages), spec), one.eeg)
     chain = _prepared(_plain(stages), spec)
@@ -272,14 +318,11 @@ def score_recording(one: Masked, stages: Sequence[Settings]) -> dict[str, Any]:
     for settings in stages:
         stage = registry.build_stage(settings)
         if isinstance(stage, BlockStage):
-            _fit_on_mask(stage, signal, one.mask, spec)
+            _fit_on_mask(stage, signal[known], one.mask[known], spec)
         stage.prepare(spec)
         chain.append(stage)
         signal = _stream([stage], signal)
-    found = {**ratios(wanted, signal, one.mask), "state": chain[-1].state()}
-    if stages[-1].kind in {"asr", "rasr"}:
-        found["meegkit"] = score_meegkit(wanted, one, found)
-    return found
+    return wanted, signal, chain[-1].state()
 
 
 def score_meegkit(signal: FloatArray, one: Masked, ours: dict[str, Any]) -> dict[str, Any] | None:

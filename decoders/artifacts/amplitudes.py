@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gamma, gammaincinv
 
+from decoders.artifacts.steps import Steps, finish, pieces
 from streams.chunk import FloatArray
 
 #: The range of quantiles that is taken as the clean bulk.
@@ -25,6 +26,10 @@ START_RANGE, SMALLEST_SHARE, STEP = 0.1, 0.25, 0.01
 SHAPES = np.linspace(1.7, 3.5, 13)
 #: A channel's window is bad above, or below, so many deviations.
 TOO_LARGE, TOO_SMALL = 5.0, -3.5
+#: By which share the windows of a calibration overlap, and which share of them it keeps at least.
+OVERLAP, MIN_CLEAN_SHARE = 0.66, 0.25
+#: So many channels are summed up in one step.
+CHANNELS_AT_ONCE = 8
 
 
 @functools.cache
@@ -95,26 +100,30 @@ def window_starts(n_samples: int, window_samples: int, overlap: float) -> npt.ND
 
 def window_rms(samples: FloatArray, window_samples: int, overlap: float) -> FloatArray:
     """Give the root mean square of each window and channel: (n_windows, n_channels)."""
+    return finish(window_rms_steps(samples, window_samples, overlap))
+
+
+def window_rms_steps(samples: FloatArray, window_samples: int, overlap: float) -> Steps[FloatArray]:
+    """Do as `window_rms`, in steps."""
     window_samples = min(window_samples, len(samples))
     starts = window_starts(len(samples), window_samples, overlap)
-    total = np.concatenate([np.zeros((1, samples.shape[1])), np.square(samples).cumsum(axis=0)])
-    power = (total[starts + window_samples] - total[starts]) / window_samples
-    rms: FloatArray = np.sqrt(np.maximum(power, 0.0))
+    rms = np.empty((len(starts), samples.shape[1]))
+    for some in pieces(samples.shape[1], CHANNELS_AT_ONCE):
+        total = np.zeros((len(samples) + 1, some.stop - some.start))
+        np.cumsum(np.square(samples[:, some]), axis=0, out=total[1:])
+        power = (total[starts + window_samples] - total[starts]) / window_samples
+        rms[:, some] = np.sqrt(np.maximum(power, 0.0))
+        yield
     return rms
 
 
 def clean_samples(
-    samples: FloatArray,
-    window_samples: int,
-    *,
-    overlap: float = 0.66,
-    max_bad_share: float = 0.3,
-    min_clean_share: float = 0.25,
+    samples: FloatArray, window_samples: int, *, max_bad_share: float = 0.3
 ) -> npt.NDArray[np.bool_]:
     """Say which samples a calibration may use.
 
     A window is left out when more than ``max_bad_share`` of the channels are too large or too
-    small in it. Should less than ``min_clean_share`` of the windows be left, that share with the
+    small in it. Should less than `MIN_CLEAN_SHARE` of the windows be left, that share with the
     fewest deviations is taken instead.
 
     Parameters
@@ -128,20 +137,28 @@ def clean_samples(
     -------
     ndarray of bool, shape (n_samples,)
     """
+    return finish(clean_samples_steps(samples, window_samples, max_bad_share=max_bad_share))
+
+
+def clean_samples_steps(
+    samples: FloatArray, window_samples: int, *, max_bad_share: float = 0.3
+) -> Steps[npt.NDArray[np.bool_]]:
+    """Do as `clean_samples`, in steps."""
     window_samples = min(window_samples, len(samples))
-    rms = window_rms(samples, window_samples, overlap)
+    rms = yield from window_rms_steps(samples, window_samples, OVERLAP)
     scores = np.empty_like(rms)
     for channel, values in enumerate(rms.T):
         mean, deviation = fit_amplitudes(values)
         scores[:, channel] = (values - mean) / max(deviation, 1e-12)
+        yield
     scores.sort(axis=1)
     n_bad = min(int(max_bad_share * rms.shape[1]), rms.shape[1] - 1)
     upper, lower = scores[:, -1 - n_bad], scores[:, n_bad]
     good = (upper <= TOO_LARGE) & (lower >= TOO_SMALL)
-    if good.mean() < min_clean_share:
+    if good.mean() < MIN_CLEAN_SHARE:
         badness = np.maximum(upper / TOO_LARGE, lower / TOO_SMALL)
-        good = badness <= np.quantile(badness, min_clean_share)
-    starts = window_starts(len(samples), window_samples, overlap)
+        good = badness <= np.quantile(badness, MIN_CLEAN_SHARE)
+    starts = window_starts(len(samples), window_samples, OVERLAP)
     kept = np.ones(len(samples), dtype=bool)
     for start in starts[~good]:
         kept[start : start + window_samples] = False

@@ -10,10 +10,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from decoders.artifacts.steps import Steps, finish, pieces
 from streams.chunk import FloatArray
 
 #: What is added to a covariance before its logarithm, as a share of its mean variance.
 LIFT = 1e-6
+#: A step passes over so many numbers.
+NUMBERS_AT_ONCE = 2**19
+
+
+def matrices_at_once(n: int) -> int:
+    """Give how many matrices (n, n) a step may take apart into eigenvectors."""
+    return int(max(1, 2 * NUMBERS_AT_ONCE // n**3))
 
 
 def block_covariances(samples: FloatArray, block_samples: int) -> FloatArray:
@@ -30,10 +38,18 @@ def block_covariances(samples: FloatArray, block_samples: int) -> FloatArray:
     -------
     ndarray, shape (n_blocks, n_channels, n_channels)
     """
-    n_blocks = len(samples) // block_samples
-    blocks = samples[: n_blocks * block_samples].reshape(n_blocks, block_samples, -1)
-    result: FloatArray = blocks.transpose(0, 2, 1) @ blocks / block_samples
-    return result
+    return finish(block_covariances_steps(samples, block_samples))
+
+
+def block_covariances_steps(samples: FloatArray, block_samples: int) -> Steps[FloatArray]:
+    """Do as `block_covariances`, in steps."""
+    n_blocks, n = len(samples) // block_samples, samples.shape[1]
+    blocks = samples[: n_blocks * block_samples].reshape(n_blocks, block_samples, n)
+    found = np.empty((n_blocks, n, n))
+    for some in pieces(n_blocks, max(1, NUMBERS_AT_ONCE // n**2)):
+        found[some] = blocks[some].transpose(0, 2, 1) @ blocks[some] / block_samples
+        yield
+    return found
 
 
 def geometric_median(points: FloatArray, tolerance: float = 1e-5, most: int = 200) -> FloatArray:
@@ -41,14 +57,25 @@ def geometric_median(points: FloatArray, tolerance: float = 1e-5, most: int = 20
 
     Weiszfeld's iteration from the mean, until a step is below ``tolerance`` of the median's norm.
     """
+    return finish(geometric_median_steps(points, tolerance, most))
+
+
+def geometric_median_steps(
+    points: FloatArray, tolerance: float = 1e-5, most: int = 200
+) -> Steps[FloatArray]:
+    """Do as `geometric_median`, in steps."""
     flat = points.reshape(len(points), -1)
     middle: FloatArray = flat.mean(axis=0)
     for _ in range(most):
-        distances = np.sqrt(np.square(flat - middle).sum(axis=1))
+        distances = np.empty(len(flat))
+        for some in pieces(len(flat), max(1, NUMBERS_AT_ONCE // flat.shape[1])):
+            distances[some] = np.sqrt(np.square(flat[some] - middle).sum(axis=1))
+            yield
         weights = 1.0 / np.maximum(distances, 1e-12 * (1e-300 + np.abs(middle).max()))
         moved: FloatArray = weights @ flat / weights.sum()
         step = np.linalg.norm(moved - middle)
         middle = moved
+        yield
         if step <= tolerance * np.linalg.norm(middle):
             break
     return middle.reshape(points.shape[1:])
@@ -78,14 +105,25 @@ def riemannian_mean(covariances: FloatArray, tolerance: float = 1e-8, most: int 
 
     Steps are halved when the residual grows, so that the iteration converges for wide spreads.
     """
+    return finish(riemannian_mean_steps(covariances, tolerance, most))
+
+
+def riemannian_mean_steps(
+    covariances: FloatArray, tolerance: float = 1e-8, most: int = 50
+) -> Steps[FloatArray]:
+    """Do as `riemannian_mean`, in steps."""
     mean: FloatArray = covariances.mean(axis=0)
     step, last = 1.0, np.inf
+    at_once = matrices_at_once(len(mean))
     for _ in range(most):
         root, inverse = spectral(mean, 0.5), spectral(mean, -0.5)
-        values, vectors = np.linalg.eigh(inverse @ covariances @ inverse)
-        logs = (vectors * np.log(np.maximum(values, 1e-300))[:, None, :]) @ np.swapaxes(
-            vectors, 1, 2
-        )
+        logs = np.empty_like(covariances)
+        for some in pieces(len(covariances), at_once):
+            values, vectors = np.linalg.eigh(inverse @ covariances[some] @ inverse)
+            logs[some] = (vectors * np.log(np.maximum(values, 1e-300))[:, None, :]) @ np.swapaxes(
+                vectors, 1, 2
+            )
+            yield
         tangent = logs.mean(axis=0)
         residual = float(np.linalg.norm(tangent))
         if residual < tolerance:

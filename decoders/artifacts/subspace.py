@@ -20,14 +20,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lapack, solve
 
-from decoders.artifacts.amplitudes import fit_amplitudes, window_rms
+from decoders.artifacts.amplitudes import fit_amplitudes, window_rms_steps
 from decoders.artifacts.averages import (
-    block_covariances,
-    geometric_median,
+    block_covariances_steps,
+    geometric_median_steps,
     lift,
-    riemannian_mean,
+    riemannian_mean_steps,
     spectral,
 )
+from decoders.artifacts.steps import Steps, finish
 from streams.chunk import FloatArray
 
 #: Directions with less than this share of the largest variance hold no signal (an average
@@ -98,25 +99,40 @@ def fit_subspace(
     riemannian
         Average covariances by the Riemannian mean instead of the geometric median.
     """
+    return finish(fit_subspace_steps(shaped, rate_hz, window_s=window_s, riemannian=riemannian))
+
+
+def fit_subspace_steps(
+    shaped: FloatArray, rate_hz: float, *, window_s: float = 0.5, riemannian: bool = False
+) -> Steps[Subspace]:
+    """Do as `fit_subspace`, in steps."""
     n_samples, n_channels = shaped.shape
     to_white = from_white = np.eye(n_channels)
     # Short blocks make the median robust; a Riemannian mean needs blocks of nearly full rank.
     block = max(10, n_samples // MOST_BLOCKS)
     if riemannian:
         block = min(n_samples, max(block, round(window_s * rate_hz), 2 * n_channels))
-        middle = riemannian_mean(lift(block_covariances(shaped, block)), tolerance=1e-6)
+        covariances = lift((yield from block_covariances_steps(shaped, block)))
+        middle = yield from riemannian_mean_steps(covariances, tolerance=1e-6)
         to_white, from_white = spectral(middle, -0.5), spectral(middle, 0.5)
         shaped = shaped @ to_white
         mixing = np.eye(n_channels)
         # Any axes would do but for a direction without signal, which must be one of them.
         _, directions = np.linalg.eigh(middle)
     else:
-        middle = geometric_median(block_covariances(shaped, min(block, n_samples)))
+        covariances = yield from block_covariances_steps(shaped, min(block, n_samples))
+        middle = yield from geometric_median_steps(covariances)
         mixing = spectral(middle, 0.5)
         mixing = (mixing + mixing.T) / 2
         _, directions = np.linalg.eigh(mixing)
-    amplitudes = window_rms(shaped @ directions, round(window_s * rate_hz), 0.66)
-    fits = np.array([fit_amplitudes(values) for values in amplitudes.T])
+    yield
+    turned = shaped @ directions
+    yield
+    amplitudes = yield from window_rms_steps(turned, round(window_s * rate_hz), 0.66)
+    fits = np.empty((n_channels, 2))
+    for direction, values in enumerate(amplitudes.T):
+        fits[direction] = fit_amplitudes(values)
+        yield
     return Subspace(mixing, directions, fits[:, 0], fits[:, 1], to_white, from_white)
 
 

@@ -16,7 +16,11 @@ from scipy.linalg import eigh
 
 from decoders.artifacts.averages import lift
 from decoders.artifacts.references import robust_deviation
+from decoders.artifacts.steps import Steps, finish, pieces
 from streams.chunk import FloatArray
+
+#: So many samples are summed up in one step.
+SAMPLES_AT_ONCE = 500
 
 
 def stack_past(samples: FloatArray, taps: int, spacing: int) -> FloatArray:
@@ -44,34 +48,66 @@ def stack_past(samples: FloatArray, taps: int, spacing: int) -> FloatArray:
 
 
 def fit_wiener(
-    stacked: FloatArray, mask: npt.NDArray[np.bool_], n_channels: int
-) -> tuple[FloatArray, FloatArray]:
+    samples: FloatArray,
+    mask: npt.NDArray[np.bool_],
+    taps: int = 1,
+    spacing: int = 1,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Fit the filter.
 
     Parameters
     ----------
-    stacked : ndarray, shape (n_samples, n_stacked)
-        What `stack_past` gives.
+    samples : ndarray, shape (n_samples, n_channels)
     mask : ndarray of bool, shape (n_samples,)
         True while an artifact lasts.
-    n_channels
-        The first so many columns are the newest samples, whose artifact is estimated.
+    taps, spacing
+        As `stack_past` takes them; the artifact is estimated in the newest samples.
 
     Returns
     -------
     filter : ndarray, shape (n_stacked, n_channels)
-        ``stacked @ filter`` is the artifact.
+        ``stacked @ filter`` is the artifact, ``stacked`` what `stack_past` gives.
     detector : ndarray, shape (n_stacked,)
         The direction that artifacts enlarge most, of unit variance without them.
+    deviation : ndarray, shape (1,)
+        The robust deviation of the detector without artifacts.
     """
-    with_artifact = stacked[mask].T @ stacked[mask] / mask.sum()
-    without = lift(stacked[~mask].T @ stacked[~mask] / (~mask).sum())
-    values, vectors = eigh(with_artifact, without)
+    return finish(fit_wiener_steps(samples, mask, taps, spacing))
+
+
+def fit_wiener_steps(
+    samples: FloatArray, mask: npt.NDArray[np.bool_], taps: int, spacing: int
+) -> Steps[tuple[FloatArray, FloatArray, FloatArray]]:
+    """Do as `fit_wiener`, in steps."""
+    n_channels = samples.shape[1]
+    past = (taps - 1) * spacing
+    parts = [
+        (slice(max(0, some.start - past), some.stop), some)
+        for some in pieces(len(samples), SAMPLES_AT_ONCE)
+    ]
+
+    def stacked(with_past: slice, some: slice) -> FloatArray:
+        return stack_past(samples[with_past], taps, spacing)[some.start - with_past.start :]
+
+    with_artifact = np.zeros((taps * n_channels,) * 2)
+    without = np.zeros_like(with_artifact)
+    for with_past, some in parts:
+        part, inside = stacked(with_past, some), mask[some]
+        with_artifact += part[inside].T @ part[inside]
+        without += part[~inside].T @ part[~inside]
+        yield
+    without = lift(without / (~mask).sum())
+    values, vectors = eigh(with_artifact / mask.sum(), without)
+    yield
     gains = np.maximum(values - 1.0, 0.0) / np.maximum(values, 1e-12)
     # The eigenvectors are orthonormal in R_v: V⁻¹ = Vᵀ R_v.
     estimate: FloatArray = (vectors * gains) @ (vectors.T @ without[:, :n_channels])
     detector: FloatArray = vectors[:, -1]
-    return estimate, detector
+    found = []
+    for with_past, some in parts:
+        found.append(stacked(with_past, some)[~mask[some]] @ detector)
+        yield
+    return estimate, detector, robust_deviation(np.concatenate(found)[:, None])
 
 
 def artifact_mask(

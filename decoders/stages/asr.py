@@ -18,18 +18,19 @@ from typing import Any, ClassVar, Literal, TypeVar
 import numpy as np
 from pydantic import Field
 
-from decoders.artifacts.amplitudes import clean_samples
+from decoders.artifacts.amplitudes import clean_samples_steps
 from decoders.artifacts.grid import BlockMap, raised_cosine
 from decoders.artifacts.shape import shape_sections
-from decoders.artifacts.subspace import Repair, Subspace, find_repair, fit_subspace
+from decoders.artifacts.steps import Steps, pieces
+from decoders.artifacts.subspace import Repair, Subspace, find_repair, fit_subspace_steps
 from decoders.filtering import SosFilter, regular_rate
 from decoders.settings import Settings
-from decoders.stages.blocks import BlockStage, Parameters, signal_channels
+from decoders.stages.blocks import BlockStage, CalibratedSettings, Parameters, signal_channels
 from streams.chunk import FloatArray, SignalSpec
 from streams.errors import NotFittedError
 
 
-class SubspaceSettings(Settings):
+class SubspaceSettings(CalibratedSettings):
     """What `Asr` and `RiemannianAsr` have in common."""
 
     cutoff: float = Field(
@@ -43,7 +44,7 @@ class SubspaceSettings(Settings):
         default=60.0,
         ge=2,
         le=600,
-        description="The first so many seconds of the signal, unchanged, tell what is clean.",
+        description="The first so many seconds, passed unchanged, tell what is clean.",
     )
     window_s: float = Field(default=0.5, gt=0, le=5, description="What a decision looks at.")
     step_s: float = Field(default=0.032, gt=0, le=1, description="From decision to decision.")
@@ -88,9 +89,6 @@ class SubspaceStage(BlockStage[S]):
     def lookahead_blocks(self) -> int:
         return round(self.settings.lookahead_s * self.rate_hz / self.block_samples)
 
-    def calibration_s(self) -> float:
-        return self.settings.calibration_s
-
     def begin(self) -> None:
         n = len(self.picks)
         self._shape = SosFilter(shape_sections(self.rate_hz), n)
@@ -107,7 +105,7 @@ class SubspaceStage(BlockStage[S]):
         self._repaired_blocks = 0
         self._energy_in = self._energy_removed = 0.0
 
-    def fit(self, samples: FloatArray, spec: SignalSpec) -> dict[str, FloatArray]:
+    def learn(self, samples: FloatArray, spec: SignalSpec) -> Steps[dict[str, FloatArray]]:
         """Learn clean data from high-passed ``samples`` (n_samples, n_channels).
 
         Raises
@@ -124,14 +122,21 @@ class SubspaceStage(BlockStage[S]):
                 allowed_from=LEAST_CALIBRATION_S,
             )
         picked = samples[:, signal_channels(spec)]
-        kept = clean_samples(
+        yield
+        kept = yield from clean_samples_steps(
             picked,
             round(self.settings.window_s * rate_hz),
             max_bad_share=self.settings.max_bad_share,
         )
         shape = SosFilter(shape_sections(rate_hz), picked.shape[1])
-        shaped = np.ascontiguousarray(shape.process(picked.copy())[kept])
-        subspace = fit_subspace(
+        shaped = np.empty((int(kept.sum()), picked.shape[1]))
+        n_shaped = 0
+        for some in pieces(len(picked), round(rate_hz)):
+            part = shape.process(picked[some].copy())[kept[some]]
+            shaped[n_shaped : n_shaped + len(part)] = part
+            n_shaped += len(part)
+            yield
+        subspace = yield from fit_subspace_steps(
             shaped, rate_hz, window_s=self.settings.window_s, riemannian=self.riemannian
         )
         return {

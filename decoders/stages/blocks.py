@@ -4,7 +4,9 @@
 ``decide`` and what is to be given to ``clean``. Without look-ahead a sample goes out as it comes
 in, by what the blocks before it said; with ``lookahead`` of n blocks, blocks go out whole, n - 1
 blocks after they ended, so that what was decided in them reaches themselves. Samples keep their
-times. While ``calibration_s`` lasts, samples pass unchanged and are kept; then ``fit`` is called.
+times. While ``calibration_s`` lasts, samples pass unchanged and are kept. Then the stage learns,
+one step every `LEARNING_S` of the signal, so that the session goes on meanwhile, and works from the
+end of the block on by which it was done.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
+from pydantic import Field
 
 from decoders.artifacts.grid import BlockDelay, Grid
+from decoders.artifacts.steps import Steps, finish
 from decoders.filtering import BoolArray, Hold, regular_rate
 from decoders.settings import Settings
 from decoders.stage import Stage, check_channels
@@ -24,6 +28,18 @@ from streams.errors import ConfigError, NotFittedError
 
 S = TypeVar("S", bound=Settings)
 Parameters = Mapping[str, FloatArray]
+
+
+#: While a stage learns it takes a step after each so many seconds of the signal.
+LEARNING_S = 0.008
+
+
+class CalibratedSettings(Settings):
+    """Settings of a stage that learns from the first part of the signal."""
+
+    calibration_s: float = Field(
+        default=30.0, ge=1, le=600, description="The first so many seconds, passed unchanged."
+    )
 
 
 def signal_channels(spec: SignalSpec) -> list[int]:
@@ -36,7 +52,7 @@ class BlockStage(Stage[S]):
     """A stage that decides block by block on some of the channels.
 
     A subclass says ``block_s`` and ``lookahead_blocks``, sets itself up in ``begin``, and writes
-    ``decide`` and ``clean``. One that calibrates says ``calibration_s`` and writes ``fit`` and
+    ``decide`` and ``clean``. One that calibrates has `CalibratedSettings` and writes ``learn`` and
     ``adopt`` as well.
     """
 
@@ -56,7 +72,8 @@ class BlockStage(Stage[S]):
 
     def calibration_s(self) -> float:
         """Give how long samples pass unchanged to calibrate on; 0 when nothing is learned."""
-        return 0.0
+        settings: Settings = self.settings
+        return settings.calibration_s if isinstance(settings, CalibratedSettings) else 0.0
 
     def channels(self, spec: SignalSpec) -> list[int]:
         """Give the indices of the channels to work on."""
@@ -77,14 +94,9 @@ class BlockStage(Stage[S]):
     def clean(self, samples: FloatArray, offset: int) -> FloatArray:
         """Give cleaned ``samples`` (n, n_picked), which lie at ``offset`` of their block."""
 
-    def fit(self, samples: FloatArray, spec: SignalSpec) -> dict[str, FloatArray]:
-        """Learn from calibration ``samples`` (n_samples, n_channels) of a signal of ``spec``.
-
-        Returns
-        -------
-        dict of ndarray
-            Plain data, as ``use`` takes and `numpy.savez` keeps it.
-        """
+    def learn(self, samples: FloatArray, spec: SignalSpec) -> Steps[dict[str, FloatArray]]:
+        """Learn as `fit` does, in steps of some milliseconds."""
+        yield from ()
         return {}
 
     def adopt(self, parameters: Parameters) -> None:
@@ -100,6 +112,21 @@ class BlockStage(Stage[S]):
     def latency_s(self) -> float:
         """Longest time that a sample is held back, seconds."""
         return self.lookahead_blocks() * self.block_samples / self.rate_hz
+
+    def fit(self, samples: FloatArray, spec: SignalSpec) -> dict[str, FloatArray]:
+        """Learn from calibration ``samples`` (n_samples, n_channels) of a signal of ``spec``.
+
+        Returns
+        -------
+        dict of ndarray
+            Plain data, as ``use`` takes and `numpy.savez` keeps it.
+
+        Raises
+        ------
+        NotFittedError
+            The samples are too few, or hold nothing to learn from.
+        """
+        return finish(self.learn(samples, spec))
 
     def use(self, parameters: Parameters) -> None:
         """Use a calibration that was made before; none is then taken from the signal.
@@ -135,6 +162,8 @@ class BlockStage(Stage[S]):
         self._blocks_seen = 0
         self._problem: str | None = None
         self._working = self._calibration_blocks == 0
+        self._learning: Steps[dict[str, FloatArray]] | None = None
+        self._learned: dict[str, FloatArray] | None = None
         self.begin()
         if self._given is not None:
             self._check_given(self._given)
@@ -161,6 +190,8 @@ class BlockStage(Stage[S]):
                 if out is None:
                     out = np.array(given)
                 out[piece] = self._cleaned(given[piece], filled[piece], offset)
+            if self._learning is not None:
+                self._go_on_learning(piece.stop - piece.start)
             if ends:
                 self._end_block()
                 if held_back:
@@ -179,6 +210,7 @@ class BlockStage(Stage[S]):
         if not self._working:
             share = self._blocks_seen / max(1, self._calibration_blocks)
             calibration["progress"] = min(1.0, share)
+            calibration["learning"] = self._learning is not None or self._learned is not None
         if self._problem:
             calibration["problem"] = self._problem
         return {
@@ -220,25 +252,40 @@ class BlockStage(Stage[S]):
         if self._working:
             self.decide(self._pick(self._filled).copy(), missing)
             return
-        self._collected.append(self._raw.copy())
         self.decide(self._pick(self._filled).copy(), missing)
-        if len(self._collected) >= self._calibration_blocks:
-            self._calibrate()
+        if self._learned is not None:
+            self._problem = None
+            self._working = True
+            self.adopt(self._learned)
+            self._learned = None
+        elif self._learning is None:
+            self._collected.append(self._raw.copy())
+            if len(self._collected) >= self._calibration_blocks:
+                self._begin_learning()
 
-    def _calibrate(self) -> None:
+    def _begin_learning(self) -> None:
         samples = np.concatenate(self._collected)
         self._collected = []
         whole = np.isfinite(samples).all(axis=1)
-        try:
-            parameters = self.fit(samples[whole], self.spec)
-        except NotFittedError as error:
-            # Too little of the signal was there: try again over the next span.
-            self._problem = error.message
-            self._blocks_seen = 0
-            return
-        self._problem = None
-        self._working = True
-        self.adopt(parameters)
+        self._learning = self.learn(samples[whole], self.spec)
+        self._learning_samples = 0
+
+    def _go_on_learning(self, n_samples: int) -> None:
+        """Take the steps that are due after ``n_samples`` more."""
+        every = max(1, round(LEARNING_S * self.rate_hz))
+        before = self._learning_samples // every
+        self._learning_samples += n_samples
+        for _ in range(self._learning_samples // every - before):
+            try:
+                next(self._learning)  # type: ignore[arg-type]  # the caller found one
+            except StopIteration as end:
+                self._learning, self._learned = None, end.value
+                return
+            except NotFittedError as error:
+                # Too little of the signal was there: try again over the next span.
+                self._learning, self._problem = None, error.message
+                self._blocks_seen = 0
+                return
 
     def _release(self) -> list[tuple[FloatArray, FloatArray]]:
         ready = self._delay.push(self._filled.copy(), self._times.copy(), self._raw.copy())

@@ -17,14 +17,15 @@ from pydantic import Field
 
 from decoders.artifacts.grid import BlockMap
 from decoders.artifacts.references import ReferenceGate, find_references, robust_deviation
+from decoders.artifacts.steps import Steps
 from decoders.filtering import regular_rate
 from decoders.settings import Settings
-from decoders.stages.blocks import BlockStage, Parameters
+from decoders.stages.blocks import BlockStage, CalibratedSettings, Parameters
 from streams.chunk import FloatArray, SignalSpec
 from streams.errors import NotFittedError
 
 
-class ReferenceSettings(Settings):
+class ReferenceSettings(CalibratedSettings):
     """What stages with references have in common."""
 
     references: list[str] | None = Field(
@@ -32,9 +33,6 @@ class ReferenceSettings(Settings):
         min_length=1,
         description="Channels that show the eyes; when left out, those of kind EOG, those with EOG "
         "in their label, or else frontal electrodes.",
-    )
-    calibration_s: float = Field(
-        default=30.0, ge=1, le=600, description="The first so many seconds, passed unchanged."
     )
     open_at: float = Field(
         default=6.0,
@@ -72,9 +70,6 @@ class ReferenceStage(BlockStage[S]):
     def channels(self, spec: SignalSpec) -> list[int]:
         return list(range(spec.n_channels))
 
-    def calibration_s(self) -> float:
-        return self.settings.calibration_s
-
     def begin(self) -> None:
         found = find_references(self.spec, self.settings.references, self.settings.kind)
         self._references, self._cleaned_channels = found.references, found.cleaned
@@ -84,7 +79,7 @@ class ReferenceStage(BlockStage[S]):
         self._gate: ReferenceGate | None = None
         self._energy_removed = self._energy_in = self._open_samples = self._samples = 0.0
 
-    def fit(self, samples: FloatArray, spec: SignalSpec) -> dict[str, FloatArray]:
+    def learn(self, samples: FloatArray, spec: SignalSpec) -> Steps[dict[str, FloatArray]]:
         """Learn how large the references are, from ``samples`` (n_samples, n_channels).
 
         Raises
@@ -101,6 +96,7 @@ class ReferenceStage(BlockStage[S]):
                 allowed_from=rate_hz,
             )
         found = find_references(spec, self.settings.references, self.settings.kind)
+        yield
         return {
             "n_channels": np.array(float(spec.n_channels)),
             "deviations": robust_deviation(samples[:, found.references]),
@@ -153,12 +149,12 @@ class EogRegression(ReferenceStage[EogRegressionSettings]):
         super().begin()
         self._map = BlockMap(self.block_samples, self.spec.n_channels)
 
-    def fit(self, samples: FloatArray, spec: SignalSpec) -> dict[str, FloatArray]:
+    def learn(self, samples: FloatArray, spec: SignalSpec) -> Steps[dict[str, FloatArray]]:
         """Learn the weights from high-passed ``samples`` (n_samples, n_channels).
 
         References that repeat each other share a weight (the pseudo-inverse).
         """
-        parameters = super().fit(samples, spec)
+        parameters = yield from super().learn(samples, spec)
         found = find_references(spec, self.settings.references, self.settings.kind)
         references = samples[:, found.references]
         deviations = np.maximum(parameters["deviations"], 1e-9)

@@ -22,20 +22,19 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from decoders.filtering import BoolArray, regular_rate
+from decoders.artifacts.steps import Steps
+from decoders.filtering import BoolArray
 from decoders.settings import Settings
-from decoders.stages.blocks import Parameters, signal_channels
-from decoders.stages.flagging import FlagSettings, FlagStage
+from decoders.stages.blocks import CalibratedSettings, Parameters, signal_channels
+from decoders.stages.flagging import FlagSettings, FlagStage, calibration_windows
 from streams.chunk import FloatArray, SignalSpec
-from streams.errors import NotFittedError
 
 
-class FasterSettings(FlagSettings):
+class FasterSettings(FlagSettings, CalibratedSettings):
     """Settings of `Faster`."""
 
     kind: Literal["faster"] = "faster"
     step_s: float = Field(default=0.25, gt=0, le=10)
-    calibration_s: float = Field(default=30.0, ge=3, le=600)
     threshold: float = Field(default=3.0, gt=0, description="z-score from which on it is bad.")
     memory_s: float = Field(
         default=60.0, gt=0, description="Time constant of running means and deviations."
@@ -45,8 +44,6 @@ class FasterSettings(FlagSettings):
     )
 
 
-#: Fewer windows are too few for means and deviations.
-LEAST_WINDOWS = 4
 #: Deviations are not taken for smaller than this, in the statistics' (logarithmic) units.
 LEAST_DEVIATION = 0.05
 #: Step 1 compares channels, and needs this many to do so.
@@ -101,9 +98,6 @@ class Faster(FlagStage[FasterSettings]):
 
     settings_model: ClassVar[type[Settings]] = FasterSettings
 
-    def calibration_s(self) -> float:
-        return self.settings.calibration_s
-
     def begin(self) -> None:
         super().begin()
         self._fitted = False
@@ -113,7 +107,7 @@ class Faster(FlagStage[FasterSettings]):
         self._bad_epochs = 0
         self._bad_channel_windows = self._bad_in_epoch_windows = 0
 
-    def fit(self, samples: FloatArray, spec: SignalSpec) -> dict[str, FloatArray]:
+    def learn(self, samples: FloatArray, spec: SignalSpec) -> Steps[dict[str, FloatArray]]:
         """Learn means and deviations from high-passed ``samples`` (n_samples, n_channels).
 
         Medians stand in for means, so that some artifacts do no harm.
@@ -123,26 +117,22 @@ class Faster(FlagStage[FasterSettings]):
         NotFittedError
             The samples hold too few windows.
         """
-        rate_hz = regular_rate(spec, "faster")
-        picked = samples[:, signal_channels(spec)]
-        window = max(5, round(self.settings.window_s * rate_hz))
-        step = max(1, round(self.settings.step_s * rate_hz))
-        starts = range(0, len(picked) - window + 1, step)
-        if len(starts) < LEAST_WINDOWS:
-            raise NotFittedError(
-                f"faster: {len(picked) / rate_hz:.1f} s without gaps hold {len(starts)} windows; "
-                f"at least {LEAST_WINDOWS} are needed",
-                found=len(starts),
-                allowed_from=LEAST_WINDOWS,
-            )
-        level = np.median(picked, axis=0)
-        windows = [picked[start : start + window] for start in starts]
-        within = np.array([epoch_statistics(one, level) for one in windows])
-        channels = np.array([channel_statistics(one) for one in windows])
+        windows = calibration_windows(samples, spec, self.settings)
+        picks = signal_channels(spec)
+        level = np.empty(len(picks))
+        for i, pick in enumerate(picks):
+            level[i] = np.median(samples[:, pick])
+            yield
+        within = np.empty((len(windows), 4, len(level)))
+        channels = np.empty((len(windows), 3, len(level)))
+        for i, window in enumerate(windows):
+            within[i] = epoch_statistics(window, level)
+            channels[i] = channel_statistics(window)
+            yield
         middle, scatter = _robust(within)
         epochs_middle, epochs_scatter = _robust(within.mean(axis=2))
         return {
-            "n_channels": np.array(float(picked.shape[1])),
+            "n_channels": np.array(float(len(level))),
             "level": level,
             "within": np.array([middle, scatter**2]),
             "epochs": np.array([epochs_middle, epochs_scatter**2]),

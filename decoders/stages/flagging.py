@@ -25,14 +25,17 @@ from pydantic import Field
 from decoders.artifacts.electrodes import find_positions
 from decoders.artifacts.grid import BlockMap
 from decoders.artifacts.interpolation import Interpolator
-from decoders.filtering import BoolArray
+from decoders.filtering import BoolArray, regular_rate
 from decoders.settings import Settings
-from decoders.stages.blocks import BlockStage
-from streams.chunk import FloatArray
+from decoders.stages.blocks import BlockStage, signal_channels
+from streams.chunk import FloatArray, SignalSpec
+from streams.errors import NotFittedError
 
 #: The covariance that interpolation may need follows clean blocks by this time constant, and is
 #: used once it has seen that much.
 COVARIANCE_S = 20.0
+#: Fewer windows are too few to learn means and deviations from.
+LEAST_WINDOWS = 4
 
 
 class FlagSettings(Settings):
@@ -89,7 +92,12 @@ class FlagStage(BlockStage[S]):
         self._window, self._missing = np.zeros((samples, n)), np.zeros((samples, n))
         self._seen = 0
         self._stays = np.zeros(n, dtype=np.int64)
-        self._release_blocks = round(self.settings.release_s * self.rate_hz / self.block_samples)
+        # A flag is raised by any window that holds its cause, and acts on samples of lookahead_s
+        # ago: it must stay until the last of the cause has gone out.
+        self._release_blocks = max(
+            round(self.settings.release_s * self.rate_hz / self.block_samples),
+            self.lookahead_blocks() - samples // self.block_samples,
+        )
         self._map = BlockMap(self.block_samples, n)
         self._interpolator = Interpolator(find_positions([self.spec.labels[i] for i in self.picks]))
         self._covariance_share = self.block_samples / (COVARIANCE_S * self.rate_hz)
@@ -189,6 +197,31 @@ class FlagStage(BlockStage[S]):
         self._covered += self._covariance_share
         if self._covered >= 0.25:
             self._interpolator.covariance = self._covariance
+
+
+def calibration_windows(
+    samples: FloatArray, spec: SignalSpec, settings: FlagSettings
+) -> list[FloatArray]:
+    """Cut calibration ``samples`` (n_samples, n_channels) into the windows that are judged live.
+
+    Raises
+    ------
+    NotFittedError
+        There are fewer than `LEAST_WINDOWS`.
+    """
+    rate_hz = regular_rate(spec, settings.kind)
+    picked = samples[:, signal_channels(spec)]
+    window = max(1, round(settings.window_s * rate_hz))
+    step = max(1, round(settings.step_s * rate_hz))
+    starts = range(0, len(picked) - window + 1, step)
+    if len(starts) < LEAST_WINDOWS:
+        raise NotFittedError(
+            f"{settings.kind}: {len(picked) / rate_hz:.1f} s without gaps hold {len(starts)} "
+            f"windows; at least {LEAST_WINDOWS} are needed",
+            found=len(starts),
+            allowed_from=LEAST_WINDOWS,
+        )
+    return [picked[start : start + window] for start in starts]
 
 
 def _with_means(window: FloatArray, missing: FloatArray) -> FloatArray:

@@ -14,16 +14,27 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from decoders.artifacts.averages import geodesic, lift, riemannian_distance, riemannian_mean
-from decoders.filtering import BoolArray, regular_rate
+from decoders.artifacts.averages import (
+    geodesic,
+    lift,
+    matrices_at_once,
+    riemannian_distance,
+    riemannian_mean_steps,
+)
+from decoders.artifacts.steps import Steps, pieces
+from decoders.filtering import BoolArray
 from decoders.settings import Settings
-from decoders.stages.blocks import Parameters, signal_channels
-from decoders.stages.flagging import FlagSettings, FlagStage
+from decoders.stages.blocks import CalibratedSettings, Parameters
+from decoders.stages.flagging import (
+    LEAST_WINDOWS,
+    FlagSettings,
+    FlagStage,
+    calibration_windows,
+)
 from streams.chunk import FloatArray, SignalSpec
-from streams.errors import NotFittedError
 
 
-class PotatoSettings(FlagSettings):
+class PotatoSettings(FlagSettings, CalibratedSettings):
     """Settings of `Potato`."""
 
     kind: Literal["potato"] = "potato"
@@ -32,7 +43,6 @@ class PotatoSettings(FlagSettings):
     threshold: float = Field(
         default=3.0, gt=0, description="In deviations of log distance; 2 to 2.5 is strict."
     )
-    calibration_s: float = Field(default=30.0, ge=2, le=600)
     drift: float = Field(
         default=0.01,
         ge=0,
@@ -41,24 +51,17 @@ class PotatoSettings(FlagSettings):
     )
 
 
-#: Fewer windows are too few for a mean distance and its deviation.
-LEAST_WINDOWS = 4
-
-
 class Potato(FlagStage[PotatoSettings]):
     """Flag windows by their covariance's distance from clean ones."""
 
     settings_model: ClassVar[type[Settings]] = PotatoSettings
-
-    def calibration_s(self) -> float:
-        return self.settings.calibration_s
 
     def begin(self) -> None:
         super().begin()
         self._centre: FloatArray | None = None
         self._mean = self._variance = self._z = 0.0
 
-    def fit(self, samples: FloatArray, spec: SignalSpec) -> dict[str, FloatArray]:
+    def learn(self, samples: FloatArray, spec: SignalSpec) -> Steps[dict[str, FloatArray]]:
         """Find centre and spread of clean windows in ``samples`` (n_samples, n_channels).
 
         Raises
@@ -66,22 +69,15 @@ class Potato(FlagStage[PotatoSettings]):
         NotFittedError
             The samples hold too few windows.
         """
-        rate_hz = regular_rate(spec, "potato")
-        picked = samples[:, signal_channels(spec)]
-        window = max(1, round(self.settings.window_s * rate_hz))
-        step = max(1, round(self.settings.step_s * rate_hz))
-        starts = range(0, len(picked) - window + 1, step)
-        if len(starts) < LEAST_WINDOWS:
-            raise NotFittedError(
-                f"potato: {len(picked) / rate_hz:.1f} s without gaps hold {len(starts)} windows; "
-                f"at least {LEAST_WINDOWS} are needed",
-                found=len(starts),
-                allowed_from=LEAST_WINDOWS,
-            )
-        covariances = np.array([_covariance(picked[start : start + window]) for start in starts])
-        centre, mean, deviation = fit_potato(covariances, self.settings.threshold)
+        windows = calibration_windows(samples, spec, self.settings)
+        n = windows[0].shape[1]
+        covariances = np.empty((len(windows), n, n))
+        for i, window in enumerate(windows):
+            covariances[i] = _covariance(window)
+            yield
+        centre, mean, deviation = yield from fit_potato_steps(covariances, self.settings.threshold)
         return {
-            "n_channels": np.array(float(picked.shape[1])),
+            "n_channels": np.array(float(n)),
             "centre": centre,
             "spread": np.array([mean, deviation]),
         }
@@ -121,14 +117,18 @@ def _covariance(window: FloatArray) -> FloatArray:
     return lift(centred.T @ centred / len(window))
 
 
-def fit_potato(covariances: FloatArray, threshold: float) -> tuple[FloatArray, float, float]:
+def fit_potato_steps(
+    covariances: FloatArray, threshold: float
+) -> Steps[tuple[FloatArray, float, float]]:
     """Find the centre of clean covariances (n, c, c), and mean and deviation of log distance."""
     kept = np.ones(len(covariances), dtype=bool)
     while True:
-        centre = riemannian_mean(covariances[kept], tolerance=1e-7)
-        distances = np.log(
-            [max(riemannian_distance(centre, covariance), 1e-12) for covariance in covariances]
-        )
+        centre = yield from riemannian_mean_steps(covariances[kept], tolerance=1e-7)
+        distances = np.empty(len(covariances))
+        for some in pieces(len(covariances), matrices_at_once(len(centre))):
+            distances[some] = [riemannian_distance(centre, one) for one in covariances[some]]
+            yield
+        distances = np.log(np.maximum(distances, 1e-12))
         # A quarter of artifacts would widen a standard deviation until it held them all.
         middle = float(np.median(distances[kept]))
         scatter = 1.4826 * float(np.median(np.abs(distances[kept] - middle)))

@@ -17,16 +17,22 @@ import numpy.typing as npt
 from pydantic import Field
 
 from decoders.artifacts.grid import BlockMap
-from decoders.artifacts.references import ReferenceGate, find_references, robust_deviation
-from decoders.artifacts.wiener import artifact_mask, fit_wiener, stack_past
+from decoders.artifacts.references import ReferenceGate, find_references
+from decoders.artifacts.steps import Steps, finish
+from decoders.artifacts.wiener import artifact_mask, fit_wiener_steps
 from decoders.filtering import regular_rate
 from decoders.settings import Settings
-from decoders.stages.blocks import BlockStage, Parameters, signal_channels
+from decoders.stages.blocks import (
+    BlockStage,
+    CalibratedSettings,
+    Parameters,
+    signal_channels,
+)
 from streams.chunk import FloatArray, SignalSpec
 from streams.errors import NotFittedError
 
 
-class WienerSettings(Settings):
+class WienerSettings(CalibratedSettings):
     """Settings of `WienerFilter`."""
 
     kind: Literal["mwf"] = "mwf"
@@ -71,9 +77,6 @@ class WienerFilter(BlockStage[WienerSettings]):
     def channels(self, spec: SignalSpec) -> list[int]:
         return _input_channels(spec)
 
-    def calibration_s(self) -> float:
-        return self.settings.calibration_s
-
     def begin(self) -> None:
         n = len(self.picks)
         self._spacing = self._spacing_samples(self.rate_hz)
@@ -106,6 +109,14 @@ class WienerFilter(BlockStage[WienerSettings]):
         NotFittedError
             There are hardly any artifacts, or hardly anything else.
         """
+        return finish(self.learn(samples, spec, mask))
+
+    def learn(
+        self,
+        samples: FloatArray,
+        spec: SignalSpec,
+        mask: npt.NDArray[np.bool_] | None = None,
+    ) -> Steps[dict[str, FloatArray]]:
         rate_hz = regular_rate(spec, "mwf")
         if mask is None:
             found = find_references(spec, self.settings.references, "mwf")
@@ -119,11 +130,11 @@ class WienerFilter(BlockStage[WienerSettings]):
                 allowed=[LEAST_MASKED, MOST_MASKED],
             )
         picks = _input_channels(spec)
-        stacked = stack_past(samples[:, picks], self.settings.taps, self._spacing_samples(rate_hz))
-        estimate, detector = fit_wiener(stacked, mask, len(picks))
+        estimate, detector, deviation = yield from fit_wiener_steps(
+            samples[:, picks], mask, self.settings.taps, self._spacing_samples(rate_hz)
+        )
         cleaned = set(signal_channels(spec))
         estimate[:, [i for i, channel in enumerate(picks) if channel not in cleaned]] = 0.0
-        deviation = robust_deviation((stacked[~mask] @ detector)[:, None])
         return {
             "n_channels": np.array(float(len(picks))),
             "filter": estimate,

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import evaluate_denoising
 from benchmarks.datasets import denoise_mix
 from benchmarks.evaluate import evaluate
-from benchmarks.evaluate_denoising import ratios, score_recording
+from benchmarks.evaluate_denoising import ratios, score_held_out, score_recording
 from benchmarks.stages import measure
 from decoders.stages.wiener import WienerSettings
 from service.config import load_config, preset_names
@@ -108,6 +108,15 @@ def test_the_wiener_filter_keeps_and_removes_what_it_should(shared_data: Path) -
     always = score_recording(recording, [WienerSettings(open_at=0)])
     assert always["kept_db"] >= 7.0
     assert always["removed_db"] >= 8.7
+    # The bars of the data's reference: an instantaneous filter, fitted on what it is scored on.
+    instant = score_recording(recording, [WienerSettings(open_at=0, taps=1)])
+    assert (instant["kept_db"], instant["removed_db"]) == pytest.approx((7.0, 8.7), abs=0.05)
+    halves = score_held_out(recording, [WienerSettings(open_at=0)])
+    assert halves is not None
+    assert len(halves) == 2
+    for half in halves:
+        assert half["kept_db"] > 3
+        assert half["removed_db"] > 5
     shipped = score_recording(recording, load_config("mwf").stages)
     assert shipped["kept_db"] >= 12.0
     assert shipped["removed_db"] >= 8.7

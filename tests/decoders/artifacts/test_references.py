@@ -70,7 +70,7 @@ def test_the_wiener_filter_is_the_least_squares_estimate_of_the_artifact() -> No
     mask = np.zeros(40000, dtype=bool)
     mask[20000:] = True
     artifact = np.where(mask[:, None], 6 * rng.standard_normal((40000, 1)) * [1.0, 0.5, 0.2], 0)
-    found, detector = fit_wiener(brain + artifact, mask, 3)
+    found, detector, _ = fit_wiener(brain + artifact, mask)
     estimate = (brain + artifact)[mask] @ found
     best = np.linalg.lstsq((brain + artifact)[mask], artifact[mask], rcond=None)[0]
     error = np.square(estimate - artifact[mask]).sum()

@@ -120,6 +120,7 @@ def test_no_sample_waits_longer_than_stated_or_is_touched_by_what_comes_later(
 def test_it_works_on_1_to_256_channels(make: Make, n_channels: int) -> None:
     signal = with_blinks(brain(5, n_channels), [4.0], 2000.0)
     stage = make(calibration_s=2, cutoff=5, step_s=0.1)
+    stage.use(stage.fit(signal[:500], spec_of(n_channels)))
     stage.prepare(spec_of(n_channels))
     cleaned = run(stage, signal).samples
     assert np.isfinite(cleaned).all()
