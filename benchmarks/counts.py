@@ -46,6 +46,8 @@ WARM_UP, COUNTED = 60, 60
 #: Chunks of the long and the short run whose instructions are counted.
 LONG, SHORT = 600, 100
 CHUNK_S = 0.010
+#: What a stage whose calls are counted is calibrated on, seconds.
+FITTED_S = 8.0
 _INSTRUCTIONS_S = 600
 
 
@@ -148,7 +150,7 @@ def stage_calls(kind: str, n_channels: int) -> float:
     calibration, signal, spec = stage_data(n_channels, 250.0, 4.0)
     stage = registry.build_stage(stage_settings(kind, spec))
     if isinstance(stage, BlockStage):
-        parameters = stage.fit(calibration, spec)
+        parameters = stage.fit(calibration[: round(FITTED_S * spec.rate_hz)], spec)
         if parameters:
             stage.use(parameters)
     stage.prepare(spec)

@@ -1,0 +1,45 @@
+"""The commands of the benchmarks refuse what they cannot measure, and say what they can."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from service.cli import app
+
+run = CliRunner()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["decoders", "--only", "fbca"], "known:.*fbcca"),
+        (["peers", "--python", "openvibe=python3"], "ezmsg, mne-lsl, timeflux"),
+        (["peers", "--python", "ezmsg"], "NAME=INTERPRETER"),
+        (["report"], "at least one report"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setenv("TERM", "dumb")
+    result = run.invoke(app, ["bench", *arguments])
+    assert result.exit_code == 2
+    assert re.search(said, result.output)
+
+
+def test_one_stage_is_measured_and_written_down(tmp_path: Path) -> None:
+    result = run.invoke(app, ["bench", "decoders", "--only", "saturate", "--quick", "--json"])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout.splitlines()[-1])
+    assert [row["kind"] for row in report["stages"]] == ["saturate"]
+    path, out = tmp_path / "decoders.json", tmp_path / "figures.md"
+    path.write_text(result.stdout, "utf-8")
+    written = run.invoke(app, ["bench", "report", "--decoders", str(path), "--out", str(out)])
+    assert written.exit_code == 0, written.output
+    assert "| `saturate` | 32 | 1000 Hz |" in out.read_text("utf-8")
