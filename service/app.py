@@ -399,6 +399,7 @@ async def state_of(session: Session) -> StateView:
         intents=known.get("intents", 0),
         reconnects=known.get("reconnects", 0),
         dropped_samples=known.get("dropped_samples", 0),
+        lost_with_workers=known.get("lost_with_workers", 0),
         restarts=session.restarts,
         clients=len(session.hub.subscriptions),
         dropped_by_bus=known.get("dropped_by_bus", 0),

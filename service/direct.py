@@ -43,13 +43,29 @@ def text_frame(payload: bytes) -> bytes:
 
 
 class DirectProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's protocol, which also takes frames made beforehand."""
+    """uvicorn's protocol, which also takes frames made beforehand.
+
+    A text that is no UTF-8 is the client's fault: it is closed with 1007 and a line in the log, to
+    which uvicorn would add a traceback.
+    """
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if not self.close_sent:  # the handshake stands, and the application's task is yet to run
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[WRITE] = self.write
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError as error:
+                self.logger.warning("a client sent a text that is no UTF-8: %s", error.reason)
+                self.frames = []
+                self.conn.send_close(1007)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
     def write(self, frame: bytes) -> bool:
         """Write a whole frame, unless something is in its way; see `Write`."""

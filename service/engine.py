@@ -18,7 +18,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pydantic_core
 
-from decoders.intent import MOMENT_FIELDS, Intent, canonical_json, finite, neutral
+from decoders.intent import (
+    MOMENT_FIELDS,
+    IdleIntent,
+    Intent,
+    canonical_json,
+    finite,
+    neutral,
+)
 from decoders.pipeline import Pipeline
 from decoders.settings import Settings
 from service.config import SessionConfig, build_decoder
@@ -143,6 +150,19 @@ class Engine:
     def _find_next_due(self) -> None:
         times = (event.time for event in self._waiting if event.time >= self._known_from)
         self._next_due = min(times, default=math.inf)
+
+    def hold(self, held: bool, t: float | None) -> list[Intent]:
+        """Stop all outputs from the next sample on, or let them go on.
+
+        Give the intent that says so at once, at LSL time ``t``: whoever acts on intents alone
+        learns of a stop now, and not with the next decision.
+        """
+        self.held = held
+        if not held or t is None:
+            return []
+        idle = IdleIntent(reason="held", t_sample=t)
+        self.stamp(idle)
+        return [idle]
 
     def swap(self, decoder: Settings) -> None:
         """Have another decoder, or this one with another model, decode from the next sample on.

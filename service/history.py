@@ -37,8 +37,9 @@ class History:
         wanted = math.ceil(keep_s * (spec.rate_hz or _IRREGULAR_HZ))
         self.spec = spec
         self.capacity = min(wanted, MOST_BYTES // (8 * (spec.n_channels + 1)))
-        self._samples = np.empty((self.capacity, spec.n_channels))
-        self._times = np.empty(self.capacity)
+        # Written to now, so that a session takes no more as this fills.
+        self._samples = np.full((self.capacity, spec.n_channels), np.nan)
+        self._times = np.full(self.capacity, np.nan)
         self._n_taken = 0
         self._n_whole_from = 0  # number of the first sample since the signal began anew
         self._events: deque[Event] = deque(maxlen=100_000)

@@ -24,7 +24,19 @@ _COUNTERS = {
     "intents": "Intents published by the worker.",
     "reconnects": "Times that the stream was lost and looked for anew.",
     "dropped_samples": "Samples dropped unread because the worker could not keep up.",
+    "lost_with_workers": "Samples, at the most, that were lost between a worker and its successor.",
     "dropped_by_bus": "Frames that the worker dropped because the gateway did not read.",
+}
+
+
+_RECORDING_GAUGES = {
+    "samples": "Samples in the file that is being recorded.",
+    "bytes": "Size of the file that is being recorded.",
+    "error": "1 while something keeps the recording from being written.",
+}
+_RECORDING_COUNTERS = {
+    "lost": "Samples that the recording had to leave out.",
+    "restarts": "Recorders started after another died.",
 }
 
 
@@ -53,6 +65,7 @@ class _SessionsCollector(Collector):
             continuity = session.counts.get("continuity") or {}
             missing.add_metric([session.id], continuity.get("missing", 0))
         yield missing
+        yield from self._recordings()
         restarts = CounterMetricFamily(
             "volition_worker_restarts", "Workers started after another died.", labels=["session"]
         )
@@ -65,6 +78,20 @@ class _SessionsCollector(Collector):
         yield restarts
         yield clients
         yield self._steps()
+
+    def _recordings(self) -> Iterator[_Family]:
+        """Of sessions that are recorded; ``samples`` and ``bytes`` are of the file at work."""
+        recorded = [(s.id, s.counts["recording"]) for s in self._sessions if _is_recorded(s)]
+        for key, text in _RECORDING_GAUGES.items():
+            gauge = GaugeMetricFamily(f"volition_recording_{key}", text, labels=["session"])
+            for id_, state in recorded:
+                gauge.add_metric([id_], float(bool(state[key]) if key == "error" else state[key]))
+            yield gauge
+        for key, text in _RECORDING_COUNTERS.items():
+            counter = CounterMetricFamily(f"volition_recording_{key}", text, labels=["session"])
+            for id_, state in recorded:
+                counter.add_metric([id_], state[key])
+            yield counter
 
     def _states(self) -> _Family:
         family = GaugeMetricFamily(
@@ -93,3 +120,7 @@ class _SessionsCollector(Collector):
                     cumulated.append((str(bound), total))
                 family.add_metric([session.id, step], cumulated, times["sum_s"])
         return family
+
+
+def _is_recorded(session: Session) -> bool:
+    return session.counts.get("recording") is not None

@@ -10,6 +10,8 @@ says so and notes it in the file. It writes whole chunks: killed at any moment, 
 that opens and lacks a quarter of a second. A disk that is full or not writable is said in the
 session's warnings and ends nothing; what waits is written as soon as there is room.
 
+A recorder that dies is started again by the worker's `restart`, into a file of its own.
+
 When the worker goes, however it goes, the recorder reads what is still on its way, closes the file
 and ends. The file's header holds the session's configuration, so that the file alone can be
 replayed to the same intents.
@@ -97,21 +99,42 @@ class Recorder:
         stream: Mapping[str, Any],
         header: Mapping[str, Any],
     ) -> None:
+        self._name = f"{session}-{{moment}}-{epoch}"
+        self._opening = {"folder": str(folder), "spec": asdict(spec), "stream": dict(stream)}
+        self._owner = {"session": session, "epoch": epoch}
+        self._n_samples = self._n_before = self._lost_before = self._restarts = 0
+        self._is_closed = False
+        self._begin(header)
+
+    def _begin(self, header: Mapping[str, Any]) -> None:
         ours, theirs = local_pair()
         self._process = _start(theirs)
         self._link = LocalWorkerEnd(ours)
-        self._n_samples = 0
         self._known: dict[str, Any] = {}
-        self._is_closed = False
         moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         opening = {
-            "folder": str(folder),
-            "stem": f"{session}-{moment}-{epoch}",
-            "spec": asdict(spec),
-            "stream": dict(stream),
-            "header": {"session": session, "epoch": epoch, **header},
+            **self._opening,
+            "stem": self._name.format(moment=moment),
+            "header": {**self._owner, "samples_before": self._n_before, **header},
         }
         self._send(_Kind.OPEN, json.dumps(opening).encode())
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the process is gone and nothing is written any more."""
+        return self._link.closed and not self._is_closed
+
+    def restart(self, header: Mapping[str, Any]) -> None:
+        """Record on into a new file, with a new process.
+
+        What the former was not known to have written counts as lost.
+        """
+        written = self._known.get("samples", 0)
+        self._lost_before += self._n_samples - self._n_before - written
+        self._n_before = self._n_samples
+        self._restarts += 1
+        self._link.close(0.0)
+        self._begin(header)
 
     @staticmethod
     def copy(chunk: Chunk) -> bytes:
@@ -120,7 +143,7 @@ class Recorder:
 
     def write_signal(self, copy: bytes, n_samples: int) -> None:
         """Hand over what `copy` gave."""
-        self._send(_Kind.SAMPLES, copy, self._n_samples)
+        self._send(_Kind.SAMPLES, copy, self._n_samples - self._n_before)
         self._n_samples += n_samples
 
     def write_intent(self, payload: bytes, time_s: float) -> None:
@@ -136,15 +159,20 @@ class Recorder:
         self._send(_Kind.MARKER, _TIME.pack(time_s) + text.encode())
 
     def state(self) -> dict[str, Any]:
-        """Say how the recording stands: ``file``, ``samples``, ``bytes``, ``lost``, ``error``.
+        """Say how the recording stands.
 
-        ``error`` is empty while all is well.
+        ``file``, its ``samples`` and ``bytes``; how many samples are ``lost`` in all; ``restarts``
+        of the process; ``error``, which is empty while all is well.
         """
         if not self._is_closed:
             for said in self._link.commands():
                 self._known = said
         known = {"file": None, "samples": 0, "bytes": 0, "lost": 0, "error": "", **self._known}
-        if self._link.closed and not self._is_closed and not known["error"]:
+        known["lost"] += self._lost_before
+        known["restarts"] = self._restarts
+        if self.is_dead:
+            self._process.poll()  # leaves no zombie
+        if self.is_dead and not known["error"]:
             known["error"] = "the recorder process died; what it wrote is kept"
         return known
 

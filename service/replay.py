@@ -1,10 +1,11 @@
 """Run a recording through a session's pipeline, as fast as it goes.
 
 A recording of a session (`service.recorder`) holds all that it takes: the configuration, the number
-of the first intent, the changes of what decodes, each behind its sample, and the intents that were
-sent live, whose digest the replay's must equal. It cannot where someone stopped the outputs or the
-recorder lost samples, which the status that was recorded beside says, or where a model that a
-change names is no longer in the registry, which is an error that names it.
+of the first intent, the changes of what decodes and the emergency stops, each behind its sample,
+and the intents that were sent live, whose digest the replay's must equal. It cannot where the
+recorder lost samples, or was started again within the session, so that the file lacks the signal
+before; `RecordedSession.lacks` says so. A change to a model that is no longer in the registry is an
+error that names it.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def replay(
     on_intent: Callable[[Intent], None] = lambda _: None,
     next_seq: int = 1,
     *,
-    swaps: Sequence[RecordedSwap] = (),
+    changes: Sequence[RecordedChange] = (),
 ) -> Replayed:
     """Run ``recording`` in chunks of ``chunk_samples``; the digest leaves out the moments.
 
@@ -59,8 +60,11 @@ def replay(
     digest = IntentDigest()
     engine = Engine(config, recording.spec, next_seq=next_seq)
     start = time.perf_counter()
-    for chunk, events in _cut_at(recording.chunks(chunk_samples), swaps, engine):
-        for intent in engine.step(chunk, events):
+    for chunk, events, due in _cut_at(recording.chunks(chunk_samples), changes):
+        intents = engine.step(chunk, events)
+        for change in due:
+            intents += change.apply(engine)
+        for intent in intents:
             digest.add(intent)
             on_intent(intent)
     took_s = time.perf_counter() - start
@@ -74,21 +78,21 @@ def replay(
 
 
 def _cut_at(
-    chunks: Iterator[tuple[Chunk, list[Event]]], swaps: Sequence[RecordedSwap], engine: Engine
-) -> Iterator[tuple[Chunk, list[Event]]]:
-    """Cut chunks at the samples behind which the decoder changed, and change it there."""
-    waiting = sorted(swaps, key=lambda one: one.sample)
+    chunks: Iterator[tuple[Chunk, list[Event]]], changes: Sequence[RecordedChange]
+) -> Iterator[tuple[Chunk, list[Event], list[RecordedChange]]]:
+    """Cut chunks at the samples behind which something changed; give what changes there."""
+    waiting = sorted(changes, key=lambda one: one.sample)
     number = 0
     for chunk, events in chunks:
         rest, due = chunk, events
         while waiting and waiting[0].sample <= number + len(rest):
             n = waiting[0].sample - number
             # Events that are not due yet wait in the engine.
-            yield Chunk(rest.samples[:n], rest.times[:n]), due
+            yield Chunk(rest.samples[:n], rest.times[:n]), due, [waiting[0]]
             rest, due, number = Chunk(rest.samples[n:], rest.times[n:]), [], waiting[0].sample
-            engine.swap(waiting.pop(0).decoder)
+            del waiting[0]
         number += len(rest)
-        yield rest, due
+        yield rest, due, []
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,37 @@ class RecordedSwap:
 
     sample: int
     decoder: Settings
+
+    def apply(self, engine: Engine) -> list[Intent]:
+        """Do to an engine what was done live."""
+        engine.swap(self.decoder)
+        return []
+
+
+@dataclass(frozen=True)
+class RecordedHold:
+    """An emergency stop, or its end.
+
+    Attributes
+    ----------
+    sample
+        How many samples had come.
+    held
+        Whether outputs were stopped from there on.
+    t
+        LSL time of the intent that said so at once; None where none did.
+    """
+
+    sample: int
+    held: bool
+    t: float | None
+
+    def apply(self, engine: Engine) -> list[Intent]:
+        """Do to an engine what was done live."""
+        return engine.hold(self.held, self.t)
+
+
+RecordedChange = RecordedSwap | RecordedHold
 
 
 @dataclass(frozen=True)
@@ -109,7 +144,14 @@ class RecordedSession:
     config: SessionConfig
     live_sha256: str
     live_intents: int
-    swaps: tuple[RecordedSwap, ...] = ()
+    changes: tuple[RecordedChange, ...] = ()
+    lacks: str = ""
+    """Why a replay cannot give the same intents, in words; empty where it can."""
+
+    @property
+    def swaps(self) -> tuple[RecordedSwap, ...]:
+        """The changes of what decodes."""
+        return tuple(change for change in self.changes if isinstance(change, RecordedSwap))
 
 
 def recorded_session(recording: Recording) -> RecordedSession | None:
@@ -139,7 +181,8 @@ def recorded_session(recording: Recording) -> RecordedSession | None:
             parse_config(config, "the recording's configuration"),
             digest.hexdigest(),
             len(intents),
-            tuple(_swap_of(config, note["swap"]) for note in notes if "swap" in note),
+            tuple(change for note in notes if (change := _change_of(config, note)) is not None),
+            _what_lacks(header, notes),
         )
     except (LookupError, TypeError, ValueError) as error:
         raise RecordingError(
@@ -148,6 +191,22 @@ def recorded_session(recording: Recording) -> RecordedSession | None:
         ) from error
 
 
-def _swap_of(config: Mapping[str, Any], note: Mapping[str, Any]) -> RecordedSwap:
-    changed = parse_config({**config, "decoder": note["decoder"]}, "a recorded change")
-    return RecordedSwap(int(note["sample"]), changed.decoder)
+def _change_of(config: Mapping[str, Any], note: Mapping[str, Any]) -> RecordedChange | None:
+    if "hold" in note:
+        hold = note["hold"]
+        return RecordedHold(int(hold["sample"]), bool(hold["held"]), hold["t"])
+    if "swap" not in note:
+        return None
+    changed = parse_config({**config, "decoder": note["swap"]["decoder"]}, "a recorded change")
+    return RecordedSwap(int(note["swap"]["sample"]), changed.decoder)
+
+
+def _what_lacks(header: Mapping[str, Any], notes: Sequence[Mapping[str, Any]]) -> str:
+    lacks = [str(note["recording"]) for note in notes if "recording" in note]
+    if int(header.get("samples_before", 0)):
+        lacks.insert(
+            0,
+            f"the recorder was started again within the session, after {header['samples_before']} "
+            "samples that this file lacks",
+        )
+    return "; ".join(lacks)

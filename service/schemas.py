@@ -80,7 +80,13 @@ class RecordingState(_Answer):
     file: str | None = Field(description="Its name; null until there is one.")
     samples: int
     bytes: int
-    lost: int = Field(description="Samples that the recording had to leave out.")
+    lost: int = Field(
+        description="Samples that the recording had to leave out. For a recorder that died, those "
+        "that it was not known to have written."
+    )
+    restarts: int = Field(
+        description="Times that the recorder died and was started again, into a new file."
+    )
     error: str = Field(description="What keeps it from being written; empty while all is well.")
 
 
@@ -397,6 +403,11 @@ class StateView(_Answer):
     chunks: int = 0
     intents: int = 0
     dropped_samples: int = Field(default=0, description="Dropped unread because of overload.")
+    lost_with_workers: int = Field(
+        default=0,
+        description="Samples between the last that a worker which died had told of, four times a "
+        "second, and the first of its successor: the most that may be lost.",
+    )
     reconnects: int = 0
     restarts: int = 0
     clients: int = 0

@@ -154,7 +154,15 @@ class Session:
         self._silent = False
         self._hold_heard = True
         config = self.config.model_dump_json()
-        return WorkerOrder(self.id, config, self.epoch, self.hub.last_seq + 1, self.held)
+        return WorkerOrder(
+            self.id,
+            config,
+            self.epoch,
+            self.hub.last_seq + 1,
+            self.held,
+            self.counts.get("t_newest"),
+            self.counts.get("lost_with_workers", 0),
+        )
 
     def models_in_use(self) -> list[str]:
         """Give the models that this session runs, or can go back to, by their references."""

@@ -28,7 +28,7 @@ from typing import Any
 
 import pydantic_core
 
-from decoders.intent import IdleIntent, Intent, to_json
+from decoders.intent import Intent, to_json
 from service.bus import INTENT_CODES, FrameType, LocalWorkerEnd, WorkerEnd, pack
 from service.config import SessionConfig, parse_config
 from service.connector import Connection, Connector, GaveUpError
@@ -39,7 +39,7 @@ from service.recorder import Recorder
 from service.states import SessionState
 from service.timing import StepTimes
 from streams import lsl
-from streams.chunk import Event, SignalSpec
+from streams.chunk import Chunk, Event, SignalSpec
 from streams.clock import local_clock
 from streams.discovery import StreamDescription
 from streams.errors import (
@@ -64,6 +64,8 @@ _QUALITY_S = 1.0
 _CLOSE_RECORDING_S = 0.6
 #: A silent inlet is dropped and its stream looked for anew after so long.
 _GIVE_UP_S = 6.0
+#: So long it is told that a recorder died before another takes its place.
+_MEND_S = 1.5
 #: Another worker would find the same.
 _FINAL_ERRORS = (
     ConfigError,
@@ -84,6 +86,9 @@ class WorkerOrder:
     epoch: int
     next_seq: int
     held: bool
+    #: Of the lives before: the newest sample that was heard of, and what was lost between them.
+    t_newest: float | None = None
+    lost_with_workers: int = 0
 
 
 def run_worker(sock: socket.socket) -> None:
@@ -152,6 +157,7 @@ class Worker:
         self._t_last_sample = 0.0
         self._t_last_chunk = math.nan
         self._t_newest = 0.0
+        self._lost_with_workers = order.lost_with_workers
         self._t_heartbeat = 0.0
         self._t_collected = 0.0
         self._t_behind: float | None = None
@@ -159,6 +165,7 @@ class Worker:
         self._t_quality = 0.0
         self._recording: dict[str, Any] | None = None
         self._recording_trouble = ""
+        self._t_recorder_died: float | None = None
         self._spec: SignalSpec | None = None
         self._feed = SignalFeed()
         self._histories: list[tuple[int, Iterator[bytes]]] = []
@@ -251,6 +258,8 @@ class Worker:
             )
         if self._config.outputs.record:
             self._start_recording(inlet)
+            if self._held:
+                self._record_hold(None)
         # Nothing made so far is ever garbage; what the loop makes is freed by its counts.
         gc.collect()
         gc.freeze()
@@ -270,11 +279,13 @@ class Worker:
                 "host": of.host,
                 "created_at": of.created_at,
             },
-            header={
-                "next_seq": self._order.next_seq,
-                "config": self._config.model_dump_json(),
-            },
+            header=self._recording_header(),
         )
+
+    def _recording_header(self) -> dict[str, Any]:
+        """Give what a replay of a file that begins now needs."""
+        assert self._engine is not None
+        return {"next_seq": self._engine.next_seq, "config": self._config.model_dump_json()}
 
     # -- the loop -----------------------------------------------------------------------------
 
@@ -293,7 +304,7 @@ class Worker:
             if len(chunk):
                 self._t_last_sample = now
                 if self._state is not SessionState.RUNNING and self._t_behind is None:
-                    self._say(SessionState.RUNNING, "samples arrive")
+                    self._say(SessionState.RUNNING, self._arrival(chunk, inlet.spec.rate_hz))
                 self._run_chunk(chunk, now)
                 self._watch_backlog(inlet, now)
             else:
@@ -304,6 +315,16 @@ class Worker:
                     self._say(SessionState.DEGRADED, f"no samples for {silent_s:.2f} s")
             self._serve_link(now)
         return ""
+
+    def _arrival(self, chunk: Chunk, rate_hz: float) -> str:
+        """Say that samples arrive; the first time, also what was lost with the worker before."""
+        t_before = self._order.t_newest
+        if self._samples or t_before is None:
+            return "samples arrive"
+        # Heartbeats told of its samples, so the last of them may have been worked on all the same.
+        lost = max(0, round((float(chunk.times[0]) - t_before) * rate_hz) - 1)
+        self._lost_with_workers += lost
+        return f"samples arrive; up to {lost} were lost with the worker before"
 
     def _run_chunk(self, chunk: Any, t_pulled: float) -> None:
         assert self._engine is not None
@@ -413,9 +434,11 @@ class Worker:
             gc.collect(1)
 
     def _watch_recording(self) -> None:
-        """Say, once, what keeps the recording from being whole."""
+        """Say, once, what keeps the recording from being whole; replace a recorder that died."""
         if self._recorder is None:
             return
+        if self._recorder.is_dead:
+            self._replace_recorder(self._recorder)
         self._recording = self._recorder.state()
         trouble = self._recording["error"]
         if self._recording["lost"]:
@@ -425,6 +448,17 @@ class Worker:
             said = f"recording: {trouble}" if trouble else "recording goes on"
             self._say(self._state, f"{self._reason.partition(' (recording')[0]} ({said})")
         self._recording_trouble = trouble
+
+    def _replace_recorder(self, recorder: Recorder) -> None:
+        """Start another recorder, once it was told for long enough that this one died."""
+        now = self._t_heartbeat
+        if self._t_recorder_died is None:
+            self._t_recorder_died = now
+        elif now - self._t_recorder_died > _MEND_S:
+            self._t_recorder_died = None
+            recorder.restart(self._recording_header())
+            if self._held:
+                self._record_hold(None)
 
     def _say(self, state: SessionState, reason: str) -> None:
         self._state = state
@@ -451,6 +485,8 @@ class Worker:
             "held": self._held,
             "samples": self._samples,
             "dropped_samples": self._dropped_samples,
+            "lost_with_workers": self._lost_with_workers,
+            "t_newest": self._t_newest or self._order.t_newest,
             "chunks": self._chunks,
             "intents": self._intents,
             "reconnects": self._reconnects,
@@ -473,12 +509,16 @@ class Worker:
         self._held = command["held"]
         if self._engine is None:
             return
-        self._engine.held = self._held
-        if self._held:
-            # Whoever acts on intents alone learns of it now and not with the next decision.
-            idle = IdleIntent(reason="held", t_sample=local_clock())
-            self._engine.stamp(idle)
-            self._publish_intents([idle])
+        t = local_clock() if self._held else None
+        if intents := self._engine.hold(self._held, t):
+            self._publish_intents(intents)
+        self._record_hold(t)
+
+    def _record_hold(self, t: float | None) -> None:
+        """Note what a replay needs to stop the outputs behind the same sample."""
+        if self._recorder is not None and self._engine is not None:
+            note = {"held": self._held, "sample": self._engine.n_samples, "t": t}
+            self._recorder.write_status({"hold": note}, local_clock() if t is None else t)
 
     def _do_feed(self, command: dict[str, Any]) -> None:
         """Show the signal to those who look, or no longer."""

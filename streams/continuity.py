@@ -10,7 +10,8 @@ arrival or from how the signal was cut: what was decided live is decided again i
   One of up to ``bridge_s`` is filled, with NaN (``hold``: the decoder then says idle) or on a line
   to the next sample (``interpolate``); a longer one resets the pipeline.
 - A sample whose stamp and values were seen within the last second is a *repeat* and is dropped.
-- *Equal* stamps with other values come from devices that stamp packets: they are spread out.
+- *Equal* stamps with other values come from devices that stamp packets: they are spread out, and
+  the step to the first of them lacks nothing that they hold.
 - A step back of more than 0.1 s, or ahead of more than 10 s while the stream was not silent, is a
   *jump* of the clock: nothing is missing, but the pipeline is reset. Smaller steps back are jitter.
 
@@ -243,6 +244,7 @@ class Continuity:
             return
         elif stamp == self._last_raw:
             self.counts.equal_stamps += 1
+            self._fill_in(stamp)
             time = self._last + self._interval_s
         elif ahead < -max(_BACK_S, self._most_s):
             self.counts.jumps_backward += 1
@@ -334,6 +336,18 @@ class Continuity:
             learnt_s = self._interval_s + 1.25 * owed.excess_s
             self._tolerance_s = max(self._tolerance_s, min(learnt_s, _LARGEST_LEARNT_S))
             self._most_s = max(self._most_s, self._tolerance_s)
+
+    def _fill_in(self, stamp: float) -> None:
+        """See whether equal stamps hold what the step to them seemed to lack.
+
+        A device that begins to give all samples of a packet the stamp of the last steps over as
+        many as then follow. Its jitter is none: the tolerance stays as it was.
+        """
+        owed = self._owed
+        if owed is None or stamp != owed.stamp:
+            return
+        if self.counts.samples - owed.n_samples >= owed.n_missing:
+            self._uncount(owed)
 
     def _take_back_jump(self, back_s: float) -> None:
         """See whether a jump back ends one ahead that was short enough to look like a gap."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,22 +19,29 @@ from benchmarks.causes.witness import Witness
 from streams.clock import local_clock
 
 _ROOM_BYTES = 50_000
+_DISK_BYTES = 4 << 20
 _RECORDS_S = 2.0
+_RECORDS_ON_S = 4.0
 _MAY_LOSE_S = 1.0
 
 
 def fills_the_disk(scene: Scene) -> None:
     """Disk full while recording, then not."""
-    if not hasattr(psutil, "RLIMIT_FSIZE"):
-        scene.note(
-            "not tried: this system has no limit of a file's size that can be set on another"
-        )
+    disk = _small_disk(scene)
+    if disk is None and not hasattr(psutil, "RLIMIT_FSIZE"):
+        scene.note("not tried: no disk can be made, nor a file's size be limited, on this system")
         return
+    if disk is not None:
+        scene.own_service(env={"VOLITION_DATA": str(disk)})
     feeder, witness = _recorded(scene)
     recorder = _recorder(scene, witness)
     place, since = witness.mark(), local_clock()
-    # Nothing of a file may lie beyond this: as full as it can be without filling a real disk.
-    recorder.rlimit(psutil.RLIMIT_FSIZE, (_state(scene, witness)["bytes"], psutil.RLIM_INFINITY))
+    if disk is not None:
+        _fill(disk / "filler")
+    else:
+        # Nothing of a file may lie beyond this: as full as it can be without filling a real disk.
+        size = _state(scene, witness)["bytes"]
+        recorder.rlimit(psutil.RLIMIT_FSIZE, (size, psutil.RLIM_INFINITY))
     wait_until(
         lambda: _state(scene, witness)["error"], lambda: "no error is told of", timeout_s=5.0
     )
@@ -38,7 +49,10 @@ def fills_the_disk(scene: Scene) -> None:
     scene.note(_state(scene, witness)["error"])
     time.sleep(_RECORDS_S)
     require({*witness.states(place)} <= {"running"}, "the session did not go on")
-    recorder.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+    if disk is not None:
+        (disk / "filler").unlink()
+    else:
+        recorder.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
     lifted = local_clock()
     wait_until(
         lambda: not _state(scene, witness)["error"], lambda: "it writes no more", timeout_s=5.0
@@ -54,6 +68,30 @@ def fills_the_disk(scene: Scene) -> None:
     require(recording is not None, "there is no recording")
     lost = 0 if recording is None else recording.lost
     scene.lost(report["sent"] - _samples_in(path), lost)
+
+
+def _small_disk(scene: Scene) -> Path | None:
+    """Mount a file system of a few megabytes, which an administrator of Linux may."""
+    place = scene.folder / "disk"
+    place.mkdir()
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    if sys.platform != "linux" or mount is None or umount is None:
+        return None
+    options = ("-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "volition", str(place))
+    if subprocess.run([mount, *options], capture_output=True, check=False).returncode != 0:
+        return None
+    # Lazily: what still has a file open there ends with this row as well.
+    scene.enter(contextlib.ExitStack()).callback(
+        subprocess.run, [umount, "--lazy", str(place)], check=False
+    )
+    return place
+
+
+def _fill(path: Path) -> None:
+    """Write until nothing more goes onto the disk."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
 
 
 def cannot_be_written(scene: Scene) -> None:
@@ -88,6 +126,15 @@ def recorder_is_killed(scene: Scene) -> None:
     scene.saw_at(local_clock(), killed)
     witness.wait_for_order(after=place)
     _lacks_at_most(scene, path, killed)
+    wait_until(
+        lambda: (s := _state(scene, witness))["restarts"] == 1 and not s["error"] and s["samples"],
+        lambda: f"it is not recorded any more: {_state(scene, witness)}",
+        timeout_s=5.0,
+    )
+    scene.took_until(local_clock(), killed, within_s=_RECORDS_ON_S)
+    require(_path(scene, witness) != path, "it records into the former file")
+    lost = _state(scene, witness)["lost"]
+    scene.note(f"a second file goes on; {lost} samples are said to be in neither")
     scene.judge(witness, feeder)
 
 

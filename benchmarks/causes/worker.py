@@ -22,6 +22,7 @@ from streams.clock import local_clock
 #: How long a session runs before its worker dies: the service keeps one worker in reserve, and
 #: needs a while to make another when a session has taken it.
 _RUNS_S = 3.0
+_STEP_S = 0.1
 
 
 def is_killed(scene: Scene) -> None:
@@ -149,6 +150,18 @@ def _dies(scene: Scene, by: signal.Signals) -> None:
     scene.took(order, since, within_s=RECOVERED_S + WINDOW_S)
     scene.judge(witness, feeder)
     require(scene.client.session(witness.session).state == "running", "it does not run again")
+    lost = scene.client.state(witness.session).lost_with_workers
+    least = _seconds_between(witness) * feeder.feed.rate_hz
+    require(lost >= least, f"{lost} samples are said to be lost, {least:.0f} are at the least")
+    scene.note(f"up to {lost} samples are said to be lost with it")
+
+
+def _seconds_between(witness: Witness) -> float:
+    """Give how long no intent rested on a sample, less what the first decision looks back on."""
+    told = [r.message for r in witness.intents() if isinstance(r.message, IntentBase)]
+    last = max(intent.t_sample for intent in told if intent.epoch == 1)
+    first = min(intent.t_sample for intent in told if intent.epoch == 2)
+    return first - last - WINDOW_S - _STEP_S
 
 
 def _fails_with_a_reason(scene: Scene, model: Path, told: str) -> None:

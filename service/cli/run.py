@@ -65,7 +65,11 @@ def replay(
     for warning in signal.warnings:
         progress(f"{path.name}: {warning}")
     if recorded is not None:
-        done = run(signal, recorded.config, chunk, show, recorded.next_seq, swaps=recorded.swaps)
+        if recorded.lacks:
+            progress(f"{path.name}: {recorded.lacks}")
+        done = run(
+            signal, recorded.config, chunk, show, recorded.next_seq, changes=recorded.changes
+        )
     else:
         assert config is not None
         done = run(signal, config, chunk, show)
@@ -87,6 +91,7 @@ def replay(
             "live_sha256": recorded.live_sha256,
             "live_intents": recorded.live_intents,
             "swaps": len(recorded.swaps),
+            "lacks": recorded.lacks,
             "same": same,
         }
     if json:

@@ -207,7 +207,9 @@ def test_a_person_without_calibration_copies_a_word_after_a_guided_one(
     assert known is not None
     assert [swap.decoder.kind for swap in known.swaps] == ["ecca", "fbcca"]
     for chunk in (7, 500):
-        done = replay(recording, known.config, chunk, next_seq=known.next_seq, swaps=known.swaps)
+        done = replay(
+            recording, known.config, chunk, next_seq=known.next_seq, changes=known.changes
+        )
         assert done.sha256 == known.live_sha256
 
     # The recording alone gives the same trials, and so a model as good.

@@ -12,6 +12,9 @@ from typing import Any
 
 import psutil
 import pytest
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from decoders.intent import IdleIntent, SelectionIntent
 from service.client import Client
@@ -132,6 +135,26 @@ def test_a_stream_that_ends_and_comes_back_is_found_again(
             with HeadsetProcess(options):
                 wait_for(messages, "running")
     assert client.session(session.id).epoch == 1
+
+
+def test_a_text_that_is_no_utf_8_ends_its_socket_and_is_a_line_in_the_log(
+    sliding: MakeConfig, tmp_path: Path
+) -> None:
+    with (
+        (tmp_path / "log").open("w") as log,
+        running_service(stderr=log) as service,
+        Client(service.url) as client,
+    ):
+        session = client.create_session(sliding())
+        url = f"{service.url.replace('http', 'ws')}/v1/sessions/{session.id}/intents"
+        with connect(url, subprotocols=[Subprotocol("volition.v1.json")], proxy=None) as socket:
+            socket.send(b"\xff\xfe", text=True)
+            with pytest.raises(ConnectionClosedError, match="1007"):
+                list(socket)
+        assert client.health().status == "ok"
+    said = (tmp_path / "log").read_text()
+    assert "no UTF-8" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("state", ["connecting", "running", "silent", "stopped"])

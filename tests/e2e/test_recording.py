@@ -99,7 +99,7 @@ def replayed(path: Path, chunk_samples: int = 16) -> tuple[Replayed, bool]:
     known = recorded_session(recording)
     assert known is not None
     done = replay(
-        recording, known.config, chunk_samples, next_seq=known.next_seq, swaps=known.swaps
+        recording, known.config, chunk_samples, next_seq=known.next_seq, changes=known.changes
     )
     return done, done.sha256 == known.live_sha256
 
@@ -119,8 +119,14 @@ def test_a_session_with_gaps_replays_to_the_intents_that_were_sent(
             session.id,
             lambda s: s.continuity is not None and s.continuity.resets >= 2 and s.last_seq >= 3,
         )
+        # Stopped in an emergency and let go: what passes meanwhile is neutral, in a replay as well.
+        client.emergency_stop(session.id)
+        client.intents(session.id, after=state.last_seq + 1, wait_s=10)
+        client.release(session.id)
+        state = await_state(client, session.id, lambda s: s.last_seq >= state.last_seq + 4)
         live = client.intents(session.id, limit=1000).intents
         client.stop(session.id)
+    assert any(getattr(intent, "reason", "") == "held" for intent in live)
     assert state.continuity.repeated >= 30
     assert any(isinstance(intent, SelectionIntent) for intent in live)
     (path,) = folder.glob(f"{session.id}-*.xdf")
@@ -133,7 +139,7 @@ def test_a_session_with_gaps_replays_to_the_intents_that_were_sent(
     )
     assert finished.returncode == 0, finished.stderr
     result = json.loads(finished.stdout.splitlines()[-1])
-    assert result["same"]
+    assert (result["same"], result["lacks"]) == (True, "")
     assert result["live_intents"] >= len(live)
     assert result["sha256"] == result["live_sha256"]
     assert result["missing"] > 2 * UNBRIDGED
@@ -200,13 +206,21 @@ def test_a_killed_process_leaves_a_recording_that_opens_and_lacks_less_than_a_se
             process.send_signal(signal.SIGKILL)
         psutil.wait_procs([recorder], timeout=10)
         if victim == "recorder":
-            # The session goes on and says what is wrong.
+            # The session goes on, says what is wrong, and records on into a file of its own.
             state = await_state(
-                client, session.id, lambda s: s.recording is not None and s.recording.error
+                client, session.id, lambda s: s.recording.restarts and s.recording.samples > 50
             )
-            assert "died" in state.recording.error
             assert (state.state in GOING_ON, state.epoch) == (True, 1)
-            assert any("recorder" in warning for warning in client.session(session.id).warnings)
+            said = [step.reason for step in client.session(session.id).steps]
+            assert any("the recorder process died" in reason for reason in said)
+            assert any("samples lost" in warning for warning in client.session(session.id).warnings)
+            assert state.recording.file != seen.recording.file
+            assert (state.recording.error, state.recording.lost > 0) == ("", True)
+            rest = httpx.get(f"{service.url}/metrics", trust_env=False).text
+            assert f'volition_recording_restarts_total{{session="{session.id}"}} 1.0' in rest
+            later = recorded_session(read_recording(folder / state.recording.file))
+            assert later is not None
+            assert "started again" in later.lacks
         client.stop(session.id)
         path = folder / seen.recording.file
 

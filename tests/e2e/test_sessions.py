@@ -79,6 +79,9 @@ def test_a_killed_worker_is_replaced_and_its_numbers_go_on(
     view = client.session(session.id)
     assert view.epoch == 2
     assert any("worker died" in step.reason for step in view.steps)
+    lost = client.state(session.id).lost_with_workers
+    assert lost > 0
+    assert f"up to {lost} were lost with the worker before" in view.steps[-1].reason
 
 
 def test_stopping_and_deleting_twice_is_as_good_as_once(

@@ -79,7 +79,13 @@ def test_all_that_was_handed_over_is_in_the_file(recording: Recording, tmp_path:
     assert status.samples == [['{"state": "running"}']]
     assert (markers.samples, markers.times.tolist()) == ([["cue"]], [50.1])
     assert contents.header["volition"] == [
-        {"session": ["s-1"], "epoch": ["2"], "next_seq": ["7"], "config": ["{}"]}
+        {
+            "session": ["s-1"],
+            "epoch": ["2"],
+            "samples_before": ["0"],
+            "next_seq": ["7"],
+            "config": ["{}"],
+        }
     ]
 
 

@@ -49,7 +49,7 @@ def selected(intents: list[Intent]) -> list[tuple[float | None, str]]:
 
 def run(recording: Recording, n: int, swaps: list[RecordedSwap]) -> tuple[list[Intent], str]:
     intents: list[Intent] = []
-    done = replay(recording, configured(), n, intents.append, swaps=swaps)
+    done = replay(recording, configured(), n, intents.append, changes=swaps)
     return intents, done.sha256
 
 

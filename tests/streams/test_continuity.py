@@ -189,6 +189,20 @@ def test_packets_of_one_stamp_are_spread_and_nothing_is_missing() -> None:
     assert not seen.resets
 
 
+@pytest.mark.parametrize("lost", [0, 10])
+@pytest.mark.parametrize("cut", [(), (43,), (47,)])
+def test_stamps_that_begin_to_be_one_per_packet_lack_nothing_but_what_is_lost(
+    lost: int, cut: tuple[int, ...]
+) -> None:
+    samples, times = counted(range(100))
+    of_packet = np.where(np.arange(100) < 40, times, times[np.arange(100) // 10 * 10 + 9])
+    kept = np.r_[0:70, 70 + lost : 100]
+    seen = run(samples[kept], of_packet[kept], cut)
+    assert (seen.counts["missing"], seen.counts["gaps"]) == (lost, int(lost > 0))
+    assert seen.counts["equal_stamps"] == 9 * (6 - lost // 10)
+    assert not seen.resets
+
+
 @pytest.mark.parametrize("jump_s", [20.0, -20.0, 200_000.0, -200_000.0])
 def test_a_jump_of_the_clock_resets_and_loses_nothing(jump_s: float) -> None:
     samples, times = counted(range(100))
