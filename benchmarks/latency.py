@@ -155,8 +155,11 @@ def _lost_samples(received: Received, pushed: Floats) -> int:
     return int(np.abs(chunks - np.median(chunks)).sum()) if len(chunks) else 0
 
 
-def spread(values_ms: Floats) -> dict[str, float]:
-    """Give the percentiles that every report has."""
+def spread(values_ms: Floats) -> dict[str, Any]:
+    """Give the percentiles that every report has; None where a load let nothing through."""
+    if not len(values_ms):
+        names = ("p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms")
+        return {"n": 0, **dict.fromkeys(names)}
     p50, p90, p99, p999 = np.percentile(values_ms, (50, 90, 99, 99.9))
     return {
         "n": len(values_ms),
