@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.datasets import flint_run1, m1_reach
+from benchmarks.datasets import flint_run1, indy, m1_reach
 from benchmarks.datasets.movement import MovementRecording
 from decoders import registry
 from decoders.fitted import FittedModel
@@ -33,6 +33,7 @@ from streams.recording import Recording
 
 DATASETS: dict[str, Callable[[Path], MovementRecording]] = {
     "flint_run1": flint_run1.load,
+    "indy": indy.load,
     "m1_reach": m1_reach.load,
 }
 """Loader of each data set, by its name."""
@@ -57,7 +58,7 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
     -------
     dict
         ``nrmse``, ``maae_rad``, ``r2`` and ``correlation`` (a value a dimension) of the velocity,
-        ``n_bins`` and ``idle_bins`` of the test, the same under ``second_test`` where the data set
+        ``n_bins`` and ``idle_bins`` of the test, the same under ``second_test`` or ``validation`` where the data set
         has one; ``model`` (version), ``chosen`` (what the fit chose), ``fit_s`` and ``step_ms``
         (mean time of a bin, all of the pipeline). A recurrent network is not fitted but scored as
         it is, and the last but ``step_ms`` are not there.
