@@ -111,6 +111,50 @@ def capacity(report: dict[str, Any]) -> str:
         return _svg(figure)
 
 
+def spectra(report: dict[str, Any]) -> str:
+    """Draw the amplitude spectra of `benchmarks.spectrum`."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7, 3.6), layout="constrained")
+        axes = figure.subplots()
+        shown = {
+            f"{report['n_real']} recordings of people": ("real", _OTHERS),
+            f"{report['n_simulated']} simulated people": ("simulated", _OURS),
+        }
+        for name, (key, colour) in shown.items():
+            axes.plot(report["freqs_hz"], report[key], color=colour, lw=1.2, label=name)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        ticks = [1, 2, 4, 8, 13, 17, 21, 30, 50]
+        axes.set_xticks(ticks, [str(tick) for tick in ticks])
+        axes.set_xticks([], minor=True)
+        axes.set_xlabel("Hz")
+        axes.set_ylabel("uV per root of Hz")
+        axes.legend(loc="best")
+        return _svg(figure)
+
+
+def idle_curves(reports: dict[str, dict[str, Any]]) -> str:
+    """Draw false selections a minute against share selected, of each report of a sweep."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7, 4), layout="constrained")
+        axes = figure.subplots()
+        for place, (name, report) in enumerate(reports.items()):
+            points = report["idle_curve"]["points"]
+            colour = (_OTHERS, _OURS, _THIRD)[place % 3]
+            false = [point["false_selections_per_min"] for point in points]
+            share = [100 * point["selected_share"] for point in points]
+            axes.plot(false, share, "-o", ms=4, color=colour, label=name)
+            chosen = report["false_selections_per_min"], 100 * report["selected_share"]
+            axes.plot(*chosen, "D", ms=8, mfc="none", color=colour)
+        axes.axvline(1.0, color="black", lw=0.8, ls=":")
+        axes.set_xlim(0, 6)
+        axes.set_ylim(0, 100)
+        axes.set_xlabel("false selections a minute at rest (diamond: the preset)")
+        axes.set_ylabel("% of trials with a flicker that are selected")
+        axes.legend(loc="lower right")
+        return _svg(figure)
+
+
 def _span(axes: Any, place: float, p50: float, p99: float, colour: str) -> None:
     axes.plot([p50, p99], [place, place], color=colour, lw=2, solid_capstyle="round")
     axes.plot([p50], [place], "o", ms=4, color=colour)

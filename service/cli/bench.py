@@ -298,6 +298,51 @@ def soak(
         _report(run(minutes, sessions=sessions, on_step=progress), json)
 
 
+@bench.command()
+def speller(
+    people: Annotated[int, typer.Option(min=1, help="Simulated participants.")] = 2,
+    json: JsonOption = False,
+) -> None:
+    """What each decoder of flicker reads among forty targets, by length of the window."""
+    from benchmarks.speller import speller as run
+
+    _report(run(people, say=progress), json)
+
+
+@bench.command()
+def spectrum(
+    root: Annotated[Path, typer.Option(help="Folder of ssvep_exo.")],
+    out: Annotated[Path | None, typer.Option(help="Draw it, as docs/ssvep-spectrum.svg.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """The amplitude spectrum of the simulated participant beside that of real people."""
+    from benchmarks.spectrum import spectra
+
+    result = spectra(root)
+    if out is not None:
+        from benchmarks import drawings
+
+        out.write_text(drawings.spectra(result), "utf-8")
+    _report(result, json)
+
+
+@bench.command()
+def idle(
+    reports: Annotated[
+        list[str], typer.Argument(help="NAME=REPORT, each of `evaluate --idle-sweep --json`.")
+    ],
+    out: Annotated[Path, typer.Option(help="What to draw.")] = Path("docs/ssvep-idle.svg"),
+) -> None:
+    """Draw false selections a minute at rest against the share of trials that are selected."""
+    from benchmarks import drawings
+
+    named = dict(one.split("=", 1) for one in reports if "=" in one)
+    if len(named) < len(reports):
+        raise typer.BadParameter("each must be NAME=REPORT, and each name another")
+    curves = {name: _last_json(Path(path)) for name, path in named.items()}
+    out.write_text(drawings.idle_curves(curves), "utf-8")
+
+
 def _last_json(path: Path) -> Any:
     return json_module.loads(path.read_text("utf-8").strip().splitlines()[-1])
 
