@@ -59,9 +59,9 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
     dict
         ``nrmse``, ``maae_rad``, ``r2`` and ``correlation`` (a value a dimension) of the velocity,
         ``n_bins`` and ``idle_bins`` of the test, the same under ``second_test`` or ``validation``
-        where the data set has one; ``model`` (version), ``chosen`` (what the fit chose), ``fit_s`` and ``step_ms``
-        (mean time of a bin, all of the pipeline). A recurrent network is not fitted but scored as
-        it is, and the last but ``step_ms`` are not there.
+        where the data set has one; ``model`` (version), ``chosen`` (what the fit chose), ``fit_s``
+        and ``step_ms`` (mean time of a bin, all of the pipeline). A recurrent network is not
+        fitted but scored as it is, and the last but ``step_ms`` are not there.
 
     Raises
     ------
