@@ -47,10 +47,10 @@ class AtatSettings(Settings):
         description="From window to window; a sample waits for up to two steps.",
     )
     clean_above: float = Field(
-        default=0.94, gt=0, lt=1, description="Proxy from which on a window passes unchanged."
+        default=0.91, gt=0, lt=1, description="Proxy from which on a window passes unchanged."
     )
     noisy_below: float = Field(
-        default=0.88,
+        default=0.86,
         gt=0,
         lt=1,
         description="Proxy up to which a window is replaced altogether; between, in part.",

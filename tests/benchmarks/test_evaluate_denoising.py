@@ -143,3 +143,18 @@ def test_every_stage_is_timed_on_both_signals(monkeypatch: pytest.MonkeyPatch) -
     rows = measure(seconds=1.0)["rows"]
     assert {row["stage"] for row in rows} >= {"asr", "rasr", "rls", "mwf", "faster"}
     assert all(0 < row["share"] < 1 for row in rows)
+
+
+def test_the_networks_clean_segments_of_other_people_and_leave_clean_ones_alone(
+    shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate_denoising, "SNR_DB", (-7.0, 2.0))
+    monkeypatch.setattr(evaluate_denoising, "N_PAIRS", 40)
+    monkeypatch.setattr(evaluate_denoising, "ARTIFACTS", ("emg",))
+    testing = denoise_mix.load_segments(shared_data / "denoise_mix").part(test=True)
+    rows = evaluate_denoising.score_segments(testing, load_config("atat").stages, seed=0)
+    found = {row["snr_db"]: row for row in rows if row["method"] == "session"}
+    untouched = {row["snr_db"]: row["cc"] for row in rows if row["method"] == "untouched"}
+    assert found[2.0]["cc"] >= 0.93 > untouched[2.0]
+    assert found[-7.0]["cc"] >= 0.65 > untouched[-7.0]
+    assert found[None]["rrmse_time"] <= 0.05
