@@ -8,10 +8,11 @@ so refused before the model is kept.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from decoders import registry
 from decoders.fitted import FittedDecoder, FittedModel, read_model
@@ -44,7 +45,15 @@ def check_content(content: bytes, card: ModelCard, name: str) -> tuple[str, Lite
             found=manifest.kind,
             expected=card.kind,
         )
-    return Network(manifest, content).version, "onnx"
+    network = Network(manifest, content)
+    if card.decoder is None:
+        raise ModelError(f"the card of a network for {card.kind} must hold the decoder's settings")
+    cls = registry.decoders_by_kind().get(card.kind)
+    if cls is None or not hasattr(cls, "use") or issubclass(cls, FittedDecoder):
+        raise ModelError(f"no decoder of kind {card.kind!r} runs a network", found=card.kind)
+    settings = _validated(cls.settings_model, {**card.decoder, "network": None})
+    _run(cls(settings), network, _spec_of(network.manifest.facts, card))
+    return network.version, "onnx"
 
 
 def check_fits(model: FittedModel, card: ModelCard) -> None:
@@ -63,9 +72,11 @@ def check_fits(model: FittedModel, card: ModelCard) -> None:
         )
     settings = _settings_of(model, card)
     cls = registry.decoders_by_kind()[card.kind]
-    decoder: Any = cls(settings)
+    _run(cls(settings), model, _spec_of(model.facts, card))
+
+
+def _run(decoder: Any, model: FittedModel | Network, spec: SignalSpec) -> None:
     decoder.use(model)
-    spec = _spec_of(model, card)
     try:
         decoder.prepare(spec)
         _try(decoder, spec)
@@ -90,20 +101,21 @@ def _settings_of(model: FittedModel, card: ModelCard) -> Settings:
         raise ModelError(
             f"the card of a model for {card.kind} must hold the decoder's settings (decoder)"
         )
-    wanted: TypeAdapter[Settings] = TypeAdapter(kinds[card.kind].settings_model)
+    return _validated(kinds[card.kind].settings_model, {**given, "model": None})
+
+
+def _validated(settings_model: type[Settings], given: dict[str, Any]) -> Settings:
     try:
-        return wanted.validate_python({**given, "model": None})
+        return settings_model.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "decoder"
         raise ModelError(f"the card's decoder is wrong: {where}: {first['msg']}") from None
 
 
-def _spec_of(model: FittedModel, card: ModelCard) -> SignalSpec:
-    rate_hz = card.input.rate_hz or model.facts.get("rate_hz")
-    n_channels = (
-        len(card.input.labels) or card.input.n_channels or model.facts.get("n_channels") or None
-    )
+def _spec_of(facts: Mapping[str, Any], card: ModelCard) -> SignalSpec:
+    rate_hz = card.input.rate_hz or facts.get("rate_hz")
+    n_channels = len(card.input.labels) or card.input.n_channels or facts.get("n_channels") or None
     if not isinstance(rate_hz, int | float) or not isinstance(n_channels, int):
         raise ModelError(
             f"the card of a model for {card.kind} must say its input: rate_hz, and labels or "

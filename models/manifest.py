@@ -119,4 +119,23 @@ class Manifest(ModelCard):
         # One that ships knows nothing of this session's workspace, units or markers.
         if own is None or (self.origin == "shipped" and current.kind == self.kind):
             own = current.model_dump(mode="json")
-        return {**own, "model": self.reference}
+        return {**own, "network" if self.format == "onnx" else "model": self.reference}
+
+
+def naming_setting(settings: Settings) -> str | None:
+    """Give the name of the setting by which a decoder names its model; None for one without."""
+    fields = type(settings).model_fields
+    return next((name for name in ("model", "network") if name in fields), None)
+
+
+def named_model(settings: Settings) -> str | None:
+    """Give the model or network that a decoder's settings name; None where they name none."""
+    setting = naming_setting(settings)
+    found: str | None = None if setting is None else getattr(settings, setting)
+    return found
+
+
+def unfitted(settings: Settings) -> dict[str, Any]:
+    """Give settings as plain data, without the model that they name."""
+    setting = naming_setting(settings)
+    return settings.model_dump(mode="json") | ({} if setting is None else {setting: None})

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import json
 import os
 import re
 import secrets
@@ -27,6 +28,7 @@ from typing import Literal, NamedTuple
 from pydantic import ValidationError
 
 from decoders.fitted import FittedModel, read_model, shipped_models
+from decoders.network import Network, read_manifest
 from models.check import check_content
 from models.manifest import NAME_PATTERN, VERSION_PATTERN, Manifest, ModelCard, ModelInput
 from streams.errors import ConfigError, ModelError
@@ -60,7 +62,7 @@ class Opened(NamedTuple):
     """A model with what is known of it."""
 
     manifest: Manifest
-    model: FittedModel
+    model: FittedModel | Network
 
 
 class ModelRegistry:
@@ -149,17 +151,13 @@ class ModelRegistry:
         return content
 
     def open(self, reference: str) -> Opened:
-        """Read a fitted model; see `find` and `content`.
-
-        Raises
-        ------
-        ModelError
-            It is a network, which `content` and the manifest's ``network`` give.
-        """
+        """Read a version; see `find` and `content`."""
         manifest = self.find(reference)
-        if manifest.format != "npz":
-            raise ModelError(f"{manifest.reference} is a network, not a fitted model")
-        return Opened(manifest, read_model(self.content(manifest), manifest.reference))
+        content = self.content(manifest)
+        if manifest.network is not None:
+            described = read_manifest(json.dumps(manifest.network), manifest.reference)
+            return Opened(manifest, Network(described, content))
+        return Opened(manifest, read_model(content, manifest.reference))
 
     # -- writing ------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response, WebSocket
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
+from models.manifest import named_model
 from service import metrics, openapi, problems
 from service.asyncapi import asyncapi_document
 from service.auth import TICKET_S, Caller, Role, allow
@@ -251,7 +252,7 @@ def _sessions_router() -> APIRouter:
     @allow(Role.CONTROL)
     async def create(request: Request, response: Response, config: SessionConfig) -> SessionView:
         """Make a session and start it; it connects on its own from then on."""
-        check_reach(request.scope["caller"], getattr(config.decoder, "model", None))
+        check_reach(request.scope["caller"], named_model(config.decoder))
         config = await asyncio.to_thread(pinned, config)
         session = await supervisor_of(request).create(config)
         response.headers["Location"] = f"/v1/sessions/{session.id}"

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from decoders import registry
 from decoders.decoder import Decoder
 from decoders.fitted import FittedDecoder, FittedModel
+from decoders.network import Network
 from decoders.pipeline import Pipeline
 from decoders.settings import Settings
 from streams.continuity import ContinuitySettings
@@ -159,7 +160,7 @@ class SessionConfig(_Model):
         "be calibrated on.",
     )
 
-    def build_pipeline(self, model: FittedModel | None = None) -> Pipeline:
+    def build_pipeline(self, model: FittedModel | Network | None = None) -> Pipeline:
         """Make the stages and the decoder that this configuration names.
 
         Parameters
@@ -173,14 +174,17 @@ class SessionConfig(_Model):
         )
 
 
-def build_decoder(settings: Settings, model: FittedModel | None = None) -> Decoder[Any]:
+def build_decoder(settings: Settings, model: FittedModel | Network | None = None) -> Decoder[Any]:
     """Make a decoder; see `SessionConfig.build_pipeline`."""
-    decoder = registry.build_decoder(settings)
+    decoder: Any = registry.build_decoder(settings)
     if model is not None:
-        if not isinstance(decoder, FittedDecoder):
-            raise ModelError(f"a decoder of kind {settings.kind} takes no model of the registry")
+        takes_fitted = isinstance(decoder, FittedDecoder)
+        if takes_fitted is not isinstance(model, FittedModel):
+            what = "a fitted model" if takes_fitted else "a network"
+            raise ModelError(f"a decoder of kind {settings.kind} takes {what}, and this is none")
         decoder.use(model)
-    return decoder
+    made: Decoder[Any] = decoder
+    return made
 
 
 def preset_names() -> list[str]:

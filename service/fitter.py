@@ -28,15 +28,15 @@ import pydantic_core
 from pydantic import BaseModel, ConfigDict
 
 from decoders import registry
-from decoders.calibration import Calibration
+from decoders.calibration import Calibration, CalibrationError
 from decoders.fitted import FittedDecoder
 from decoders.settings import Settings
-from models.manifest import ModelCard, ModelInput, TrainingData
+from models.manifest import ModelCard, ModelInput, TrainingData, unfitted
 from models.registry import ModelRegistry
 from service.config import SessionConfig, parse_config
 from streams.chunk import Chunk, Event, FloatArray, SignalSpec
 from streams.continuity import Continuity
-from streams.errors import ConfigError, VolitionError
+from streams.errors import VolitionError
 from streams.recording import read_recording
 
 _LENGTHS = struct.Struct("<IQ")
@@ -123,8 +123,9 @@ def fit(job: FitJob, signal: bytes, progress: Callable[[float, str], None]) -> d
             for kind, one in registry.decoders_by_kind().items()
             if issubclass(one, FittedDecoder)
         ]
-        raise ConfigError(
-            f"a decoder of kind {config.decoder.kind} is not fitted; allowed: {', '.join(allowed)}"
+        raise CalibrationError(
+            "cannot-be-calibrated",
+            f"a decoder of kind {config.decoder.kind} is not fitted; allowed: {', '.join(allowed)}",
         )
     found = cls.calibrate(config.decoder, calibration, progress)
     progress(0.95, "keeping the model")
@@ -288,7 +289,7 @@ def spec_fields(spec: SignalSpec) -> dict[str, Any]:
 def settings_fields(config: SessionConfig, decoder: Settings) -> dict[str, Any]:
     """Give a configuration with another decoder, unfitted, as plain data."""
     plain = config.model_dump(mode="json")
-    plain["decoder"] = {**decoder.model_dump(mode="json"), "model": None}
+    plain["decoder"] = unfitted(decoder)
     return plain
 
 

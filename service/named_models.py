@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from decoders.fitted import shipped_models
+from decoders.network import shipped_networks
 from decoders.settings import Settings
-from models.manifest import NAME_PATTERN, VERSION_PATTERN
+from models.manifest import NAME_PATTERN, VERSION_PATTERN, named_model, naming_setting
 from models.registry import ModelRegistry, NoModelError, Opened
 from service.folders import models_folder
 from streams.chunk import SignalSpec
@@ -34,7 +35,8 @@ def is_reference(name: str) -> bool:
     return (
         _REFERENCE.fullmatch(name) is not None
         and name not in shipped_models()
-        and not Path(name).is_file()
+        and name not in shipped_networks()
+        and not any(Path(f"{name}{ending}").is_file() for ending in ("", ".onnx"))
     )
 
 
@@ -46,7 +48,7 @@ def open_named(decoder: Settings) -> Opened | None:
     ModelError
         There is no such model, or its file is damaged.
     """
-    name = getattr(decoder, "model", None)
+    name = named_model(decoder)
     if name is None or not is_reference(name):
         return None
     return model_registry().open(name)
@@ -60,14 +62,14 @@ def pinned(config: SessionConfig) -> SessionConfig:
     ConfigError
         The registry has no such model.
     """
-    name = getattr(config.decoder, "model", None)
-    if name is None or not is_reference(name):
+    name, setting = named_model(config.decoder), naming_setting(config.decoder)
+    if name is None or setting is None or not is_reference(name):
         return config
     try:
         reference = model_registry().find(name).reference
     except NoModelError as error:
         raise ConfigError(f"decoder.model: {error.message}") from None
-    decoder = config.decoder.model_copy(update={"model": reference})
+    decoder = config.decoder.model_copy(update={setting: reference})
     return config.model_copy(update={"decoder": decoder})
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 
 from decoders.fitted import shipped_models
 from decoders.settings import Settings
-from models.manifest import Manifest
+from models.manifest import Manifest, named_model, naming_setting
 from service.auth import Role, allow
 from service.config import AnyDecoderSettings, parse_config
 from service.named_models import is_reference, model_registry
@@ -39,7 +39,7 @@ def session_model_router() -> APIRouter:
         session = session_of(request, id)
         check_reach(request.scope["caller"], body.model)
         if body.decoder is not None:
-            check_reach(request.scope["caller"], getattr(body.decoder, "model", None))
+            check_reach(request.scope["caller"], named_model(body.decoder))
         decoder = await asyncio.to_thread(settings_of, session, body)
         return ModelSwap.model_validate(await session.swap(decoder))
 
@@ -63,7 +63,7 @@ def model_use(session: Session) -> ModelUse:
 
 def use_of(decoder: Settings, version: str | None) -> ModelUse:
     """Say what settings decode by."""
-    return ModelUse(decoder=decoder.kind, model=getattr(decoder, "model", None), version=version)
+    return ModelUse(decoder=decoder.kind, model=named_model(decoder), version=version)
 
 
 def settings_of(session: Session, choice: ModelChoice) -> AnyDecoderSettings:
@@ -80,10 +80,11 @@ def settings_of(session: Session, choice: ModelChoice) -> AnyDecoderSettings:
         assert choice.decoder is not None
         return choice.decoder
     current = choice.decoder or session.config.decoder
-    wanted = {**current.model_dump(mode="json"), "model": choice.model}
+    setting = naming_setting(current) or "model"
+    wanted = {**current.model_dump(mode="json"), setting: choice.model}
     if is_reference(choice.model) or choice.model in shipped_models():
         manifest = model_registry().find(choice.model)
-        wanted["model"] = manifest.reference
+        wanted[setting] = manifest.reference
         if choice.decoder is None:
             wanted = manifest.settings_for(current)
     return _parsed(session, wanted)

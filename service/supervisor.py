@@ -27,6 +27,7 @@ import structlog
 from pydantic import BaseModel
 
 from decoders.settings import Settings
+from models.manifest import named_model
 from service.bus import (
     Frame,
     FrameType,
@@ -167,7 +168,7 @@ class Session:
     def models_in_use(self) -> list[str]:
         """Give the models that this session runs, or can go back to, by their references."""
         decoders = [self.config.decoder, *self.earlier_decoders]
-        return [name for name in (getattr(one, "model", None) for one in decoders) if name]
+        return [name for one in decoders if (name := named_model(one)) is not None]
 
     async def swap(self, decoder: Settings) -> dict[str, Any]:
         """Have the worker decode by other settings or another model; its next lives do so too.
@@ -231,7 +232,7 @@ class Session:
             "reason": step.reason,
             "held": self.held,
             "decoder": self.config.decoder.kind,
-            "model": getattr(self.config.decoder, "model", None),
+            "model": named_model(self.config.decoder),
             "t": step.t,
             "epoch": self.epoch,
         }

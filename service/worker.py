@@ -29,6 +29,7 @@ from typing import Any
 import pydantic_core
 
 from decoders.intent import Intent, to_json
+from models.manifest import named_model
 from service.bus import INTENT_CODES, FrameType, LocalWorkerEnd, WorkerEnd, pack
 from service.config import SessionConfig, parse_config
 from service.connector import Connection, Connector, GaveUpError
@@ -577,7 +578,7 @@ class Worker:
         decoder = self._config.decoder
         return {
             "decoder": decoder.kind,
-            "model": getattr(decoder, "model", None),
+            "model": named_model(decoder),
             "version": None
             if self._engine is None
             else self._engine.pipeline.decoder.model_version,

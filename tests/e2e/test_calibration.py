@@ -242,7 +242,7 @@ def test_what_cannot_be_used_is_refused_with_its_reason_and_the_session_goes_on(
     while client.state(session).samples < await_time:
         client.intents(session, after=1 << 40, wait_s=0.05)
     assert refused() == "class-missing"
-    assert refused(decoder=UNCALIBRATED) == "config"
+    assert refused(decoder=UNCALIBRATED) == "cannot-be-calibrated"
     with pytest.raises(ApiError, match="history_s"):
         client.calibrate(
             session,
