@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from decoders.intent import IdleIntent, SelectionIntent
@@ -267,3 +268,16 @@ def test_what_cannot_be_used_is_refused_with_its_reason_and_the_session_goes_on(
     state = client.state(session)
     assert (state.state, state.dropped_samples) == ("running", 0)
     assert state.model.decoder == "fbcca"
+
+    with pytest.raises(ApiError, match="no model 'nobody'"):
+        client.swap_model(session, "nobody")
+    assert client.swap_model(session, decoder={**UNCALIBRATED, "kind": "cca"}).decoder == "cca"
+    worker = client.session(session).worker_pid
+    assert worker is not None
+    with client.subscribe(session) as messages:
+        psutil.Process(worker).kill()
+        for message in messages:
+            if isinstance(message, Status) and (message.epoch, message.state) == (2, "running"):
+                break
+    assert client.state(session).model.decoder == "cca"
+    assert client.swap_model_back(session).decoder == "fbcca"

@@ -14,10 +14,14 @@ import pytest
 
 from decoders.fitted import FittedModel, load_model, shipped_models
 from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from decoders.network import Network
+from decoders.ssvep.dnn import INPUT, OUTPUT, DnnSettings
+from decoders.ssvep.templates import facts_of
 from models.manifest import ModelCard, ModelInput
 from models.registry import ModelRegistry, NoModelError, ReadOnlyModelError
 from streams.chunk import SignalSpec
 from streams.errors import ConfigError, ModelError
+from tests.decoders import onnx_files
 
 CARD = ModelCard(kind="kalman", input=ModelInput(rate_hz=50, labels=["a", "b", "c"]))
 
@@ -172,6 +176,70 @@ def test_a_model_that_is_not_there_is_named_with_those_that_are(registry: ModelR
         registry.find("hand@000000000000")
     with pytest.raises(NoModelError):
         registry.find("../hand")
+
+
+def small_network(spec: SignalSpec, settings: Any) -> tuple[bytes, dict[str, Any]]:
+    """A network of one layer for the decoder `dnn`, and its manifest."""
+    shape = (1, settings.n_subbands, spec.n_channels, settings.window_samples(spec.rate_hz))
+    n_targets = len(settings.targets)
+    weights = np.random.default_rng(4).standard_normal((int(np.prod(shape)), n_targets))
+    content = onnx_files.model(
+        [
+            onnx_files.node("Flatten", [INPUT], ["flat"]),
+            onnx_files.node("MatMul", ["flat", "weights"], [OUTPUT]),
+        ],
+        {INPUT: shape},
+        {OUTPUT: (1, n_targets)},
+        {"weights": weights},
+    )
+    described = onnx_files.manifest(
+        content,
+        kind="dnn",
+        inputs=[{"name": INPUT, "shape": shape, "unit": "uV"}],
+        outputs=[{"name": OUTPUT, "shape": (1, n_targets), "unit": "logit"}],
+        facts=facts_of(settings, spec.rate_hz, spec.n_channels),
+    )
+    return content, described.model_dump(mode="json")
+
+
+def test_a_network_is_kept_with_its_manifest_and_refused_where_they_differ(
+    registry: ModelRegistry,
+) -> None:
+    spec = SignalSpec(250.0, ("O1", "Oz", "O2"))
+    targets = [{"label": "a", "freq_hz": 9.0}, {"label": "b", "freq_hz": 12.0}]
+    settings = DnnSettings.model_validate({"targets": targets})
+    content, described = small_network(spec, settings)
+    card = ModelCard(
+        kind="dnn",
+        input=ModelInput.of(spec),
+        decoder=settings.model_dump(mode="json"),
+        network=described,
+    )
+    made = registry.add("net", content, card)
+    opened = registry.open(made.reference)
+    assert isinstance(opened.model, Network)
+    assert opened.model.version == made.version
+    assert made.settings_for(settings)["network"] == made.reference
+
+    def refused(content: bytes, **fields: Any) -> str:
+        with pytest.raises(ModelError) as caught:
+            registry.add(
+                "other", content, ModelCard.model_validate({**card.model_dump(), **fields})
+            )
+        return caught.value.message
+
+    assert "SHA-256" in refused(content + b"x")
+    assert "operator set" in refused(content, network={**described, "opset": 12})
+    other = [{"name": INPUT, "shape": [1, 3, 3, 99], "unit": "uV"}]
+    assert "must have the inputs" in refused(content, network={**described, "inputs": other})
+    assert "fitted for" in refused(content, input={"rate_hz": 200, "n_channels": 3})
+    assert "decoder's settings" in refused(content, decoder=None)
+    loop = onnx_files.model(
+        [onnx_files.node("Loop", [INPUT], [OUTPUT])], {INPUT: (1, 3)}, {OUTPUT: (1, 3)}
+    )
+    hashed = {**described, "sha256": hashlib.sha256(loop).hexdigest()}
+    assert "operators Loop" in refused(loop, network=hashed)
+    assert {one.name for one in registry.all_versions()} == {"net", *shipped_models()}
 
 
 def test_an_input_says_in_what_a_signal_differs() -> None:

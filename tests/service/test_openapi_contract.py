@@ -25,15 +25,27 @@ LONG = bool(os.environ.get("VOLITION_LONG_FUZZ"))
 # Each live session is a process: with two of them, the refusal of a third is tried as well.
 MAX_SESSIONS = 2
 LONG_PHASES = "coverage,fuzzing,stateful"
-# Every check is made, but for two of one operation. A configuration reads "5" and true as numbers,
-# as YAML's writers expect; and it has rules between keys (low_hz < high_hz), for which JSON Schema
-# has no words.
-CONFIG = """
+# Every check is made, but for two of some operations. A configuration, and what holds one, reads
+# "5" and true as numbers, as YAML's writers expect; and there are rules for which JSON Schema has
+# no words: between keys (low_hz < high_hz), between a model's file and its card, or between what
+# is asked for and what is there.
+OPERATIONS = (
+    "POST /v1/sessions",
+    "POST /v1/models",
+    "POST /v1/sessions/{id}/calibrations",
+    "PUT /v1/sessions/{id}/model",
+    "PUT /v1/simulations/{id}/gaze",
+    "PUT /v1/simulations/{id}/scene",
+)
+CONFIG = "".join(
+    f"""
 [[operations]]
-include-name = "POST /v1/sessions"
+include-name = "{operation}"
 checks.negative_data_rejection.enabled = false
 checks.positive_data_acceptance.enabled = false
 """
+    for operation in OPERATIONS
+)
 
 
 @pytest.mark.slow
