@@ -23,6 +23,7 @@ from decoders.fitted import Array, FittedDecoder, FittedModel, FittedSettings
 from decoders.intent import Intent
 from decoders.kinematics.bessel import BesselBlock, BesselSettings
 from decoders.kinematics.bins import Bins, samples_per_step
+from decoders.kinematics.click import OFFSET, WEIGHTS, ClickDetector, ClickSettings
 from decoders.kinematics.cursor import Cursor, CursorSettings
 from decoders.kinematics.features import FeatureSettings
 from decoders.stage import check_channels
@@ -37,6 +38,11 @@ class KinematicSettings(FittedSettings):
     cursor: CursorSettings = CursorSettings()
     bessel: BesselSettings | None = Field(
         default=None, description="Smooth the velocity, forwards and backwards over a short block."
+    )
+    click: ClickSettings | None = Field(
+        default=None,
+        description="Decode clicks, by a model to which `with_click` has added them; never when "
+        "left out.",
     )
     step_s: float | None = Field(
         default=None,
@@ -166,10 +172,29 @@ class KinematicDecoder(FittedDecoder[S]):
         self._cursor = Cursor(cursor, n_dimensions, self.bin_s)
         bessel = self.settings.bessel
         self._bessel = None if bessel is None else BesselBlock(bessel, self.bin_s, n_dimensions)
+        self._click = self._click_detector(spec.n_channels)
         self._reset_names = frozenset(self.settings.reset_markers)
         self._resets: deque[float] = deque()
         self._covariance: FloatArray | None = None
         self._covariance_list: list[list[float]] = []
+
+    def _click_detector(self, n_features: int) -> ClickDetector | None:
+        settings = self.settings.click
+        if settings is None:
+            return None
+        if not self.needs_model:
+            raise ConfigError(
+                f"{self.settings.kind}: clicks are decoded by a fitted model, and these settings "
+                "use none",
+                setting="click",
+            )
+        return ClickDetector(
+            settings,
+            self.parameter(WEIGHTS, (n_features,)),
+            float(self.parameter(OFFSET, ())),
+            bin_s=self.bin_s,
+            expires_s=self.settings.cursor.expires_s,
+        )
 
     def _check_fitted_alike(self) -> None:
         """Raise `ConfigError` where settings that a fit depends on are not those of the model's."""
@@ -215,11 +240,14 @@ class KinematicDecoder(FittedDecoder[S]):
         try:
             self._check_fitted_alike()
             follower, _ = self.follower(self._n_channels)
+            click = self._click_detector(self._n_channels)
         except VolitionError:
             self._model, self.model_version = before, version
             raise
         follower.resume(self._follower)
-        self._follower = follower
+        if click is not None and self._click is not None:
+            click.resume(self._click)
+        self._follower, self._click = follower, click
 
     def take_over(self, other: Decoder[Any]) -> bool:
         if type(other) is not type(self):
@@ -235,14 +263,17 @@ class KinematicDecoder(FittedDecoder[S]):
         self._follower.resume(other._follower)
         self._bins, self._cursor, self._resets = other._bins, other._cursor, other._resets
         self._bessel = other._bessel
+        if self._click is not None and other._click is not None:
+            self._click.resume(other._click)
 
     def reset(self) -> None:
         self._bins.reset()
         self._cursor.reset()
         self._follower.reset()
         self._resets.clear()
-        if self._bessel is not None:
-            self._bessel.reset()
+        for part in (self._bessel, self._click):
+            if part is not None:
+                part.reset()
 
     def decode(self, chunk: Chunk, events: Sequence[Event]) -> list[Intent]:
         check_channels(chunk, self._n_channels, self.settings.kind)
@@ -251,13 +282,18 @@ class KinematicDecoder(FittedDecoder[S]):
             self._resets = deque(sorted([*self._resets, *new]))
         intents = []
         for row, time in self._bins.feed(chunk):
-            intents.append(self._decode_bin(row, time))
+            # The sum is finite if every feature is: one pass, and one that overflows is no signal.
+            whole = row if math.isfinite(row.sum()) else None
+            decoded = None if self._click is None else self._click.push(whole, time)
+            intents.append(self._decode_bin(whole, time))
+            if decoded is not None:
+                intents.append(decoded)
             click = self._cursor.dwelt(time)
             if click is not None:
                 intents.append(click)
         return intents
 
-    def _decode_bin(self, row: FloatArray, time: float) -> Intent:
+    def _decode_bin(self, row: FloatArray | None, time: float) -> Intent:
         # A trial begins with the first bin whose newest sample is not before the marker.
         while self._resets and self._resets[0] <= time:
             self._resets.popleft()
@@ -266,8 +302,7 @@ class KinematicDecoder(FittedDecoder[S]):
                 self._bessel.reset()
         follower = self._follower
         follower.see(self._cursor.position)
-        # The sum is finite if every feature is: one pass, and a sum that overflows is no signal.
-        observed = follower.step(row if math.isfinite(row.sum()) else None)
+        observed = follower.step(row)
         covariance = follower.covariance
         if covariance is not self._covariance:
             self._covariance, self._covariance_list = covariance, covariance.tolist()
@@ -278,6 +313,8 @@ class KinematicDecoder(FittedDecoder[S]):
                 position = None  # the cursor goes by the velocity that it is told
             else:
                 self._bessel.reset()  # a block does not reach over what is missing
+        if self._click is not None and self._click.freezes:
+            velocity, position = np.zeros_like(velocity), None
         return self._cursor.move(
             velocity.tolist(),
             self._covariance_list,
@@ -294,6 +331,7 @@ class KinematicDecoder(FittedDecoder[S]):
             "position": list(self._cursor.position),
             "bias": list(self._cursor.bias),
             "missing_bins": self._cursor.missing_bins,
+            "click_probability": None if self._click is None else self._click.probability,
         }
 
 
