@@ -94,9 +94,8 @@ class ModelRegistry:
         NoModelError
             There is none.
         """
-        shipped = shipped_manifests()
-        if name in shipped:
-            return [shipped[name]]
+        if name in shipped_models():  # their manifests take a while to make, the first time
+            return [shipped_manifests()[name]]
         found = list(self._manifests(name)) if re.fullmatch(NAME_PATTERN, name) else []
         if not found:
             known = ", ".join(sorted({one.name for one in self.all_versions()})) or "none"

@@ -43,7 +43,7 @@ UNCALIBRATED = {
 }
 CALIBRATED = {**UNCALIBRATED, "kind": "ecca", "window_s": 0.75}
 FAST = {"decoder": CALIBRATED}
-PLAN = {"blocks": 3, "cue_s": 0.25, "trial_s": 1.0, "pause_s": 0.1, "onsets": "client"}
+PLAN = {"blocks": 3, "cue_s": 0.2, "trial_s": 0.9, "pause_s": 0.05, "onsets": "client"}
 
 
 class Screen:
