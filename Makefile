@@ -114,8 +114,9 @@ try-pages: .venv/.made
 UPGRADE ?=
 COMPILE := .venv/bin/uv pip compile -q $(UPGRADE) --universal --fork-strategy fewest \
 	--python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
-# A peer of the benchmarks that does not start beside our pylsl.
-TIMEFLUX := 'timeflux==0.17.2' timeflux-dsp 'pylsl<1.17'
+# A peer of the benchmarks that does not start beside our pylsl, and takes times for nanoseconds,
+# which they no longer are in pandas 3.
+TIMEFLUX := 'timeflux==0.17.2' timeflux-dsp 'pylsl<1.17' 'pandas<3'
 TORCH_NEEDS := filelock fsspec jinja2 networkx setuptools sympy
 
 lock: .venv/.made ## Write the locks anew (UPGRADE=--upgrade for the newest releases)

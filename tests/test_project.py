@@ -23,6 +23,8 @@ from service.pages import PAGES
 
 PACKAGES = ("benchmarks", "decoders", "models", "service", "streams")
 LOCKS = ("bench", "build", "dev", "runtime", "train")
+#: Of what does not go beside the rest, and need not agree with it.
+PEER_LOCKS = ("peer-timeflux",)
 TOP_LEVEL = {
     ".ci",
     ".gitignore",
@@ -119,7 +121,7 @@ def test_the_dependencies_page_explains_every_dependency_and_no_other(
     assert explained == expected
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, *PEER_LOCKS])
 def test_a_lock_pins_every_package_with_hashes_and_names_no_index(
     repository: Path, name: str
 ) -> None:
