@@ -26,7 +26,8 @@ _STAGES = [{"kind": "bandpass", "low_hz": 5, "high_hz": 45}, {"kind": "notch", "
 #: A cursor that moves with every sample: the service keeps 10,000 intents of each session, and so
 #: many have come within the warm-up. What grows after that should not.
 _DECODER = kalman_settings(_N_CHANNELS, None)
-_MINUTE_S, _WARM_UP_S = 60.0, 60.0
+#: On a busy machine the gateway's memory stands still after not quite two minutes.
+_MINUTE_S, _WARM_UP_S = 60.0, 120.0
 
 Floats = npt.NDArray[np.float64]
 
