@@ -1,0 +1,49 @@
+"""``volition models``: what is added is listed, shown and removed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from decoders.fitted import load_model
+from service.cli import app
+from streams.errors import ModelError
+
+
+@pytest.fixture(autouse=True)
+def _own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOLITION_DATA", str(tmp_path / "data"))
+
+
+def told(*arguments: str) -> Any:
+    result = CliRunner().invoke(app, ["models", *arguments, "--json"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_a_model_is_added_with_its_card_listed_shown_and_removed(tmp_path: Path) -> None:
+    path = load_model("flint-run1-kalman").save(tmp_path / "mine")
+    card = tmp_path / "card.json"
+    card.write_text(json.dumps({"kind": "kalman", "input": {"rate_hz": 10, "n_channels": 10}}))
+    made = told("add", str(path), "--name", "mine", "--card", str(card))
+    assert made["version"] == load_model(path).version
+    names = [one["name"] for one in told("list")["models"]]
+    assert names == sorted([*names])
+    assert "mine" in names
+    assert told("show", "mine") == made == told("show", f"mine@{made['version']}")
+    assert told("remove", "mine")["removed"] == [made["version"]]
+    assert "mine" not in [one["name"] for one in told("list")["models"]]
+
+
+def test_a_card_that_is_wrong_is_an_error_that_names_the_key(tmp_path: Path) -> None:
+    path = load_model("flint-run1-kalman").save(tmp_path / "mine")
+    card = tmp_path / "card.json"
+    card.write_text(json.dumps({"kind": "kalman", "colour": "red"}))
+    with pytest.raises(ModelError, match="colour"):
+        told("add", str(path), "--name", "mine", "--card", str(card))
+    with pytest.raises(ModelError, match="rate_hz"):
+        told("add", str(path), "--name", "mine")
