@@ -290,7 +290,7 @@ class GazeBody(_Request):
     """What a simulated person looks at."""
 
     target: int | None = Field(
-        default=None, ge=0, description="Index of the flicker, row by row; null for none."
+        default=None, ge=0, le=39, description="Index of the flicker, row by row; null for none."
     )
     t: Annotated[float, Field(strict=True, allow_inf_nan=False)] | None = Field(
         default=None,

@@ -100,11 +100,14 @@ class Simulations:
         ------
         NotFoundError
             There is no such person.
+        StreamError
+            Their process has ended.
         """
-        source = self._get(id).source
-        if isinstance(source, HeadsetProcess):
-            raise NotFoundError(f"{id} is a recording, which looks at no screen")
-        source.show(what)
+        playing = self._get(id)
+        screen = "cursor" if isinstance(what, Scene) else "speller"
+        if isinstance(playing.source, HeadsetProcess) or playing.view.kind != screen:
+            raise NotFoundError(f"{id} is of kind {playing.view.kind}; a {screen} is needed")
+        playing.source.show(what)
 
     async def stop(self, id: str) -> None:
         """End one.
