@@ -341,6 +341,8 @@ class Worker:
         self._t_last_chunk, self._t_newest = t_pulled, t_newest
         self._samples += len(chunk)
         self._chunks += 1
+        if self._chunks == 1:
+            self._t_heartbeat = 0.0  # tells now that there are samples: a successor counts from it
         if intents:
             self._publish_intents(intents)
         if self._recorder is not None:
