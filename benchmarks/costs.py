@@ -69,6 +69,10 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "linear": {"regression": {"kind": "linear"}},
         "random-forest": {"regression": {"kind": "random-forest"}},
     },
+    "recurrent": {
+        "gru": {"network": "flint-run1-gru"},
+        "spiking": {"network": "flint-run1-snn"},
+    },
     "wiener": {
         "ten bins": {"regression": {"kind": "linear", "ridge": 100}, "features": {"n_lags": 10}}
     },
@@ -92,6 +96,10 @@ FEWER_TARGETS = {"riemann": 16}
 #: Nor are these fitted to 5000 bins: a Gaussian process takes the cube of their number, and trees
 #: long for each.
 FEWER_BINS = {"gaussian-process": 2500, "random-forest": 1250}
+#: Features that the shipped networks were trained on.
+NETWORK_FEATURES = {"recurrent": 10}
+#: And the rate of their bins.
+NETWORK_RATE_HZ = 10.0
 #: A network knows signals of the rate that it was learned at.
 ONLY_RATES_HZ = {"atat": 256.0}
 #: Channels that the shipped model was learned from.
@@ -263,6 +271,9 @@ def _is_calibrated(cls: type[Decoder[Any]]) -> bool:
 
 
 def _kinematic_bases(kind: str) -> list[Cell]:
+    if kind in NETWORK_FEATURES:
+        n = NETWORK_FEATURES[kind]
+        return [Cell(kind, variant, n, NETWORK_RATE_HZ) for variant in VARIANTS[kind]]
     return [
         Cell(kind, variant, 40, 50.0, n_training=FEWER_BINS.get(variant, 5000))
         for variant in VARIANTS.get(kind, _PLAIN)
@@ -270,6 +281,8 @@ def _kinematic_bases(kind: str) -> list[Cell]:
 
 
 def _kinematic_axes(base: Cell) -> dict[str, list[Cell]]:
+    if not base.n_training:
+        return {}
     return {
         "channels": [replace(base, n_channels=n) for n in (10, 20, 40, 80, 160)],
         "training": [replace(base, n_training=base.n_training // part) for part in (8, 4, 2, 1)],
@@ -527,6 +540,8 @@ def movement(n_features: int, n_bins: int) -> tuple[FloatArray, FloatArray]:
 def kinematic_settings(cell: Cell) -> dict[str, Any]:
     """Give a decoder of movement, one sample a bin."""
     variant = VARIANTS.get(cell.kind, _PLAIN)[cell.variant]
+    if cell.kind in NETWORK_FEATURES:
+        return {"kind": cell.kind, **variant}
     return {"kind": cell.kind, "features": {"standardise": False}} | variant
 
 
@@ -537,9 +552,10 @@ def _kinematic(cell: Cell, extent: Extent) -> _Subject:
     n_bins = round(extent.decoder_s * 50)
     features, velocities = movement(cell.n_channels, cell.n_training + n_bins)
     learn = slice(0, cell.n_training)
-    model, fit_s = _timed_fit(lambda: cls.fit(settings, features[learn], velocities[learn]))
-    decoder = cls(settings)
-    decoder.use(model)
+    decoder, fit_s = cls(settings), 0.0
+    if cell.n_training:
+        model, fit_s = _timed_fit(lambda: cls.fit(settings, features[learn], velocities[learn]))
+        decoder.use(model)
     decoder.prepare(SignalSpec(cell.rate_hz, _electrodes(cell.n_channels)))
     return _Subject(decoder, _chunks(features[cell.n_training :], cell.rate_hz, 0.02), fit_s)
 

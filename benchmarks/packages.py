@@ -390,6 +390,8 @@ def kinematic_peer(
     """
     if kind == "kalman":
         return _filterpy(features, velocities, n_training, steady=variant == "steady")
+    if kind == "recurrent":
+        return "its network is the whole of it"
     if variant in {"multiple-kernel", "nadaraya-watson, local"}:
         return "none was found that has it"
     if kind == "wiener":
