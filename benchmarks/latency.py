@@ -47,6 +47,7 @@ class Cell:
     chunk_s: float = 0.010
     decoder: DecoderName = "fbcca"
     busy: bool = False
+    rehearse: bool = False
 
 
 def measure(
@@ -78,7 +79,7 @@ def measure(
         for number in range(rounds):
             on_round(f"round {number + 1} of {rounds}")
             # Each is there in its own turn alone: one more inlet on the outlet costs all of them.
-            with _session(client, _config(feed, cell.decoder)) as url:
+            with _session(client, _config(feed, cell.decoder, rehearse=cell.rehearse)) as url:
                 before = cpu_seconds(service)
                 ours.append(Listener(url, share_s).result())
                 cpu_s += cpu_seconds(service) - before
@@ -127,6 +128,7 @@ def _report(
         "chunk_ms": cell.chunk_s * 1e3,
         "decoder": cell.decoder,
         "busy_core": cell.busy,
+        "rehearse": cell.rehearse,
         **spread(total),
         "lost": sum(int((np.diff(part.seq) - 1).sum()) for part in ours),
         "lost_samples": sum(_lost_samples(part, pushed) for part in ours),
@@ -171,7 +173,7 @@ def spread(values_ms: Floats) -> dict[str, Any]:
     }
 
 
-def _config(feed: Feed, decoder: DecoderName) -> dict[str, Any]:
+def _config(feed: Feed, decoder: DecoderName, *, rehearse: bool) -> dict[str, Any]:
     return {
         "name": _SESSION,
         "stream": {"source_id": feed.source_id},
@@ -179,6 +181,7 @@ def _config(feed: Feed, decoder: DecoderName) -> dict[str, Any]:
             {"kind": "bandpass", "low_hz": 5, "high_hz": 45},
             {"kind": "notch", "freq_hz": 50},
         ],
+        "rehearse": rehearse,
         "decoder": _fbcca()
         if decoder == "fbcca"
         else kalman_settings(feed.n_channels, feed.chunk_samples / feed.rate_hz),

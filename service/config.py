@@ -159,6 +159,12 @@ class SessionConfig(_Model):
         description="How much of its signal a session keeps in memory, at most 64 MiB: what it can "
         "be calibrated on.",
     )
+    rehearse: bool = Field(
+        default=False,
+        description="Do the work of each chunk once more on a second pipeline, just before the "
+        "chunk is due, so that the processor's caches are warm for it: lower latency for up to "
+        "twice the processor time.",
+    )
 
     def build_pipeline(self, model: FittedModel | Network | None = None) -> Pipeline:
         """Make the stages and the decoder that this configuration names.

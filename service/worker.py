@@ -37,6 +37,7 @@ from service.engine import Engine
 from service.feed import SignalFeed
 from service.folders import recordings_folder
 from service.recorder import Recorder
+from service.rehearsal import Rehearsal
 from service.states import SessionState
 from service.timing import StepTimes
 from streams import lsl
@@ -148,6 +149,7 @@ class Worker:
         self._outlet: MarkerOutlet | None = None
         self._recorder: Recorder | None = None
         self._quality: SignalQuality | None = None
+        self._rehearsal: Rehearsal | None = None
         self._inlet: SignalInlet | None = None
         self._pending_events: list[Event] = []
         self._warnings: list[str] = []
@@ -247,6 +249,11 @@ class Worker:
             clock=local_clock,
         )
         self._engine.held = self._held
+        if self._config.rehearse:
+            second = self._config.model_copy(update={"history_s": 0.0})
+            self._rehearsal = Rehearsal(
+                Engine(second, inlet.spec, clock=local_clock), _rehearse_sending, local_clock
+            )
         self._spec = inlet.spec
         self._feed.prepare({"cleaned": self._engine.decoder_spec, "raw": inlet.spec})
         self._engine.on_cleaned = self._feed.on_cleaned
@@ -296,7 +303,7 @@ class Worker:
         stale_after_s = self._config.stream.stale_after_s
         while not self._stopping:
             try:
-                chunk = inlet.pull(_POLL_S)
+                chunk = self._pull(inlet)
                 if markers is not None:
                     self._pending_events += markers.pull()
             except StreamError as error:
@@ -327,6 +334,16 @@ class Worker:
         self._lost_with_workers += lost
         return f"samples arrive; up to {lost} were lost with the worker before"
 
+    def _pull(self, inlet: SignalInlet) -> Chunk:
+        """Wait for samples; rehearse meanwhile, when there is time for it."""
+        rehearsal = self._rehearsal
+        if rehearsal is not None and (due_in_s := rehearsal.due_in_s()) is not None:
+            chunk = inlet.pull(due_in_s)
+            if len(chunk):
+                return chunk
+            rehearsal.run()
+        return inlet.pull(_POLL_S)
+
     def _run_chunk(self, chunk: Any, t_pulled: float) -> None:
         assert self._engine is not None
         engine = self._engine
@@ -334,6 +351,7 @@ class Worker:
         events, self._pending_events = self._pending_events, []
         # Stages work in place, so the copy is made now; it is handed over when the intents are out.
         copy = self._recorder.copy(chunk) if self._recorder is not None else b""
+        raw = chunk.samples.copy() if self._rehearsal is not None else chunk.samples
         if self._quality is not None:
             self._quality.add(chunk)
         self._feed.add_raw(chunk)
@@ -349,6 +367,8 @@ class Worker:
             self._recorder.write_signal(copy, len(chunk))
             self._record_events(events)
         self._feed.send(self._link, t_pulled)
+        if self._rehearsal is not None:
+            self._rehearsal.note(Chunk(raw, chunk.times), events, t_pulled)
         steps = self._steps
         steps["lsl"].add(t_pulled - t_newest)
         steps["stages"].add(engine.t_cleaned - t_pulled)
@@ -385,15 +405,7 @@ class Worker:
         for intent in intents:
             payload = to_json(intent)
             now = local_clock()
-            self._link.publish(
-                pack(
-                    FrameType.INTENT,
-                    payload,
-                    intent_code=INTENT_CODES[intent.kind],
-                    seq=intent.seq,
-                    t_published=now,
-                )
-            )
+            self._link.publish(_frame(intent, payload, now))
             self._steps["encode"].add(now - self._engine.t_decoded)
             if self._outlet is not None:
                 self._outlet.push(payload.decode(), intent.t_sample)
@@ -537,6 +549,8 @@ class Worker:
             wanted = parse_config(config)
             if self._engine is not None:
                 self._engine.swap(wanted.decoder)
+            if self._rehearsal is not None:
+                self._rehearsal.swap(wanted.decoder)
         except VolitionError as error:
             return {"error": {"code": error.code, "message": error.message}}
         self._config = wanted
@@ -597,6 +611,16 @@ class Worker:
             "decoder": None if engine is None else engine.pipeline.decoder.state(),
             "latency_ms": {name: step.percentiles_ms() for name, step in self._steps.items()},
         }
+
+
+def _frame(intent: Intent, payload: bytes, now: float) -> bytes:
+    code = INTENT_CODES[intent.kind]
+    return pack(FrameType.INTENT, payload, intent_code=code, seq=intent.seq, t_published=now)
+
+
+def _rehearse_sending(intent: Intent) -> None:
+    """Do what `_publish_intents` does, and send nothing."""
+    _frame(intent, to_json(intent), local_clock())
 
 
 def _spec_dict(engine: Engine) -> dict[str, Any]:
