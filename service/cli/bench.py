@@ -28,6 +28,7 @@ def latency(
     rate: Annotated[float, typer.Option(min=1, help="Hz.")] = 1000.0,
     chunk: Annotated[float, typer.Option(min=0.1, help="Milliseconds.")] = 10.0,
     busy: Annotated[bool, typer.Option(help="Keep one core busy meanwhile.")] = False,
+    rehearse: Annotated[bool, typer.Option(help="Have the session rehearse each chunk.")] = False,
     grid: Annotated[bool, typer.Option(help="Every signal and chunk length of the grid.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -37,10 +38,10 @@ def latency(
 
     if decoder not in ("kalman", "fbcca"):
         raise typer.BadParameter(f"{decoder!r}; allowed: kalman, fbcca", param_hint="--decoder")
-    cells = [Cell(channels, rate, chunk / 1e3, decoder, busy)]  # type: ignore[arg-type]  # checked above
+    cells = [Cell(channels, rate, chunk / 1e3, decoder, busy, rehearse)]  # type: ignore[arg-type]  # checked above
     if grid:
         cells = [
-            Cell(n, rate_hz, chunk_s, "kalman", load)
+            Cell(n, rate_hz, chunk_s, "kalman", load, rehearse)
             for load in (False, True)
             for n, rate_hz in SIGNALS
             for chunk_s in CHUNKS_S
