@@ -55,9 +55,10 @@ class History:
         """Take the next samples, and the events that the decoder is given with them."""
         self._events.extend(events)
         samples, times = chunk.samples, chunk.times
-        if len(times) > self.capacity:
-            self._n_taken += len(times) - self.capacity
-            samples, times = samples[-self.capacity :], times[-self.capacity :]
+        n_passing = len(times) - self.capacity
+        if n_passing > 0:
+            self._n_taken += n_passing
+            samples, times = samples[n_passing:], times[n_passing:]
         at, n = self._n_taken % max(1, self.capacity), len(times)
         room = min(n, self.capacity - at)
         self._samples[at : at + room] = samples[:room]
