@@ -124,7 +124,7 @@ def test_a_model_of_other_channels_is_refused_though_their_number_is_the_same(
 
 @given(
     cuts=st.lists(st.integers(0, 30), max_size=12),
-    keep=st.integers(1, 40),
+    keep=st.integers(0, 40),
     reset=st.integers(0, 12),
 )
 def test_a_history_holds_the_newest_samples_whatever_they_were_cut_into(
