@@ -168,6 +168,8 @@ class Worker:
         self._t_quality = 0.0
         self._recording: dict[str, Any] | None = None
         self._recording_trouble = ""
+        #: Of the trouble that was said: the error, and whether samples are lost.
+        self._recording_kinds = ("", False)
         self._t_recorder_died: float | None = None
         self._spec: SignalSpec | None = None
         self._feed = SignalFeed()
@@ -449,20 +451,23 @@ class Worker:
             gc.collect(1)
 
     def _watch_recording(self) -> None:
-        """Say, once, what keeps the recording from being whole; replace a recorder that died."""
+        """Say, as often as it changes, what keeps the recording from being whole.
+
+        A recorder that died is replaced. How many samples are lost so far is in the counts.
+        """
         if self._recorder is None:
             return
         if self._recorder.is_dead:
             self._replace_recorder(self._recorder)
         self._recording = self._recorder.state()
-        trouble = self._recording["error"]
-        if self._recording["lost"]:
-            trouble = f"{self._recording['lost']} samples lost {trouble}".strip()
-        if bool(trouble) != bool(self._recording_trouble):
-            self._recording_trouble = trouble
+        error, lost = self._recording["error"], self._recording["lost"]
+        kinds = (error, lost > 0)
+        trouble = f"{lost} samples lost {error}".strip() if lost else error
+        self._recording_trouble = trouble
+        if kinds != self._recording_kinds:
+            self._recording_kinds = kinds
             said = f"recording: {trouble}" if trouble else "recording goes on"
             self._say(self._state, f"{self._reason.partition(' (recording')[0]} ({said})")
-        self._recording_trouble = trouble
 
     def _replace_recorder(self, recorder: Recorder) -> None:
         """Start another recorder, once it was told for long enough that this one died."""
