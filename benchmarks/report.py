@@ -302,6 +302,10 @@ def _machine(environment: dict[str, Any]) -> str:
     )
 
 
+def _decoder_of(row: dict[str, Any]) -> str:
+    return f"{row['decoder']}, rehearsed" if row.get("rehearse") else str(row["decoder"])
+
+
 def _latency_table(rows: Sequence[dict[str, Any]]) -> str:
     head = (
         *("channels", "rate", "chunk", "decoder", "busy core", "p50", "p90", "p99", "p99.9", "max"),
@@ -314,7 +318,7 @@ def _latency_table(rows: Sequence[dict[str, Any]]) -> str:
                 row["channels"],
                 f"{row['rate_hz']:g} Hz",
                 f"{row['chunk_ms']:g} ms",
-                row["decoder"],
+                _decoder_of(row),
                 "yes" if row["busy_core"] else "no",
                 *(row[f"{name}_ms"] for name in ("p50", "p90", "p99", "p999", "max")),
                 row["lost"] + row["lost_samples"],
@@ -339,7 +343,7 @@ def _steps_table(rows: Sequence[dict[str, Any]]) -> str:
                 row["channels"],
                 f"{row['rate_hz']:g} Hz",
                 f"{row['chunk_ms']:g} ms",
-                row["decoder"],
+                _decoder_of(row),
                 *(f"{row['steps_ms'][s]['p50']} / {row['steps_ms'][s]['p99']}" for s in steps),
                 "{p50_ms} / {p99_ms}".format_map(row["steps_ms"]["after_decoding"]),
             )

@@ -55,6 +55,7 @@ GATHER_S = 0.0005
 """How long, at most, the rest of a packet is waited for; it is there in a fraction of this."""
 
 _MARKERS_PER_PULL = 256
+_MOST_BYTES = 1 << 20
 _N_PACKETS = 9
 
 
@@ -269,8 +270,10 @@ class SignalInlet:
         n_in, rate_hz = plan.n_in, self.description.rate_hz
         seconds = max(1, math.ceil(max_buffer_s))
         self._ring_samples = int(rate_hz * seconds) if rate_hz else 100 * seconds
-        # A tenth of a second, and 256 samples at least: what waits longer comes with more pulls.
+        # A tenth of a second and 256 samples at least, unless that is more than caches hold: what
+        # waits longer comes with more pulls.
         self._capacity = max(256, math.ceil(0.1 * rate_hz))
+        self._capacity = max(1, min(self._capacity, _MOST_BYTES // (8 * n_in)))
         self._raw = np.zeros((self._capacity, n_in))
         self._times = np.zeros(self._capacity)
         self._indices = None if plan.takes_all else np.asarray(plan.indices)

@@ -26,6 +26,10 @@ VERDICT_S = 0.5
 
 LINE_HZ = (50.0, 60.0)
 
+#: Of a faster signal one sample in so many is looked at, so that about as many are: it folds what
+#: lies above into what lies below, and leaves amplitudes, ends and stillness as they are.
+_MOST_RATE_HZ = 2000.0
+
 _FLAT_UV = 0.1
 #: An amplifier at its end gives the same extreme value again and again.
 _SATURATED_SHARE = 0.05
@@ -49,15 +53,18 @@ class SignalQuality:
     def __init__(self, spec: SignalSpec, *, range_uv: float | None = None) -> None:
         self._spec = spec
         self._range_uv = range_uv
-        self._capacity = max(16, math.ceil(WINDOW_S * (spec.rate_hz or 256.0)))
+        self._stride = max(1, math.ceil(spec.rate_hz / _MOST_RATE_HZ))
+        self._n_skipped = 0
+        rate_hz = (spec.rate_hz or 256.0) / self._stride
+        self._capacity = max(16, math.ceil(WINDOW_S * rate_hz))
         self._ring = np.full((self._capacity, spec.n_channels), np.nan)
-        self._newest = max(8, math.ceil(VERDICT_S * (spec.rate_hz or 256.0)))
+        self._newest = max(8, math.ceil(VERDICT_S * rate_hz))
         self._place = self._n_new = self._n_unseen = 0
         self._impedances = _impedance_channels(spec)
         self._report: list[dict[str, Any]] = []
         window = np.hanning(self._capacity)
         self._window = window[:, np.newaxis] / np.sqrt(np.mean(window**2))
-        frequencies = np.fft.rfftfreq(self._capacity, 1.0 / (spec.rate_hz or 256.0))
+        frequencies = np.fft.rfftfreq(self._capacity, 1.0 / rate_hz)
         self._lines = [
             np.abs(frequencies - line) <= _LINE_BAND_HZ
             for line in LINE_HZ
@@ -66,7 +73,12 @@ class SignalQuality:
 
     def add(self, chunk: Chunk) -> None:
         """Keep a chunk, its last second at most."""
-        samples, n, capacity = chunk.samples, len(chunk), self._capacity
+        samples = chunk.samples
+        if self._stride > 1:
+            first_kept = -self._n_skipped % self._stride
+            self._n_skipped = (self._n_skipped + len(chunk)) % self._stride
+            samples = samples[first_kept :: self._stride]
+        n, capacity = len(samples), self._capacity
         if n >= capacity:
             samples, n = samples[-capacity:], capacity
         place = self._place

@@ -103,3 +103,25 @@ def test_a_slow_or_irregular_stream_has_no_line_noise() -> None:
         quality.add(Chunk(EEG[:64, np.newaxis], T[:64]))
         quality.update()
         assert quality.report()[0]["line_noise"] == 0.0
+
+
+def test_a_fast_signal_is_judged_by_a_part_of_its_samples_however_it_is_cut() -> None:
+    rate_hz, rng = 30_000.0, np.random.default_rng(0)
+    samples = rng.normal(0, 20, (45_000, 3))
+    samples[:, 1] = 7.0
+    samples[:, 2] = 100 * np.sin(2 * np.pi * 50 * np.arange(45_000) / rate_hz)
+    spec = SignalSpec(rate_hz, ("noise", "flat", "line"))
+    reports = []
+    for step in (30, 1000, 45_000):
+        quality = SignalQuality(spec)
+        for start in range(0, 45_000, step):
+            piece = samples[start : start + step]
+            quality.add(Chunk(piece, np.arange(start, start + len(piece)) / rate_hz))
+        quality.update()
+        reports.append(quality.report())
+    assert reports[0] == reports[1] == reports[2]
+    noise, flat, line = reports[0]
+    assert (noise["flat"], flat["flat"], line["flat"]) == (False, True, False)
+    assert noise["rms"] == pytest.approx(20, rel=0.05)
+    assert line["line_noise"] > 0.95
+    assert noise["line_noise"] < 0.05
