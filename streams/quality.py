@@ -29,6 +29,8 @@ LINE_HZ = (50.0, 60.0)
 #: Of a faster signal one sample in so many is looked at, so that about as many are: it folds what
 #: lies above into what lies below, and leaves amplitudes, ends and stillness as they are.
 _MOST_RATE_HZ = 2000.0
+#: So many values are looked at in one go; of a larger signal some channels at a time, in turn.
+_MOST_VALUES = 1 << 17
 
 _FLAT_UV = 0.1
 #: An amplifier at its end gives the same extreme value again and again.
@@ -60,6 +62,8 @@ class SignalQuality:
         self._ring = np.full((self._capacity, spec.n_channels), np.nan)
         self._newest = max(8, math.ceil(VERDICT_S * rate_hz))
         self._place = self._n_new = self._n_unseen = 0
+        self._n_at_once = max(1, _MOST_VALUES // self._capacity)
+        self._next_channel = 0
         self._impedances = _impedance_channels(spec)
         self._report: list[dict[str, Any]] = []
         window = np.hanning(self._capacity)
@@ -91,11 +95,16 @@ class SignalQuality:
         self._n_unseen += n
 
     def glance(self) -> None:
-        """Look at the newest half second for channels that are flat or saturated."""
+        """Look at the newest half second for channels that are flat or saturated.
+
+        Of a large signal this and `update` look at some channels each time, in turn; of the others
+        what was said before stands.
+        """
         if not self._n_unseen or not self._report:
             return
-        flat, saturated = self._verdicts(self._recent()[-self._newest :])
-        for i, channel in enumerate(self._report):
+        channels = self._take_channels()
+        flat, saturated = self._verdicts(self._recent(channels)[-self._newest :], channels)
+        for i, channel in enumerate(self._report[channels]):
             channel["flat"], channel["saturated"] = bool(flat[i]), bool(saturated[i])
 
     def update(self) -> None:
@@ -103,15 +112,17 @@ class SignalQuality:
         if not self._n_new:
             return
         self._n_new = 0
-        recent = self._recent()
+        # The first look is at all.
+        channels = self._take_channels() if self._report else slice(0, self._spec.n_channels)
+        recent = self._recent(channels)
         finite = np.isfinite(recent)
         centred = np.where(finite, recent - _mean(recent, finite), 0.0)
         n_good = np.maximum(finite.sum(axis=0), 1)
         rms = np.sqrt((centred**2).sum(axis=0) / n_good)
-        flat, saturated = self._verdicts(recent[-self._newest :])
+        flat, saturated = self._verdicts(recent[-self._newest :], channels)
         line = self._line_share(centred)
         missing = 1.0 - finite.mean(axis=0)
-        self._report = [
+        self._report[channels] = [
             {
                 "label": label,
                 "flat": bool(flat[i]),
@@ -121,24 +132,34 @@ class SignalQuality:
                 "missing": round(float(missing[i]), 4),
                 "impedance_kohm": None,
             }
-            for i, label in enumerate(self._spec.labels)
+            for i, label in enumerate(self._spec.labels[channels])
         ]
         for of, (channel, kohms_per_unit) in self._impedances.items():
-            newest = recent[-1, channel]
+            newest = self._ring[self._place - 1, channel]
             if np.isfinite(newest):
                 self._report[of]["impedance_kohm"] = round(float(newest) * kohms_per_unit, 3)
 
-    def _recent(self) -> FloatArray:
-        self._n_unseen = 0
-        return np.concatenate([self._ring[self._place :], self._ring[: self._place]])
+    def _take_channels(self) -> slice:
+        """Give the channels whose turn it is."""
+        start = self._next_channel
+        end = min(start + self._n_at_once, self._spec.n_channels)
+        self._next_channel = end % self._spec.n_channels
+        return slice(start, end)
 
-    def _verdicts(self, newest: FloatArray) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    def _recent(self, channels: slice) -> FloatArray:
+        self._n_unseen = 0
+        ring = self._ring[:, channels]
+        return np.concatenate([ring[self._place :], ring[: self._place]])
+
+    def _verdicts(
+        self, newest: FloatArray, channels: slice
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Say of each channel whether it is flat and whether it is saturated."""
         finite = np.isfinite(newest)
         low = np.where(finite, newest, np.inf).min(axis=0)
         high = np.where(finite, newest, -np.inf).max(axis=0)
         flat = finite.any(axis=0) & (high - low < _FLAT_UV)
-        return flat, self._saturated(newest, finite, low, high) & ~flat
+        return flat, self._saturated(newest, finite, low, high, channels) & ~flat
 
     def _saturated(
         self,
@@ -146,6 +167,7 @@ class SignalQuality:
         finite: npt.NDArray[np.bool_],
         low: FloatArray,
         high: FloatArray,
+        channels: slice,
     ) -> npt.NDArray[np.bool_]:
         least = max(_LEAST_REPEATS, round(_SATURATED_SHARE * self._capacity))
         at_end = np.maximum((recent == high).sum(axis=0), (recent == low).sum(axis=0)) >= least
@@ -153,7 +175,7 @@ class SignalQuality:
             beyond: npt.NDArray[np.bool_] = np.maximum(high, -low) >= self._range_uv
             at_end = at_end | beyond
         # What is no voltage has no amplifier that could be at its end.
-        voltages = np.array([unit == "microvolts" for unit in self._spec.units])
+        voltages = np.array([unit == "microvolts" for unit in self._spec.units[channels]])
         result: npt.NDArray[np.bool_] = at_end & voltages & finite.any(axis=0)
         return result
 

@@ -125,3 +125,21 @@ def test_a_fast_signal_is_judged_by_a_part_of_its_samples_however_it_is_cut() ->
     assert noise["rms"] == pytest.approx(20, rel=0.05)
     assert line["line_noise"] > 0.95
     assert noise["line_noise"] < 0.05
+
+
+def test_of_a_large_signal_every_channel_has_its_turn() -> None:
+    n_channels = 300
+    spec = SignalSpec(2000.0, tuple(f"c{n}" for n in range(n_channels)))
+    quality = SignalQuality(spec)
+    noise = np.random.default_rng(0).normal(0, 20, (2000, n_channels))
+    quality.add(Chunk(noise, np.arange(2000) / 2000.0))
+    quality.update()
+    assert [channel["flat"] for channel in quality.report()] == [False] * n_channels
+    found: list[int] = []
+    for look in range(1, 6):
+        quality.add(Chunk(np.zeros((2000, n_channels)), look + np.arange(2000) / 2000.0))
+        quality.update()
+        found.append(sum(channel["flat"] for channel in quality.report()))
+    assert found == sorted(found)
+    assert 0 < found[0] < n_channels
+    assert found[-1] == n_channels
