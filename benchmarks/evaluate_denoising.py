@@ -332,6 +332,18 @@ def score_meegkit(signal: FloatArray, one: Masked, ours: dict[str, Any]) -> dict
     of cutoffs: ``removed_db_at_our_kept_db`` is what the peer removes at the cutoff at which it
     keeps as much as ours does, None where no cutoff of `MEEGKIT_CUTOFFS` brackets that.
     """
+    rows = meegkit_rows(signal, one)
+    if rows is None:
+        return None
+    kept = [row["kept_db"] for row in rows]
+    same = None
+    if kept[0] <= ours["kept_db"] <= kept[-1]:
+        same = float(np.interp(ours["kept_db"], kept, [row["removed_db"] for row in rows]))
+    return {"rows": rows, "removed_db_at_our_kept_db": same}
+
+
+def meegkit_rows(signal: FloatArray, one: Masked) -> list[dict[str, float]] | None:
+    """Give `ratios` of meegkit's ASR at each cutoff, by what it keeps; None where it is absent."""
     rows = []
     for cutoff in MEEGKIT_CUTOFFS:
         asr = meegkit_asr(signal[~one.mask], one.rate_hz, cutoff=cutoff)
@@ -339,12 +351,7 @@ def score_meegkit(signal: FloatArray, one: Masked, ours: dict[str, Any]) -> dict
             return None
         cleaned = meegkit_clean(asr, signal, one.rate_hz)
         rows.append({"cutoff": cutoff, **ratios(signal, cleaned, one.mask)})
-    rows.sort(key=lambda row: row["kept_db"])
-    kept = [row["kept_db"] for row in rows]
-    same = None
-    if kept[0] <= ours["kept_db"] <= kept[-1]:
-        same = float(np.interp(ours["kept_db"], kept, [row["removed_db"] for row in rows]))
-    return {"rows": rows, "removed_db_at_our_kept_db": same}
+    return sorted(rows, key=lambda row: row["kept_db"])
 
 
 def ratios(before: FloatArray, after: FloatArray, mask: npt.NDArray[np.bool_]) -> dict[str, float]:

@@ -31,6 +31,7 @@ DATASET = "ssvep_exo_mixed"
 DENOISE_MIX = "denoise_mix"
 #: What is mixed in, by name: the level, and which kinds.
 CONDITIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "all, usual": ("usual", KINDS),
     "blink": ("strong", ("blink",)),
     "emg": ("strong", ("emg",)),
     "pop": ("strong", ("pop",)),
@@ -64,11 +65,12 @@ def evaluate_mixed(
     dict
         ``rows``: for each condition, ``untouched`` first, and for ``stages`` false and true:
         ``accuracy`` (forced choice, mean over recordings; a trial that was not decided counts as
-        wrong), ``interval``, ``selected_share``, ``selected_accuracy``,
-        ``false_selections_per_min``; ``levels_uv``: of each kind, at each level; ``cost``: for each
-        condition, what the artifacts take from the accuracy; ``won_back``: the share of it that the
-        stages bring back, None where artifacts cost nothing; ``stages_cost_untouched``: what the
-        stages take from the accuracy on untouched recordings.
+        wrong), ``accuracy_even`` and ``accuracy_odd`` (of the people with even and odd numbers),
+        ``interval``, ``selected_share``, ``selected_accuracy``, ``false_selections_per_min``;
+        ``levels_uv``: of each kind, at each level; ``cost``: for each condition, what the artifacts
+        take from the accuracy; ``won_back``: the share of it that the stages bring back, None where
+        artifacts cost nothing; ``stages_cost_untouched``: what the stages take from the accuracy on
+        untouched recordings; the last three again for ``even`` and ``odd``.
 
     Raises
     ------
@@ -103,7 +105,8 @@ def evaluate_mixed(
         "protocol": pretraining.protocol("ssvep_exo", config),
         "levels_uv": LEVELS_UV,
         "n_recordings": len(recordings),
-        **_balance(rows),
+        **_balance(rows, "accuracy"),
+        **{part: _balance(rows, f"accuracy_{part}") for part in ("even", "odd")},
         "rows": rows,
     }
 
@@ -117,15 +120,23 @@ def _score(
         for one in recordings
     }
     names = list(labels.values())
-    each = [score_trials(found, names)["accuracy"] for found in outcomes.values()]
     total = score_trials([one for found in outcomes.values() for one in found], names)
     wanted = ("interval", "selected_share", "selected_accuracy", "false_selections_per_min")
-    accuracy = float(np.mean([one for one in each if one is not None]))
-    return {"accuracy": accuracy, **{name: total[name] for name in wanted}}
+    scores: dict[str, list[float]] = {"": [], "_even": [], "_odd": []}
+    for one in recordings:
+        accuracy = score_trials(outcomes[one.name], names)["accuracy"]
+        if accuracy is not None:
+            scores[""].append(accuracy)
+            if one.person is not None:
+                scores["_odd" if one.person % 2 else "_even"].append(accuracy)
+    means = {f"accuracy{part}": float(np.mean(each)) for part, each in scores.items() if each}
+    return {**means, **{name: total[name] for name in wanted}}
 
 
-def _balance(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    accuracy = {(row["artifacts"], row["stages"]): row["accuracy"] for row in rows}
+def _balance(rows: Sequence[Mapping[str, Any]], field: str) -> dict[str, Any]:
+    if any(field not in row for row in rows):  # nobody of this part
+        return {}
+    accuracy = {(row["artifacts"], row["stages"]): row[field] for row in rows}
     names = [name for name, has_stages in accuracy if has_stages and name != UNTOUCHED]
     reference = accuracy[UNTOUCHED, False]
     cost = {name: reference - accuracy[name, False] for name in names}

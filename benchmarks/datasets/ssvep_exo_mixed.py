@@ -25,9 +25,17 @@ from streams.errors import RecordingError
 
 #: What may be mixed in.
 KINDS = ("blink", "emg", "pop")
-#: Levels, microvolts.
+#: Levels, microvolts. ``usual`` and ``strong`` are taken from what is known of the artifacts, not
+#: from what they cost a decoder. Muscle: the middle and the upper end of the range that
+#: EEGdenoiseNet mixes (-2.5 and -7 dB of amplitude; Zhang et al. 2021), for the 6.5 µV of EEG that
+#: these recordings have (root mean square of the median electrode behind a high-pass of 1 Hz and a
+#: notch). Blinks: 9.3 % of the 200 and 400 µV beside the eye, which is what reaches the vertex
+#: (Corby and Kopell, Psychophysiology 9:640, 1972), and no less than what reaches the back of the
+#: head. For pops, of which no such figure is known, the amplitude from which they are called
+#: artifacts, and thrice that. ``severe`` is beyond all of these: when it is worse than that.
 LEVELS_UV = {
-    "strong": {"blink": 100.0, "emg": 50.0, "pop": 300.0},
+    "usual": {"blink": 20.0, "emg": 12.0, "pop": 100.0},
+    "strong": {"blink": 40.0, "emg": 33.0, "pop": 300.0},
     "severe": {"blink": 200.0, "emg": 150.0, "pop": 1000.0},
 }
 #: Mean time from one to the next, seconds: 15 blinks a minute, as at rest, and fewer of the others.

@@ -2,12 +2,12 @@
 
 from decoders.artifacts.amplitudes import clean_samples, fit_amplitudes
 from decoders.artifacts.averages import geometric_median, riemannian_mean
-from decoders.artifacts.subspace import Subspace, find_repair, fit_subspace
+from decoders.artifacts.subspace import RepairFinder, Subspace, fit_subspace
 
 __all__ = [
+    "RepairFinder",
     "Subspace",
     "clean_samples",
-    "find_repair",
     "fit_amplitudes",
     "fit_subspace",
     "geometric_median",

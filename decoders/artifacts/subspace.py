@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lapack, solve
+from scipy.linalg import lapack
 
 from decoders.artifacts.amplitudes import fit_amplitudes, window_rms_steps
 from decoders.artifacts.averages import (
@@ -144,50 +144,69 @@ class Repair:
     n_removed: int
 
 
-def find_repair(
-    covariance: FloatArray, subspace: Subspace, limits: FloatArray, max_removed: int
-) -> Repair | None:
-    """Decide on a window by its covariance; None when nothing is too large.
+class RepairFinder:
+    """Decides on windows by their covariances, by what a calibration knows.
 
     Parameters
     ----------
-    covariance : ndarray, shape (n_channels, n_channels)
-        Of the shaped window.
-    subspace, limits
-        The calibration, and its `Subspace.limits`.
+    subspace
+        The calibration.
+    cutoff
+        Deviations above clean amplitudes from which on a component is removed.
     max_removed
         At most so many components are removed, the largest.
+
+    Notes
+    -----
+    For the components K that stay and U that go, and the clean covariance S = MM, a signal is
+    rebuilt as
+
+        M (Kᵀ M)⁺ Kᵀ = S K (Kᵀ S K)⁻¹ Kᵀ = I - U (Uᵀ S⁻¹ U)⁻¹ Uᵀ S⁻¹,
+
+    by the inverse of a matrix in blocks. The right side needs S⁻¹ once and for all, and of a
+    window's components only the few that go.
     """
-    white = subspace.is_white
-    if white:
-        covariance = subspace.to_white @ covariance @ subspace.to_white
-    if max_removed < 1 or _within(covariance, limits):
-        return None
-    values, vectors = np.linalg.eigh(covariance)
-    allowed = ((limits @ vectors) * vectors).sum(axis=0)
-    keep = (values < allowed) | (values <= NO_SIGNAL * values[-1])
-    keep[: len(values) - max_removed] = True
-    if keep.all():
-        return None
-    kept = vectors[:, keep]
-    if white:
-        matrix = subspace.from_white @ kept @ kept.T @ subspace.to_white
-    else:
-        matrix = _rebuild(subspace.mixing, kept)
-    return Repair(matrix, int((~keep).sum()))
 
+    def __init__(self, subspace: Subspace, cutoff: float, max_removed: int) -> None:
+        self._limits = subspace.limits(cutoff)
+        self._max_removed = max_removed
+        self._to_white = subspace.to_white if subspace.is_white else None
+        if subspace.is_white:
+            self._base = subspace.from_white @ subspace.to_white
+            self._left, self._right = subspace.from_white, subspace.to_white
+        else:
+            # Of M's own eigenvectors: a direction without signal is left out of both sides.
+            values, vectors = np.linalg.eigh(subspace.mixing)
+            held = vectors[:, np.square(values) > NO_SIGNAL * np.square(values).max()]
+            variances = np.square(values[-held.shape[1] :])
+            self._right = (held / variances) @ held.T
+            self._base = self._left = held @ held.T
 
-def _rebuild(mixing: FloatArray, kept: FloatArray) -> FloatArray:
-    """Give M (KᵀM)⁺ Kᵀ for the kept components K, (n_channels, n_kept).
+    def find(self, covariance: FloatArray) -> Repair | None:
+        """Give the repair of a window of shaped samples; None when nothing is too large.
 
-    As MM K (Kᵀ MM K)⁻¹ Kᵀ, since KᵀM has full rank but for directions without signal, which a trace
-    of the identity makes up for: Cholesky's factorisation in place of singular values.
-    """
-    covariance = mixing @ mixing
-    inside = kept.T @ covariance @ kept
-    inside.flat[:: len(inside) + 1] += NO_SIGNAL * np.trace(covariance)
-    rebuilt: FloatArray = covariance @ kept @ solve(inside, kept.T, assume_a="pos")
-    return rebuilt
+        Parameters
+        ----------
+        covariance : ndarray, shape (n_channels, n_channels)
+            Of the shaped window, in the channels.
+        """
+        if self._to_white is not None:
+            covariance = self._to_white @ covariance @ self._to_white
+        if self._max_removed < 1 or _within(covariance, self._limits):
+            return None
+        # LAPACK's drivers for a few of the eigenvectors take longer than the one for all of them.
+        values, vectors = np.linalg.eigh(covariance)
+        allowed = ((self._limits @ vectors) * vectors).sum(axis=0)
+        too_large = (values >= allowed) & (values > NO_SIGNAL * values[-1])
+        too_large[: len(values) - self._max_removed] = False
+        if not too_large.any():
+            return None
+        removed = vectors[:, too_large]
+        right = removed.T @ self._right
+        if self._to_white is None:
+            right = np.linalg.solve(right @ removed, right)
+        matrix: FloatArray = self._base - (self._left @ removed) @ right
+        return Repair(matrix, removed.shape[1])
 
 
 def _within(covariance: FloatArray, limits: FloatArray) -> bool:

@@ -52,6 +52,7 @@ def fit_wiener(
     mask: npt.NDArray[np.bool_],
     taps: int = 1,
     spacing: int = 1,
+    shrinkage: float = 0.0,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Fit the filter.
 
@@ -62,6 +63,9 @@ def fit_wiener(
         True while an artifact lasts.
     taps, spacing
         As `stack_past` takes them; the artifact is estimated in the newest samples.
+    shrinkage
+        How far both covariances are drawn towards white noise of the power that there is without
+        artifacts, from 0 (not at all) to 1.
 
     Returns
     -------
@@ -72,11 +76,15 @@ def fit_wiener(
     deviation : ndarray, shape (1,)
         The robust deviation of the detector without artifacts.
     """
-    return finish(fit_wiener_steps(samples, mask, taps, spacing))
+    return finish(fit_wiener_steps(samples, mask, taps, spacing, shrinkage))
 
 
 def fit_wiener_steps(
-    samples: FloatArray, mask: npt.NDArray[np.bool_], taps: int, spacing: int
+    samples: FloatArray,
+    mask: npt.NDArray[np.bool_],
+    taps: int,
+    spacing: int,
+    shrinkage: float = 0.0,
 ) -> Steps[tuple[FloatArray, FloatArray, FloatArray]]:
     """Do as `fit_wiener`, in steps."""
     n_channels = samples.shape[1]
@@ -97,7 +105,11 @@ def fit_wiener_steps(
         without += part[~inside].T @ part[~inside]
         yield
     without = lift(without / (~mask).sum())
-    values, vectors = eigh(with_artifact / mask.sum(), without)
+    white = shrinkage * float(np.trace(without)) / len(without) * np.eye(len(without))
+    # As much in both, so that what is shrunk of their difference is the share alone.
+    without = (1 - shrinkage) * without + white
+    with_artifact = (1 - shrinkage) * with_artifact / mask.sum() + white
+    values, vectors = eigh(with_artifact, without)
     yield
     gains = np.maximum(values - 1.0, 0.0) / np.maximum(values, 1e-12)
     # The eigenvectors are orthonormal in R_v: V⁻¹ = Vᵀ R_v.

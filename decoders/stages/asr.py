@@ -22,7 +22,7 @@ from decoders.artifacts.amplitudes import clean_samples_steps
 from decoders.artifacts.grid import BlockMap, raised_cosine
 from decoders.artifacts.shape import shape_sections
 from decoders.artifacts.steps import Steps, pieces
-from decoders.artifacts.subspace import Repair, Subspace, find_repair, fit_subspace_steps
+from decoders.artifacts.subspace import Repair, RepairFinder, Subspace, fit_subspace_steps
 from decoders.filtering import SosFilter, regular_rate
 from decoders.settings import Settings
 from decoders.stages.blocks import BlockStage, CalibratedSettings, Parameters, signal_channels
@@ -99,7 +99,7 @@ class SubspaceStage(BlockStage[S]):
         self._rise = raised_cosine(self.block_samples)[:, None]
         # One channel has nothing to be rebuilt from, and n channels only what one of them keeps.
         self._max_removed = min(round(self.settings.max_removed_share * n), n - 1)
-        self._subspace: Subspace | None = None
+        self._finder: RepairFinder | None = None
         self._now: Repair | None = None
         self._before: Repair | None = None
         self._repaired_blocks = 0
@@ -146,19 +146,20 @@ class SubspaceStage(BlockStage[S]):
         }
 
     def adopt(self, parameters: Parameters) -> None:
-        self._subspace = Subspace.from_arrays(parameters)
-        self._limits = self._subspace.limits(self.settings.cutoff)
+        self._finder = RepairFinder(
+            Subspace.from_arrays(parameters), self.settings.cutoff, self._max_removed
+        )
         self._clean_share = float(parameters.get("clean_share", np.array(1.0)))
 
     def decide(self, block: FloatArray, missing: FloatArray) -> None:
         shaped = np.ascontiguousarray(self._shape.process(block))
         self._recent[self._n_recent % len(self._recent)] = shaped.T @ shaped / len(shaped)
         self._n_recent += 1
-        if self._subspace is None:
+        if self._finder is None:
             return
         self._before = self._now
         covariance = self._recent[: self._n_recent].mean(axis=0)
-        self._now = find_repair(covariance, self._subspace, self._limits, self._max_removed)
+        self._now = self._finder.find(covariance)
         self._repaired_blocks += self._now is not None
 
     def clean(self, samples: FloatArray, offset: int) -> FloatArray:
@@ -177,7 +178,7 @@ class SubspaceStage(BlockStage[S]):
         return cleaned
 
     def report(self) -> dict[str, Any]:
-        if self._subspace is None:
+        if self._finder is None:
             return {}
         blocks = max(1, self._blocks_seen)
         return {

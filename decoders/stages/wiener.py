@@ -49,6 +49,13 @@ class WienerSettings(CalibratedSettings):
         default=5, ge=1, le=32, description="Samples of each channel, the newest among them."
     )
     spacing_s: float = Field(default=0.02, gt=0, le=1, description="Between those samples.")
+    shrinkage: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="How far covariances are drawn towards white noise: a minute of calibration "
+        "knows little of the smaller of so many directions.",
+    )
     open_at: float = Field(
         default=6.0,
         ge=0,
@@ -131,7 +138,11 @@ class WienerFilter(BlockStage[WienerSettings]):
             )
         picks = _input_channels(spec)
         estimate, detector, deviation = yield from fit_wiener_steps(
-            samples[:, picks], mask, self.settings.taps, self._spacing_samples(rate_hz)
+            samples[:, picks],
+            mask,
+            self.settings.taps,
+            self._spacing_samples(rate_hz),
+            self.settings.shrinkage,
         )
         cleaned = set(signal_channels(spec))
         estimate[:, [i for i, channel in enumerate(picks) if channel not in cleaned]] = 0.0

@@ -83,6 +83,7 @@ def test_a_method_beats_what_is_untouched_and_leaves_clean_data_alone(
 ) -> None:
     monkeypatch.setattr(evaluate_denoising, "SNR_DB", (-7.0, 2.0))
     monkeypatch.setattr(evaluate_denoising, "N_PAIRS", 5)
+    monkeypatch.setattr(evaluate_denoising, "ARTIFACTS", (artifact,))
     monkeypatch.setattr(evaluate_denoising, "score_recordings", lambda *_: {})
     people = denoise_mix.load_continuous(shared_data / "denoise_mix")[:2]
     monkeypatch.setattr(denoise_mix, "load_continuous", lambda _: people)
@@ -99,8 +100,9 @@ def test_a_method_beats_what_is_untouched_and_leaves_clean_data_alone(
         assert ours["cc"] > untouched["cc"] + 0.05
     assert result["clean_error"] <= 0.05
     assert result["cc_part"] == "scalp"
-    assert result["cc_2db"] == result["scalp"]["cc_2db"] == rows["emg", 2.0, "session"]["cc"]
-    assert 0 < result["segments"]["cc_m7db"] < result["segments"]["cc_2db"] < 1
+    if artifact == "emg":  # what these two figures are of
+        assert result["cc_2db"] == result["scalp"]["cc_2db"] == rows["emg", 2.0, "session"]["cc"]
+        assert 0 < result["segments"]["cc_m7db"] < result["segments"]["cc_2db"] < 1
 
 
 def test_the_wiener_filter_keeps_and_removes_what_it_should(shared_data: Path) -> None:
@@ -109,31 +111,37 @@ def test_the_wiener_filter_keeps_and_removes_what_it_should(shared_data: Path) -
     assert always["kept_db"] >= 7.0
     assert always["removed_db"] >= 8.7
     # The bars of the data's reference: an instantaneous filter, fitted on what it is scored on.
-    instant = score_recording(recording, [WienerSettings(open_at=0, taps=1)])
+    instant = score_recording(recording, [WienerSettings(open_at=0, taps=1, shrinkage=0)])
     assert (instant["kept_db"], instant["removed_db"]) == pytest.approx((7.0, 8.7), abs=0.05)
+    # Fitted on one half and scored on the other: what shrinkage is for.
     halves = score_held_out(recording, [WienerSettings(open_at=0)])
+    plain = score_held_out(recording, [WienerSettings(open_at=0, shrinkage=0)])
     assert halves is not None
-    assert len(halves) == 2
-    for half in halves:
-        assert half["kept_db"] > 3
-        assert half["removed_db"] > 5
+    assert plain is not None
+    assert len(halves) == len(plain) == 2
+    for half, without in zip(halves, plain, strict=True):
+        assert half["kept_db"] > max(5.0, without["kept_db"] + 1)
+        assert half["removed_db"] > max(5.0, without["removed_db"] - 0.2)
     shipped = score_recording(recording, load_config("mwf").stages)
     assert shipped["kept_db"] >= 12.0
     assert shipped["removed_db"] >= 8.7
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", ["asr", "rasr"])
 def test_asr_removes_no_less_than_its_peer_where_both_keep_as_much(
-    preset: str, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+    shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("meegkit.asr", reason="meegkit is a peer of benchmarks")
-    monkeypatch.setattr(evaluate_denoising, "MEEGKIT_CUTOFFS", (5.0, 10.0, 15.0, 20.0))
     recording = denoise_mix.load_blink19(shared_data / "denoise_mix")
-    found = score_recording(recording, load_config(preset).stages)
-    peer = found["meegkit"]["removed_db_at_our_kept_db"]
-    assert peer is not None
-    assert found["removed_db"] >= peer - 1.0
+    monkeypatch.setattr(evaluate_denoising, "MEEGKIT_CUTOFFS", (5.0, 10.0, 20.0))
+    # Both presets put the same filters before, and so the peer meets the same signal.
+    rows = score_recording(recording, load_config("asr").stages)["meegkit"]["rows"]
+    monkeypatch.setattr(evaluate_denoising, "meegkit_rows", lambda *_: rows)
+    for preset in ("asr", "rasr"):
+        found = score_recording(recording, load_config(preset).stages)
+        peer = found["meegkit"]["removed_db_at_our_kept_db"]
+        assert peer is not None
+        assert found["removed_db"] >= peer - 1.0
 
 
 @pytest.mark.slow
