@@ -162,13 +162,10 @@ class ReferenceFactor:
         return ReferenceFactor(self.n_samples, sums, np.ascontiguousarray(inverse))
 
 
-def correlation_matrices(
+def whiten(
     moments: Moments, factor: ReferenceFactor, *, overwrite: bool = False
-) -> FloatArray:
-    """Give M M' of each sub-band and target, shape (n_bands, n_targets, width, width).
-
-    Its eigenvalues are the squared canonical correlations; those of its leading block of 2 h are
-    those with the first h harmonics. Not finite where the channels cannot be told apart.
+) -> tuple[list[FloatArray], FloatArray]:
+    """Factor the Gram of each sub-band, and whiten the cross products from both sides.
 
     Parameters
     ----------
@@ -178,6 +175,13 @@ def correlation_matrices(
         The references of the same window, counted from the same origin.
     overwrite
         Work in the Gram itself, which then holds nothing of use.
+
+    Returns
+    -------
+    lower : list of ndarray, shape (n_channels, n_channels)
+        L of each sub-band, in the lower triangle.
+    whitened : ndarray, shape (n_bands, n_targets, width, n_channels)
+        M' of each sub-band and target; NaN where the channels cannot be told apart.
     """
     n_bands, n_channels, _ = moments.gram.shape
     n_targets, width, _ = factor.inverse.shape
@@ -190,6 +194,7 @@ def correlation_matrices(
     # Centred: the references' means, whitened as they are, times the channels' sums.
     means = factor.inverse @ factor.sums.reshape(n_targets, width, 1) / factor.n_samples
     whitened -= means * sums[:, None, None, :]
+    factors: list[FloatArray] = []
     for band in range(n_bands):
         # A C-ordered (width, channels) block is, transposed, what LAPACK takes without a copy.
         columns = gram[band].T
@@ -200,6 +205,24 @@ def correlation_matrices(
             rows[...] = np.nan
         else:
             rows.T[...] = dtrsm(1.0, lower, rows.T, lower=1, overwrite_b=1)
+        factors.append(lower)
+    return factors, whitened
+
+
+def correlation_matrices(
+    moments: Moments, factor: ReferenceFactor, *, overwrite: bool = False
+) -> FloatArray:
+    """Give M M' of each sub-band and target, shape (n_bands, n_targets, width, width).
+
+    Its eigenvalues are the squared canonical correlations; those of its leading block of 2 h are
+    those with the first h harmonics. Not finite where the channels cannot be told apart.
+
+    Parameters
+    ----------
+    moments, factor, overwrite
+        As for `whiten`.
+    """
+    _, whitened = whiten(moments, factor, overwrite=overwrite)
     inner: FloatArray = whitened @ whitened.transpose(0, 1, 3, 2)
     return inner
 

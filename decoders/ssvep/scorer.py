@@ -14,10 +14,11 @@ from decoders.ssvep.bank import sub_band_weights
 from decoders.ssvep.correlation import (
     Moments,
     ReferenceFactor,
+    correlation_matrices,
+    largest_eigenvalues,
     noise_edge,
     phases,
     references,
-    squared_correlations,
 )
 from streams.chunk import FloatArray
 
@@ -89,9 +90,11 @@ class WindowScorer:
         ``factor`` says from where the references were counted; from the window's start when None.
         With ``overwrite`` the moments are of no use after.
         """
-        result: FloatArray = self.weights @ squared_correlations(
-            moments, factor or self.factor, overwrite=overwrite
-        )
+        return self.weigh(correlation_matrices(moments, factor or self.factor, overwrite=overwrite))
+
+    def weigh(self, matrices: FloatArray) -> FloatArray:
+        """Give the scores, shape (n_targets,), from what `correlation_matrices` gives."""
+        result: FloatArray = self.weights @ largest_eigenvalues(matrices)
         return result
 
     def scores_of(self, filtered: FloatArray) -> FloatArray:

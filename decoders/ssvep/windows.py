@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decoders.ssvep.bank import FilterBank
+from decoders.ssvep.begun import BegunWindow, LastPart
 from decoders.ssvep.correlation import Moments, turn
 from decoders.ssvep.scorer import WindowScorer
 from streams.chunk import Chunk, FloatArray
@@ -31,6 +32,8 @@ LARGEST_LAG_S = 0.05
 FILTERED_AS_THEY_COME = 8
 #: A step is summed in so many parts, each as soon as its samples have come.
 PARTS_OF_A_STEP = 5
+#: A window is factored before its last part comes if that has at most so many samples a channel.
+BEGUN_UP_TO = 0.5
 #: Open windows that are summed as they come; more of them overlap, and are summed at their end.
 SUMMED_AS_THEY_COME = 8
 
@@ -82,8 +85,8 @@ class SlidingWindows:
     The running sum counts its references from the start of this round. A row is turned to the
     start of the next round, for that is where it will be read.
 
-    While a decision is awaited only the end of the last step is summed and added: all the rest
-    has been added up before, as its samples came.
+    All but the last part of the last step is added up, and factored, before a decision is awaited
+    (`BegunWindow`), unless that part has too many samples for it to pay.
     """
 
     def __init__(self, scorer: WindowScorer, bank: FilterBank) -> None:
@@ -107,6 +110,13 @@ class SlidingWindows:
             scorer.factor.begun_at(scorer.radians, (row + 1 - self._n_steps) * self._step)
             for row in range(self._n_steps)
         ]
+        n_last = self._step - self._edges[-2]
+        self._last_parts = [
+            LastPart.of(factor, waves[-1])
+            for factor, waves in zip(self._factors, self._waves, strict=True)
+            if n_parts > 1 and n_last <= scorer.n_channels * BEGUN_UP_TO
+        ]
+        self._begun: BegunWindow | None = None
         self._missing = np.zeros(self._n_steps, dtype=bool)
         self.reset()
 
@@ -118,7 +128,8 @@ class SlidingWindows:
         self._n_pending = 0
         self._n_filtered = 0  # of the pending
         self._n_parts = 0  # summed, of this step
-        self._n_done = 0  # steps
+        self._begun = None
+        self._n_done = 0  # steps, of those that are settled
         self._unsettled = False
         self._missing[:] = False
         self._step_misses = False
@@ -141,7 +152,7 @@ class SlidingWindows:
             self._n_pending = self._step
             position += room
             scores = self._take_step()
-            if self._n_done >= self._n_steps:
+            if self._n_done + 1 >= self._n_steps:
                 ended.append(Scored(float(chunk.times[position - 1]), None, scores))
         if position < n_samples:
             if self._unsettled:
@@ -154,7 +165,7 @@ class SlidingWindows:
         return ended
 
     def _filter_pending(self) -> None:
-        """Filter what is pending; sum the parts of the step that are complete with it."""
+        """Filter what is pending; sum the parts of the step, but the last, that are complete."""
         place = slice(self._n_filtered, self._n_pending)
         rows = self._pending[:, place].copy()
         filtered = np.empty((self._scorer.n_bands, *rows.shape))
@@ -162,40 +173,57 @@ class SlidingWindows:
             self._step_misses = True
         self._filtered[:, :, place] = filtered
         self._n_filtered = self._n_pending
-        row = self._n_done % self._n_steps
-        for part in range(self._n_parts, len(self._edges) - 1):
-            start, end = self._edges[part : part + 2]
-            if end > self._n_filtered:
-                break
-            # Laid out anew: the same sums in the same order wherever the samples came from.
-            samples = self._filtered[:, :, start:end].copy(order="C")
-            self._part.measure(samples, self._waves[row][part])
-            self._window.flat += self._part.flat
-            self._n_parts += 1
-            if end < self._step:  # the last is added once the decision is out
-                self._row_moments[row].flat += self._part.flat
+        last = len(self._edges) - 2
+        while self._n_parts < last and self._edges[self._n_parts + 1] <= self._n_filtered:
+            self._sum_part()
+            self._row_moments[self._n_done % self._n_steps].flat += self._part.flat
+            if self._n_parts == last and self._last_parts and self._n_done + 1 >= self._n_steps:
+                row = self._n_done % self._n_steps
+                self._begun = BegunWindow(self._window, self._last_parts[row])
+
+    def _sum_part(self) -> None:
+        """Add the next part of the step to the window."""
+        # Laid out anew: the same sums in the same order wherever the samples came from.
+        samples = self._newest_part().copy(order="C")
+        self._part.measure(samples, self._waves[self._n_done % self._n_steps][self._n_parts])
+        self._window.flat += self._part.flat
+        self._n_parts += 1
+
+    def _newest_part(self) -> FloatArray:
+        start, end = self._edges[self._n_parts : self._n_parts + 2]
+        return self._filtered[:, :, start:end]
 
     def _take_step(self) -> FloatArray | None:
-        """Sum the step that is complete; score the window that ends with it."""
+        """Score the window that ends with the step that is complete."""
         if self._unsettled:
             self._settle()
         self._filter_pending()
-        row = self._n_done % self._n_steps
-        self._missing[row] = self._step_misses
-        self._n_done += 1
-        self._n_pending = self._n_filtered = self._n_parts = 0
+        self._missing[self._n_done % self._n_steps] = self._step_misses
         self._step_misses = False
         self._unsettled = True
-        if self._n_done < self._n_steps or self._missing.any():
-            return None
-        return self._scorer.scores(self._window, self._factors[row], overwrite=True)
+        scores = None
+        if self._n_done + 1 >= self._n_steps and not self._missing.any():
+            scores = self._scores()
+        self._n_pending = self._n_filtered = 0
+        return scores
+
+    def _scores(self) -> FloatArray:
+        if self._begun is not None:
+            matrices = self._begun.correlation_matrices(self._newest_part())
+            if matrices is not None:
+                return self._scorer.weigh(matrices)
+        self._sum_part()
+        factor = self._factors[self._n_done % self._n_steps]
+        return self._scorer.scores(self._window, factor, overwrite=True)
 
     def _settle(self) -> None:
         """Keep the step that is done, and begin the window that ends with the next one.
 
         Done when the next samples come, not while a decision is awaited.
         """
-        scorer, row = self._scorer, (self._n_done - 1) % self._n_steps
+        if self._n_parts < len(self._edges) - 1:
+            self._sum_part()
+        scorer, row = self._scorer, self._n_done % self._n_steps
         step = self._row_moments[row]
         step.flat += self._part.flat
         self._sum.flat += step.flat
@@ -211,6 +239,9 @@ class SlidingWindows:
         else:
             self._window.flat[:] = self._sum.flat
         self._rows[following] = 0.0
+        self._n_done += 1
+        self._n_parts = 0
+        self._begun = None
         self._unsettled = False
 
 
