@@ -8,6 +8,7 @@ on a random part of the rows where there are many, since each evaluation costs t
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -17,7 +18,6 @@ from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
 from decoders.fitted import Array
-from decoders.kinematics import metrics
 from decoders.kinematics.regression.regressor import (
     KernelSettings,
     Parameter,
@@ -28,9 +28,6 @@ from decoders.kinematics.regression.regressor import (
 )
 from streams.chunk import FloatArray
 from streams.errors import DecodeError
-
-#: Share of the rows from which the rest are predicted, in a choice between kernels.
-_LEARNED = 0.7
 
 
 class HyperParameters(BaseModel):
@@ -51,8 +48,8 @@ class GaussianProcessSettings(KernelSettings):
     relevance: bool = Field(
         default=False,
         description="A length scale for each feature, so that those that tell little come to "
-        "count little, and one kernel for all dimensions; or one length scale for all features, if "
-        "that predicts the last 30 % from the first better.",
+        "count little, and one kernel for all dimensions; or one length scale for all features, "
+        "where the marginal likelihood, less Schwarz's price of each parameter, is then larger.",
     )
     likelihood_points: int = Field(
         default=1200, ge=10, description="Rows on which the hyper-parameters are sought."
@@ -183,17 +180,14 @@ def _sought(
         spread[spread == 0] = 1.0
         samples, targets = _samples(len(points), settings), states / spread
         found = [
-            np.mean(
-                [
-                    _best_relevances(points[one], targets[one], tied, settings.max_evaluations)
-                    for one in samples
-                ],
-                axis=0,
-            )
+            [
+                _best_relevances(points[one], targets[one], tied, settings.max_evaluations)
+                for one in samples
+            ]
             for tied in (False, True)
         ]
-        losses = [_loss_of_relevances(one, points, targets, settings) for one in found]
-        *scale, signal, noise = np.exp(found[int(np.argmin(losses))]).tolist()
+        best = min(found, key=lambda draws: sum(evidence for _, evidence in draws))
+        *scale, signal, noise = np.exp(np.mean([log_hyper for log_hyper, _ in best], 0)).tolist()
         hyper = [(1.0, signal * size, noise * size) for size in spread.tolist()]
         return HyperParameters(scale=scale, hyper=hyper)
     (sample,) = _samples(len(points), settings.model_copy(update={"likelihood_draws": 1}))
@@ -217,11 +211,14 @@ def _samples(n_points: int, settings: GaussianProcessSettings) -> list[Array]:
 
 def _best_relevances(
     points: FloatArray, targets: FloatArray, tied: bool, max_evaluations: int
-) -> FloatArray:
+) -> tuple[FloatArray, float]:
     """Give the logarithms of each feature's length scale, σ_f and σ_n, of the largest likelihood.
 
     One kernel for all dimensions, whose targets are of SD 1 (Rasmussen & Williams 2006, section
-    5.1: automatic relevance determination). ``tied``: one length scale for all features.
+    5.1: automatic relevance determination). ``tied``: one length scale for all features. Beside
+    them stands the negative log evidence by which two kernels are compared, as Schwarz's criterion
+    has it: half a logarithm of the number of values for each hyper-parameter (Ann. Stat. 6:461-464,
+    1978).
     """
     n_features = points.shape[1]
     spread = np.eye(n_features + 2)
@@ -245,27 +242,8 @@ def _best_relevances(
         bounds=[(value - 2.0, value + 2.0) for value in start],
         options={"maxfun": max_evaluations},
     )
-    result: FloatArray = spread @ found.x
-    return result
-
-
-def _loss_of_relevances(
-    log_hyper: FloatArray,
-    points: FloatArray,
-    targets: FloatArray,
-    settings: GaussianProcessSettings,
-) -> float:
-    """Give the error (nRMSE) of the last rows, predicted from some of those before."""
-    n_learn = round(_LEARNED * len(points))
-    fewer = settings.model_copy(update={"max_points": 3 * settings.likelihood_points})
-    kept = fewer.draw(n_learn)
-    *scale, signal, noise = np.exp(log_hyper).tolist()
-    hyper = [(1.0, signal, noise)] * targets.shape[1]
-    chosen = HyperParameters(scale=scale, hyper=hyper)
-    fitted = GaussianProcess.fit(
-        points[kept], targets[kept], settings.model_copy(update={"chosen": chosen})
-    )
-    return metrics.nrmse(targets[n_learn:], fitted.predict(points[n_learn:]))
+    penalty = 0.5 * spread.shape[1] * math.log(targets.size)
+    return spread @ found.x, float(found.fun) + penalty
 
 
 def _negative_log_likelihood_of_relevances(
