@@ -4,9 +4,8 @@ Each decoder has a session and a participant of its own; the participants are th
 the same task, each in a process in step with the clock. Half way the best unit jumps by five of its
 SD, and what comes after is scored apart (the trial that it falls into counts there).
 
-Beside them one participant begins with a decoder that knows nothing. While they play, their bins
-come here every few seconds, a model is fitted, uploaded to the registry, and taken up by the
-running session, all over the API.
+Beside them one participant begins with a decoder that knows nothing: the service guides a
+calibration, asked for over the API, and the participant goes where its cues say.
 """
 
 from __future__ import annotations
@@ -23,21 +22,23 @@ from benchmarks.cursor_decoders import (
     CALIBRATION_S,
     DECODERS,
     DecoderName,
-    Guide,
     calibrate,
+    intention_options,
     play_trials,
 )
 from benchmarks.cursor_decoders import guide as run_guide
 from benchmarks.cursor_player import CursorPlayer, Disturbance, Played, PlayOptions
-from models.manifest import ModelCard, ModelInput
 from service.client import Client
+from service.cursor_fit import cursor_settings
+from service.cursor_guide import Pace
 from service.launch import running_service
-from streams.cursor_participant import CursorParticipant, CursorSitting, SittingBin
+from streams.cursor_participant import CursorParticipant, CursorSitting
 from streams.cursor_tasks import TaskName, scores, usual_task
 
 OFFSET_SD = 5.0
 #: What is calibrated from nothing.
 GUIDED: DecoderName = "mk-dkf"
+_MODEL = "guided"
 
 
 def closed_loop(
@@ -79,9 +80,11 @@ def closed_loop(
         ``rows``, for each decoder ``decoder``, what `scores` gives, ``disturbed`` (the same after
         the offset), ``loop_ms`` (from a bin's end to the participant having seen what followed; it
         holds the wait for the next bin), ``intents`` and ``lost``; and ``calibration``, None
-        without one: ``decoder``, ``seconds``, ``models`` (how many were taken up),
-        ``first_target_s``, what `scores` gives of the trials after it, ``final_bits_per_s``
-        (Fitts' throughput of the same person after ``final_s`` of the same, in one process) and
+        without one: ``decoder``, ``seconds``, ``models`` (how many were taken up on the way),
+        ``models_kept`` (how many versions the registry holds afterwards), ``targets`` and
+        ``targets_reached`` of the guidance, ``first_target_s``, what `scores` gives of the trials
+        after it, ``final_bits_per_s`` (Fitts' throughput of the same person after ``final_s`` of
+        the same, in one process) and
         ``share_of_final``.
 
     Raises
@@ -108,7 +111,7 @@ def closed_loop(
         guided = learner = None
         learning = ""
         if guide_s is not None:
-            guided = PlayOptions(person, task, n_trials, 2, guide=DECODERS[GUIDED], guide_s=guide_s)
+            guided = PlayOptions(person, task, n_trials, 2, guided=True)
             learner = stack.enter_context(CursorPlayer(guided))
             learning = _session(stack, client, "guided", learner, _unmoved(person.n_units))
             learner.begin(client.url, learning)
@@ -116,9 +119,9 @@ def closed_loop(
         for player, session_id in players.values():
             player.begin(client.url, session_id)
         calibration = None
-        if guided is not None and learner is not None:
+        if guided is not None and learner is not None and guide_s is not None:
             on_step(f"calibrating {GUIDED} from nothing for {guide_s:g} s")
-            calibration = _calibration(client, learner, learning, guided, folder)
+            calibration = _calibration(client, learner, learning, guided, guide_s)
             final = _final_rate(guided, final_s)
             rate = calibration["fitts_bits_per_s"] or 0.0
             calibration["final_bits_per_s"] = round(final, 4)
@@ -163,42 +166,39 @@ def _unmoved(n_units: int) -> dict[str, Any]:
 
 
 def _calibration(
-    client: Client, player: CursorPlayer, session: str, options: PlayOptions, folder: Path
+    client: Client, player: CursorPlayer, session: str, options: PlayOptions, seconds: float
 ) -> dict[str, Any]:
-    """Fit what comes, have the session take it up, and score what follows."""
-    guide, n_models, spec = options.new_guide(), 0, options.participant.spec()
-
-    def on_bins(bins: list[SittingBin]) -> None:
-        nonlocal n_models
-        guide.learn(bins)
-        model = guide.model()
-        if model is None:
-            return
-        content = model.save(folder / "guided").read_bytes()
-        card = ModelCard(kind=model.kind, input=ModelInput.of(spec), decoder=guide.settings)
-        made = client.add_model("guided", content, card)
-        client.swap_model(session, made.reference)
-        n_models += 1
-
-    limit_s = 60.0 + options.guide_s + options.n_trials * options.task.timeout_s
-    played = player.result(limit_s, on_bins)
-    # Where the cursor was on the target already, nothing was reached.
-    hits = [trial for trial in played.guided if trial.hit and trial.distance > trial.width]
-    start_s = played.guided[0].start_s if played.guided else 0.0
-    found = scores(played.trials, options.task)
+    """Have the service guide a calibration from nothing, and score what follows."""
+    client.intents(session, wait_s=30)  # the signal flows
+    begun = client.calibrate(
+        session,
+        {
+            "name": _MODEL,
+            "source": "guided",
+            "guided": {"cursor": {"seconds": seconds}},
+            "decoder": {**DECODERS[GUIDED], "cursor": cursor_settings(1.0)},
+            "options": intention_options(options.participant),
+            "swap": True,
+        },
+    )
+    played = player.result(60.0 + seconds + options.n_trials * options.task.timeout_s)
+    view, first_s = client.calibration(session, begun.id), played.first_target_s
     return {
         "decoder": GUIDED,
-        "seconds": options.guide_s,
-        "models": n_models,
-        "first_target_s": round(hits[0].start_s + hits[0].time_s - start_s, 2) if hits else None,
-        **_rounded(found),
+        "seconds": seconds,
+        "models": view.models,
+        "models_kept": sum(one.origin == "calibration" for one in client.models()),
+        "targets": view.trials_done,
+        "targets_reached": view.hits,
+        "first_target_s": None if first_s is None else round(first_s, 2),
+        **_rounded(scores(played.trials, options.task)),
     }
 
 
 def _final_rate(options: PlayOptions, seconds: float) -> float:
     person, task = options.participant, options.task
-    long = Guide(person, DECODERS[GUIDED], seconds=seconds, refresh_s=30.0)
-    found = run_guide(CursorSitting(person, task, sitting=options.sitting), long)
+    pace = Pace(seconds, refresh_s=30.0)
+    found = run_guide(CursorSitting(person, task, sitting=options.sitting), DECODERS[GUIDED], pace)
     sitting = CursorSitting(person, task, sitting=options.sitting + 1)
     play_trials(found.decoder(), sitting, max(40, options.n_trials))
     return float(scores(sitting.trials, task)["fitts_bits_per_s"])

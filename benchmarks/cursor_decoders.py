@@ -6,34 +6,34 @@ loop under the first Kalman filter, with intentions for labels and the cursor's 
 known. A filter's answer is smaller than what was meant, by its own prior, so each is given the one
 gain that makes its speed right on the bins it learned from.
 
-A `Guide` begins with nothing instead: it labels what the participant does by where they must have
-aimed, gives a new model every few seconds, and helps less and less (Brandman et al., J. Neural
-Eng. 15:026007, 2018).
+`guide` begins with nothing instead, as the service does when it guides a cursor.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 
+from decoders.calibration import Calibration
 from decoders.fitted import FittedModel
 from decoders.intent import CursorIntent, Intent
-from decoders.kinematics.adaptation import aimed_velocities
+from decoders.kinematics.cursor import HELP
 from decoders.kinematics.decoder import KinematicDecoder
 from decoders.kinematics.kalman import intended_velocities
 from service.cursor_fit import (
     Calibrated,
     Learned,
     cursor_settings,
+    decoder_class,
     fitted,
     made,
-    model_of,
     watch,
 )
-from streams.chunk import Chunk
+from service.cursor_guide import TARGET, Pace
+from streams.chunk import Chunk, Event
 from streams.cursor_participant import (
     CursorParticipant,
     CursorSitting,
@@ -121,102 +121,104 @@ def obey(sitting: CursorSitting, intent: Intent) -> None:
     sitting.move((x, y), place)
 
 
-class Guide:
-    """A calibration from nothing: learns from what a participant does, and helps less and less.
+def guide(sitting: CursorSitting, settings: dict[str, Any], pace: Pace | None = None) -> Calibrated:
+    """Calibrate from nothing in this process, as `service.cursor_guide` does over the API.
 
     Parameters
     ----------
-    participant
-        Of whom their speed is supposed to be known, and nothing of their neurons.
+    sitting
+        Of whom the speed is supposed to be known, and nothing of their neurons.
     settings
-        Of the decoder, a plain mapping.
-    first_s, refresh_s
-        The first model comes after so many seconds, when targets have lain in several directions,
-        and from then on a new one once in so many.
-    helped_s
-        By then the help has faded to nothing.
-    seconds
-        By then the calibration is over.
+        Of the decoder, a plain mapping; the cursor's are added.
+    pace
+        Help and newer models; the usual one when left out.
+
+    Raises
+    ------
+    DecodeError
+        It gave no model.
     """
+    pace, settings = pace or Pace(), {**settings, "cursor": cursor_settings(1.0)}
+    seen = _Seen(sitting, pace)
+    decoder: KinematicDecoder[Any] | None = None
+    model, due_s = None, pace.first_s
+    while seen.passed_s < pace.seconds:
+        chunk, events = seen.bin()
+        if decoder is not None:
+            for intent in decoder.decode(chunk, events):
+                obey(sitting, intent)
+        if seen.passed_s < due_s:
+            continue
+        due_s += pace.refresh_s
+        newer = seen.model(settings)
+        if newer is None:
+            continue
+        model = newer
+        if decoder is None:
+            decoder = made(settings, model)
+            decoder.prepare(sitting.participant.spec())
+        else:
+            decoder.adopt(model)
+    if model is None:
+        raise DecodeError(f"{pace.seconds:g} s of calibration gave no model")
+    return Calibrated(settings, model)
 
-    def __init__(
-        self,
-        participant: CursorParticipant,
-        settings: dict[str, Any],
-        *,
-        first_s: float = 12.0,
-        refresh_s: float = 3.0,
-        helped_s: float = 115.0,
-        seconds: float = 180.0,
-    ) -> None:
-        self.settings = {**settings, "cursor": cursor_settings(1.0)}
-        self.seconds = seconds
-        self._participant = participant
-        self._first = round(first_s / participant.bin_s)
-        self._every = round(refresh_s / participant.bin_s)
-        self._helped_s = helped_s
+
+class _Seen:
+    """What a guided calibration has seen so far."""
+
+    def __init__(self, sitting: CursorSitting, pace: Pace) -> None:
+        self._sitting = sitting
+        self._pace = pace
         self._bins: list[SittingBin] = []
-        self._told = 0
-        self._start_s: float | None = None
+        self._targets: list[Event] = []
 
-    def follow(self, sitting: CursorSitting, one: SittingBin) -> bool:
-        """Take a bin, and set the help that is given; say whether a new model is due."""
-        if self._start_s is None:
-            self._start_s = one.time_s
-            sitting.sums_up = True
-        passed_s = one.time_s - self._start_s
-        sitting.attenuation = max(0.0, 1.0 - passed_s / self._helped_s)
-        if passed_s > self.seconds:
-            return False
+    @property
+    def passed_s(self) -> float:
+        return len(self._bins) * self._sitting.participant.bin_s
+
+    def bin(self) -> tuple[Chunk, list[Event]]:
+        """Let a bin pass; give it with what is asked of a decoder."""
+        sitting = self._sitting
+        time_s = self.passed_s + sitting.participant.bin_s
+        n_trials = len(sitting.trials)
+        one = sitting.bin(time_s)
         self._bins.append(one)
-        later = len(self._bins) - self._first
-        return later >= 0 and later % self._every == 0
+        events = []
+        if not self._targets or len(sitting.trials) > n_trials:
+            target = sitting.run.target
+            assert target is not None
+            place = {"position": list(target.position), "radius": target.reach}
+            self._targets.append(Event(time_s, TARGET, place))
+        if len(self._bins) % 25 == 1 or len(sitting.trials) > n_trials:
+            share = self._pace.attenuation(time_s)
+            asked = {"position": list(one.target), "attenuation": share, "until": time_s + 1.0}
+            events = [Event(time_s, HELP, asked)]
+        return Chunk(one.features[None, :].copy(), np.array([time_s])), events
 
-    def newest(self) -> list[SittingBin]:
-        """Give the bins that it took since this was last asked, for another guide to learn from."""
-        told, self._told = self._told, len(self._bins)
-        return self._bins[told:]
-
-    def learn(self, bins: Sequence[SittingBin]) -> None:
-        """Take bins that another guide, beside the participant, has taken."""
-        self._bins.extend(bins)
-
-    def model(self) -> FittedModel | None:
-        """Fit all bins so far; None while they say too little, as before all directions came."""
-        learned, person = Learned(self._bins), self._participant
-        aimed = aimed_velocities(
+    def model(self, settings: dict[str, Any]) -> FittedModel | None:
+        """Fit all so far; None while it says too little, as before all directions came."""
+        learned, person = Learned(self._bins), self._sitting.participant
+        calibration = Calibration(
+            person.spec(),
+            learned.features,
+            learned.times,
+            self._targets,
+            learned.times,
             learned.positions,
-            learned.targets,
-            learned.held,
-            speed=person.speed_cm_s,
-            slowing_s=person.slowing_s,
+            intention_options(person),
         )
+        cls = decoder_class(settings)
         try:
-            return model_of(self.settings, learned, aimed)
+            return cls.refresh(cls.settings_model.model_validate(settings), calibration)
         except DecodeError:
             return None
 
 
-def guide(sitting: CursorSitting, guide: Guide) -> Calibrated:
-    """Calibrate from nothing in this process; a decoder takes each model up as it comes."""
-    decoder: KinematicDecoder[Any] | None = None
-    person, model = sitting.participant, None
-    for number in itertools.count(1):
-        one = sitting.bin(number * person.bin_s)
-        due = guide.follow(sitting, one)
-        if one.time_s > guide.seconds:
-            break
-        if decoder is not None:
-            chunk = Chunk(one.features[None, :].copy(), np.array([one.time_s]))
-            for intent in decoder.decode(chunk, []):
-                obey(sitting, intent)
-        if due and (newer := guide.model()) is not None:
-            model = newer
-            if decoder is None:
-                decoder = made(guide.settings, model)
-                decoder.prepare(person.spec())
-            else:
-                decoder.adopt(model)
-    if model is None:
-        raise DecodeError(f"{guide.seconds:g} s of calibration gave no model")
-    return Calibrated(guide.settings, model)
+def intention_options(person: CursorParticipant) -> dict[str, float]:
+    """Give the options of a calibration that knows how fast a person means to be."""
+    return {
+        "speed": person.speed_cm_s,
+        "slowing_s": person.slowing_s,
+        "reaction_s": person.vision_s + person.reaction_s,
+    }

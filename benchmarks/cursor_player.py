@@ -7,6 +7,7 @@ between the intents that come and the features that go is `streams.cursor_partic
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import queue
 import signal
@@ -18,12 +19,11 @@ from multiprocessing.connection import Connection
 from typing import Any, Self
 from uuid import uuid4
 
-from benchmarks.cursor_decoders import Guide, obey
-from decoders.intent import Intent
+from benchmarks.cursor_decoders import obey
 from service.client import Client
-from service.schemas import GapMessage
+from service.schemas import CalibrationMessage, CueMessage, GapMessage
 from streams.clock import local_clock
-from streams.cursor_participant import CursorParticipant, CursorSitting, SittingBin
+from streams.cursor_participant import CursorParticipant, CursorSitting
 from streams.cursor_tasks import CursorTask, CursorTrial
 from streams.errors import SessionError, VolitionError
 from streams.outlet import SignalOutlet
@@ -51,9 +51,9 @@ class PlayOptions:
         How many trials to play.
     disturbance
         None for a session in which nothing happens.
-    guide
-        Settings of the decoder that is calibrated from nothing at first, before the trials are
-        counted, for `guide_s`; None where there is no calibration.
+    guided
+        Whether the session is calibrated at first, and the participant goes where the service's
+        cues say until that is over.
     """
 
     participant: CursorParticipant
@@ -61,19 +61,7 @@ class PlayOptions:
     n_trials: int
     sitting: int = 0
     disturbance: Disturbance | None = None
-    guide: dict[str, Any] | None = None
-    guide_s: float = 180.0
-
-    def new_guide(self) -> Guide:
-        """Begin the calibration, on either side."""
-        assert self.guide is not None
-        return Guide(
-            self.participant,
-            self.guide,
-            seconds=self.guide_s,
-            first_s=min(12.0, self.guide_s / 2),
-            helped_s=0.64 * self.guide_s,
-        )
+    guided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +72,8 @@ class Played:
     ----------
     trials
         In order.
-    guided
-        Trials before those, while the decoder was calibrated.
+    first_target_s
+        From the first cue of a calibration until a target was reached for the first time.
     intents, lost
         How many came, and how many did not though their numbers say they were.
     loop_s
@@ -93,7 +81,7 @@ class Played:
     """
 
     trials: tuple[CursorTrial, ...]
-    guided: tuple[CursorTrial, ...]
+    first_target_s: float | None
     intents: int
     lost: int
     loop_s: tuple[float, ...]
@@ -139,20 +127,15 @@ class CursorPlayer:
         """Begin to play against a session whose stream this is."""
         self._connection.send((url, session))
 
-    def result(
-        self, timeout_s: float, on_bins: Callable[[list[SittingBin]], None] | None = None
-    ) -> Played:
-        """Wait for the end; ``on_bins`` is told what to calibrate on as it comes.
+    def result(self, timeout_s: float) -> Played:
+        """Wait for the end.
 
         Raises
         ------
         SessionError
             It did not come in time, or the session ended before.
         """
-        deadline = time.monotonic() + timeout_s
-        while isinstance(found := self._receive(max(0.0, deadline - time.monotonic())), list):
-            if on_bins is not None:
-                on_bins(found)
+        found = self._receive(timeout_s)
         if not isinstance(found, Played):
             raise SessionError(f"the participant's process gave no result: {found}")
         return found
@@ -173,11 +156,10 @@ def _main(options: PlayOptions, source_id: str, connection: Connection) -> None:
         connection.send("ready")
         try:
             url, session = connection.recv()
-            with _intents(url, session) as take:
+            with _messages(url, session) as take:
                 if not outlet.wait_for_consumers(_START_S):
                     raise SessionError("nobody took the participant's stream")
-                with _sending(connection) as send:
-                    send(_play(options, outlet, take, connection, send))
+                connection.send(_Play(options, outlet, take, connection).played())
             with contextlib.suppress(EOFError):
                 connection.recv()  # the stream stays until the parent has ended the session
         except VolitionError as error:
@@ -186,71 +168,88 @@ def _main(options: PlayOptions, source_id: str, connection: Connection) -> None:
             return  # the parent is gone
 
 
-def _play(
-    options: PlayOptions,
-    outlet: SignalOutlet,
-    take: Callable[[], Iterator[Any]],
-    connection: Connection,
-    send: Callable[[Any], None],
-) -> Played:
-    sitting = CursorSitting(options.participant, options.task, sitting=options.sitting)
-    disturbance, bin_s = options.disturbance, options.participant.bin_s
-    guide = None if options.guide is None else options.new_guide()
-    loop_s: list[float] = []
-    intents = lost = number = n_guided = 0
-    start = local_clock()
-    while guide or len(sitting.trials) - n_guided < options.n_trials:
-        if connection.poll():
-            raise SessionError("the participant was told to end")
-        number += 1
-        due = start + number * bin_s
-        time.sleep(max(0.0, due - local_clock()))
-        for message in take():
-            if isinstance(message, GapMessage):
-                lost += message.last - message.first + 1
-                continue
-            intents += 1
-            loop_s.append(local_clock() - message.t_sample)
-            obey(sitting, message)
-        if disturbance is not None and len(sitting.trials) - n_guided >= disturbance.after_trials:
-            sitting.population.disturb(sitting.population.best_unit, disturbance.offset_sd)
-            disturbance = None
-        one = sitting.bin(due)
-        outlet.push(one.features[None, :], [due])
-        if guide is not None:
-            if guide.follow(sitting, one):
-                send(guide.newest())
-            if due - start > options.guide_s:
-                guide, n_guided = None, len(sitting.trials)
-    trials = tuple(sitting.trials)
-    return Played(trials[n_guided:], trials[:n_guided], intents, lost, tuple(loop_s))
+class _Play:
+    """A participant who plays, bin by bin."""
+
+    def __init__(
+        self,
+        options: PlayOptions,
+        outlet: SignalOutlet,
+        take: Callable[[], Iterator[Any]],
+        connection: Connection,
+    ) -> None:
+        self._options = options
+        self._outlet = outlet
+        self._take = take
+        self._connection = connection
+        self._sitting = CursorSitting(options.participant, options.task, sitting=options.sitting)
+        if options.guided:
+            self._sitting.asked = self._sitting.position  # nowhere, until a cue comes
+        self._loop_s: list[float] = []
+        self._intents = self._lost = 0
+        self._cued_s: float | None = None
+        self._first_target_s: float | None = None
+        self._far = False  # whether the cursor was not in the target when it was shown
+
+    def played(self) -> Played:
+        """Play to the end."""
+        sitting, options = self._sitting, self._options
+        disturbance, bin_s = options.disturbance, options.participant.bin_s
+        start, number = local_clock(), 0
+        while len(sitting.trials) < options.n_trials:
+            if self._connection.poll():
+                raise SessionError("the participant was told to end")
+            number += 1
+            due = start + number * bin_s
+            time.sleep(max(0.0, due - local_clock()))
+            for message in self._take():
+                self._heed(message)
+            if disturbance is not None and len(sitting.trials) >= disturbance.after_trials:
+                sitting.population.disturb(sitting.population.best_unit, disturbance.offset_sd)
+                disturbance = None
+            self._outlet.push(sitting.bin(due).features[None, :], [due])
+        return Played(
+            tuple(sitting.trials),
+            self._first_target_s,
+            self._intents,
+            self._lost,
+            tuple(self._loop_s),
+        )
+
+    def _heed(self, message: Any) -> None:
+        if isinstance(message, GapMessage):
+            self._lost += message.last - message.first + 1
+        elif isinstance(message, CueMessage):
+            self._follow(message)
+        elif isinstance(message, CalibrationMessage):
+            if message.state in ("refused", "cancelled"):
+                raise SessionError(f"the calibration was {message.state}: {message.step}")
+            if message.state == "done":
+                self._sitting.asked = None
+        else:
+            self._intents += 1
+            self._loop_s.append(local_clock() - message.t_sample)
+            obey(self._sitting, message)
+
+    def _follow(self, cue: CueMessage) -> None:
+        if cue.phase == "trial":
+            x, y = cue.data["position"]
+            self._sitting.asked = (x, y)
+            self._far = math.dist((x, y), self._sitting.position) > cue.data["radius"]
+            self._cued_s = cue.t if self._cued_s is None else self._cued_s
+        elif cue.phase == "end":
+            self._sitting.asked = self._sitting.position
+        elif cue.data.get("outcome") == "hit" and self._far and self._first_target_s is None:
+            assert self._cued_s is not None
+            self._first_target_s = cue.t - self._cued_s
 
 
 @contextlib.contextmanager
-def _sending(connection: Connection) -> Iterator[Callable[[Any], None]]:
-    """Give what sends without waiting; on the way out everything has gone."""
+def _messages(url: str, session: str) -> Iterator[Callable[[], Iterator[Any]]]:
+    """Listen to a session; give what takes the intents, gaps and cues that have come."""
     waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
-    def send() -> None:
-        with contextlib.suppress(OSError):  # the parent is gone
-            while (item := waiting.get()) is not None:
-                connection.send(item)
-
-    thread = threading.Thread(target=send, name="results", daemon=True)
-    thread.start()
-    try:
-        yield waiting.put
-    finally:
-        waiting.put(None)
-        thread.join()
-
-
-@contextlib.contextmanager
-def _intents(url: str, session: str) -> Iterator[Callable[[], Iterator[Any]]]:
-    """Listen to a session; give what takes the intents and gaps that have come."""
-    waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def take() -> Iterator[Intent | GapMessage]:
+    def take() -> Iterator[Any]:
         while True:
             try:
                 message = waiting.get_nowait()
@@ -260,7 +259,7 @@ def _intents(url: str, session: str) -> Iterator[Callable[[], Iterator[Any]]]:
                 message.type == "status" and message.state in ("failed", "stopped")
             ):
                 raise SessionError("the session ended while the participant played")
-            if message.type in ("intent", "gap"):
+            if message.type in ("intent", "gap", "cue", "calibration"):
                 yield message
 
     with Client(url) as client, client.subscribe(session, after=0) as messages:

@@ -5,9 +5,11 @@
                  of the worker)  of its own)
 
 A guided one first asks for trials: each cue goes to every client of the socket before its onset,
-and the onset into the session's signal as a marker. Then the worker's signal is copied, a piece a
-turn of its loop, and fitted at the lowest priority in a process of its own (`service.fitter`), so
-that the session that is calibrated goes on as ever. One at a time is made for a session.
+and the onset into the session's signal as a marker; a cursor is guided by `service.cursor_guide`,
+which has the session decode by newer and newer models meanwhile. Then the worker's signal is
+copied, a piece a turn of its loop, and fitted at the lowest priority in a process of its own
+(`service.fitter`), so that the session that is calibrated goes on as ever. One at a time is made
+for a session.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import structlog
 from decoders.settings import Settings
 from models.manifest import Manifest
 from service.bus import IntentCode
+from service.cursor_guide import CursorGuide, check_guidable
 from service.fitter import FitJob, Fitters, settings_fields
 from service.folders import models_folder, recordings_folder
 from service.schemas import (
@@ -41,6 +44,7 @@ from service.session_model import settings_for_manifest
 from service.supervisor import Session
 from streams.chunk import Event
 from streams.clock import local_clock
+from streams.cursor_tasks import CursorTrial, Target
 from streams.errors import ConfigError, SessionError, VolitionError
 from streams.recording import REST, TRIAL_START
 
@@ -53,6 +57,8 @@ TRIAL_END = "trial_end"
 _SETTLE_S = 0.5
 #: Of a guided one the trials are so much of its progress.
 _GUIDED_SHARE = 0.5
+#: And of a cursor's, whose models are fitted meanwhile.
+_CURSOR_SHARE = 0.95
 _MOST_KEPT, _MOST_SESSIONS = 50, 300
 
 
@@ -78,6 +84,7 @@ class Calibration:
     progress: float = 0.0
     asked: list[_Asked] = field(default_factory=list)
     n_done: int = 0
+    guide: CursorGuide | None = None
     started_utc: float = field(default_factory=time.time)
     ended_utc: float | None = None
     model: Manifest | None = None
@@ -102,6 +109,8 @@ class Calibration:
                 "progress": self.progress,
                 "trials_done": self.n_done,
                 "trials": len(self.asked),
+                "hits": 0 if self.guide is None else self.guide.n_hits,
+                "models": 0 if self.guide is None else self.guide.n_models,
                 "started_utc": self.started_utc,
                 "ended_utc": self.ended_utc,
                 "model": self.model,
@@ -170,7 +179,10 @@ class Calibrations:
             raise SessionError(f"calibration {busy[0]} of session {session.id} is being made")
         made = Calibration(f"c-{next(self._ids)}", session, body, _decoder_of(session, body))
         if body.source == "guided":
-            made.asked = list(_order(made))
+            if body.guided.cursor is None:
+                made.asked = list(_order(made))
+            else:
+                check_guidable(made.decoder, body.guided)
             _check_kept(made)
         for old in list(kept)[: -_MOST_KEPT + 1]:
             del kept[old]
@@ -198,16 +210,19 @@ class Calibrations:
         try:
             await self._make(calibration)
         except asyncio.CancelledError:
+            await _undone(calibration)
             calibration.end("cancelled", "cancelled")
             raise
         except VolitionError as error:
             reason = str(error.fields.get("reason", error.code))
             calibration.refusal = CalibrationRefusal(reason=reason, detail=error.message)
+            await _undone(calibration)
             calibration.end("refused", error.message)
         except Exception:
             log.exception("calibration failed", session=calibration.session.id, id=calibration.id)
             detail = "an error of the service; see its log"
             calibration.refusal = CalibrationRefusal(reason="bug", detail=detail)
+            await _undone(calibration)
             calibration.end("refused", detail)
 
     async def _make(self, calibration: Calibration) -> None:
@@ -215,8 +230,15 @@ class Calibrations:
         done = 0.0
         if body.source == "guided":
             since = local_clock()
-            await _guide(calibration)
-            done = _GUIDED_SHARE
+            if body.guided.cursor is None:
+                await _guide(calibration)
+                done = _GUIDED_SHARE
+            else:
+                calibration.guide = self._cursor_guide(calibration)
+                await calibration.guide.run()
+                _cue_cursor(calibration, "end", local_clock())
+                await asyncio.sleep(_SETTLE_S)
+                done = _CURSOR_SHARE
             last_s: float | None = local_clock() - since + 1.0
         else:
             last_s = body.last_s
@@ -233,14 +255,57 @@ class Calibrations:
             calibration.refusal = CalibrationRefusal(
                 reason=reason, detail=refused["message"], fields=refused["fields"]
             )
+            await _undone(calibration)
             calibration.end("refused", refused["message"])
             return
         calibration.model = Manifest.model_validate(answer["made"])
         if body.swap:
             calibration.go_to("swapping", f"changing to {calibration.model.reference}", 0.99)
             wanted = settings_for_manifest(session, calibration.model)
-            calibration.swapped = await session.swap(wanted)
+            on_the_way = calibration.guide is not None and calibration.guide.n_models > 0
+            calibration.swapped = await session.swap(wanted, remember=not on_the_way)
+        await _undone(calibration)
         calibration.end("done", f"made {calibration.model.reference}")
+
+    def _cursor_guide(self, calibration: Calibration) -> CursorGuide:
+        async def refit(
+            name: str, moves: list[tuple[float, list[float]]], last_s: float
+        ) -> dict[str, Any]:
+            try:
+                job, signal = await _collected(calibration, last_s, moves)
+            except SessionError as error:  # as while its stream is away
+                return {"refused": {"code": error.code, "message": error.message, "fields": {}}}
+            job = job.model_copy(update={"refresh": True, "name": name})
+            return await self._fitters.run(job, signal, lambda *_: None)
+
+        def say(number: int, target: Target, t_end: float, ended: CursorTrial | None) -> None:
+            calibration.n_done = number if ended is not None else number - 1
+            _cue_cursor(calibration, "trial" if ended is None else "pause", t_end, target, ended)
+
+        def went_on(share: float, step: str) -> None:
+            calibration.go_to("guiding", step, _CURSOR_SHARE * share)
+
+        return CursorGuide(
+            calibration.session,
+            calibration.body.name,
+            calibration.decoder,
+            calibration.body.guided,
+            refit,
+            say,
+            went_on,
+        )
+
+
+async def _undone(calibration: Calibration) -> None:
+    """Leave nothing of a guided cursor's models on the way: neither decoding nor kept."""
+    guide = calibration.guide
+    if guide is None:
+        return
+    try:
+        await guide.undo()
+    except VolitionError as error:
+        log.warning("calibration", id=calibration.id, undone=False, error=error.message)
+    await asyncio.to_thread(guide.forget_models)
 
 
 def _decoder_of(session: Session, body: CalibrationBody) -> Settings:
@@ -252,9 +317,12 @@ def _check_kept(calibration: Calibration) -> None:
     """Refuse a guided one that would outlast what the session keeps of its signal."""
     plan, kept_s = calibration.body.guided, calibration.session.config.history_s
     lasts_s = len(calibration.asked) * (plan.cue_s + plan.trial_s + plan.pause_s)
+    what = f"{len(calibration.asked)} trials last"
+    if plan.cursor is not None:
+        lasts_s, what = plan.cursor.seconds, "it lasts"
     if lasts_s > kept_s:
         raise ConfigError(
-            f"{len(calibration.asked)} trials last {lasts_s:.0f} s, and the session keeps "
+            f"{what} {lasts_s:.0f} s, and the session keeps "
             f"{kept_s:g} s of its signal: ask for fewer, or make the session with a larger "
             "history_s",
             found=lasts_s,
@@ -332,6 +400,36 @@ def _cue(calibration: Calibration, asked: _Asked, phase: Any, t_onset: float, t_
     )
 
 
+def _cue_cursor(
+    calibration: Calibration,
+    phase: Any,
+    t_end: float,
+    target: Target | None = None,
+    ended: CursorTrial | None = None,
+) -> None:
+    data: dict[str, Any] = {}
+    if target is not None:
+        data = {"position": list(target.position), "radius": target.reach}
+    if ended is not None:
+        data["outcome"] = ended.outcome
+    guide = calibration.guide
+    number = calibration.n_done + (ended is None and target is not None)
+    calibration.session.tell(
+        CueMessage(
+            session=calibration.session.id,
+            calibration=calibration.id,
+            phase=phase,
+            trial=max(1, number),
+            trials=0,
+            target=None if target is None or guide is None else guide.index_of(target),
+            label="",
+            data=data,
+            t=local_clock(),
+            t_end=t_end,
+        )
+    )
+
+
 async def _until(t: float) -> None:
     await asyncio.sleep(max(0.0, t - local_clock()))
 
@@ -340,7 +438,16 @@ async def _until(t: float) -> None:
 
 
 async def _job(calibration: Calibration, last_s: float | None) -> tuple[FitJob, bytes]:
-    """Collect what a fit needs."""
+    """Collect what the fit needs, and say so."""
+    if calibration.body.recording is None:
+        calibration.go_to("collecting", "copying the signal", calibration.progress)
+    guide = calibration.guide
+    return await _collected(calibration, last_s, None if guide is None else sorted(guide.moves))
+
+
+async def _collected(
+    calibration: Calibration, last_s: float | None, moves: list[tuple[float, list[float]]] | None
+) -> tuple[FitJob, bytes]:
     body, session = calibration.body, calibration.session
     common: dict[str, Any] = {
         "config": settings_fields(session.config, calibration.decoder),
@@ -353,13 +460,12 @@ async def _job(calibration: Calibration, last_s: float | None) -> tuple[FitJob, 
     if body.recording is not None:
         path = recordings_folder() / f"{body.recording}.xdf"
         return FitJob(recording=str(path), source=f"recording {body.recording}", **common), b""
-    calibration.go_to("collecting", "copying the signal", calibration.progress)
     head, rows = await session.history(last_s)
     source = f"session {session.id}, {'guided' if body.source == 'guided' else 'as marked'}"
     job = FitJob(
         spec=head["spec"],
         events=head["events"],
-        cursor=_cursor_of(session),
+        cursor=_cursor_of(session) if moves is None else moves,
         source=source,
         **common,
     )

@@ -28,8 +28,9 @@ import pydantic_core
 from pydantic import BaseModel, ConfigDict
 
 from decoders import registry
-from decoders.calibration import Calibration, CalibrationError
+from decoders.calibration import Calibrated, Calibration, CalibrationError
 from decoders.fitted import FittedDecoder
+from decoders.kinematics.decoder import KinematicDecoder
 from decoders.settings import Settings
 from models.manifest import ModelCard, ModelInput, TrainingData, unfitted
 from models.registry import ModelRegistry
@@ -62,6 +63,8 @@ class FitJob(BaseModel):
     options: dict[str, Any] = {}
     licence: str = ""
     note: str = ""
+    refresh: bool = False
+    """Whether it is for use while the calibration goes on: fitted to what there is, unscored."""
 
 
 # -- the process ------------------------------------------------------------------------------
@@ -127,7 +130,12 @@ def fit(job: FitJob, signal: bytes, progress: Callable[[float, str], None]) -> d
             "cannot-be-calibrated",
             f"a decoder of kind {config.decoder.kind} is not fitted; allowed: {', '.join(allowed)}",
         )
-    found = cls.calibrate(config.decoder, calibration, progress)
+    if job.refresh:
+        assert issubclass(cls, KinematicDecoder)
+        model = cls.refresh(config.decoder, calibration)
+        found = Calibrated(model, config.decoder.model_dump(mode="json"), {}, 0)
+    else:
+        found = cls.calibrate(config.decoder, calibration, progress)
     progress(0.95, "keeping the model")
     card = ModelCard(
         kind=config.decoder.kind,

@@ -144,8 +144,40 @@ class ModelChoice(_Request):
         return self
 
 
+class CursorPlan(_Request):
+    """A cursor's calibration from nothing: targets one by one, newer models, help that fades."""
+
+    seconds: float = Field(default=180.0, ge=5, le=1800, description="How long it lasts.")
+    first_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="Until the first model; 12, or a quarter of it, when left out.",
+    )
+    refresh_s: float = Field(
+        default=3.0, ge=0.5, le=600, description="From one model to the next, at the least."
+    )
+    helped_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="Until the help has faded; 0.64 of it (115 s of 180) when left out.",
+    )
+    hold_s: float = Field(default=0.3, gt=0, le=10, description="To stay in a target.")
+    timeout_s: float = Field(
+        default=5.0,
+        gt=0,
+        le=60,
+        description="Of a target; 2 s until the first model, while the cursor stands.",
+    )
+
+
 class GuidedPlan(_Request):
     """A guided calibration: what the service asks for, and when; a client shows it."""
+
+    cursor: CursorPlan | None = Field(
+        default=None,
+        description="Guide a cursor by this, and not by trials of a fixed length: of the rest "
+        "only targets and seed count.",
+    )
 
     blocks: int = Field(default=4, ge=1, le=50, description="Each target comes once in each.")
     rest_trials: int = Field(default=0, ge=0, le=20, description="Trials at rest in each block.")
@@ -189,7 +221,8 @@ class CalibrationBody(_Request):
         default=None, gt=0, le=7200, description="Of the session, only the newest so many seconds."
     )
     options: dict[str, float] = Field(
-        default_factory=dict, description="For cursors: speed and slowing_s of the intention."
+        default_factory=dict,
+        description="For cursors: speed, slowing_s and reaction_s of what is meant.",
     )
     swap: bool = Field(default=False, description="Decode by the new model as soon as it is there.")
     licence: str = Field(default="", max_length=4000)
@@ -207,8 +240,8 @@ class CalibrationRefusal(_Answer):
 
     reason: str = Field(
         description="no-trials, too-few-trials, class-missing, trials-too-short, missing-samples, "
-        "flat-channel, bad-channel, not-above-chance, cannot-be-calibrated, cannot-be-fitted, or "
-        "the code of another error."
+        "flat-channel, bad-channel, not-above-chance, cannot-be-calibrated, cannot-be-fitted, "
+        "model-changed, or the code of another error."
     )
     detail: str
     fields: dict[str, Any] = Field(default_factory=dict)
@@ -230,7 +263,11 @@ class CalibrationView(_Answer):
     step: str = Field(description="What it does now.")
     progress: float = Field(description="0 to 1; of a guided one its trials are the first half.")
     trials_done: int = 0
-    trials: int = Field(default=0, description="That a guided one asks for.")
+    trials: int = Field(
+        default=0, description="That a guided one asks for; 0 for a cursor's, which goes by time."
+    )
+    hits: int = Field(default=0, description="Of a cursor's, targets that were reached.")
+    models: int = Field(default=0, description="Of a cursor's, models taken up on the way.")
     started_utc: float
     ended_utc: float | None = None
     model: Manifest | None = Field(default=None, description="The new version, with its scores.")
@@ -519,10 +556,13 @@ class CueMessage(_Answer):
         description="Show what to look at; it begins; it is over; all are over."
     )
     trial: int = Field(description="From 1.")
-    trials: int
+    trials: int = Field(description="0 where they go on for a time.")
     target: int | None = Field(description="Its place among the targets; null at rest.")
     label: str
-    data: dict[str, Any] = Field(description="Of the onset's marker (trial_start).")
+    data: dict[str, Any] = Field(
+        description="Of the onset's marker (trial_start; for a cursor target: position, radius). "
+        "Where a cursor's target is over, its outcome: hit or timeout."
+    )
     t: float = Field(description="LSL time of the onset; of this moment where there is none.")
     t_end: float = Field(description="LSL time at which the trial ends.")
 

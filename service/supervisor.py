@@ -170,8 +170,15 @@ class Session:
         decoders = [self.config.decoder, *self.earlier_decoders]
         return [name for one in decoders if (name := named_model(one)) is not None]
 
-    async def swap(self, decoder: Settings) -> dict[str, Any]:
+    async def swap(self, decoder: Settings, *, remember: bool = True) -> dict[str, Any]:
         """Have the worker decode by other settings or another model; its next lives do so too.
+
+        Parameters
+        ----------
+        decoder
+            What decodes from the next sample on.
+        remember
+            Whether `swap_back` goes to what decoded before this; else to what did before that.
 
         Returns
         -------
@@ -194,7 +201,8 @@ class Session:
                 raise SessionError(f"the worker of session {self.id} does not answer; try again")
             if "error" in answer:
                 raise ModelError(answer["error"]["message"], reason=answer["error"]["code"])
-            self.earlier_decoders.append(self.config.decoder)
+            if remember:
+                self.earlier_decoders.append(self.config.decoder)
             del self.earlier_decoders[:-_MOST_EARLIER]
             self.config = self.config.model_copy(update={"decoder": decoder})
             self.counts["model"] = answer
@@ -210,6 +218,10 @@ class Session:
         answer = await self.swap(before)
         del self.earlier_decoders[-2:]
         return answer
+
+    def forget(self, model: str) -> None:
+        """Never go back to a model, which is about to be removed."""
+        self.earlier_decoders = [one for one in self.earlier_decoders if named_model(one) != model]
 
     def kept(self) -> KeptSession:
         """Give what another life of the service needs to bring this session back."""

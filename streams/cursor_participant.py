@@ -212,15 +212,11 @@ class CursorSitting:
 
     Attributes
     ----------
-    attenuation
-        Share that is taken off the cursor's velocity across the line to the target, 0 to 1: the
-        help of a guided calibration (Brandman et al. 2018).
     watching
         Whether the cursor moves by itself, as the person means it to, and no decoder is heeded: an
         open loop.
-    sums_up
-        Whether the cursor goes by the decoded velocity alone, wherever the decoder has it: once it
-        was helped, the two are not in the same place.
+    asked
+        Where somebody else asks the cursor to go; the task waits meanwhile. None for nobody.
     """
 
     def __init__(
@@ -229,9 +225,8 @@ class CursorSitting:
         self.participant = participant
         self.population = participant.sit(sitting)
         self.run = TaskRun(task, seed=1000 * participant.seed + sitting)
-        self.attenuation = 0.0
         self.watching = False
-        self.sums_up = False
+        self.asked: Point | None = None
         self.position: Point = (0.0, 0.0)
         self.velocity: Point = (0.0, 0.0)
         self._intention = Intention(participant)
@@ -243,17 +238,18 @@ class CursorSitting:
 
     def bin(self, time_s: float) -> SittingBin:
         """Let a bin pass that ends at ``time_s``; give what the population says in it."""
-        self.run.show(self.position, time_s)
-        target = self.run.target
-        assert target is not None
-        intended = self._intention.towards(target.position, self.position, time_s)
+        target = self.asked
+        if target is None:
+            self.run.show(self.position, time_s)
+            assert self.run.target is not None
+            target = self.run.target.position
+        intended = self._intention.towards(target, self.position, time_s)
         features = self.population.bin(intended)
         if self.watching:
             self._go(intended)
         return SittingBin(
-            time_s, features, intended, self.velocity, self.position, target.position,
-            self.run.inside,
-        )  # fmt: skip
+            time_s, features, intended, self.velocity, self.position, target, self.run.inside
+        )
 
     def move(self, velocity: Point, position: Point | None = None) -> None:
         """Move the cursor as decoded for a bin.
@@ -263,15 +259,14 @@ class CursorSitting:
         velocity
             Centimetres a second.
         position
-            Where the decoder has the cursor; it is put there, unless it `sums_up`. Summed up from
-            the velocity where it is left out.
+            Where the decoder has the cursor; summed up from the velocity where it is left out.
         """
         if self.watching:
             return
-        if position is not None and not self.sums_up:
+        if position is not None:
             self.velocity, self.position = velocity, position
             return
-        self._go(self._helped(velocity))
+        self._go(velocity)
 
     def _go(self, velocity: Point) -> None:
         bin_s = self.participant.bin_s
@@ -280,18 +275,3 @@ class CursorSitting:
             for p, v in zip(self.position, velocity, strict=True)
         )
         self.velocity, self.position = velocity, (x, y)
-
-    def _helped(self, velocity: Point) -> Point:
-        target = self.run.target
-        if target is None or self.attenuation == 0.0:
-            return velocity
-        dx, dy = target.position[0] - self.position[0], target.position[1] - self.position[1]
-        distance = math.hypot(dx, dy)
-        if distance == 0.0:
-            return velocity
-        along = (velocity[0] * dx + velocity[1] * dy) / distance**2
-        keep = 1.0 - self.attenuation
-        return (
-            along * dx + keep * (velocity[0] - along * dx),
-            along * dy + keep * (velocity[1] - along * dy),
-        )

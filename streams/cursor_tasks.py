@@ -20,7 +20,8 @@ import numpy as np
 
 from streams.errors import ConfigError
 
-TaskName = Literal["radial-8", "random", "grid", "fitts"]
+TaskName = Literal["radial-8", "random", "grid", "fitts", "given"]
+#: Those that need nothing given.
 TASKS: tuple[TaskName, ...] = ("radial-8", "random", "grid", "fitts")
 
 Point = tuple[float, float]
@@ -65,19 +66,26 @@ class CursorTask:
     Attributes
     ----------
     name
-        ``radial-8`` (centre-out-and-back), ``random``, ``grid`` or ``fitts``.
+        ``radial-8`` (centre-out-and-back), ``random``, ``grid`` or ``fitts``; ``given`` for the
+        targets that are.
     hold_s
         How long the target must be touched without a break.
     timeout_s
         A trial that lasts longer has failed.
+    places
+        Of a task whose targets are given: each comes once a block, in an order of its own.
+    home
+        Of such a task, where the cursor is asked to after each of them; None for nowhere.
     """
 
     name: TaskName = "radial-8"
     hold_s: float = 0.3
     timeout_s: float = 5.0
+    places: tuple[Target, ...] = ()
+    home: Target | None = None
 
     def __post_init__(self) -> None:
-        if self.name not in TASKS:
+        if self.name not in TASKS and not (self.name == "given" and self.places):
             raise ConfigError(
                 f"no task is named {self.name!r}; allowed: {', '.join(TASKS)}",
                 found=self.name,
@@ -91,6 +99,8 @@ class CursorTask:
     def targets(self, seed: int) -> Iterator[Target]:
         """Give one target after the other, without end."""
         random = np.random.default_rng(seed)
+        if self.name == "given":
+            return _blocks(random, self.places, self.home)
         return {
             "radial-8": _radial,
             "random": _anywhere,
@@ -118,13 +128,29 @@ def _reach(target_cm: float) -> float:
     return (target_cm + _CURSOR_CM) / 2
 
 
+def radial_targets(middle: Point = (0.0, 0.0), scale: float = 1.0) -> tuple[Target, ...]:
+    """Give the eight targets around the middle of a screen that is ``scale`` times the usual."""
+    x, y = middle
+    angles = [2 * math.pi * number / 8 for number in range(8)]
+    radius, reach = scale * RADIUS_CM, scale * _reach(_TARGET_CM)
+    return tuple(
+        Target((x + radius * math.cos(angle), y + radius * math.sin(angle)), reach)
+        for angle in angles
+    )
+
+
 def _radial(random: np.random.Generator) -> Iterator[Target]:
-    reach = _reach(_TARGET_CM)
+    return _blocks(random, radial_targets(), Target((0.0, 0.0), _reach(_TARGET_CM)))
+
+
+def _blocks(
+    random: np.random.Generator, places: Sequence[Target], home: Target | None
+) -> Iterator[Target]:
     while True:
-        for number in random.permutation(8):
-            angle = 2 * math.pi * int(number) / 8
-            yield Target((RADIUS_CM * math.cos(angle), RADIUS_CM * math.sin(angle)), reach)
-            yield Target((0.0, 0.0), reach)
+        for number in random.permutation(len(places)):
+            yield places[int(number)]
+            if home is not None:
+                yield home
 
 
 def _anywhere(random: np.random.Generator) -> Iterator[Target]:
@@ -271,7 +297,7 @@ class TaskRun:
 
     def _begin(self, cursor: Point, time_s: float) -> None:
         target = next(self._targets)
-        while target.holds(cursor) and self.task.name != "radial-8":
+        while target.holds(cursor) and self.task.name not in ("radial-8", "given"):
             target = next(self._targets)  # a target that is touched at once is no task
         self._trial = _Trial(target, time_s, math.dist(cursor, target.position))
 

@@ -3,7 +3,8 @@
 An event whose data have ``position`` is the target (with ``radius``, 0 when left out) or, named
 ``cursor``, where the cursor was shown; without the latter the session's own cursor counts. The
 label of a bin is the velocity that somebody must have aimed at (`aimed_velocities`). Options:
-``speed``, the largest that is aimed at, and ``slowing_s``. It is cross-validated over blocks of
+``speed``, the largest that is aimed at, ``slowing_s``, and ``reaction_s``, after which a target is
+taken up; before, the last one counts. It is cross-validated over blocks of
 consecutive bins; a trial counts as right when the direction that was decoded in it is less than a
 right angle off, by chance a half of them.
 """
@@ -28,6 +29,7 @@ from decoders.filtering import regular_rate
 from decoders.fitted import FittedModel
 from decoders.kinematics.adaptation import aimed_velocities
 from decoders.kinematics.bins import Bins, samples_per_step
+from decoders.kinematics.cursor import HELP
 from decoders.metrics import accuracy_interval
 from streams.chunk import Chunk, Event, FloatArray
 from streams.errors import DecodeError
@@ -38,10 +40,12 @@ if TYPE_CHECKING:  # whose method this is
 CURSOR = "cursor"
 """Name of the event that says where the cursor is shown."""
 
+_NO_TARGETS = (CURSOR, HELP)
+
 #: Targets that a calibration needs, and bins.
 LEAST_TRIALS, LEAST_BINS = 8, 50
 _N_BLOCKS = 4
-_SPEED, _SLOWING_S = 20.0, 0.3
+_SPEED, _SLOWING_S, _REACTION_S = 20.0, 0.3, 0.2
 
 S = TypeVar("S", bound="KinematicSettings")
 
@@ -87,13 +91,28 @@ def calibrate_cursor(
     return Calibrated(model, settings.model_dump(mode="json"), scores, n_trials)
 
 
+def refresh_cursor(
+    cls: type[KinematicDecoder[Any]], settings: KinematicSettings, calibration: Calibration
+) -> FittedModel:
+    """Fit to what there is so far, for use while the calibration goes on; see `calibrate_cursor`.
+
+    Raises
+    ------
+    CalibrationError
+        It says too little yet, or nothing that could be used.
+    """
+    check_channels_live(calibration.spec, calibration.samples)
+    labelled = _labelled(settings, calibration)
+    return _fitted(cls, settings, labelled, np.arange(len(labelled.features)))
+
+
 def _labelled(settings: KinematicSettings, calibration: Calibration) -> Labelled:
     rate_hz = regular_rate(calibration.spec, settings.kind)
     size = samples_per_step(settings.step_s, rate_hz, settings.kind)
     bins = Bins(size, calibration.spec.n_channels, settings.step_value)
     rows = list(bins.feed(Chunk(calibration.samples, calibration.times)))
     features, times = np.array([row for row, _ in rows]), np.array([time for _, time in rows])
-    targets = [e for e in calibration.events if "position" in e.data and e.name != CURSOR]
+    targets = [e for e in calibration.events if "position" in e.data and e.name not in _NO_TARGETS]
     if not targets or not rows:
         raise CalibrationError(
             "no-trials",
@@ -101,7 +120,8 @@ def _labelled(settings: KinematicSettings, calibration: Calibration) -> Labelled
         )
     cursor_times, cursor = _cursor(calibration, settings)
     onsets, places, radii = _targets(targets, cursor.shape[1])
-    trials = np.searchsorted(onsets, times, side="right") - 1
+    reaction_s = float(calibration.options.get("reaction_s", _REACTION_S))
+    trials = np.searchsorted(onsets + reaction_s, times, side="right") - 1
     inside = (times >= cursor_times[0]) & (times <= cursor_times[-1]) if len(cursor_times) else None
     usable = (trials >= 0) & np.isfinite(features).all(axis=1)
     usable &= np.False_ if inside is None else inside

@@ -4,16 +4,25 @@ In order: bias, gain, dead zone, speed limit; then the position moves by velocit
 length and stays within the workspace. Bins that are missing give no observation: for ``coast_s``
 the velocity is what the dynamics predict, over ``decay_s`` it then falls to nothing, and from
 there on the answer is idle. Both are 0 unless set, so a missing bin is idle at once.
+
+While somebody learns to steer, an event may ask for `Help`: of the velocity across the line to a
+target a share is taken off, after the limits (Brandman et al., J. Neural Eng. 15:026007, 2018). It
+says itself until when, so that help that is forgotten ends.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from decoders.intent import ClickIntent, CursorIntent, IdleIntent, Intent
+from streams.chunk import Event
+
+HELP = "cursor_help"
+"""Name of the event that asks for help; see `help_of`."""
 
 
 class DwellSettings(BaseModel):
@@ -25,6 +34,51 @@ class DwellSettings(BaseModel):
     hold_s: float = Field(
         default=0.5, gt=0, le=60, description="How long to stay: 0.3 to 1 s is usual."
     )
+
+
+class Help(NamedTuple):
+    """Help on the way to a target.
+
+    Attributes
+    ----------
+    target
+        Where the cursor is to go.
+    attenuation
+        Share that is taken off the velocity across the line to it, 0 to 1.
+    until
+        LSL time from which there is none.
+    """
+
+    target: list[float]
+    attenuation: float
+    until: float
+
+    def given(self, velocity: list[float], position: list[float]) -> list[float]:
+        """Give what is left of a velocity."""
+        line = [t - p for t, p in zip(self.target, position, strict=True)]
+        distance = math.hypot(*line)
+        if distance == 0:
+            return velocity
+        along = sum(v * (d / distance) for v, d in zip(velocity, line, strict=True))
+        straight = [along * (d / distance) for d in line]
+        keep = 1.0 - self.attenuation
+        return [s + keep * (v - s) for v, s in zip(velocity, straight, strict=True)]
+
+
+def help_of(event: Event, n_dimensions: int) -> Help | None:
+    """Give the help that an event asks for: ``position``, ``attenuation``, ``until`` in its data.
+
+    None where it asks for none, or where its data are not numbers that make sense.
+    """
+    position, share, until = (event.data.get(key) for key in ("position", "attenuation", "until"))
+    if not isinstance(position, list | tuple) or len(position) != n_dimensions:
+        return None
+    numbers = [*position, share, until]
+    if not all(isinstance(one, int | float) and math.isfinite(one) for one in numbers):
+        return None
+    target = [float(one) for one in position]
+    found = Help(target, min(max(float(numbers[-2]), 0.0), 1.0), float(numbers[-1]))
+    return found if found.attenuation else None
 
 
 class CursorSettings(BaseModel):
@@ -87,6 +141,11 @@ class Cursor:
         Of the velocity.
     bin_s
         Length of a bin.
+
+    Attributes
+    ----------
+    help
+        None where there is none.
     """
 
     def __init__(self, settings: CursorSettings, n_dimensions: int, bin_s: float) -> None:
@@ -114,6 +173,7 @@ class Cursor:
         self.velocity = [0.0] * len(self._start)
         self.bias = [0.0] * len(self._start)
         self.missing_bins = 0
+        self.help: Help | None = None
         self._place: list[float] | None = None
         self._stayed_bins = 0
 
@@ -179,6 +239,12 @@ class Cursor:
             velocity = self._limited(velocity, learn=not missing)
         if share < 1.0:
             velocity = [share * v for v in velocity]
+        if self.help is not None:
+            if time < self.help.until:
+                velocity = self.help.given(velocity, self.position)
+                position = None  # it goes by what it is told
+            else:
+                self.help = None
         moved = (
             [p + self._bin_s * v for p, v in zip(self.position, velocity, strict=True)]
             if position is None

@@ -11,6 +11,7 @@ import math
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
@@ -24,7 +25,7 @@ from decoders.intent import Intent
 from decoders.kinematics.bessel import BesselBlock, BesselSettings
 from decoders.kinematics.bins import Bins, samples_per_step
 from decoders.kinematics.click import OFFSET, WEIGHTS, ClickDetector, ClickSettings
-from decoders.kinematics.cursor import Cursor, CursorSettings
+from decoders.kinematics.cursor import HELP, Cursor, CursorSettings, Help, help_of
 from decoders.kinematics.features import FeatureSettings
 from decoders.stage import check_channels
 from streams.chunk import Chunk, Event, FloatArray, SignalSpec
@@ -140,6 +141,19 @@ class KinematicDecoder(FittedDecoder[S]):
 
         return calibrate_cursor(cls, settings, calibration, progress)
 
+    @classmethod
+    def refresh(cls, settings: S, calibration: Calibration) -> FittedModel:
+        """Fit a model to what a calibration has brought so far, unscored.
+
+        Raises
+        ------
+        CalibrationError
+            It cannot be used, or not yet.
+        """
+        from decoders.kinematics.calibrating import refresh_cursor
+
+        return refresh_cursor(cls, settings, calibration)
+
     @abstractmethod
     def follower(self, n_features: int) -> tuple[Follower, int]:
         """Make what follows the state, and say how many dimensions the velocity has.
@@ -174,7 +188,8 @@ class KinematicDecoder(FittedDecoder[S]):
         self._bessel = None if bessel is None else BesselBlock(bessel, self.bin_s, n_dimensions)
         self._click = self._click_detector(spec.n_channels)
         self._reset_names = frozenset(self.settings.reset_markers)
-        self._resets: deque[float] = deque()
+        #: What is due at which time: help, or its end; a trial that begins where it is "reset".
+        self._due: deque[tuple[float, Help | Literal["reset"] | None]] = deque()
         self._covariance: FloatArray | None = None
         self._covariance_list: list[list[float]] = []
 
@@ -261,7 +276,7 @@ class KinematicDecoder(FittedDecoder[S]):
 
     def _go_on_from(self, other: KinematicDecoder[Any]) -> None:
         self._follower.resume(other._follower)
-        self._bins, self._cursor, self._resets = other._bins, other._cursor, other._resets
+        self._bins, self._cursor, self._due = other._bins, other._cursor, other._due
         self._bessel = other._bessel
         if self._click is not None and other._click is not None:
             self._click.resume(other._click)
@@ -270,16 +285,15 @@ class KinematicDecoder(FittedDecoder[S]):
         self._bins.reset()
         self._cursor.reset()
         self._follower.reset()
-        self._resets.clear()
+        self._due.clear()
         for part in (self._bessel, self._click):
             if part is not None:
                 part.reset()
 
     def decode(self, chunk: Chunk, events: Sequence[Event]) -> list[Intent]:
         check_channels(chunk, self._n_channels, self.settings.kind)
-        if events and self._reset_names:
-            new = [event.time for event in events if event.name in self._reset_names]
-            self._resets = deque(sorted([*self._resets, *new]))
+        if events:
+            self._take(events)
         intents = []
         for row, time in self._bins.feed(chunk):
             # The sum is finite if every feature is: one pass, and one that overflows is no signal.
@@ -293,13 +307,24 @@ class KinematicDecoder(FittedDecoder[S]):
                 intents.append(click)
         return intents
 
+    def _take(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.name in self._reset_names:
+                self._due.append((event.time, "reset"))
+            elif event.name == HELP:
+                self._due.append((event.time, help_of(event, len(self._cursor.position))))
+        self._due = deque(sorted(self._due, key=itemgetter(0)))
+
     def _decode_bin(self, row: FloatArray | None, time: float) -> Intent:
-        # A trial begins with the first bin whose newest sample is not before the marker.
-        while self._resets and self._resets[0] <= time:
-            self._resets.popleft()
-            self._follower.restart()
-            if self._bessel is not None:
-                self._bessel.reset()
+        # An event counts from the first bin on whose newest sample is not before it.
+        while self._due and self._due[0][0] <= time:
+            _, what = self._due.popleft()
+            if what == "reset":
+                self._follower.restart()
+                if self._bessel is not None:
+                    self._bessel.reset()
+            else:
+                self._cursor.help = what
         follower = self._follower
         follower.see(self._cursor.position)
         observed = follower.step(row)

@@ -99,21 +99,16 @@ def test_a_person_sees_late_and_corrects_what_they_come_to_see() -> None:
     assert along[-1] == pytest.approx(person.speed_cm_s, rel=0.01)
 
 
-def test_help_takes_off_what_lies_across_the_line_to_the_target() -> None:
-    sitting = CursorSitting(CursorParticipant(), TASK)
-    sitting.bin(0.02)
-    target = sitting.run.target
-    assert target is not None
-    x, y = (value / math.hypot(*target.position) for value in target.position)
-    sitting.sums_up = True
-    for attenuation in (1.0, 0.25):
-        sitting.attenuation = attenuation
-        sitting.position = (0.0, 0.0)
-        sitting.move((3 * x - 4 * y, 3 * y + 4 * x), (9.0, 9.0))
-        vx, vy = sitting.velocity
-        assert vx * x + vy * y == pytest.approx(3.0)
-        assert vy * x - vx * y == pytest.approx(4.0 * (1 - attenuation))
-        assert sitting.position == pytest.approx((0.02 * vx, 0.02 * vy))
+def test_a_person_goes_where_somebody_else_asks_and_their_task_waits() -> None:
+    person = CursorParticipant()
+    sitting = CursorSitting(person, TASK)
+    sitting.watching = True
+    sitting.asked = (3.0, -4.0)
+    bins = [sitting.bin(number * person.bin_s) for number in range(1, 150)]
+    assert bins[-1].position == pytest.approx((3.0, -4.0), abs=0.1)
+    assert (bins[-1].target, sitting.run.target) == ((3.0, -4.0), None)
+    sitting.asked = None
+    assert sitting.bin(3.0).target != (3.0, -4.0)
 
 
 def test_the_cursor_stays_on_the_screen() -> None:

@@ -186,8 +186,9 @@ def _sought(
             ]
             for tied in (False, True)
         ]
-        best = min(found, key=lambda draws: sum(evidence for _, evidence in draws))
-        *scale, signal, noise = np.exp(np.mean([log_hyper for log_hyper, _ in best], 0)).tolist()
+        likelier = min(found, key=lambda draws: sum(evidence for _, evidence in draws))
+        log_hyper = np.mean([one for one, _ in likelier], axis=0)
+        *scale, signal, noise = np.exp(log_hyper).tolist()
         hyper = [(1.0, signal * size, noise * size) for size in spread.tolist()]
         return HyperParameters(scale=scale, hyper=hyper)
     (sample,) = _samples(len(points), settings.model_copy(update={"likelihood_draws": 1}))

@@ -34,7 +34,7 @@ def watched(n_trials: int = 24, tuned: bool = True) -> Calibration:
         for n, target in enumerate(targets)
     ]
     spec = SignalSpec(RATE_HZ, tuple("abcdef"))
-    options = {"speed": 10.0, "slowing_s": 0.5}
+    options = {"speed": 10.0, "slowing_s": 0.5, "reaction_s": 0.0}
     return Calibration(spec, samples, times, events, times, positions, options)
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from decoders.intent import CursorIntent, IdleIntent, Intent
 from decoders.kinematics.bins import Bins, StepValue, samples_per_step
-from decoders.kinematics.cursor import Cursor, CursorSettings
-from streams.chunk import Chunk, FloatArray
+from decoders.kinematics.cursor import HELP, Cursor, CursorSettings, help_of
+from streams.chunk import Chunk, Event, FloatArray
 from streams.errors import ConfigError
 
 NOTHING_KNOWN = [[1.0, 0.0], [0.0, 1.0]]
@@ -55,6 +55,35 @@ def test_within_the_dead_zone_the_cursor_stands() -> None:
     assert told(moved(cursor, [0.4, 0.2])) == [0.0, 0.0]
     assert cursor.position == [0.0, 0.0]
     assert told(moved(cursor, [0.6, 0.0])) == [1.2, 0.0]
+
+
+def test_help_takes_off_what_lies_across_the_line_to_the_target_and_ends_by_itself() -> None:
+    cursor = Cursor(CursorSettings(start=[1.0, 1.0]), 2, 0.02)
+    line = (0.6, 0.8)
+    asked = {"position": [7.0, 9.0], "attenuation": 0.75, "until": 5.0}
+    cursor.help = help_of(Event(0.0, HELP, asked), 2)
+    velocity = [3 * line[0] - 4 * line[1], 3 * line[1] + 4 * line[0]]
+    vx, vy = told(moved(cursor, velocity))
+    assert vx * line[0] + vy * line[1] == pytest.approx(3.0)
+    assert vy * line[0] - vx * line[1] == pytest.approx(1.0)
+    assert cursor.position == pytest.approx([1 + 0.02 * vx, 1 + 0.02 * vy])
+    assert told(cursor.move(velocity, NOTHING_KNOWN, 5.0)) == velocity
+    assert told(moved(cursor, velocity)) == velocity
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"position": [1.0], "attenuation": 1.0, "until": 9.0},
+        {"position": [1.0, "a"], "attenuation": 1.0, "until": 9.0},
+        {"position": [1.0, math.nan], "attenuation": 1.0, "until": 9.0},
+        {"position": [1.0, 2.0], "attenuation": None, "until": 9.0},
+        {"position": [1.0, 2.0], "attenuation": 0.0, "until": 9.0},
+    ],
+)
+def test_an_event_whose_data_make_no_sense_asks_for_no_help(data: dict[str, object]) -> None:
+    assert help_of(Event(0.0, HELP, data), 2) is None
 
 
 def test_the_position_is_the_sum_of_velocity_times_the_bins_length() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from decoders.intent import CursorIntent, IdleIntent, Intent, canonical_json
 from decoders.kinematics import metrics
+from decoders.kinematics.cursor import HELP
 from decoders.kinematics.decoder import KinematicDecoder
 from decoders.kinematics.dkf import DkfDecoder, DkfSettings
 from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings, intended_velocities
@@ -111,7 +112,12 @@ def test_a_kinematic_decoder_gives_the_same_intents_however_the_bins_come(
     features = reach(120, seed=2)[0]
     features[40:43] = np.nan
     features[60, 3] = np.nan
-    events = [Event(BIN_S * 20.5, "go"), Event(BIN_S * 80, "go"), Event(BIN_S * 90, "other")]
+    events = [
+        Event(BIN_S * 10, HELP, {"position": [1, 2], "attenuation": 0.7, "until": BIN_S * 70}),
+        Event(BIN_S * 20.5, "go"),
+        Event(BIN_S * 80, "go"),
+        Event(BIN_S * 90, "other"),
+    ]
     whole = run(fitted[kind], features, events=events)
     pieces = run(fitted[kind], features, lengths, events)
     assert len(whole) == len(features)
