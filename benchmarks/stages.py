@@ -10,7 +10,9 @@ steps, so that both decide as often. Limit BLAS to one thread (for OpenBLAS,
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import time
 import warnings
 from typing import Any
@@ -150,7 +152,8 @@ def meegkit_asr(calibration: FloatArray, rate_hz: float, *, cutoff: float) -> An
         module = importlib.import_module("meegkit.asr")
     except ImportError:
         return None
-    with warnings.catch_warnings():
+    # It prints when its median has not converged, which would end up within an answer in JSON.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the peer's own
         asr = module.ASR(sfreq=rate_hz, cutoff=cutoff)
         asr.fit(calibration.T.copy())
@@ -162,7 +165,7 @@ def meegkit_clean(
 ) -> FloatArray:
     """Clean a signal (n_samples, n_channels) by meegkit's fitted ASR, ``window_s`` at a time."""
     step = round(window_s * rate_hz)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the peer's own
         pieces = [
             np.asarray(asr.transform(signal[start : start + step].T.copy())).T
