@@ -85,3 +85,20 @@ def test_the_mask_covers_a_blink_and_what_is_around_it() -> None:
     mask = artifact_mask(references, 100.0)
     assert mask[490:560].all()
     assert mask.mean() < 0.15
+
+
+def test_shrinkage_leaves_more_of_a_signal_that_it_was_not_fitted_on() -> None:
+    rng = np.random.default_rng(8)
+    mixing = np.geomspace(1, 0.05, 12)[:, None] * rng.standard_normal((12, 12))
+    brain = rng.standard_normal((4000, 12)) @ mixing + 0.02 * rng.standard_normal((4000, 12))
+    mask = np.arange(4000) % 400 < 100
+    artifact = np.outer(10 * rng.standard_normal(4000) * mask, rng.standard_normal(12))
+    given = brain + artifact
+    lost, left = [], []
+    for shrinkage in (0.0, 0.1):
+        found, _, _ = fit_wiener(given[:400], mask[:400], taps=5, spacing=2, shrinkage=shrinkage)
+        error = np.square(brain - given + stack_past(given, 5, 2) @ found)[400:]
+        lost.append(error[~mask[400:]].mean())
+        left.append(error[mask[400:]].mean())
+    assert lost[1] < 0.75 * lost[0]
+    assert left[1] < left[0] < 0.05 * np.square(artifact[mask]).mean()
