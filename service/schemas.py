@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    Base64Bytes,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    model_validator,
+)
 
 from decoders.intent import Intent
 from models.manifest import Manifest, ModelCard, ModelName
@@ -323,11 +331,16 @@ class SimulationBody(_Request):
     )
 
 
+def _whole(value: object) -> object:
+    """Give 1 for 1.0: to JSON Schema they are the same integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class GazeBody(_Request):
     """What a simulated person looks at."""
 
-    target: int | None = Field(
-        default=None, ge=0, le=39, description="Index of the flicker, row by row; null for none."
+    target: Annotated[int, Field(strict=True, ge=0, le=39), BeforeValidator(_whole)] | None = Field(
+        default=None, description="Index of the flicker, row by row; null for none."
     )
     t: Annotated[float, Field(strict=True, allow_inf_nan=False)] | None = Field(
         default=None,
@@ -335,9 +348,8 @@ class GazeBody(_Request):
     )
 
 
-_Place = tuple[
-    Annotated[float, Field(ge=-1000, le=1000)], Annotated[float, Field(ge=-1000, le=1000)]
-]
+_Centimetres = Annotated[float, Field(strict=True, ge=-1000, le=1000)]
+_Place = tuple[_Centimetres, _Centimetres]
 
 
 class SceneBody(_Request):

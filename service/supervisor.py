@@ -497,13 +497,14 @@ class Supervisor:
             return
         if session.link is not None:
             session.link.send({"op": "stop"})
+        # One that connects waits on liblsl and has nothing to close: a recording closes itself.
+        connects = session.state is SessionState.CONNECTING
         try:
-            # One that connects waits on liblsl and has nothing to close: a recording closes itself.
-            waits = session.silent or session.state is SessionState.CONNECTING
-            patience_s = _STOP_WAITING_S if waits else _STOP_S
+            patience_s = _STOP_WAITING_S if connects or session.silent else _STOP_S
             await asyncio.wait_for(session.ended.wait(), patience_s)
         except TimeoutError:
-            log.warning("worker does not stop; killing it", session=session.id)
+            if not connects:
+                log.warning("worker does not stop; killing it", session=session.id)
             if not session.state.final:
                 session.step_to(SessionState.STOPPED, reason)
             if session.process is not None:

@@ -34,8 +34,6 @@ OPERATIONS = (
     "POST /v1/models",
     "POST /v1/sessions/{id}/calibrations",
     "PUT /v1/sessions/{id}/model",
-    "PUT /v1/simulations/{id}/gaze",
-    "PUT /v1/simulations/{id}/scene",
 )
 CONFIG = "".join(
     f"""
