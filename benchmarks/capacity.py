@@ -112,7 +112,7 @@ def _clients(count: int, seconds: float, on_step: Say) -> dict[str, Any]:
         n_others = count - n_dead - n_measuring
         if n_others:
             stack.enter_context(Crowd(url, n_others))
-        measuring = [Listener(url, seconds) for _ in range(n_measuring)]
+        measuring = [Listener(url, seconds=seconds) for _ in range(n_measuring)]
         received = [listener.result() for listener in measuring]
         pushed = feeder.finish()
     latencies = np.concatenate([latencies_ms(part, pushed) for part in received])
@@ -155,23 +155,23 @@ def _sessions(seconds: float, on_step: Say) -> dict[str, Any]:
 
 def _so_many_sessions(count: int, seconds: float) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
-        feeder = stack.enter_context(Feeder(8, 250.0, 0.04))
+        feeder = stack.enter_context(Feeder(8, 250.0, 0.04, n_streams=count))
         service = stack.enter_context(running_service())
         client = stack.enter_context(Client(service.url))
         ids = []
-        for number in range(count):
-            config = _kalman(feeder.feed, step_s=0.04, name=f"session-{number}")
+        for number, feed in enumerate(feeder.feeds):
+            config = _kalman(feed, step_s=0.04, name=f"session-{number}")
             ids.append(client.create_session(config).id)
         for name in ids:
             client.intents(name, wait_s=60)
         before, begun = cpu_seconds(service), time.perf_counter()
-        listeners = [Listener(_socket_url(service, name), seconds) for name in (ids[0], ids[-1])]
-        received = [listener.result() for listener in listeners]
+        received = Listener(
+            *(_socket_url(service, name) for name in ids), seconds=seconds
+        ).results()
         share = (cpu_seconds(service) - before) / (time.perf_counter() - begun)
-        pushed = feeder.finish()
-    worst = max(
-        (latencies_ms(part, pushed) for part in received), key=lambda ms: np.percentile(ms, 99)
-    )
+        pushed = feeder.finish_all()
+    latencies = [latencies_ms(*pair) for pair in zip(received, pushed, strict=True)]
+    worst = max(latencies, key=lambda ms: np.percentile(ms, 99))
     lost = sum(int((np.diff(part.seq) - 1).sum()) for part in received)
     return {"sessions": count, **spread(worst), "lost": lost, "cpu_share": round(share, 3)}
 
@@ -187,7 +187,7 @@ def _broadband(seconds: float) -> dict[str, Any]:
         session = client.create_session(_spikes(feeder.feed))
         client.intents(session.id, wait_s=60)
         before, begun = cpu_seconds(service), time.perf_counter()
-        received = Listener(_socket_url(service, session.id), seconds).result()
+        received = Listener(_socket_url(service, session.id), seconds=seconds).result()
         share = (cpu_seconds(service) - before) / (time.perf_counter() - begun)
         state = client.state(session.id)
         pushed = feeder.finish()

@@ -1,4 +1,4 @@
-"""A stream to measure with: a real LSL outlet in a process of its own, fed by absolute deadlines.
+"""Streams to measure with: real LSL outlets in a process of their own, fed by absolute deadlines.
 
 The newest sample of each chunk is stamped at the moment it is pushed, so that a latency counted
 from the stamp holds neither the wait for the chunk to fill nor the feeder's own lateness.
@@ -6,6 +6,7 @@ from the stamp holds neither the wait for the chunk to fill nor the feeder's own
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import time
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from streams.clock import local_clock
 from streams.outlet import SignalOutlet
 
 _START_S = 30.0
+_GOLDEN = 0.6180339887
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +39,34 @@ class Feed:
 
 
 class Feeder:
-    """Feeds noise of a realistic size while the ``with`` block lasts."""
+    """Feeds noise of a realistic size while the ``with`` block lasts.
 
-    def __init__(self, n_channels: int, rate_hz: float, chunk_s: float) -> None:
-        self.feed = Feed(n_channels, rate_hz, chunk_s, f"feed-{uuid4().hex}")
+    Parameters
+    ----------
+    n_channels, rate_hz, chunk_s
+        Of each stream.
+    n_streams
+        How many there are. Their chunks are due at different times, as those of devices that know
+        nothing of each other.
+    """
+
+    def __init__(
+        self, n_channels: int, rate_hz: float, chunk_s: float, *, n_streams: int = 1
+    ) -> None:
+        self.feeds = [
+            Feed(n_channels, rate_hz, chunk_s, f"feed-{uuid4().hex}") for _ in range(n_streams)
+        ]
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
         self._ready, self._stop = context.Event(), context.Event()
         self._process = context.Process(
-            target=_feed, args=(self.feed, self._ready, self._stop, theirs), daemon=True
+            target=_feed, args=(self.feeds, self._ready, self._stop, theirs), daemon=True
         )
+
+    @property
+    def feed(self) -> Feed:
+        """The first stream."""
+        return self.feeds[0]
 
     def __enter__(self) -> Self:
         self._process.start()
@@ -60,9 +80,13 @@ class Feeder:
         self._process.join()
 
     def finish(self) -> npt.NDArray[np.float64]:
-        """End feeding; give the LSL time of each chunk's newest sample."""
+        """End feeding; give the LSL time of each chunk's newest sample, of the first stream."""
+        return self.finish_all()[0]
+
+    def finish_all(self) -> list[npt.NDArray[np.float64]]:
+        """End feeding; give what `finish` gives, of each stream."""
         self._stop.set()
-        pushed: npt.NDArray[np.float64] = self._ours.recv()
+        pushed: list[npt.NDArray[np.float64]] = self._ours.recv()
         return pushed
 
 
@@ -78,21 +102,34 @@ def completed(
     return pushed[np.minimum(places, len(pushed) - 1)]
 
 
-def _feed(feed: Feed, ready: Any, stop: Any, results: Any) -> None:
+def _feed(feeds: list[Feed], ready: Any, stop: Any, results: Any) -> None:
+    feed = feeds[0]
     n = feed.chunk_samples
     spec = SignalSpec(feed.rate_hz, tuple(f"C{i + 1}" for i in range(feed.n_channels)))
     random = np.random.default_rng(0)
     noise = random.normal(0, 10, (64, n, feed.n_channels)).astype(np.float32)
     offsets = np.arange(1 - n, 1) / feed.rate_hz
-    pushed: list[float] = []
-    with SignalOutlet(spec, name="feed", type="EEG", source_id=feed.source_id) as outlet:
+    pushed: list[list[float]] = [[] for _ in feeds]
+    period_s = n / feed.rate_hz
+    with contextlib.ExitStack() as stack:
+        outlets = [
+            stack.enter_context(
+                SignalOutlet(spec, name="feed", type="EEG", source_id=each.source_id)
+            )
+            for each in feeds
+        ]
         ready.set()
-        start = local_clock()
+        start = local_clock() + period_s
+        # In order of their phases, which the golden ratio spreads whatever their number.
+        phases = sorted((number * _GOLDEN % 1.0, number) for number in range(len(feeds)))
+        round_ = 0
         while not stop.is_set():
-            wait_s = start + (len(pushed) + 1) * n / feed.rate_hz - local_clock()
-            if wait_s > 0:
-                time.sleep(wait_s)
-            now = local_clock()
-            outlet.push(noise[len(pushed) % 64], offsets + now)
-            pushed.append(now)
-    results.send(np.array(pushed))
+            for phase, number in phases:
+                wait_s = start + (round_ + phase) * period_s - local_clock()
+                if wait_s > 0:
+                    time.sleep(wait_s)
+                now = local_clock()
+                outlets[number].push(noise[round_ % 64], offsets + now)
+                pushed[number].append(now)
+            round_ += 1
+    results.send([np.array(times) for times in pushed])

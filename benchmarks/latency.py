@@ -81,13 +81,13 @@ def measure(
             # Each is there in its own turn alone: one more inlet on the outlet costs all of them.
             with _session(client, _config(feed, cell.decoder, rehearse=cell.rehearse)) as url:
                 before = cpu_seconds(service)
-                ours.append(Listener(url, share_s).result())
+                ours.append(Listener(url, seconds=share_s).result())
                 cpu_s += cpu_seconds(service) - before
                 steps = client.state(_SESSION).latency_ms
             floors["pull"].append(pull(feed, share_s))
             for name, filtered in (("echo", False), ("relay", True)):
                 with relaying(feed, filtered=filtered) as url:
-                    floors[name].append(Listener(url, share_s).result())
+                    floors[name].append(Listener(url, seconds=share_s).result())
         pushed = feeder.finish()
     report = _report(cell, ours, floors, steps, pushed)
     return {**report, "cpu_share": round(cpu_s / (seconds + rounds * WARM_UP_S), 4)}

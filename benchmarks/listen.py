@@ -1,4 +1,4 @@
-"""A WebSocket client in a process of its own that notes when each intent arrived."""
+"""WebSocket clients in a process of their own that note when each intent arrived."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import gc
 import json
 import multiprocessing
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -41,26 +40,30 @@ class Received:
 
 
 class Listener:
-    """Listens to one socket for a while.
+    """Listens to one socket for a while, or to some.
 
     Parameters
     ----------
-    url
-        Of the socket.
+    urls
+        Of the sockets.
     seconds
         How long, after the warm-up.
     """
 
-    def __init__(self, url: str, seconds: float) -> None:
+    def __init__(self, *urls: str, seconds: float) -> None:
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_main, args=(url, seconds, theirs), daemon=True)
+        self._process = context.Process(target=_main, args=(urls, seconds, theirs), daemon=True)
         self._process.start()
         theirs.close()
 
     def result(self) -> Received:
-        """Wait for the end; give what came."""
-        received: Received = self._ours.recv()
+        """Wait for the end; give what came by the first socket."""
+        return self.results()[0]
+
+    def results(self) -> list[Received]:
+        """Wait for the end; give what came by each socket."""
+        received: list[Received] = self._ours.recv()
         self._process.join()
         return received
 
@@ -110,16 +113,18 @@ async def _drain(socket: websockets.asyncio.client.ClientConnection) -> None:
         pass
 
 
-def _main(url: str, seconds: float, results: Any) -> None:
-    results.send(_run(_listen(url, seconds)))
-
-
-def _run(listening: Coroutine[Any, Any, Received]) -> Received:
+def _main(urls: tuple[str, ...], seconds: float, results: Any) -> None:
+    listening = _listen_to_all(urls, seconds)
     try:
         from uvloop import run
     except ModuleNotFoundError:  # Windows
-        return asyncio.run(listening)
-    return run(listening)
+        results.send(asyncio.run(listening))
+    else:
+        results.send(run(listening))
+
+
+async def _listen_to_all(urls: tuple[str, ...], seconds: float) -> list[Received]:
+    return await asyncio.gather(*(_listen(url, seconds) for url in urls))
 
 
 async def _listen(url: str, seconds: float) -> Received:

@@ -59,7 +59,9 @@ def soak(
             urls.append(f"{service.url.replace('http', 'ws')}/v1/sessions/{session.id}/intents")
         on_step(f"{sessions} sessions run; {_WARM_UP_S + seconds:.0f} s to go")
         with Footprint(service.pid) as footprint:
-            listeners = [Listener(url, _WARM_UP_S + seconds - CLOCK_SETTLES_S) for url in urls]
+            listeners = [
+                Listener(url, seconds=_WARM_UP_S + seconds - CLOCK_SETTLES_S) for url in urls
+            ]
             received = [listener.result() for listener in listeners]
         states = [client.state(f"soak-{number}") for number in range(sessions)]
         latencies = [
