@@ -43,8 +43,12 @@ check: .venv/.made ## Format, lints, types and the rooms' borders
 screenshots: .venv/.made pages ## Take the pictures of the pages in docs/ anew
 	VOLITION_SCREENSHOTS=1 .venv/bin/python -m pytest -q tests/web
 
+# So many test files at once. Each process has an LSL network to itself; more of them than processors
+# would try the machine's patience rather than the code.
+AT_ONCE ?= 2
+
 test: check pages ## All checks and all tests (ARGS="-k word" narrows the tests)
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile $(ARGS)
 
 format: .venv/.made ## Format the code and mend what ruff can mend
 	.venv/bin/ruff format
