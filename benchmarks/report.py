@@ -387,8 +387,9 @@ def _capacity(report: dict[str, Any]) -> str:
 - memory of its own: gateway {report["memory_mb"]["gateway"]} MB, worker
   {report["memory_mb"]["worker"]} MB
 - sessions of 8 channels at 250 Hz with p99 within 10 ms: {report["sessions_at_10ms"]}
-- 1024 channels at 30 kHz in chunks of 1 ms, band-passed, threshold crossings in bins of 20 ms, a
-  Kalman filter: bin end to client p50 {broad["p50_ms"]} ms, p99 {broad["p99_ms"]} ms,
+- {broad.get("channels", 1024)} channels at 30 kHz in chunks of 1 ms, band-passed, threshold
+  crossings in bins of 20 ms, {_FILTERS[broad.get("decoder", "kalman")]}: bin end to client
+  p50 {broad["p50_ms"]} ms, p99 {broad["p99_ms"]} ms,
   {broad["lost"]} intents lost, {broad["dropped_samples"]} samples dropped,
   {broad["cpu_share"]:.0%} of a core
 
@@ -400,6 +401,13 @@ Sessions, each with a worker of its own, at 25 intents a second. Milliseconds.
 
 {sessions}
 """
+
+
+#: As the sentence on broadband names them.
+_FILTERS = {
+    "kalman": "a Kalman filter",
+    "dkf": "a discriminative Kalman filter on 5,000 points",
+}
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -67,6 +67,23 @@ def capacity(
         _report(measure(seconds, progress), json)
 
 
+@bench.command()
+def broadband(
+    seconds: Annotated[float, typer.Option(min=1)] = 60.0,
+    channels: Annotated[int, typer.Option(min=2, help="At 30 kHz, in chunks of 1 ms.")] = 1024,
+    decoder: Annotated[str, typer.Option(help="dkf or kalman.")] = "dkf",
+    json: JsonOption = False,
+) -> None:
+    """Broadband, threshold crossings, bins of 20 ms and a filter: bin end to a WebSocket client."""
+    from benchmarks.capacity import broadband as measure
+    from streams import lsl
+
+    if decoder not in ("dkf", "kalman"):
+        raise typer.BadParameter(f"{decoder!r}; allowed: dkf, kalman", param_hint="--decoder")
+    with lsl.own_network():
+        _report(measure(seconds, channels, decoder), json)  # type: ignore[arg-type]  # checked above
+
+
 @bench.command("closed-loop")
 def closed_loop(
     trials: Annotated[int, typer.Option(min=1, help="Of each decoder.")] = 40,
