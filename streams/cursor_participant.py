@@ -6,8 +6,11 @@ the decoder's is corrected as they come to see it (after the feedback policies t
 J. Neural Eng. 14:016001, 2017, found in people). A new target is taken up after a time of reaction.
 What is intended modulates a population of units by the cosine of the angle to each one's preferred
 direction, times speed (Georgopoulos et al., J. Neurosci. 2:1527-1537, 1982), on a baseline that
-drifts and with noise; units fall silent one by one if they are made to. Everything follows from the
-seed. Left out are learning of the decoder by the person, and leaning against a steady push.
+drifts; units fall silent one by one if they are made to. Noise comes to each unit alone and to
+many at once, and units are tuned otherwise while a cursor is only watched, for which reason Gilja
+et al. (Nat. Neurosci. 15:1752-1757, 2012) fit anew to what was steered. A cursor that drifts is
+leaned against, by little. Without these four one decoder is as good as another. Everything follows
+from the seed. Left out is learning of the decoder by the person.
 
 `CursorSitting` joins a person and a task on a screen, bin by bin, and knows nothing of time but
 what it is told, so that it runs in a test as fast as the decoder does and in a process of its own
@@ -28,6 +31,11 @@ from streams.errors import ConfigError
 
 #: Half the side of the square that the cursor stays in: the outermost target and some margin.
 WORKSPACE_CM = RADIUS_CM + 4.0
+
+
+#: Sources of the noise that units share, and how long it lasts: as long as a movement's beginning,
+#: so that a filter cannot take it for anything but movement.
+_N_SHARED, _SHARED_S = 4, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,14 @@ class CursorParticipant:
         The intended speed is the distance over this time, up to the largest.
     vision_s, reaction_s
         Delay of vision, and, on top, the time until a new target is taken up.
+    lean_s, lean_cm_s
+        A cursor that goes elsewhere than was meant is leaned against: within about the first, and
+        by at most the second, which comes on top of what is intended.
+    shared_noise
+        SD of noise that comes to all units at once, each in its own measure, in SD of their own
+        noise, and lasts for some tenths of a second.
+    other_tuning_rad
+        SD of the angle by which preferred directions are others while a cursor is only watched.
     """
 
     seed: int = 0
@@ -65,8 +81,12 @@ class CursorParticipant:
     silent_per_min: float = 0.0
     speed_cm_s: float = 20.0
     slowing_s: float = 0.3
-    vision_s: float = 0.1
+    vision_s: float = 0.12
     reaction_s: float = 0.1
+    lean_s: float = 1.0
+    lean_cm_s: float = 3.0
+    shared_noise: float = 0.8
+    other_tuning_rad: float = 0.4
 
     def __post_init__(self) -> None:
         if self.n_units < 2 or not (self.bin_s > 0 and self.speed_cm_s > 0 and self.slowing_s > 0):
@@ -102,8 +122,11 @@ class Population:
         self.preferred: FloatArray = random.uniform(0, 2 * np.pi, n_units)
         self.depth: FloatArray = random.uniform(*participant.depth, n_units)
         self._baseline: FloatArray = random.uniform(1.0, 4.0, n_units)
-        axes = np.column_stack([np.cos(self.preferred), np.sin(self.preferred)])
-        self._tuning = math.sqrt(2) * self.depth[:, None] * axes / participant.speed_cm_s
+        self._tuning = self._tuned(self.preferred)
+        turned = participant.other_tuning_rad * random.standard_normal(n_units)
+        self._watched_tuning = self._tuned(self.preferred + turned)
+        self._shares = random.standard_normal((n_units, _N_SHARED)) / math.sqrt(_N_SHARED)
+        self._shared = np.zeros(_N_SHARED)
         self._random = np.random.default_rng([participant.seed, 1, sitting])
         self._step = participant.drift_per_min * math.sqrt(participant.bin_s / 60)
         self._loss = participant.silent_per_min * participant.bin_s / 60
@@ -120,13 +143,24 @@ class Population:
         spread = math.sqrt(1.0 + float(self.depth[unit]) ** 2)
         self._offset[unit] += offset_sd * spread
 
-    def bin(self, intended: Point) -> FloatArray:
+    def _tuned(self, preferred: FloatArray) -> FloatArray:
+        axes = np.column_stack([np.cos(preferred), np.sin(preferred)])
+        tuning: FloatArray = math.sqrt(2) * self.depth[:, None] * axes / self._person.speed_cm_s
+        return tuning
+
+    def bin(self, intended: Point, *, watching: bool = False) -> FloatArray:
         """Give the features of the next bin, in SD of the noise, shape (n_units,)."""
         random, n_units = self._random, len(self.depth)
         self._baseline += self._step * random.standard_normal(n_units)
         if self._loss:
             self._heard[random.random(n_units) < self._loss] = 0.0
-        modulated = self._baseline + self._tuning @ np.array(intended)
+        tuning = self._watched_tuning if watching else self._tuning
+        modulated = self._baseline + tuning @ np.array(intended)
+        if self._person.shared_noise:
+            keep = math.exp(-self._person.bin_s / _SHARED_S)
+            fresh = math.sqrt(1 - keep**2) * self._person.shared_noise
+            self._shared = keep * self._shared + fresh * random.standard_normal(_N_SHARED)
+            modulated += self._shares @ self._shared
         features: FloatArray = self._heard * modulated + random.standard_normal(n_units)
         features += self._offset
         return features
@@ -149,10 +183,12 @@ class Intention:
         self._aim: Point | None = None
         self._aim_shown_s = -math.inf
         self._aimed_at: Point | None = None
+        self._lean: Point = (0.0, 0.0)
 
     def towards(self, target: Point | None, cursor: Point, time_s: float) -> Point:
         """Give the velocity that is meant in a bin; ``target`` is None where nothing is asked."""
         person = self._person
+        before = self._seen[0]
         self._seen.append(cursor)
         if target != self._aim:
             self._aim, self._aim_shown_s = target, time_s
@@ -167,8 +203,21 @@ class Intention:
             speed = math.hypot(dx, dy) / person.slowing_s
             share = min(1.0, person.speed_cm_s / speed) if speed else 0.0
             intended = (share * dx / person.slowing_s, share * dy / person.slowing_s)
+        self._lean_against(before)
         self._meant.append(intended)
-        return intended
+        return intended[0] + self._lean[0], intended[1] + self._lean[1]
+
+    def _lean_against(self, before: Point) -> None:
+        """Push back, by little, where the cursor went elsewhere than was meant."""
+        person, now = self._person, self._seen[0]
+        meant = self._meant[0] if self._meant else (0.0, 0.0)
+        x, y = (
+            lean - (person.bin_s / person.lean_s) * ((new - old) / person.bin_s - wanted)
+            for lean, new, old, wanted in zip(self._lean, now, before, meant, strict=True)
+        )
+        size = math.hypot(x, y)
+        share = min(1.0, person.lean_cm_s / size) if size else 0.0
+        self._lean = (share * x, share * y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +293,7 @@ class CursorSitting:
             assert self.run.target is not None
             target = self.run.target.position
         intended = self._intention.towards(target, self.position, time_s)
-        features = self.population.bin(intended)
+        features = self.population.bin(intended, watching=self.watching)
         if self.watching:
             self._go(intended)
         return SittingBin(

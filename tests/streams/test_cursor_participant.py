@@ -5,7 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from streams.cursor_participant import WORKSPACE_CM, CursorParticipant, CursorSitting
+from streams.cursor_participant import (
+    WORKSPACE_CM,
+    CursorParticipant,
+    CursorSitting,
+    Intention,
+)
 from streams.cursor_tasks import usual_task
 from streams.errors import ConfigError
 
@@ -37,7 +42,7 @@ def test_the_same_seed_says_the_same_and_another_day_has_other_noise() -> None:
 
 
 def test_units_are_tuned_by_the_cosine_and_by_speed() -> None:
-    person = CursorParticipant(seed=1, drift_per_min=0.0)
+    person = CursorParticipant(seed=1, drift_per_min=0.0, shared_noise=0.0)
     population = person.sit()
     means = {}
     for angle in (0.0, math.pi / 2, math.pi, 3 * math.pi / 2):
@@ -82,7 +87,7 @@ def test_baselines_wander_and_units_fall_silent_where_they_are_made_to() -> None
 
 
 def test_a_person_sees_late_and_corrects_what_they_come_to_see() -> None:
-    person = CursorParticipant()
+    person = CursorParticipant(lean_cm_s=0.0)
     sitting = CursorSitting(person, TASK)
     sitting.watching = True
     number = 0
@@ -109,6 +114,34 @@ def test_a_person_goes_where_somebody_else_asks_and_their_task_waits() -> None:
     assert (bins[-1].target, sitting.run.target) == ((3.0, -4.0), None)
     sitting.asked = None
     assert sitting.bin(3.0).target != (3.0, -4.0)
+
+
+@pytest.mark.parametrize(("push_cm_s", "leaned"), [(2.0, 2.0), (8.0, 3.0)])
+def test_a_steady_push_is_leaned_against_up_to_a_limit(push_cm_s: float, leaned: float) -> None:
+    person = CursorParticipant(lean_cm_s=3.0)
+    intention, x, meant = Intention(person), 0.0, (0.0, 0.0)
+    for number in range(300):
+        meant = intention.towards(None, (x, 0.0), number * person.bin_s)
+        x += person.bin_s * (meant[0] + push_cm_s)
+    assert meant == pytest.approx((-leaned, 0.0), abs=0.05)
+
+
+def test_units_share_noise_and_are_tuned_otherwise_while_the_person_only_watches() -> None:
+    def spread(person: CursorParticipant) -> float:
+        population = person.sit()
+        bins = np.array([population.bin((0.0, 0.0)) for _ in range(3000)])
+        return float(np.linalg.eigvalsh(np.cov(bins, rowvar=False))[-1])
+
+    alone, shared = (CursorParticipant(shared_noise=size, drift_per_min=0.0) for size in (0.0, 1.0))
+    assert spread(alone) < 1.5
+    assert spread(shared) > 5.0
+
+    def turned_by(person: CursorParticipant) -> float:
+        moved = [person.sit().bin((9.0, 4.0), watching=one) for one in (False, True)]
+        return float(np.abs(moved[1] - moved[0]).max())
+
+    assert turned_by(CursorParticipant(other_tuning_rad=0.0)) == 0.0
+    assert turned_by(CursorParticipant()) > 0.05
 
 
 def test_the_cursor_stays_on_the_screen() -> None:
