@@ -9,7 +9,7 @@ direction, times speed (Georgopoulos et al., J. Neurosci. 2:1527-1537, 1982), on
 drifts; units fall silent one by one if they are made to. Noise comes to each unit alone and to
 many at once, and units are tuned otherwise while a cursor is only watched, for which reason Gilja
 et al. (Nat. Neurosci. 15:1752-1757, 2012) fit anew to what was steered. A cursor that drifts is
-leaned against, by little. Without these four one decoder is as good as another. Everything follows
+leaned against, by little. Without these one decoder is as good as another. Everything follows
 from the seed. Left out is learning of the decoder by the person.
 
 `CursorSitting` joins a person and a task on a screen, bin by bin, and knows nothing of time but
