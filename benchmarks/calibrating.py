@@ -14,15 +14,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks import personal
 from benchmarks.datasets.ssvep_exo import Trial, TrialRecording
 from benchmarks.pretraining import cleaned
 from decoders.fitted import FittedModel
 from decoders.registry import decoders_by_kind
+from decoders.ssvep.personal import PERSONAL, PersonalSettings
 from decoders.ssvep.selector import REST, IntArray
 from decoders.ssvep.templates import TemplateDecoder, TemplateSettings
 from service.config import SessionConfig
@@ -62,8 +64,14 @@ def is_calibrated(config: SessionConfig) -> bool:
     return isinstance(decoder, TemplateSettings) and decoder.model is None
 
 
-def protocol(dataset: str) -> str:
+def protocol(dataset: str, config: SessionConfig) -> str:
     """Say on what the decoder that is scored was fitted."""
+    shared = isinstance(config.decoder, PersonalSettings) and dataset == personal.DATASET
+    weights = "; the weights learned from the other people alone" if shared else ""
+    return _protocol(dataset) + weights
+
+
+def _protocol(dataset: str) -> str:
     if dataset in BLOCKS:
         return "fitted to the same person's other blocks, each block left out in turn"
     return (
@@ -97,25 +105,39 @@ def _judged(
     dataset: str, recordings: Sequence[TrialRecording], config: SessionConfig, folder: Path
 ) -> Iterator[Judged]:
     measured = [Calibration.of(one, config) for one in recordings]
+    shared: Mapping[int | None, FittedModel] = {}
+    if dataset == personal.DATASET and isinstance(config.decoder, PersonalSettings):
+        shared = personal.without_each(recordings, config)
     for number, one in enumerate(recordings):
-        same = [k for k, other in enumerate(recordings) if other.person == one.person]
-        if dataset in BLOCKS:
-            known = [measured[k] for k in same if k != number]
-        else:
-            known = [measured[k] for k in same if k < number]
-        scored = one
-        if not known:
-            n_first = _first_turns(one.trials)
-            known = [measured[number].until(n_first)]
-            scored = dataclasses.replace(one, trials=one.trials[n_first:])
+        known, n_first = known_of(dataset, recordings, measured, number)
+        scored = dataclasses.replace(one, trials=one.trials[n_first:])
         try:
-            model = fitted(known, config)
+            model = fitted(known, config, shared.get(one.person))
         except DecodeError as error:
             yield Judged(scored, None, error.message)
             continue
         path = model.save(folder / one.name)
         decoder = config.decoder.model_copy(update={"model": str(path)})
         yield Judged(scored, config.model_copy(update={"decoder": decoder}))
+
+
+def known_of(
+    dataset: str,
+    recordings: Sequence[TrialRecording],
+    measured: Sequence[Calibration],
+    number: int,
+) -> tuple[list[Calibration], int]:
+    """Give what a recording may be calibrated on, and how many of its first trials are in it."""
+    person = recordings[number].person
+    same = [k for k, other in enumerate(recordings) if other.person == person]
+    if dataset in BLOCKS:
+        known = [measured[k] for k in same if k != number]
+    else:
+        known = [measured[k] for k in same if k < number]
+    if known:
+        return known, 0
+    n_first = _first_turns(recordings[number].trials)
+    return [measured[number].until(n_first)], n_first
 
 
 def _first_turns(trials: Sequence[Trial]) -> int:
@@ -173,13 +195,27 @@ class Calibration:
         return Calibration(self.epochs[:n_trials], self.targets[:n_trials], self.rate_hz)
 
 
-def fitted(known: Sequence[Calibration], config: SessionConfig) -> FittedModel:
-    """Fit the session's decoder; raises `DecodeError` where the fit refuses."""
-    decoder = decoders_by_kind()[config.decoder.kind]
-    assert issubclass(decoder, TemplateDecoder)
+def joined(known: Sequence[Calibration]) -> tuple[FloatArray, IntArray]:
+    """Give the epochs of several, and their targets."""
     # A recording that began with a trial has less signal before its windows.
     n_samples = min(one.epochs.shape[2] for one in known)
     epochs = np.concatenate([one.epochs[..., -n_samples:] for one in known])
-    targets = np.concatenate([one.targets for one in known])
+    return epochs, np.concatenate([one.targets for one in known])
+
+
+def fitted(
+    known: Sequence[Calibration], config: SessionConfig, shared: FittedModel | None = None
+) -> FittedModel:
+    """Fit the session's decoder, from the weights ``shared`` by others where it has such.
+
+    Raises
+    ------
+    DecodeError
+        The fit refuses.
+    """
+    decoder = decoders_by_kind()[config.decoder.kind]
+    assert issubclass(decoder, TemplateDecoder)
     estimator = decoder.estimator(config.decoder, known[0].rate_hz)
-    return estimator.fit(epochs, targets)
+    if isinstance(estimator, PERSONAL):
+        estimator.shared = shared
+    return estimator.fit(*joined(known))

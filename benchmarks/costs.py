@@ -102,8 +102,8 @@ NETWORK_FEATURES = {"recurrent": 10}
 NETWORK_RATE_HZ = 10.0
 #: A network knows signals of the rate that it was learned at.
 ONLY_RATES_HZ = {"atat": 256.0}
-#: Channels that the shipped model was learned from.
-PRETRAINED_CHANNELS = 8
+#: Decoders whose shipped weights are for so many channels alone.
+ONLY_CHANNELS = {"ssvep_pretrained": 8, "ssvep_personal": 8}
 
 _PLAIN: dict[str, dict[str, Any]] = {"": {}}
 _SIZES = {
@@ -251,13 +251,13 @@ def decoder_cells(kind: str) -> list[tuple[Cell, dict[str, list[Cell]]]]:
     if issubclass(cls, KinematicDecoder):
         return [(base, _kinematic_axes(base)) for base in _kinematic_bases(kind)]
     base = Cell(kind, "", 9, 250.0, n_targets=FEWER_TARGETS.get(kind, 40))
-    if kind == "ssvep_pretrained":
-        base = replace(base, n_channels=PRETRAINED_CHANNELS)
+    if kind in ONLY_CHANNELS:
+        base = replace(base, n_channels=ONLY_CHANNELS[kind])
     axes = {
         "targets": [replace(base, n_targets=base.n_targets // part) for part in (8, 4, 2, 1)],
         "rate_hz": [replace(base, rate_hz=rate_hz) for rate_hz in (250.0, 500.0, 750.0)],
     }
-    if kind != "ssvep_pretrained":
+    if kind not in ONLY_CHANNELS:
         axes["channels"] = [replace(base, n_channels=n) for n in (4, 9, 18)]
     if _is_calibrated(cls):
         base = replace(base, n_training=3)

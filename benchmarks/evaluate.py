@@ -181,7 +181,7 @@ def _sessions(dataset: str, root: Path, config: SessionConfig) -> Iterator[Itera
 
 def _protocol(dataset: str, config: SessionConfig) -> str:
     if calibrating.is_calibrated(config):
-        return calibrating.protocol(dataset)
+        return calibrating.protocol(dataset, config)
     return pretraining.protocol(dataset, config)
 
 

@@ -118,6 +118,12 @@ class NetworkManifest(BaseModel):
     scores: dict[str, JsonValue] = {}
     facts: dict[str, JsonValue] = {}
 
+    @property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that name exactly this network and its manifest."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
     @model_validator(mode="after")
     def _names_and_states_fit(self) -> NetworkManifest:
         for what in (self.inputs, self.outputs):
@@ -202,9 +208,8 @@ class Network:
 
     @functools.cached_property
     def version(self) -> str:
-        """Twelve hexadecimal digits that name exactly this network and its manifest."""
-        text = json.dumps(self.manifest.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        """Twelve hexadecimal digits; see `NetworkManifest.version`."""
+        return self.manifest.version
 
     def run(self, **arrays: npt.ArrayLike) -> dict[str, Array]:
         """Give the outputs, by name, for the inputs, by name, each of its manifest's shape.
@@ -442,6 +447,11 @@ def shipped_networks() -> dict[str, Traversable]:
         return {}
     found = {one.name: one for one in folder.iterdir() if one.name.endswith(".json")}
     return {name.removesuffix(".json"): found[name] for name in sorted(found)}
+
+
+def shipped_content(name: str) -> bytes:
+    """Give the content of a network that ships."""
+    return _content(_shipped_folder() / f"{name}.onnx")
 
 
 def _shipped_folder() -> Traversable:

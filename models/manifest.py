@@ -117,8 +117,12 @@ class Manifest(ModelCard):
         """Give the settings that decode by this model, in place of a session's ``current`` ones."""
         own = self.decoder
         # One that ships knows nothing of this session's workspace, units or markers.
-        if own is None or (self.origin == "shipped" and current.kind == self.kind):
+        if self.origin == "shipped" and current.kind == self.kind:
             own = current.model_dump(mode="json")
+        if own is None:
+            # One without settings of its own takes this session's, or its kind's where that is
+            # another: what they lack is then refused by name.
+            own = unfitted(current) if current.kind == self.kind else {"kind": self.kind}
         return {**own, "network" if self.format == "onnx" else "model": self.reference}
 
 

@@ -21,16 +21,23 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
 from decoders.fitted import FittedModel, read_model, shipped_models
-from decoders.network import Network, read_manifest
+from decoders.network import Network, read_manifest, shipped_content, shipped_networks
 from models.check import check_content
-from models.manifest import NAME_PATTERN, VERSION_PATTERN, Manifest, ModelCard, ModelInput
+from models.manifest import (
+    NAME_PATTERN,
+    VERSION_PATTERN,
+    Manifest,
+    ModelCard,
+    ModelInput,
+    TrainingData,
+)
 from streams.errors import ConfigError, ModelError
 
 #: No larger file is taken: as base64 it fits into a request.
@@ -94,7 +101,7 @@ class ModelRegistry:
         NoModelError
             There is none.
         """
-        if name in shipped_models():  # their manifests take a while to make, the first time
+        if is_shipped(name):  # their manifests take a while to make, the first time
             return [shipped_manifests()[name]]
         found = list(self._manifests(name)) if re.fullmatch(NAME_PATTERN, name) else []
         if not found:
@@ -134,7 +141,7 @@ class ModelRegistry:
         """
         try:
             if manifest.origin == "shipped":
-                content = shipped_models()[manifest.name].read_bytes()
+                content = _shipped_content(manifest)
             else:
                 content = self._content_path(manifest.sha256, manifest.format).read_bytes()
         except OSError as error:
@@ -268,7 +275,7 @@ class ModelRegistry:
             raise ConfigError(
                 f"{name!r} is no name for a model; allowed: lower case, digits, - and _, at most 64"
             )
-        if name in shipped_models():
+        if is_shipped(name):
             raise ReadOnlyModelError(f"the model {name!r} ships with Volition; choose another name")
 
     def _manifests(self, name: str) -> Iterable[Manifest]:
@@ -289,32 +296,73 @@ class ModelRegistry:
         return self.folder / f"{digest}.{format}"
 
 
+def is_shipped(name: str) -> bool:
+    """Say whether a model or network of this name ships."""
+    return name in shipped_models() or name in shipped_networks()
+
+
 @functools.cache
 def shipped_manifests() -> dict[str, Manifest]:
-    """Give the manifests of the models that ship, by name."""
-    found = {}
-    for name, path in shipped_models().items():
-        content = path.read_bytes()
-        model = read_model(content, name)
-        facts = model.facts
-        known_input = {key: facts[key] for key in ("rate_hz", "n_channels") if key in facts}
-        settings = facts.get("settings")
-        found[name] = Manifest(
-            kind=model.kind,
-            input=ModelInput.model_validate(known_input),
-            decoder=settings if isinstance(settings, dict) else None,
-            licence="Apache-2.0",
-            note="Ships with Volition; its model card is in models/fitted.",
-            name=name,
-            version=model.version,
-            number=1,
-            format="npz",
-            sha256=hashlib.sha256(content).hexdigest(),
-            bytes=len(content),
-            made_utc=_SHIPPED_UTC,
-            origin="shipped",
-        )
-    return found
+    """Give the manifests of the models and networks that ship, by name."""
+    fitted = {name: _of_fitted(name, path.read_bytes()) for name, path in shipped_models().items()}
+    networks = {
+        name: _of_network(name, path.read_bytes()) for name, path in shipped_networks().items()
+    }
+    return fitted | networks
+
+
+def _of_fitted(name: str, content: bytes) -> Manifest:
+    model = read_model(content, name)
+    settings = model.facts.get("settings")
+    return Manifest(
+        kind=model.kind,
+        input=_input_of(model.facts),
+        decoder=settings if isinstance(settings, dict) else None,
+        licence="Apache-2.0",
+        note="Ships with Volition; its model card is in models/fitted.",
+        version=model.version,
+        format="npz",
+        **_shipped(name, content),
+    )
+
+
+def _of_network(name: str, described: bytes) -> Manifest:
+    network = read_manifest(described, name)
+    content = shipped_content(name)
+    return Manifest(
+        kind=network.kind,
+        input=_input_of(network.facts),
+        network=network.model_dump(mode="json"),
+        training=TrainingData(source=network.trained_on),
+        scores=network.scores,
+        licence=network.licence,
+        note="Ships with Volition; its model card is in models/networks.",
+        version=network.version,
+        format="onnx",
+        **_shipped(name, content),
+    )
+
+
+def _input_of(facts: Mapping[str, Any]) -> ModelInput:
+    known = {key: facts[key] for key in ("rate_hz", "n_channels") if key in facts}
+    return ModelInput.model_validate(known)
+
+
+def _shipped(name: str, content: bytes) -> dict[str, Any]:
+    return {
+        "name": name,
+        "number": 1,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "made_utc": _SHIPPED_UTC,
+        "origin": "shipped",
+    }
+
+
+def _shipped_content(manifest: Manifest) -> bytes:
+    if manifest.format == "onnx":
+        return shipped_content(manifest.name)
+    return shipped_models()[manifest.name].read_bytes()
 
 
 def _write(path: Path, content: bytes) -> None:

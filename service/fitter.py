@@ -119,17 +119,7 @@ def fit(job: FitJob, signal: bytes, progress: Callable[[float, str], None]) -> d
     config = parse_config(job.config, "the calibration")
     progress(0.02, "reading the signal")
     calibration = _calibration(job, config, signal)
-    cls = registry.decoders_by_kind()[config.decoder.kind]
-    if not issubclass(cls, FittedDecoder):
-        allowed = [
-            kind
-            for kind, one in registry.decoders_by_kind().items()
-            if issubclass(one, FittedDecoder)
-        ]
-        raise CalibrationError(
-            "cannot-be-calibrated",
-            f"a decoder of kind {config.decoder.kind} is not fitted; allowed: {', '.join(allowed)}",
-        )
+    cls = fitted_class(config.decoder.kind)
     if job.refresh:
         assert issubclass(cls, KinematicDecoder)
         model = cls.refresh(config.decoder, calibration)
@@ -156,6 +146,21 @@ def fit(job: FitJob, signal: bytes, progress: Callable[[float, str], None]) -> d
         job.name, found.model.to_bytes(), card, origin="calibration"
     )
     return kept.model_dump(mode="json")
+
+
+def fitted_class(kind: str) -> type[FittedDecoder[Any]]:
+    """Give the decoder of a kind; raise `CalibrationError` where it is not fitted to trials."""
+    known = registry.decoders_by_kind()
+    cls = known[kind]
+    if issubclass(cls, FittedDecoder):
+        return cls
+    trained: str | None = getattr(cls, "trained_by", None)
+    if trained is not None:
+        said = f"is trained by {trained}; upload the network that comes of it as a model"
+    else:
+        allowed = [name for name, one in known.items() if issubclass(one, FittedDecoder)]
+        said = f"is not fitted; allowed: {', '.join(allowed)}"
+    raise CalibrationError("cannot-be-calibrated", f"a decoder of kind {kind} {said}")
 
 
 def _calibration(job: FitJob, config: SessionConfig, signal: bytes) -> Calibration:

@@ -10,11 +10,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from decoders.fitted import shipped_models
-from decoders.network import shipped_networks
 from decoders.settings import Settings
 from models.manifest import NAME_PATTERN, VERSION_PATTERN, named_model, naming_setting
-from models.registry import ModelRegistry, NoModelError, Opened
+from models.registry import ModelRegistry, NoModelError, Opened, is_shipped
 from service.folders import models_folder
 from streams.chunk import SignalSpec
 from streams.errors import ConfigError
@@ -34,8 +32,7 @@ def is_reference(name: str) -> bool:
     """Whether a name is one of the registry's, and neither a file nor a model that ships."""
     return (
         _REFERENCE.fullmatch(name) is not None
-        and name not in shipped_models()
-        and name not in shipped_networks()
+        and not is_shipped(name)
         and not any(Path(f"{name}{ending}").is_file() for ending in ("", ".onnx"))
     )
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from decoders.fitted import shipped_models
 from decoders.settings import Settings
 from models.manifest import Manifest, named_model, naming_setting
+from models.registry import is_shipped
 from service.auth import Role, allow
 from service.config import AnyDecoderSettings, parse_config
 from service.named_models import is_reference, model_registry
@@ -82,7 +82,7 @@ def settings_of(session: Session, choice: ModelChoice) -> AnyDecoderSettings:
     current = choice.decoder or session.config.decoder
     setting = naming_setting(current) or "model"
     wanted = {**current.model_dump(mode="json"), setting: choice.model}
-    if is_reference(choice.model) or choice.model in shipped_models():
+    if is_reference(choice.model) or is_shipped(choice.model):
         manifest = model_registry().find(choice.model)
         wanted[setting] = manifest.reference
         if choice.decoder is None:

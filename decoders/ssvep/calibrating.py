@@ -30,7 +30,6 @@ from decoders.ssvep.selector import (
     IntArray,
     SelectorSettings,
     filtered_windows,
-    softmax,
 )
 from decoders.ssvep.templates import TemplateEstimator, TemplateSettings
 from streams.chunk import Event, FloatArray
@@ -256,7 +255,7 @@ def _validated(
             scores = estimator.scores(arrays, windows[place])
             wanted.append(int(targets[place]))
             decoded.append(int(scores.argmax()))
-            confidence.append(float(softmax(settings.sharpness * scores).max()))
+            confidence.append(estimator.confidence(scores))
     is_rest = np.array(wanted) == REST
     chances = np.array(confidence)
     return Validated(

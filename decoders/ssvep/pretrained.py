@@ -163,7 +163,7 @@ def arrays_for(model: FittedModel, window_s: float, n_bands: int) -> dict[str, F
     }
     if not arrays:
         raise ConfigError(
-            f"ssvep_pretrained: the model was not learned for windows of {window_s:g} s; allowed: "
+            f"{model.kind}: the model was not learned for windows of {window_s:g} s; allowed: "
             f"{', '.join(f'{length:g}' for length in lengths)}",
             found=window_s,
             allowed=lengths,
@@ -181,8 +181,7 @@ def arrays_for(model: FittedModel, window_s: float, n_bands: int) -> dict[str, F
     for name, shape in shapes.items():
         if name not in arrays or arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
             raise ModelError(
-                f"the model for ssvep_pretrained needs a finite array {prefix}{name} of shape "
-                f"{shape}",
+                f"the model for {model.kind} needs a finite array {prefix}{name} of shape {shape}",
                 array=name,
             )
     return arrays

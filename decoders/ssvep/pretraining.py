@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -143,7 +144,11 @@ def collect(
 
 
 def learn(
-    people: Mapping[str, Windows], decision_s: float, *, false_per_min: float = FALSE_PER_MIN
+    people: Mapping[str, Windows],
+    decision_s: float,
+    *,
+    false_per_min: float = FALSE_PER_MIN,
+    lead: FloatArray | None = None,
 ) -> dict[str, FloatArray]:
     """Learn from people, and set the threshold of idle on each by what the others taught.
 
@@ -155,35 +160,46 @@ def learn(
         For how long a decision at rest counts as watched: a window.
     false_per_min
         Selections a minute at rest that are allowed.
+    lead : ndarray, shape (n_bands,)
+        Weights of the sub-bands that learning starts from; FBCCA's when left out.
 
     Raises
     ------
     DecodeError
-        Fewer than two people, or no rest or no flicker among them.
+        Fewer than two people, or no rest or no flicker among all but one of them.
     """
-    targets = np.concatenate([windows.targets for windows in people.values()])
-    if len(people) < 2 or not (targets == REST).any() or (targets == REST).all():
-        raise DecodeError(
-            f"learning needs at least two people, rest and flicker; found {len(people)} people, "
-            f"{int((targets == REST).sum())} windows at rest, {int((targets != REST).sum())} of "
-            "flicker",
-            found=len(people),
-        )
+    if len(people) < 2:
+        _refuse(people.values())
     at_rest: list[FloatArray] = []
     for name, unseen in people.items():
-        model = _weights(Windows.joined([one for other, one in people.items() if other != name]))
+        others = [one for other, one in people.items() if other != name]
+        model = _weights(others, lead)
         evidence = log_odds(model, unseen.at, unseen.beside, unseen.baseline).max(axis=1)
         at_rest.append(evidence[unseen.counted & (unseen.targets == REST)])
     found = np.sort(np.concatenate(at_rest))[::-1]
     n_allowed = math.floor(false_per_min * len(found) * decision_s / 60)
     threshold = found[min(n_allowed, len(found) - 1)] + 1e-9 if len(found) else -np.inf
-    model = _weights(Windows.joined(list(people.values())))
+    model = _weights(list(people.values()), lead)
     model["idle_log_odds"] = np.array([threshold])
     return model
 
 
-def _weights(windows: Windows) -> dict[str, FloatArray]:
-    model = _choice(windows)
+def _refuse(people: Iterable[Windows]) -> NoReturn:
+    every = list(people)
+    targets = np.concatenate([windows.targets for windows in every])
+    raise DecodeError(
+        f"learning needs at least two people, rest and flicker; found {len(every)} people, "
+        f"{int((targets == REST).sum())} windows at rest, {int((targets != REST).sum())} of "
+        "flicker",
+        found=len(every),
+    )
+
+
+def _weights(people: Sequence[Windows], lead: FloatArray | None) -> dict[str, FloatArray]:
+    windows = Windows.joined(people)
+    if (windows.targets == REST).all() or (windows.targets != REST).all():
+        _refuse(people)
+    model = _choice(windows, lead)
     scores = weighed(model, windows.at, windows.baseline)
     features = rest_features(windows.at, windows.beside, scores)
     mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-9
@@ -197,7 +213,7 @@ def _weights(windows: Windows) -> dict[str, FloatArray]:
     return model
 
 
-def _choice(windows: Windows) -> dict[str, FloatArray]:
+def _choice(windows: Windows, lead: FloatArray | None) -> dict[str, FloatArray]:
     """Fit which target: a softmax over targets of weights shared by all of them."""
     flicker = windows.targets != REST
     rows = (windows.at - windows.baseline)[flicker]
@@ -205,7 +221,7 @@ def _choice(windows: Windows) -> dict[str, FloatArray]:
     targets = windows.targets[flicker]
     right = np.eye(n_targets)[targets]
     fbcca = np.zeros((n_bands, N_KINDS))
-    fbcca[:, FIRST_TWO] = FBCCA_SCALE * sub_band_weights(n_bands)
+    fbcca[:, FIRST_TWO] = FBCCA_SCALE * (sub_band_weights(n_bands) if lead is None else lead)
     scale = rows.std(axis=(0, 1)) + 1e-9
     scaled = (rows / scale).reshape(n_windows, n_targets, -1)
     start = (fbcca * scale).ravel()

@@ -143,6 +143,10 @@ class TemplateEstimator(Generic[S]):
         result: FloatArray = sub_band_weights(len(window)) @ self.band_scores(arrays, window)
         return result
 
+    def confidence(self, scores: FloatArray) -> float:
+        """Give the confidence in the best of a window's scores, 0 to 1."""
+        return float(softmax(self.settings.sharpness * scores).max())
+
     def is_rest(self, arrays: Arrays, window: FloatArray, scores: FloatArray) -> bool:
         """Say whether the window is more like rest than like any target; never, if not learned."""
         return False
@@ -175,6 +179,10 @@ class TemplateEstimator(Generic[S]):
             self.model = self._fitted_for_looks(epochs, targets)
         return self.model
 
+    def at_length(self, window_s: float) -> Self:
+        """Make an unfitted one like this for windows of another length."""
+        return type(self)(self.settings.at(window_s), self.rate_hz)
+
     def _fitted_for_looks(self, epochs: FloatArray, targets: npt.ArrayLike) -> FittedModel:
         """Fit for each look; only the whole window must be above chance."""
         arrays: Arrays = {}
@@ -182,9 +190,8 @@ class TemplateEstimator(Generic[S]):
         n_samples = epochs.shape[2]
         whole = self.settings.window_samples(self.rate_hz)
         for length_s in self.settings.looks_s():
-            settings = self.settings.at(length_s)
-            one = type(self)(settings, self.rate_hz)
-            cut = whole - settings.window_samples(self.rate_hz)
+            one = self.at_length(length_s)
+            cut = whole - one.settings.window_samples(self.rate_hz)
             model = one.fitted_once(
                 epochs[..., : n_samples - cut], targets, check=length_s == self.settings.window_s
             )
@@ -199,7 +206,7 @@ class TemplateEstimator(Generic[S]):
         self, epochs: FloatArray, targets: npt.ArrayLike, *, check: bool = True
     ) -> FittedModel:
         """Fit for the whole window alone; without ``check`` chance is good enough."""
-        trials = self._by_target(epochs, targets)
+        trials = self.by_target(epochs, targets)
         rest = self._rest(epochs, targets)
         right, wrong = self._cross_validated(trials)
         n_right, n_tried = len(right), len(right) + len(wrong)
@@ -246,11 +253,12 @@ class TemplateEstimator(Generic[S]):
         """Give each trial's target, shape (n_trials,); `REST` below the confidence wanted."""
         scores = self.decision_function(epochs)
         best: IntArray = scores.argmax(axis=1).astype(np.int64)
-        confidence = softmax(self.settings.sharpness * scores).max(axis=1)
+        confidence = np.array([self.confidence(one) for one in scores])
         best[confidence < self.settings.min_confidence] = REST
         return best
 
-    def _by_target(self, epochs: FloatArray, targets: npt.ArrayLike) -> FloatArray:
+    def by_target(self, epochs: FloatArray, targets: npt.ArrayLike) -> FloatArray:
+        """Give the trials as `learned` takes them; raise `DecodeError` for what `fit` refuses."""
         n_targets = len(self.settings.targets)
         wanted = check_targets(targets, len(epochs), n_targets)
         counts = np.bincount(wanted[wanted != REST], minlength=n_targets)
@@ -398,7 +406,7 @@ class TemplateDecoder(FittedDecoder[S], SelectorDecoder[S]):
         scores = self._scorer.scores(self._arrays, filtered)
         if self._scorer.is_rest(self._arrays, filtered, scores):
             return Verdict(scores, 1.0, "rest")
-        confidence = float(softmax(self.settings.sharpness * scores).max())
+        confidence = self._scorer.confidence(scores)
         if confidence < self.settings.min_confidence:
             below = 1.0 - confidence / self.settings.min_confidence
             return Verdict(scores, below, "low_confidence")

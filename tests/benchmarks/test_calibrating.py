@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from benchmarks import calibrating
+from benchmarks import calibrating, personal
 from benchmarks.calibrating import Calibration
 from benchmarks.datasets import jfpm12, ssvep_exo, ssvep_openbci
 from benchmarks.evaluate import evaluate
@@ -34,7 +34,7 @@ def test_a_recording_is_scored_by_the_same_persons_earlier_ones_and_a_first_by_i
 ) -> None:
     used: list[int] = []
 
-    def counted(known: Sequence[Calibration], config: SessionConfig) -> FittedModel:
+    def counted(known: Sequence[Calibration], *_: Any) -> FittedModel:
         used.append(sum(len(one.epochs) for one in known))
         return FittedModel("riemann", {}, {})
 
@@ -57,6 +57,36 @@ def test_real_people_are_read_by_their_own_calibration(recordings: Path) -> None
     assert result["refused"] == {}
     assert result["per_recording"]["S12_r2"]["accuracy"] >= 0.9
     assert "earlier recordings" in result["protocol"]
+
+
+def test_a_personal_calibration_starts_from_what_the_other_people_taught(
+    recordings: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("S03_r2", "S07_r1", "S07_r2"):
+        shutil.copy(shared_data / "ssvep_exo" / f"{name}.npz", recordings)
+    weights: dict[int | None, FittedModel] = {}
+
+    def kept(*given: Any) -> dict[int | None, FittedModel]:
+        weights.update(learned(*given))
+        return weights
+
+    learned = personal.without_each
+    monkeypatch.setattr(personal, "without_each", kept)
+    config = load_config("ssvep-personal")
+    decoder = config.decoder.model_copy(update={"window_s": 3.0})
+    result = evaluate("ssvep_exo", recordings, config.model_copy(update={"decoder": decoder}))
+    assert {person: one.facts["people"] for person, one in weights.items()} == {
+        3: ["7", "12"],
+        7: ["3", "12"],
+        12: ["3", "7"],
+    }
+    assert result["per_recording"]["S12_r1"]["n_trials"] == 12
+    assert result["mean_accuracy"] >= 0.9
+    assert "from the other people alone" in result["protocol"]
+    for name in ("S07_r1", "S07_r2"):
+        (recordings / f"{name}.npz").unlink()
+    with pytest.raises(ConfigError, match="at least three"):
+        learned(list(ssvep_exo.load(recordings)), config)
 
 
 def test_templates_are_refused_where_the_flicker_begins_in_any_phase(recordings: Path) -> None:

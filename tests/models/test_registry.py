@@ -14,7 +14,7 @@ import pytest
 
 from decoders.fitted import FittedModel, load_model, shipped_models
 from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
-from decoders.network import Network
+from decoders.network import Network, shipped_networks
 from decoders.ssvep.dnn import INPUT, OUTPUT, DnnSettings
 from decoders.ssvep.templates import facts_of
 from models.manifest import ModelCard, ModelInput
@@ -23,6 +23,7 @@ from streams.chunk import SignalSpec
 from streams.errors import ConfigError, ModelError
 from tests.decoders import onnx_files
 
+SHIPPED = {*shipped_models(), *shipped_networks()}
 CARD = ModelCard(kind="kalman", input=ModelInput(rate_hz=50, labels=["a", "b", "c"]))
 
 
@@ -68,7 +69,15 @@ def test_the_same_content_is_the_same_version_and_its_file_is_kept_once(
 def test_what_ships_is_listed_beside_and_can_neither_be_replaced_nor_removed(
     registry: ModelRegistry,
 ) -> None:
-    assert {one.name for one in registry.all_versions()} == set(shipped_models())
+    assert {one.name for one in registry.all_versions()} == SHIPPED
+    assert all(registry.open(name).manifest.origin == "shipped" for name in SHIPPED)
+    network = registry.open("flint-run1-gru")
+    assert isinstance(network.model, Network)
+    assert network.manifest.version == network.model.version
+    assert network.manifest.training.source == network.model.manifest.trained_on
+    assert network.manifest.bytes == len(registry.content(network.manifest))
+    with pytest.raises(ReadOnlyModelError, match="ships"):
+        registry.remove("flint-run1-gru", network.manifest.version)
     shipped = registry.open("flint-run1-kalman")
     assert shipped.model.version == load_model("flint-run1-kalman").version
     with pytest.raises(ReadOnlyModelError, match="ships"):
@@ -239,7 +248,7 @@ def test_a_network_is_kept_with_its_manifest_and_refused_where_they_differ(
     )
     hashed = {**described, "sha256": hashlib.sha256(loop).hexdigest()}
     assert "operators Loop" in refused(loop, network=hashed)
-    assert {one.name for one in registry.all_versions()} == {"net", *shipped_models()}
+    assert {one.name for one in registry.all_versions()} == {"net"} | SHIPPED
 
 
 def test_an_input_says_in_what_a_signal_differs() -> None:

@@ -10,18 +10,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from decoders.calibration import CalibrationError
 from decoders.fitted import FittedModel
 from decoders.intent import Intent, SelectionIntent
 from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from decoders.settings import Settings
+from decoders.ssvep.personal import PersonalDecoder
 from models.manifest import ModelCard, ModelInput
-from models.registry import ModelRegistry
+from models.registry import ModelRegistry, shipped_manifests
 from service.config import SessionConfig, parse_config
 from service.engine import Engine
+from service.fitter import fitted_class
 from service.history import History
 from service.named_models import pinned
 from service.replay import RecordedSwap, replay
 from streams.chunk import Chunk, Event, SignalSpec
-from streams.errors import ConfigError, ModelError
+from streams.errors import ConfigError, ModelError, SpecError
 from streams.recording import Recording
 from streams.ssvep_participant import Flicker, SsvepParticipant
 
@@ -111,6 +115,33 @@ def test_a_cursor_goes_on_from_where_it_is_under_a_newer_model(
     assert len(intents) == 100
 
 
+def test_a_network_that_ships_takes_over_where_it_fits_and_is_refused_where_it_does_not() -> None:
+    kalman = {"kind": "kalman", "model": "flint-run1-kalman", "features": {"standardise": False}}
+    features = parse_config({**STREAM, "decoder": kalman})
+    shipped = shipped_manifests()
+    network = shipped["flint-run1-gru"]
+
+    def chosen(name: str) -> Settings:
+        decoder = shipped[name].settings_for(features.decoder)
+        return parse_config({**STREAM, "decoder": decoder}).decoder
+
+    wanted = chosen(network.name)
+    assert wanted.model_dump()["network"] == "flint-run1-gru"
+    spec = SignalSpec(10.0, tuple(str(n) for n in range(10)))
+    engine = Engine(features, spec)
+    rows = np.random.default_rng(0).standard_normal((40, 10))
+    engine.step(Chunk(rows[:20], np.arange(20) / 10))
+    engine.swap(wanted)
+    intents = engine.step(Chunk(rows[20:], np.arange(20, 40) / 10))
+    assert {(one.decoder, one.model) for one in intents} == {("recurrent", network.version)}
+    with pytest.raises(ConfigError, match="atat"):
+        chosen("atat-autoencoder")
+    flicker = Engine(configured(), SignalSpec(250.0, ("O1", "Oz", "O2")))
+    with pytest.raises(SpecError, match="has 3 channels"):
+        flicker.swap(wanted)
+    assert flicker.decoder_kind == "fbcca"
+
+
 def test_a_model_of_other_channels_is_refused_though_their_number_is_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,3 +178,11 @@ def test_a_history_holds_the_newest_samples_whatever_they_were_cut_into(
     np.testing.assert_array_equal(
         recent.samples[:, 0], np.arange(max(begun, number - min(keep, 10)), number)
     )
+
+
+def test_a_decoder_that_is_trained_elsewhere_is_not_calibrated_and_says_where() -> None:
+    for kind, said in (("dnn", "the extra train"), ("fbcca", "allowed: .*etrca")):
+        with pytest.raises(CalibrationError, match=said) as caught:
+            fitted_class(kind)
+        assert caught.value.fields["reason"] == "cannot-be-calibrated"
+    assert fitted_class("ssvep_personal") is PersonalDecoder
