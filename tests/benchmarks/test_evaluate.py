@@ -107,8 +107,13 @@ def test_an_early_decision_ends_the_watch_at_rest_and_a_sweep_gives_the_curve(pe
     assert result["decision_s"] < 3.5  # a flicker is seen before the whole window of 3 s
     assert result["rest_watched_s"] <= 9 * 3.0
     assert "idle_curve" not in result
-    swept = evaluate("ssvep_exo", people, preset(), idle_sweep=True)["idle_curve"]
+    whole = evaluate("ssvep_exo", people, preset(idle_ratio=1.2), idle_sweep=True)
+    swept = whole["idle_curve"]
     assert swept["setting"] == "idle_ratio"
+    # At the session's own threshold a sweep says what the session, scored alone, does.
+    (same,) = (point for point in swept["points"] if point["threshold"] == 1.2)
+    for figure in ("false_selections_per_min", "selected_share", "selected_accuracy"):
+        assert same[figure] == whole[figure]
     false = [point["false_selections_per_min"] for point in swept["points"]]
     shares = [point["selected_share"] for point in swept["points"]]
     assert false == sorted(false, reverse=True)

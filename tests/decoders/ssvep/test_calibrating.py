@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from decoders.calibration import Calibrated, Calibration, CalibrationError
+from decoders.intent import IdleIntent, SelectionIntent
 from decoders.registry import decoders_by_kind
 from decoders.ssvep.calibrating import target_of
+from decoders.ssvep.personal import PersonalDecoder, PersonalSettings
 from decoders.ssvep.selector import REST
 from streams.chunk import Chunk, Event, SignalSpec
 from streams.ssvep_participant import Flicker, SsvepParticipant
@@ -68,6 +70,24 @@ def test_a_calibration_scores_what_was_left_out_and_its_model_decodes_another_da
     decoder.prepare(other.spec)
     intents = decoder.decode(Chunk(other.samples, other.times), other.events)
     assert sum(one.target == wanted for one, wanted in zip(intents, [3, 1, 2, 0], strict=True)) >= 3
+
+
+def test_one_that_starts_from_what_others_taught_is_calibrated_at_lengths_of_theirs() -> None:
+    whole = marked(rest=1)
+    eight = SignalSpec(whole.spec.rate_hz, whole.spec.labels[:8])
+    calibration = dataclasses.replace(whole, spec=eight, samples=whole.samples[:, :8])
+    found = calibrated(calibration, "ssvep_personal", window_s=1.0)
+    assert [row["window_s"] for row in found.scores["by_window"]] == [1.0]
+    assert found.scores["accuracy"] >= 0.8
+    assert 0 < found.settings["min_confidence"] < 1
+    assert found.scores["selected_at_rest"] <= 0.25
+    decoder = PersonalDecoder(PersonalSettings.model_validate(found.settings), found.model)
+    other = PERSON.record([3, 1, 2, 0], trial_s=TRIAL_S, pause_s=0.7, sitting=5)
+    decoder.prepare(eight)
+    intents = decoder.decode(Chunk(other.samples[:, :8].copy(), other.times), other.events)
+    judged = [one for one in intents if isinstance(one, IdleIntent | SelectionIntent)]
+    best = [max(one.evidence, key=one.evidence.__getitem__) for one in judged]
+    assert sum(pair[0] == pair[1] for pair in zip(best, ["t3", "t1", "t2", "t0"], strict=True)) >= 3
 
 
 def test_with_trials_at_rest_the_confidence_that_keeps_rest_silent_is_set() -> None:
