@@ -319,12 +319,13 @@ def soak(
 @bench.command()
 def speller(
     people: Annotated[int, typer.Option(min=1, help="Simulated participants.")] = 2,
+    network: Annotated[bool, typer.Option(help="Train the two-stage network too: minutes.")] = True,
     json: JsonOption = False,
 ) -> None:
     """What each decoder of flicker reads among forty targets, by length of the window."""
     from benchmarks.speller import speller as run
 
-    _report(run(people, say=progress), json)
+    _report(run(people, say=progress, network=network), json)
 
 
 @bench.command()
