@@ -170,25 +170,33 @@ class Calibration:
     @classmethod
     def of(cls, one: TrialRecording, config: SessionConfig) -> Calibration:
         """Cut the trials out of a recording, behind the session's stages."""
+        assert isinstance(config.decoder, TemplateSettings)
+        return cls.of_each(one, config, [config.decoder.delay_s])[0]
+
+    @classmethod
+    def of_each(
+        cls, one: TrialRecording, config: SessionConfig, delays_s: Sequence[float]
+    ) -> list[Calibration]:
+        """Cut them out at several delays from the onset."""
         settings = config.decoder
         assert isinstance(settings, TemplateSettings)
         spec, chunks = cleaned(one, config)
         pieces = list(chunks)
         samples = np.concatenate([piece.samples for piece in pieces])
         times = np.concatenate([piece.times for piece in pieces])
-        due = np.array([trial.onset for trial in one.trials]) + settings.delay_s
-        starts = np.searchsorted(times, due)
-        window = settings.window_samples(spec.rate_hz)
-        settle = min(round(SETTLE_S * spec.rate_hz), int(starts.min()))
-        inside = starts + window <= len(times)
+        onsets = np.array([trial.onset for trial in one.trials])
         numbers = {target.freq_hz: number for number, target in enumerate(settings.targets)}
-        epochs = [samples[start - settle : start + window].T for start in starts[inside]]
-        targets = [numbers.get(trial.freq_hz, REST) for trial in one.trials]
-        return cls(
-            np.array(epochs).reshape(-1, spec.n_channels, settle + window),
-            np.array(targets, dtype=np.int64)[inside],
-            spec.rate_hz,
-        )
+        targets = np.array([numbers.get(trial.freq_hz, REST) for trial in one.trials], np.int64)
+        window = settings.window_samples(spec.rate_hz)
+        found = []
+        for delay_s in delays_s:
+            starts = np.searchsorted(times, onsets + delay_s)
+            settle = min(round(SETTLE_S * spec.rate_hz), int(starts.min()))
+            inside = starts + window <= len(times)
+            epochs = [samples[start - settle : start + window].T for start in starts[inside]]
+            whole = np.array(epochs).reshape(-1, spec.n_channels, settle + window)
+            found.append(cls(whole, targets[inside], spec.rate_hz))
+        return found
 
     def until(self, n_trials: int) -> Calibration:
         """Give the first trials alone."""

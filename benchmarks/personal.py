@@ -67,21 +67,11 @@ def collected(
     settings = settings_of(config).at(window_s)
     delays_s = [settings.delay_s]
     delays_s += [s for s in MORE_DELAYS_S if s <= recordings[0].trial_s - window_s]
-    cut = [
-        [
-            calibrating.Calibration.of(
-                one,
-                config.model_copy(
-                    update={"decoder": settings.model_copy(update={"delay_s": delay_s})}
-                ),
-            )
-            for delay_s in delays_s
-        ]
-        for one in recordings
-    ]
+    session = config.model_copy(update={"decoder": settings})
+    cut = [calibrating.Calibration.of_each(one, session, delays_s) for one in recordings]
     parts: dict[str, list[Windows]] = {}
+    counted = [found[0] for found in cut]
     for number, one in enumerate(recordings):
-        counted = [found[0] for found in cut]
         known, n_first = calibrating.known_of(DATASET, recordings, counted, number)
         estimator = PERSONAL(settings, counted[number].rate_hz)
         arrays = estimator.learned_alone(estimator.by_target(*calibrating.joined(known)))
