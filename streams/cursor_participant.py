@@ -85,7 +85,7 @@ class CursorParticipant:
     reaction_s: float = 0.1
     lean_s: float = 1.0
     lean_cm_s: float = 3.0
-    shared_noise: float = 0.8
+    shared_noise: float = 0.6
     other_tuning_rad: float = 0.4
 
     def __post_init__(self) -> None:
