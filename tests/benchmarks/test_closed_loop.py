@@ -14,7 +14,6 @@ from benchmarks.cursor_decoders import (
 )
 from service.cursor_fit import Calibrated
 from service.cursor_guide import Pace
-from streams import lsl
 from streams.cursor_participant import CursorParticipant, CursorSitting
 from streams.cursor_tasks import scores, usual_task
 
@@ -67,16 +66,15 @@ def test_three_minutes_from_nothing_give_nine_tenths_of_the_rate_that_six_give()
 
 
 def test_the_loop_closes_through_the_service_and_a_calibration_from_nothing_too() -> None:
-    with lsl.own_network():
-        found = closed_loop(
-            ["mk-dkf"],
-            n_trials=2,
-            n_disturbed=1,
-            participant=PERSON,
-            calibration_s=30.0,
-            guide_s=20.0,
-            final_s=60.0,
-        )
+    found = closed_loop(
+        ["mk-dkf"],
+        n_trials=2,
+        n_disturbed=1,
+        participant=PERSON,
+        calibration_s=30.0,
+        guide_s=20.0,
+        final_s=60.0,
+    )
     (row,) = found["rows"]
     assert row["decoder"] == "mk-dkf"
     assert row["trials"] == 2
