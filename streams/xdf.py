@@ -526,7 +526,7 @@ def _load(data: bytes, path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]
     import pyxdf
 
     try:
-        # Times that stand still or lie no distance apart give pyxdf an effective rate past any number.
+        # Times too close together give pyxdf an effective rate beyond what a float holds.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             streams, header = pyxdf.load_xdf(
                 io.BufferedReader(io.BytesIO(data)), dejitter_timestamps=False
