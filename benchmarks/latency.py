@@ -3,8 +3,8 @@
 Each cell of the grid feeds one real outlet to the real service and, in turn and in the same run,
 to the floor (`benchmarks.relay`): A B C A B C ..., so that what slows the machine slows all.
 A latency is counted from the push of the chunk that held the newest sample an intent used, so the
-wait for the chunk to fill is not in it. Lost samples are seen in the intents' own times: decoders
-count samples, so two decisions lie exactly one step apart unless a sample was lost or came twice.
+wait for the chunk to fill is not in it. Lost samples are those that the session had not counted,
+between two looks at its state, of those that were pushed meanwhile.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from benchmarks.listen import WARM_UP_S, Listener, Received
 from benchmarks.relay import pull, relaying
 from service.client import Client
 from service.launch import RunningService, running_service
+from service.schemas import StateView
 
 DecoderName = Literal["fbcca", "kalman"]
 Floats = npt.NDArray[np.float64]
@@ -66,6 +67,7 @@ def measure(
     """
     share_s = seconds / rounds
     ours: list[Received] = []
+    looks: list[tuple[StateView, StateView]] = []
     floors: dict[str, list[Received]] = {"pull": [], "echo": [], "relay": []}
     steps: dict[str, dict[str, float]] = {}
     cpu_s = 0.0
@@ -80,16 +82,20 @@ def measure(
             on_round(f"round {number + 1} of {rounds}")
             # Each is there in its own turn alone: one more inlet on the outlet costs all of them.
             with _session(client, _config(feed, cell.decoder, rehearse=cell.rehearse)) as url:
-                before = cpu_seconds(service)
+                before, state = cpu_seconds(service), client.state(_SESSION)
                 ours.append(Listener(url, seconds=share_s).result())
                 cpu_s += cpu_seconds(service) - before
-                steps = client.state(_SESSION).latency_ms
+                looks.append((state, client.state(_SESSION)))
+                steps = looks[-1][1].latency_ms
             floors["pull"].append(pull(feed, share_s))
             for name, filtered in (("echo", False), ("relay", True)):
                 with relaying(feed, filtered=filtered) as url:
                     floors[name].append(Listener(url, seconds=share_s).result())
         pushed = feeder.finish()
-    report = _report(cell, ours, floors, steps, pushed)
+    report = {
+        **_report(cell, ours, floors, steps, pushed),
+        "lost_samples": sum(lost_samples(first, last, feed, pushed) for first, last in looks),
+    }
     return {**report, "cpu_share": round(cpu_s / (seconds + rounds * WARM_UP_S), 4)}
 
 
@@ -131,7 +137,6 @@ def _report(
         "rehearse": cell.rehearse,
         **spread(total),
         "lost": sum(int((np.diff(part.seq) - 1).sum()) for part in ours),
-        "lost_samples": sum(_lost_samples(part, pushed) for part in ours),
         "without_decision": spread(total - decision),
         "steps_ms": {
             **{name: times for name, times in steps.items() if times},
@@ -148,13 +153,17 @@ def latencies_ms(received: Received, pushed: Floats) -> Floats:
     return (received.t_received - completed(received.t_sample, pushed)) * 1e3
 
 
-def _lost_samples(received: Received, pushed: Floats) -> int:
-    """Count chunks between decisions that are not as many as there always are.
+def lost_samples(first: StateView, last: StateView, feed: Feed, pushed: Floats) -> int:
+    """Count the samples pushed between two states that the session did not take in exactly once."""
 
-    A decoder counts samples, so a sample that was lost or came twice moves the next decision.
-    """
-    chunks = np.diff(np.searchsorted(pushed, received.t_sample - 1e-6))
-    return int(np.abs(chunks - np.median(chunks)).sum()) if len(chunks) else 0
+    def number(state: StateView) -> int:
+        if not state.fresh or state.t_newest is None:
+            raise RuntimeError(f"the session did not tell its state: {state.state}")
+        at = int(np.searchsorted(pushed, state.t_newest - 1e-6))
+        early_s = float(pushed[at]) - state.t_newest
+        return (at + 1) * feed.chunk_samples - round(early_s * feed.rate_hz)
+
+    return abs(number(last) - number(first) - (last.samples - first.samples))
 
 
 def spread(values_ms: Floats) -> dict[str, Any]:

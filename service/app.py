@@ -386,6 +386,7 @@ async def state_of(session: Session) -> StateView:
         fresh=answer is not None,
         lsl_time=local_clock(),
         t_last_sample=known.get("t_last_sample"),
+        t_newest=known.get("t_newest"),
         signal=known.get("signal"),
         quality=known.get("quality", []),
         continuity=known.get("continuity"),

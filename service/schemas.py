@@ -432,7 +432,10 @@ class StateView(_Answer):
     last_seq: int
     fresh: bool = Field(description="Whether the worker answered; else the last it said stands.")
     lsl_time: float
-    t_last_sample: float | None = None
+    t_last_sample: float | None = Field(default=None, description="When samples last came.")
+    t_newest: float | None = Field(
+        default=None, description="Time stamp of the newest of the samples counted in `samples`."
+    )
     signal: dict[str, Any] | None = Field(
         default=None, description="Rate, labels and units that the decoder sees."
     )
