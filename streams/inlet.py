@@ -23,7 +23,6 @@ import socket
 from collections import deque
 from dataclasses import replace
 from statistics import median_low
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -394,12 +393,7 @@ class SignalInlet:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
 
@@ -455,12 +449,7 @@ class MarkerInlet:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
 

@@ -19,7 +19,6 @@ import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, replace
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -129,12 +128,7 @@ class Feeder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             self.process.resume()
         self.kill()
