@@ -84,14 +84,14 @@ class Recording:
         """
         if n_samples < 1:
             raise ValueError(f"a chunk has at least one sample, not {n_samples}")
-        waiting = list(self.events)
-        for start in range(0, len(self), n_samples):
-            stop = min(start + n_samples, len(self))
-            newest = self.times[stop - 1] if stop < len(self) else np.inf
-            n_due = 0
-            while n_due < len(waiting) and waiting[n_due].time <= newest:
-                n_due += 1
-            due, waiting = waiting[:n_due], waiting[n_due:]
+        n_all, given = len(self), 0
+        for start in range(0, n_all, n_samples):
+            stop = min(start + n_samples, n_all)
+            newest = self.times[stop - 1] if stop < n_all else np.inf
+            first = given
+            while given < len(self.events) and self.events[given].time <= newest:
+                given += 1
+            due = list(self.events[first:given])
             yield Chunk(self.samples[start:stop].copy(), self.times[start:stop].copy()), due
 
     def between(self, start_s: float, stop_s: float) -> Recording:
