@@ -172,6 +172,7 @@ def run_demo(
     on_cue: Callable[[str], None] = lambda _: None,
     on_trial: Callable[[Trial], None] = lambda _: None,
     on_say: Callable[[str], None] = lambda _: None,
+    on_session: Callable[[str], None] = lambda _: None,
 ) -> Score:
     """Run the demonstration; blocks for about eight seconds a trial.
 
@@ -183,6 +184,8 @@ def run_demo(
         Name of a packaged recording.
     on_cue, on_trial, on_say
         Told what the person is asked to look at, each decision, and what goes on.
+    on_session
+        Told the address of the console that shows the session.
 
     Raises
     ------
@@ -211,6 +214,7 @@ def run_demo(
         client = stack.enter_context(Client(url))
         session = client.create_session(config)
         stack.callback(client.delete, session.id)
+        on_session(f"{url}/#{session.id}")
         markers = MarkerInlet(
             find_one(name=None, type="Markers", source_id=f"{_SOURCE_ID}-markers", wait_s=_START_S)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -192,18 +193,34 @@ def demo(
     trials: Annotated[int, typer.Option(min=1, max=24, help="Trials to play.")] = 8,
     recording: Annotated[str, typer.Option(help="A packaged recording.")] = "ssvep-exo-s12",
     svg: Annotated[Path | None, typer.Option(help="Save the table as a picture.")] = None,
+    browser: Annotated[
+        bool, typer.Option(help="Open the console in a browser, where there is a screen.")
+    ] = True,
     json: JsonOption = False,
 ) -> None:
     """Watch recorded EEG become selections, live, and see the score.
 
     Exits with 1 when a decision was lost or the accuracy is not clearly above chance.
     """
+    import webbrowser
+
     from rich.console import Console
 
     from service.cli.demo_table import DemoTable
     from service.demo import run_demo
 
     console = Console(stderr=json, record=svg is not None)
+
+    def show_pages(address: str) -> None:
+        if svg is None:
+            progress(f"the console shows it too: {address}")
+        # Without a screen, a browser within the terminal would take it from the table.
+        screen = sys.platform in ("win32", "darwin") or {"DISPLAY", "WAYLAND_DISPLAY"} & {
+            *os.environ
+        }
+        if browser and screen and console.is_terminal:
+            webbrowser.open(address)
+
     with DemoTable(console) as table:
         score = run_demo(
             trials,
@@ -211,10 +228,14 @@ def demo(
             on_cue=table.cue,
             on_trial=table.trial,
             on_say=table.say,
+            on_session=show_pages,
         )
     summary = score.summary()
     table.summary(summary)
-    progress("'volition serve' (make serve) shows the console on http://127.0.0.1:8765")
+    progress(
+        "'volition serve' (make serve), then http://127.0.0.1:8765: the console; /speller and "
+        "/cursor have a simulated person to try them with"
+    )
     if svg is not None:
         table.save(svg)
     if json:

@@ -151,6 +151,8 @@ def test_the_documents_of_the_interface_are_json() -> None:
 def test_the_demonstration_decodes_a_recorded_person_live_and_leaves_nothing_behind() -> None:
     finished = volition("demo", "--trials", "2", "--json")
     assert finished.returncode == 0, finished.stderr
+    assert "http://127.0.0.1:" in finished.stderr
+    assert "/#demo" in finished.stderr
     summary = last_json(finished)
     assert summary["trials"] == 2
     assert summary["accuracy"] == 1.0
