@@ -72,6 +72,13 @@ def test_the_mouse_reaches_targets_too(service: RunningService, open_page: Open)
     page.set_viewport_size(TABLET)  # type: ignore[arg-type]  # a plain dict
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_label("Select by").select_option("click")
+    # What is being typed outlasts that the page draws itself anew, as it does at any moment.
+    page.get_by_label("Trials").fill("7")
+    page.get_by_label("Assist").evaluate(
+        "slider => { slider.value = 5; slider.dispatchEvent(new Event('input', {bubbles: true})); }"
+    )
+    expect(page.get_by_role("region", name="Who steers")).to_contain_text("5 %")
+    expect(page.get_by_label("Trials")).to_have_value("7")
     start(page, 4)
     box = page.locator("canvas").bounding_box()
     assert box is not None

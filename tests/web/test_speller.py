@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -45,6 +46,91 @@ def frequency_and_phase(
     best = float(min(grid, key=lambda f: fit(f)[0]))
     weights = fit(best)[1]
     return best, math.atan2(weights[1], weights[0])
+
+
+#: Of the forty, those of the smallest screen; the person is told which of the forty they see.
+FEW = 4
+FEW_WORD = "CAB"
+#: Counts in the page, by the browser's own frames, what the page says of itself.
+FRAMES = """() => {
+  window.frames = [];
+  const note = (t) => { window.frames.push(t); requestAnimationFrame(note); };
+  requestAnimationFrame(note);
+}"""
+#: Keeps the page's thread busy so that frames are missed, some of them several at once.
+LOAD = """() => {
+  const until = performance.now() + 2000;
+  const load = () => {
+    const busy = performance.now() + 20 + 50 * Math.random();
+    while (performance.now() < busy);
+    if (performance.now() < until) setTimeout(load, 30);
+  };
+  load();
+}"""
+
+
+def begin(page: Page, n_targets: int) -> None:
+    """Start a simulated person before so many targets, and wait for their session."""
+    page.get_by_label("Targets of the simulated").select_option(str(n_targets))
+    page.get_by_role("button", name="Simulated participant").click()
+    shown = page.get_by_role("img", name=f"{n_targets} targets")
+    expect(shown).to_be_visible()
+    expect(page.get_by_role("status").first).to_contain_text("running")
+    expect(page.get_by_text("Clock: known within")).to_be_visible()
+
+
+def plan(page: Page, *, blocks: int, window_s: float) -> None:
+    page.get_by_label("Mode").select_option("calibrate")
+    page.get_by_label("Blocks").fill(str(blocks))
+    page.get_by_label("Window, s").fill(str(window_s))
+    page.get_by_label("Window, s").blur()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_person_is_calibrated_on_few_targets_and_copies_a_word(
+    service: RunningService, open_page: Open
+) -> None:
+    reader = open_page(f"{service.url}/speller")
+    page = reader.page
+    page.get_by_role("button", name="I have read this").click()
+    begin(page, FEW)
+    model = page.locator("[data-model]")
+    expect(model).to_have_text("Decodes by fbcca")
+
+    # Of two trials each TDCA can learn nothing: it is refused, and says why.
+    plan(page, blocks=2, window_s=0.5)
+    page.get_by_label("Decoder to calibrate").select_option("tdca")
+    page.get_by_role("button", name="Start", exact=True).click()
+    outcome = page.locator("[data-calibration]")
+    expect(outcome).to_have_attribute("data-calibration", "refused", timeout=60_000)
+    expect(outcome).to_contain_text("too-few-trials")
+    expect(model).to_have_text("Decodes by fbcca")
+
+    plan(page, blocks=4, window_s=0.5)
+    page.get_by_label("Decoder to calibrate").select_option("etrca")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text("Look at the marked target")).to_be_visible()
+    expect(outcome).to_have_attribute("data-calibration", "done", timeout=120_000)
+    assert float(outcome.get_attribute("data-calibrated-accuracy") or 0) > 0.6
+    expect(outcome).to_contain_text("Bits a minute")
+    expect(model).to_have_attribute("data-model", re.compile(r"^speller@"))
+    reader.check_access()
+
+    # Who is taken for somebody else takes it back, until the word stands there.
+    page.get_by_label("Mode").select_option("free")
+    page.get_by_label("What the simulated person wants").fill(FEW_WORD)
+    page.get_by_role("button", name="Start", exact=True).click()
+    figures = page.locator("[data-over]")
+    expect(figures).to_have_attribute("data-over", "true", timeout=60_000)
+    expect(page.get_by_label("What is written").locator("output")).to_have_text(FEW_WORD)
+
+    page.get_by_role("button", name="Back to fbcca").click()
+    expect(model).to_have_text("Decodes by fbcca")
+    reader.check()
+    with Client(service.url) as client:
+        for session in client.sessions():
+            client.delete(session.id)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@ import { render } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { call, sentence } from "../shared/api";
 import { Frame, nameSessionInAddress, sessionOfAddress, tell } from "../shared/frame";
+import { NumberInput } from "../shared/NumberInput";
 import { saveText } from "../shared/save";
 import { describeLink, useSession } from "../shared/useSession";
 import { draw, fit, lookOf } from "./draw";
@@ -243,14 +244,7 @@ function Cursor() {
               </select>
               <label>
                 Trials
-                <input
-                  type="number"
-                  min="1"
-                  max="400"
-                  value={wanted}
-                  disabled={running}
-                  onChange={(event) => setWanted(Math.max(1, Math.min(400, Math.round(Number(event.currentTarget.value)) || 1)))}
-                />
+                <NumberInput min={1} max={400} value={wanted} disabled={running} onValue={setWanted} />
               </label>
               <label>
                 Select by

@@ -2,7 +2,7 @@
 // what was missed. An intent is handed on once, in order, or announced as missed.
 import { ApiError, call, sentence, socketUrl } from "./api";
 import { ServiceClock } from "./clock";
-import { PROTOCOL, type ClientMessage, type Hello, type Intent, type ServerMessage, type Status } from "./wire";
+import { PROTOCOL, type ClientMessage, type Cue, type Hello, type Intent, type ServerMessage, type Status } from "./wire";
 
 export type Link = "connecting" | "open" | "lost" | "gone";
 
@@ -11,6 +11,8 @@ export interface Listener {
   hello?(hello: Hello): void;
   status?(status: Status): void;
   intent?(intent: Intent): void;
+  /** A guided calibration asks for something. */
+  cue?(cue: Cue): void;
   /** Intents from one number to another will not come. */
   gap?(from: number, to: number): void;
   refused?(detail: string): void;
@@ -119,6 +121,9 @@ export class LiveSession {
         return;
       case "status":
         this.listener.status?.(message);
+        return;
+      case "cue":
+        this.listener.cue?.(message);
         return;
       case "pong":
         if (message.t_client !== null) this.clock.add(message.t_client, message.lsl_time);

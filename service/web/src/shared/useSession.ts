@@ -4,7 +4,7 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { call, sentence } from "./api";
 import { tell } from "./frame";
 import { LiveSession, type Link, type Listener } from "./live";
-import type { Hello, Intent, SessionState } from "./wire";
+import type { Cue, Hello, Intent, SessionState } from "./wire";
 
 export interface Standing {
   state: SessionState;
@@ -16,6 +16,7 @@ export interface SessionHandle {
   link: Link;
   why: string;
   standing: Standing | null;
+  /** Its configuration follows what decodes. */
   hello: Hello | null;
   held: boolean;
   missed: number;
@@ -32,7 +33,7 @@ const TONES: Partial<Record<SessionState, "warn" | "bad" | "good">> = {
   running: "good",
 };
 
-export function useSession(session: string | null, onIntent: (intent: Intent) => void): SessionHandle {
+export function useSession(session: string | null, onIntent: (intent: Intent) => void, onCue?: (cue: Cue) => void): SessionHandle {
   const [live, setLive] = useState<LiveSession | null>(null);
   const [link, setLink] = useState<Link>("connecting");
   const [why, setWhy] = useState("");
@@ -43,6 +44,8 @@ export function useSession(session: string | null, onIntent: (intent: Intent) =>
   const [returns, setReturns] = useState(0);
   const handler = useRef(onIntent);
   handler.current = onIntent;
+  const onCueNow = useRef(onCue);
+  onCueNow.current = onCue;
 
   useEffect(() => {
     setLink("connecting");
@@ -53,6 +56,7 @@ export function useSession(session: string | null, onIntent: (intent: Intent) =>
     setReturns(0);
     if (session === null) return;
     let before: SessionState | null = null;
+    let decoded = "";
     const stand = (state: SessionState, reason: string) => {
       setStanding({ state, reason });
       if (before !== null && before !== state) tell(TONES[state] ?? "info", `${session} is ${state}: ${reason}`);
@@ -72,8 +76,15 @@ export function useSession(session: string | null, onIntent: (intent: Intent) =>
       status(message) {
         setHeld(message.held);
         stand(message.state, message.reason);
+        const decodes = `${message.decoder} ${message.model}`;
+        if (decodes === decoded) return;
+        decoded = decodes;
+        call("get", "/v1/sessions/{id}", { path: { id: session } })
+          .then(({ config }) => setHello((last) => last && { ...last, config: config as Hello["config"] }))
+          .catch((error: unknown) => tell("warn", sentence(error)));
       },
       intent: (intent) => handler.current(intent),
+      cue: (cue) => onCueNow.current?.(cue),
       gap(from, to) {
         setMissed((count) => count + to - from + 1);
         tell("warn", `Intents ${from} to ${to} were missed and will not come.`);

@@ -4,7 +4,8 @@
 // is counted and shifts nothing. All is one canvas: forty rectangles and their letters.
 import { shown, type Layout } from "./layout";
 
-const MEASURED_FRAMES = 90;
+const MEASURED_FRAMES = 300;
+const LEAST_MEASURED = 45;
 /** Frames a period that a sine needs to be one; below, harmonics and beats take over. */
 const LEAST_PER_PERIOD = 2.5;
 
@@ -17,7 +18,8 @@ export interface FrameLog {
   rateHz: number;
 }
 
-/** The display's rate, from the moments of its frames: the middle of their steps. */
+/** The display's rate, from the steps between its frames: the fifth of them that are shortest, so that
+ *  a page which drops most of its frames does not take the steps that are left for the display's. */
 export class DisplayRate {
   private steps: number[] = [];
   private last: number | null = null;
@@ -31,12 +33,12 @@ export class DisplayRate {
   }
 
   get known(): boolean {
-    return this.steps.length >= MEASURED_FRAMES / 2;
+    return this.steps.length >= LEAST_MEASURED;
   }
 
   get hz(): number {
     const sorted = [...this.steps].sort((a, b) => a - b);
-    return sorted.length ? 1000 / sorted[Math.floor(sorted.length / 2)]! : 0;
+    return sorted.length ? 1000 / sorted[Math.floor(sorted.length / 5)]! : 0;
   }
 }
 

@@ -15,8 +15,11 @@ export interface Layout {
   targets: Flicker[];
   /** The marker that tells the decoder of an onset; null where it decides by itself. */
   onsetMarker: string | null;
-  /** Seconds from the onset within which its decision is due. */
-  windowS: number;
+  /** Seconds from the onset to the first moment at which its decision may come, and to the last. */
+  soonestS: number;
+  longestS: number;
+  /** The latency of vision: the window begins so long after the onset. */
+  delayS: number;
 }
 
 const FIRST_HZ = 8;
@@ -37,14 +40,31 @@ export function layoutOf(config: Hello["config"]): Layout | null {
   const columns = targets.length === 40 ? 8 : Math.ceil(Math.sqrt(targets.length));
   const number = (key: string, other: number) => (typeof decoder[key] === "number" ? (decoder[key] as number) : other);
   const markers = decoder["onset_markers"];
+  const stopping = decoder["stopping"] as Record<string, unknown> | null | undefined;
+  const [windowS, delayS] = [number("window_s", 2), number("delay_s", 0)];
   const marked = decoder["trigger"] === "markers" && Array.isArray(markers);
   return {
     rows: Math.ceil(targets.length / columns),
     columns,
     targets,
     onsetMarker: marked ? String(markers[0]) : null,
-    windowS: number("window_s", 2) + number("delay_s", 0),
+    soonestS: (typeof stopping?.["min_s"] === "number" ? stopping["min_s"] : windowS) + delayS,
+    longestS: windowS + delayS,
+    delayS,
   };
+}
+
+/** Smaller sets of the forty, for a calibration that is soon done; all can take back what is wrong. */
+export const SMALLER: Record<number, string[]> = {
+  4: ["A", "B", "C", BACKSPACE],
+  8: ["A", "B", "C", "D", "E", "F", "G", BACKSPACE],
+  12: ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "space", BACKSPACE],
+};
+
+/** A flicker's place among the forty of a simulated person, which lie in rows of eight. */
+export function placeAmongForty(freqHz: number): number {
+  const step = Math.round((freqHz - FIRST_HZ) / STEP_HZ);
+  return (step % 5) * 8 + Math.floor(step / 5);
 }
 
 /** What a target writes; null for the one that takes back. */

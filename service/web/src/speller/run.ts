@@ -1,5 +1,6 @@
-// One go at spelling: cue, shift of the gaze, flicker, feedback, one character after the other. It is
-// driven by the display's frames and knows nothing of how they are drawn.
+// Trials of a speller: cue, shift of the gaze, flicker, pause, one after the other, driven by the
+// display's frames and knowing nothing of how they are drawn. `Run` spells by what is decoded;
+// `CalibrationRun` asks for each target in turn and lets each flicker last as long.
 import type { Intent } from "../shared/wire";
 import { BACKSPACE, keyOf, written, type Layout } from "./layout";
 
@@ -9,17 +10,22 @@ export type Phase = "cue" | "gaze" | "flicker" | "feedback";
 const CUE_MS = 500;
 const GAZE_MS = 500;
 const FEEDBACK_MS = 500;
+const PAUSE_MS = 250;
 /** The onset is fixed so long before it comes, so that whoever simulates a person hears of it. */
 const AHEAD_MS = 250;
 /** A decision may take so much longer than its window: the stream's way, the decoder's, the socket's. */
 const PATIENCE_S = 1.5;
 /** An intent belongs to a trial when its trigger is within this of the onset. */
 const NEAR_S = 0.02;
+/** A flicker that is learned from lasts so much longer than its window, whenever its last frame comes. */
+const SPARE_S = 0.05;
 
 export interface Choice {
   /** What was to be looked at, where that is known. */
   wanted: string | null;
   chosen: string | null;
+  /** Why nothing was selected; empty for a selection. */
+  idle: string;
   confidence: number;
   flickerS: number;
 }
@@ -33,25 +39,20 @@ export interface Hooks {
   over(): void;
 }
 
-export class Run {
+export abstract class Trials {
   phase: Phase = "cue";
   onsetMs: number | null = null;
   wanted: number | null = null;
   chosen: number | null = null;
-  text = "";
-  readonly choices: Choice[] = [];
+  protected onsetLsl: number | null = null;
   private sinceMs: number | null = null;
-  private onsetLsl: number | null = null;
 
   constructor(
-    private readonly layout: Layout,
-    readonly mode: Mode,
-    readonly phrase: string,
-    private readonly lslAt: (atMs: number) => number | null,
-    private readonly hooks: Hooks,
-  ) {
-    this.wanted = this.next();
-  }
+    protected readonly layout: Layout,
+    protected readonly lslAt: (atMs: number) => number | null,
+    protected readonly hooks: Hooks,
+    private readonly pauseMs: number,
+  ) {}
 
   /** Let the display's next frame come. */
   frame(timeMs: number): void {
@@ -65,49 +66,29 @@ export class Run {
         this.hooks.onset(this.onsetMs, this.wanted);
       }
       if (this.onsetMs !== null && timeMs >= this.onsetMs) this.enter("flicker", this.onsetMs);
-    } else if (this.phase === "flicker" && passed >= (this.layout.windowS + PATIENCE_S) * 1000) this.decide(null, 0, timeMs);
-    else if (this.phase === "feedback" && passed >= FEEDBACK_MS) this.begin(timeMs);
+    } else if (this.phase === "flicker") this.flickers(passed / 1000, timeMs);
+    else if (this.phase === "feedback" && passed >= this.pauseMs) this.begin(timeMs);
   }
 
-  /** Take an intent; what is not of this trial, or no longer counts, is passed over. */
-  take(intent: Intent, nowMs: number): void {
-    if (this.phase !== "flicker" || this.onsetLsl === null) return;
-    const now = this.lslAt(nowMs);
-    if (now === null || now >= intent.t_sample + intent.expires_s) return;
-    const trigger = intent.t_trigger ?? null;
-    const mine = trigger !== null ? Math.abs(trigger - this.onsetLsl) < NEAR_S : this.layout.onsetMarker === null && intent.t_sample >= this.onsetLsl + this.layout.windowS;
-    if (!mine) return;
-    if (intent.kind === "selection") this.decide(intent.label, intent.confidence ?? 0, nowMs);
-    else if (intent.kind === "idle" && trigger !== null) this.decide(null, intent.confidence ?? 0, nowMs);
-  }
+  /** It has flickered for so long. */
+  protected abstract flickers(passedS: number, timeMs: number): void;
 
-  private decide(label: string | null, confidence: number, timeMs: number): void {
-    const index = label === null ? -1 : this.layout.targets.findIndex((target) => target.label === label);
-    this.chosen = index < 0 ? null : index;
-    const choice: Choice = {
-      wanted: this.wanted === null ? null : this.layout.targets[this.wanted]!.label,
-      chosen: this.chosen === null ? null : label,
-      confidence,
-      flickerS: (timeMs - this.onsetMs!) / 1000,
-    };
-    this.choices.push(choice);
-    if (choice.chosen !== null) this.write(choice.chosen);
+  /** Whether there is nothing more to ask for. */
+  protected abstract done(): boolean;
+
+  /** What is to be looked at next. */
+  protected abstract next(): number | null;
+
+  protected stopFlicker(timeMs: number): void {
     this.hooks.offset();
     this.enter("feedback", timeMs);
     this.onsetMs = null;
-    this.hooks.choice(choice);
-  }
-
-  private write(label: string): void {
-    const character = written(label);
-    this.text = character === null ? this.text.slice(0, -1) : this.text + character;
   }
 
   private begin(timeMs: number): void {
     this.chosen = null;
     this.onsetLsl = null;
-    const done = this.mode === "copy" ? this.choices.length >= this.phrase.length : this.phrase !== "" && this.text === this.phrase;
-    if (done) {
+    if (this.done()) {
       this.hooks.over();
       return;
     }
@@ -119,30 +100,145 @@ export class Run {
     this.phase = phase;
     this.sinceMs = timeMs;
   }
+}
 
-  /** What is to be looked at: the next character; in free spelling, what leads to the phrase. */
-  private next(): number | null {
+export class Run extends Trials {
+  text = "";
+  readonly choices: Choice[] = [];
+
+  constructor(
+    layout: Layout,
+    readonly mode: Mode,
+    readonly phrase: string,
+    lslAt: (atMs: number) => number | null,
+    hooks: Hooks,
+  ) {
+    super(layout, lslAt, hooks, FEEDBACK_MS);
+    this.wanted = this.next();
+  }
+
+  /** Take an intent; what is not of this trial, or no longer counts, is passed over. */
+  take(intent: Intent, nowMs: number): void {
+    if (this.phase !== "flicker" || this.onsetLsl === null) return;
+    const now = this.lslAt(nowMs);
+    if (now === null || now >= intent.t_sample + intent.expires_s) return;
+    const trigger = intent.t_trigger ?? null;
+    const mine = trigger !== null ? Math.abs(trigger - this.onsetLsl) < NEAR_S : this.layout.onsetMarker === null && intent.t_sample >= this.onsetLsl + this.layout.longestS;
+    if (!mine) return;
+    if (intent.kind === "selection") this.decide(intent.label, "", intent.confidence ?? 0, nowMs);
+    else if (intent.kind === "idle" && trigger !== null) this.decide(null, intent.reason, intent.confidence ?? 0, nowMs);
+  }
+
+  protected flickers(passedS: number, timeMs: number): void {
+    if (passedS >= this.layout.longestS + PATIENCE_S) this.decide(null, "no_answer", 0, timeMs);
+  }
+
+  private decide(label: string | null, idle: string, confidence: number, timeMs: number): void {
+    const index = label === null ? -1 : this.layout.targets.findIndex((target) => target.label === label);
+    this.chosen = index < 0 ? null : index;
+    const choice: Choice = {
+      wanted: this.wanted === null ? null : this.layout.targets[this.wanted]!.label,
+      chosen: this.chosen === null ? null : label,
+      idle: this.chosen === null ? idle || "unknown_target" : "",
+      confidence,
+      flickerS: (timeMs - this.onsetMs!) / 1000,
+    };
+    this.choices.push(choice);
+    if (choice.chosen !== null) this.write(choice.chosen);
+    this.stopFlicker(timeMs);
+    this.hooks.choice(choice);
+  }
+
+  private write(label: string): void {
+    const character = written(label);
+    this.text = character === null ? this.text.slice(0, -1) : this.text + character;
+  }
+
+  protected done(): boolean {
+    return this.mode === "copy" ? this.copied >= this.phrase.length : this.phrase !== "" && this.text === this.phrase;
+  }
+
+  /** The next character; the same again when nothing was selected; in free spelling, what leads to the phrase. */
+  protected next(): number | null {
     let label: string | null = null;
-    if (this.mode === "copy") label = keyOf(this.phrase[this.choices.length] ?? "");
+    if (this.mode === "copy") label = keyOf(this.phrase[this.copied] ?? "");
     else if (this.phrase) label = this.phrase.startsWith(this.text) ? keyOf(this.phrase[this.text.length] ?? "") : BACKSPACE;
     const index = this.layout.targets.findIndex((target) => target.label === label);
     return index < 0 ? null : index;
   }
+
+  private get copied(): number {
+    return this.choices.filter((choice) => choice.chosen !== null).length;
+  }
+}
+
+/** Asks for every target once a block, in an order of its own each time; decisions count for nothing. */
+export class CalibrationRun extends Trials {
+  number = 0;
+  private readonly order: number[];
+
+  constructor(
+    layout: Layout,
+    blocks: number,
+    /** Of signal that is learned from, in each trial; the latency of vision comes before it. */
+    private readonly windowS: number,
+    lslAt: (atMs: number) => number | null,
+    hooks: Hooks,
+  ) {
+    super(layout, lslAt, hooks, PAUSE_MS);
+    this.order = Array.from({ length: blocks }, () => shuffled(layout.targets.length)).flat();
+    this.wanted = this.next();
+  }
+
+  get total(): number {
+    return this.order.length;
+  }
+
+  protected flickers(passedS: number, timeMs: number): void {
+    if (passedS >= this.layout.delayS + this.windowS + SPARE_S) this.stopFlicker(timeMs);
+  }
+
+  protected done(): boolean {
+    return this.number >= this.total;
+  }
+
+  protected next(): number {
+    return this.order[this.number++]!;
+  }
+}
+
+/** Seconds that a calibration takes on the screen. */
+export function lengthS(nTargets: number, blocks: number, windowS: number, delayS: number): number {
+  return nTargets * blocks * ((CUE_MS + GAZE_MS + PAUSE_MS) / 1000 + delayS + windowS + SPARE_S);
+}
+
+function shuffled(n: number): number[] {
+  const order = Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = Math.floor(Math.random() * (i + 1));
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
 }
 
 export interface Score {
+  /** Of what was selected, where it is known what was wanted. */
   accuracy: number | null;
+  /** Selections a minute; trials in which nothing was selected take their time too. */
   perMinute: number | null;
   itr: number | null;
+  nothing: number;
 }
 
 /** Accuracy, characters a minute and bits a minute (Wolpaw's), the shift of the gaze included. */
 export function scoreOf(choices: Choice[], nTargets: number): Score {
-  const judged = choices.filter((choice) => choice.wanted !== null);
-  if (!choices.length) return { accuracy: null, perMinute: null, itr: null };
-  const flickerS = choices.reduce((sum, choice) => sum + choice.flickerS, 0) / choices.length;
-  const perMinute = 60 / (flickerS + GAZE_MS / 1000);
-  if (!judged.length) return { accuracy: null, perMinute, itr: null };
+  const selected = choices.filter((choice) => choice.chosen !== null);
+  const nothing = choices.length - selected.length;
+  if (!selected.length) return { accuracy: null, perMinute: null, itr: null, nothing };
+  const totalS = choices.reduce((sum, choice) => sum + choice.flickerS + GAZE_MS / 1000, 0);
+  const perMinute = (60 * selected.length) / totalS;
+  const judged = selected.filter((choice) => choice.wanted !== null);
+  if (!judged.length) return { accuracy: null, perMinute, itr: null, nothing };
   const p = judged.filter((choice) => choice.chosen === choice.wanted).length / judged.length;
   const n = nTargets;
   let bits = 0;
@@ -150,5 +246,5 @@ export function scoreOf(choices: Choice[], nTargets: number): Score {
     bits = Math.log2(n) + p * Math.log2(p);
     if (p < 1) bits += (1 - p) * Math.log2((1 - p) / (n - 1));
   }
-  return { accuracy: p, perMinute, itr: bits * perMinute };
+  return { accuracy: p, perMinute, itr: bits * perMinute, nothing };
 }
