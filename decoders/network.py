@@ -35,6 +35,10 @@ from streams.errors import ModelError
 FORMAT: Final = 1
 """Version of the manifest's layout; a reader refuses what it does not know."""
 
+#: Among a manifest's facts: of a network that was trained further for one person, how the registry
+#: names the one that it was started from; None where that was a file.
+STARTED_FROM: Final = "started_from"
+
 #: Largest network file, and largest input or output (in numbers).
 LARGEST_BYTES = 64 * 2**20
 LARGEST_TENSOR = 2**24
@@ -401,6 +405,11 @@ def load_network(name: str | Path, kind: str | None = None) -> Network:
     ModelError
         There is no such network, it cannot be read, it is another kind's, or `Network` refuses it.
     """
+    return Network(*read_network(name, kind))
+
+
+def read_network(name: str | Path, kind: str | None = None) -> tuple[NetworkManifest, bytes]:
+    """Read the two files of a network, which `Network` has yet to check; see `load_network`."""
     manifest_file, content_file = _files(name)
     try:
         text, content = manifest_file.read_bytes(), _content(content_file)
@@ -413,7 +422,7 @@ def load_network(name: str | Path, kind: str | None = None) -> Network:
             expected=kind,
             found=manifest.kind,
         )
-    return Network(manifest, content)
+    return manifest, content
 
 
 def _content(file: Traversable) -> bytes:

@@ -30,7 +30,7 @@ from decoders.settings import Settings
 from models.manifest import Manifest
 from service.bus import IntentCode
 from service.cursor_guide import CursorGuide, check_guidable
-from service.fitter import FitJob, Fitters, settings_fields
+from service.fitter import FitJob, Fitters, check_trainable, settings_fields
 from service.folders import models_folder, recordings_folder
 from service.schemas import (
     CalibrationBody,
@@ -166,6 +166,8 @@ class Calibrations:
             Another is being made for this session, or the session has ended.
         ConfigError
             It asks for what the session cannot give.
+        CalibrationError
+            It asks for trials to train a network on, and what trains it is not installed.
         """
         if session.state.final and body.source != "recording":
             raise SessionError(f"session {session.id} is {session.state}", state=session.state)
@@ -179,6 +181,7 @@ class Calibrations:
             raise SessionError(f"calibration {busy[0]} of session {session.id} is being made")
         made = Calibration(f"c-{next(self._ids)}", session, body, _decoder_of(session, body))
         if body.source == "guided":
+            check_trainable(made.decoder.kind)  # before somebody has looked at all of it
             if body.guided.cursor is None:
                 made.asked = list(_order(made))
             else:
@@ -453,6 +456,7 @@ async def _collected(
         "config": settings_fields(session.config, calibration.decoder),
         "name": body.name,
         "folder": str(models_folder()),
+        "network": _network_of(calibration),
         "options": body.options,
         "licence": body.licence,
         "note": body.note,
@@ -470,6 +474,15 @@ async def _collected(
         **common,
     )
     return job, rows
+
+
+def _network_of(calibration: Calibration) -> str | None:
+    """Give the network that a calibration starts from: the decoder's, or else the session's."""
+    named: str | None = getattr(calibration.decoder, "network", None)
+    current = calibration.session.config.decoder
+    if named is None and current.kind == calibration.decoder.kind:
+        named = getattr(current, "network", None)
+    return named
 
 
 def _cursor_of(session: Session) -> list[tuple[float, list[float]]]:

@@ -6,10 +6,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from models.manifest import named_model
 from service.auth import ForbiddenError, Role, allow
 from service.calibrations import Calibration, Calibrations
 from service.problems import NotFoundError
-from service.requests import PROBLEM, session_of
+from service.requests import PROBLEM, check_reach, session_of
 from service.schemas import CalibrationBody, CalibrationList, CalibrationView
 
 _OF_ONE: dict[int | str, dict[str, Any]] = {404: PROBLEM, 422: PROBLEM}
@@ -29,6 +30,8 @@ def calibrations_router() -> APIRouter:
         role = request.scope["caller"].role
         if body.recording is not None and role < Role.ADMIN:
             raise ForbiddenError(f"a recording is named by the role {Role.ADMIN} alone")
+        if body.decoder is not None:
+            check_reach(request.scope["caller"], named_model(body.decoder))
         made = _all(request).begin(session, body)
         response.headers["Location"] = f"/v1/sessions/{id}/calibrations/{made.id}"
         return made.view()

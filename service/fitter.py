@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
+import importlib.util
 import json
 import os
 import struct
@@ -28,13 +30,15 @@ import pydantic_core
 from pydantic import BaseModel, ConfigDict
 
 from decoders import registry
-from decoders.calibration import Calibrated, Calibration, CalibrationError
+from decoders.calibration import Calibrated, Calibration, CalibrationError, Progress
 from decoders.fitted import FittedDecoder
 from decoders.kinematics.decoder import KinematicDecoder
+from decoders.network import STARTED_FROM, NetworkManifest, read_manifest, read_network
 from decoders.settings import Settings
 from models.manifest import ModelCard, ModelInput, TrainingData, unfitted
 from models.registry import ModelRegistry
 from service.config import SessionConfig, parse_config
+from service.named_models import is_reference
 from streams.chunk import Chunk, Event, FloatArray, SignalSpec
 from streams.continuity import Continuity
 from streams.errors import VolitionError
@@ -44,6 +48,8 @@ _LENGTHS = struct.Struct("<IQ")
 _PIECE = 4096  # samples of a recording that pass the stages at once
 #: More fits than this do not run at once.
 _MOST_AT_ONCE = 2
+#: What training a network needs; the extra train has it.
+_TRAINING = ("torch", "onnx", "onnxscript")
 
 
 class FitJob(BaseModel):
@@ -63,6 +69,8 @@ class FitJob(BaseModel):
     options: dict[str, Any] = {}
     licence: str = ""
     note: str = ""
+    network: str | None = None
+    """Of a decoder that is trained further: the network that it starts from."""
     refresh: bool = False
     """Whether it is for use while the calibration goes on: fitted to what there is, unscored."""
 
@@ -119,18 +127,12 @@ def fit(job: FitJob, signal: bytes, progress: Callable[[float, str], None]) -> d
     config = parse_config(job.config, "the calibration")
     progress(0.02, "reading the signal")
     calibration = _calibration(job, config, signal)
-    cls = fitted_class(config.decoder.kind)
-    if job.refresh:
-        assert issubclass(cls, KinematicDecoder)
-        model = cls.refresh(config.decoder, calibration)
-        found = Calibrated(model, config.decoder.model_dump(mode="json"), {}, 0)
-    else:
-        found = cls.calibrate(config.decoder, calibration, progress)
+    found, content, network = _fitted(job, config.decoder, calibration, progress)
     progress(0.95, "keeping the model")
     card = ModelCard(
         kind=config.decoder.kind,
         input=ModelInput.of(calibration.spec),
-        decoder={**found.settings, "model": None},
+        decoder={**found.settings, "model" if network is None else "network": None},
         stages=[stage.model_dump(mode="json") for stage in config.stages],
         training=TrainingData(
             source=job.source,
@@ -139,13 +141,40 @@ def fit(job: FitJob, signal: bytes, progress: Callable[[float, str], None]) -> d
             duration_s=calibration.duration_s,
         ),
         scores=dict(found.scores),
+        network=None if network is None else network.model_dump(mode="json"),
         licence=job.licence,
         note=job.note,
     )
-    kept = ModelRegistry(Path(job.folder)).add(
-        job.name, found.model.to_bytes(), card, origin="calibration"
-    )
+    kept = ModelRegistry(Path(job.folder)).add(job.name, content, card, origin="calibration")
     return kept.model_dump(mode="json")
+
+
+def _fitted(
+    job: FitJob, settings: Settings, calibration: Calibration, progress: Progress
+) -> tuple[Calibrated, bytes, NetworkManifest | None]:
+    """Fit; give what came of it, its file's content and, where that is a network, its manifest."""
+    trainer = trainer_of(settings.kind)
+    if trainer is not None:
+        start, started_from = _start(job, settings.kind)
+        found, network, content = trainer.calibrate(
+            settings,
+            calibration,
+            progress,
+            start=start,
+            name=job.name,
+            source=job.source,
+            licence=job.licence,
+            started_from=started_from,
+        )
+        return found, content, network
+    cls = fitted_class(settings.kind)
+    if job.refresh:
+        assert issubclass(cls, KinematicDecoder)
+        model = cls.refresh(settings, calibration)
+        found = Calibrated(model, settings.model_dump(mode="json"), {}, 0)
+    else:
+        found = cls.calibrate(settings, calibration, progress)
+    return found, found.model.to_bytes(), None
 
 
 def fitted_class(kind: str) -> type[FittedDecoder[Any]]:
@@ -154,13 +183,78 @@ def fitted_class(kind: str) -> type[FittedDecoder[Any]]:
     cls = known[kind]
     if issubclass(cls, FittedDecoder):
         return cls
-    trained: str | None = getattr(cls, "trained_by", None)
-    if trained is not None:
-        said = f"is trained by {trained}; upload the network that comes of it as a model"
-    else:
-        allowed = [name for name, one in known.items() if issubclass(one, FittedDecoder)]
-        said = f"is not fitted; allowed: {', '.join(allowed)}"
-    raise CalibrationError("cannot-be-calibrated", f"a decoder of kind {kind} {said}")
+    allowed = [
+        name
+        for name, one in known.items()
+        if issubclass(one, FittedDecoder) or hasattr(one, "trained_by")
+    ]
+    raise CalibrationError(
+        "cannot-be-calibrated",
+        f"a decoder of kind {kind} is not fitted; allowed: {', '.join(allowed)}",
+    )
+
+
+def trainer_of(kind: str) -> Any:
+    """Give the module that trains networks of a kind further; None for a kind without one.
+
+    Raises
+    ------
+    CalibrationError
+        What it needs is not installed.
+    """
+    name: str | None = getattr(registry.decoders_by_kind()[kind], "trained_by", None)
+    if name is None:
+        return None
+    check_trainable(kind)
+    return importlib.import_module(name)
+
+
+def check_trainable(kind: str) -> None:
+    """Raise `CalibrationError` for a kind that is trained by what is not installed."""
+    needed = _TRAINING if hasattr(registry.decoders_by_kind()[kind], "trained_by") else ()
+    lacking = [name for name in needed if importlib.util.find_spec(name) is None]
+    if lacking:
+        raise CalibrationError(
+            "cannot-be-calibrated",
+            f"a calibration of {kind} trains a network by {', '.join(_TRAINING)}, and the service "
+            f"lacks {', '.join(lacking)}: install the extra train (pip install 'volition[train]')",
+            extra="train",
+            missing=lacking,
+        )
+
+
+def _start(job: FitJob, kind: str) -> tuple[tuple[NetworkManifest, bytes], str | None]:
+    """Give the network of many people to start from, and how the registry names it, if it does.
+
+    One that a calibration made names the one that it was started from itself: to go on from what
+    has seen the very trials that are left out would say nothing of how well it decodes.
+    """
+    if job.network is None:
+        raise CalibrationError(
+            "cannot-be-calibrated",
+            f"a calibration of {kind} starts from a network of many people: name one in "
+            "decoder.network",
+        )
+    models = ModelRegistry(Path(job.folder))
+
+    def read(name: str) -> tuple[NetworkManifest, bytes]:
+        if not is_reference(name):
+            return read_network(name, kind)
+        known = models.find(name)
+        described = read_manifest(json.dumps(known.network), known.reference)
+        return described, models.content(known)
+
+    found = read(job.network)
+    if STARTED_FROM not in found[0].facts:
+        return found, job.network if is_reference(job.network) else None
+    first = found[0].facts[STARTED_FROM]
+    if not isinstance(first, str) or not is_reference(first):
+        raise CalibrationError(
+            "cannot-be-calibrated",
+            f"{job.network} is a person's own network, and what it was started from is not in the "
+            "registry: name a network of many people in decoder.network",
+        )
+    return read(first), first
 
 
 def _calibration(job: FitJob, config: SessionConfig, signal: bytes) -> Calibration:

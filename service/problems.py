@@ -22,6 +22,7 @@ MEDIA_TYPE = "application/problem+json"
 _STATUS = {
     "config": (422, "The configuration is wrong"),
     "forbidden": (403, "Not allowed"),
+    "calibration": (422, "The calibration cannot be made"),
     "session": (409, "The session's state does not allow it"),
     "lsl-missing": (503, "liblsl is missing"),
     "stream": (503, "The streams could not be listed"),

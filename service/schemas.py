@@ -230,7 +230,8 @@ class CalibrationBody(_Request):
     )
     options: dict[str, float] = Field(
         default_factory=dict,
-        description="For cursors: speed, slowing_s and reaction_s of what is meant.",
+        description="For cursors: speed, slowing_s and reaction_s of what is meant. For a network "
+        "of flicker (dnn): passes over the trials, batch and dropout of its training.",
     )
     swap: bool = Field(default=False, description="Decode by the new model as soon as it is there.")
     licence: str = Field(default="", max_length=4000)

@@ -9,8 +9,8 @@ keeps rest silent. The model is then fitted to all trials at that length.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from scipy.special import bdtrc
@@ -24,6 +24,7 @@ from decoders.calibration import (
     check_channels_live,
 )
 from decoders.filtering import regular_rate
+from decoders.fitted import FittedModel
 from decoders.metrics import accuracy_interval, confusion, itr_bits_per_min
 from decoders.ssvep.selector import (
     REST,
@@ -31,7 +32,6 @@ from decoders.ssvep.selector import (
     SelectorSettings,
     filtered_windows,
 )
-from decoders.ssvep.templates import TemplateEstimator, TemplateSettings
 from streams.chunk import Event, FloatArray
 from streams.errors import ConfigError, DecodeError
 
@@ -48,6 +48,25 @@ LEAD_S = 0.5
 #: Trials are dropped for a gap; more than this share of them, and the signal is too bad.
 MOST_DROPPED = 0.25
 _RESTING = "rest"
+
+
+class Learner(Protocol):
+    """What learns from trials and scores windows; see `decoders.ssvep.templates`."""
+
+    settings: Any
+    rate_hz: float
+
+    def learned(self, trials: FloatArray) -> Any:
+        """Learn from trials (n_targets, n_trials, n_bands, n_channels, window_samples)."""
+
+    def scores(self, arrays: Any, window: FloatArray) -> FloatArray:
+        """Give each target's score of a window, by what `learned` gave."""
+
+    def confidence(self, scores: FloatArray) -> float:
+        """Give the confidence in the best of a window's scores, 0 to 1."""
+
+    def fit(self, epochs: FloatArray, targets: IntArray) -> FittedModel:
+        """Learn from all trials (n_trials, n_channels, n_samples), those at rest among them."""
 
 
 class Trial(NamedTuple):
@@ -105,25 +124,45 @@ def trials_of(calibration: Calibration, settings: SelectorSettings) -> list[Tria
 
 
 def calibrate_selector(
-    estimator: type[TemplateEstimator[Any]],
-    settings: TemplateSettings,
+    estimator: Callable[[Any, float], Learner],
+    settings: SelectorSettings,
     calibration: Calibration,
     progress: Progress,
+    *,
+    least_trials: int = 2,
+    lengths_s: Sequence[float] = WINDOWS_S,
 ) -> Calibrated:
-    """Calibrate a decoder of flicker; see `FittedDecoder.calibrate`."""
+    """Calibrate a decoder of flicker; see `FittedDecoder.calibrate`.
+
+    Parameters
+    ----------
+    estimator
+        Makes one for settings and a rate, Hz.
+    least_trials
+        Of each target.
+    lengths_s
+        Windows that are tried besides the settings' own, seconds.
+    """
     rate_hz = regular_rate(calibration.spec, settings.kind)
     check_channels_live(calibration.spec, calibration.samples)
-    trials = _checked_trials(calibration, settings, estimator.least_trials)
-    windows_s = _windows_to_try(calibration, settings, trials, rate_hz)
+    trials = _checked_trials(calibration, settings, least_trials)
+    windows_s = _windows_to_try(calibration, settings, trials, rate_hz, lengths_s)
     epochs, trials = _epochs(calibration, settings, trials, windows_s[-1], rate_hz)
     targets = np.array([trial.target for trial in trials])
-    _check_counts(targets, settings, estimator.least_trials)
+    _check_counts(targets, settings, least_trials)
     tried = []
     for number, window_s in enumerate(windows_s):
-        progress(0.1 + 0.7 * number / len(windows_s), f"cross-validating windows of {window_s:g} s")
+        done, share = 0.1 + 0.7 * number / len(windows_s), 0.7 / len(windows_s)
         chosen = settings.model_copy(update={"window_s": window_s})
         cut = _cut(epochs, window_s, windows_s[-1], rate_hz)
-        tried.append(_validated(estimator(chosen, rate_hz), cut, targets))
+        tried.append(
+            _validated(
+                estimator(chosen, rate_hz),
+                cut,
+                targets,
+                _within(progress, done, share),
+            )
+        )
     best = _suggested(tried, settings)
     _check_above_chance(best, settings)
     progress(0.85, "fitting to all trials")
@@ -137,8 +176,13 @@ def calibrate_selector(
     return Calibrated(model, chosen.model_dump(mode="json"), scores, len(trials))
 
 
+def _within(progress: Progress, done: float, share: float) -> Progress:
+    """Give what tells how far a part of the whole is."""
+    return lambda part, step: progress(done + share * part, step)
+
+
 def _checked_trials(
-    calibration: Calibration, settings: TemplateSettings, least: int
+    calibration: Calibration, settings: SelectorSettings, least: int
 ) -> list[Trial]:
     trials = trials_of(calibration, settings)
     if not any(trial.target != REST for trial in trials):
@@ -151,7 +195,7 @@ def _checked_trials(
     return trials
 
 
-def _check_counts(targets: IntArray, settings: TemplateSettings, least: int) -> None:
+def _check_counts(targets: IntArray, settings: SelectorSettings, least: int) -> None:
     counts = np.bincount(targets[targets != REST], minlength=len(settings.targets))
     labels = [target.label for target in settings.targets]
     missing = [label for label, count in zip(labels, counts, strict=True) if count == 0]
@@ -173,12 +217,16 @@ def _check_counts(targets: IntArray, settings: TemplateSettings, least: int) -> 
 
 
 def _windows_to_try(
-    calibration: Calibration, settings: TemplateSettings, trials: Sequence[Trial], rate_hz: float
+    calibration: Calibration,
+    settings: SelectorSettings,
+    trials: Sequence[Trial],
+    rate_hz: float,
+    lengths_s: Sequence[float],
 ) -> list[float]:
     """Give the lengths, ascending, that every trial is long enough for and the decoder allows."""
     longest = min(trial.lasted_s for trial in trials) - settings.delay_s
     found = []
-    for window_s in sorted({*WINDOWS_S, settings.window_s}):
+    for window_s in sorted({*lengths_s, settings.window_s}):
         if window_s > longest + 0.5 / rate_hz:
             continue
         try:
@@ -200,7 +248,7 @@ def _windows_to_try(
 
 def _epochs(
     calibration: Calibration,
-    settings: TemplateSettings,
+    settings: SelectorSettings,
     trials: Sequence[Trial],
     window_s: float,
     rate_hz: float,
@@ -236,7 +284,7 @@ def _cut(epochs: FloatArray, window_s: float, longest_s: float, rate_hz: float) 
 
 
 def _validated(
-    estimator: TemplateEstimator[Any], epochs: FloatArray, targets: IntArray
+    estimator: Learner, epochs: FloatArray, targets: IntArray, progress: Progress
 ) -> Validated:
     """Decode every trial by what the others taught: a block is each target's n-th trial."""
     settings = estimator.settings
@@ -246,7 +294,9 @@ def _validated(
     resting = np.flatnonzero(targets == REST)
     n_blocks = min(len(places) for places in flickers)
     wanted, decoded, confidence = [], [], []
+    length = f"windows of {settings.window_s:g} s"
     for block in range(n_blocks):
+        progress(block / n_blocks, f"cross-validating {length}: block {block + 1} of {n_blocks}")
         others = [np.delete(places[:n_blocks], block) for places in flickers]
         arrays = estimator.learned(np.stack([windows[places] for places in others]))
         tested = [places[block] for places in flickers]
@@ -267,20 +317,20 @@ def _validated(
     )
 
 
-def _rate(one: Validated, settings: TemplateSettings) -> float:
+def _rate(one: Validated, settings: SelectorSettings) -> float:
     decision_s = settings.delay_s + one.window_s
     return itr_bits_per_min(
         len(settings.targets), one.accuracy, decision_s, gaze_shift_s=GAZE_SHIFT_S
     )
 
 
-def _suggested(tried: Sequence[Validated], settings: TemplateSettings) -> Validated:
+def _suggested(tried: Sequence[Validated], settings: SelectorSettings) -> Validated:
     """Give the length of the highest rate, among those right often enough if there is any."""
     good = [one for one in tried if one.accuracy >= LEAST_ACCURACY]
     return max(good or tried, key=lambda one: (_rate(one, settings), one.accuracy))
 
 
-def _check_above_chance(best: Validated, settings: TemplateSettings) -> None:
+def _check_above_chance(best: Validated, settings: SelectorSettings) -> None:
     n_targets, n, right = len(settings.targets), len(best.wanted), best.n_right
     luck = float(bdtrc(right - 1, n, 1 / n_targets)) if right else 1.0
     if luck > MOST_CHANCE:
@@ -295,7 +345,7 @@ def _check_above_chance(best: Validated, settings: TemplateSettings) -> None:
         )
 
 
-def _fitted(estimator: TemplateEstimator[Any], epochs: FloatArray, targets: IntArray) -> Any:
+def _fitted(estimator: Learner, epochs: FloatArray, targets: IntArray) -> FittedModel:
     try:
         return estimator.fit(epochs, targets)
     except CalibrationError:
@@ -315,7 +365,7 @@ def _threshold(best: Validated) -> float:
 
 
 def _scores(
-    tried: Sequence[Validated], best: Validated, threshold: float, settings: TemplateSettings
+    tried: Sequence[Validated], best: Validated, threshold: float, settings: SelectorSettings
 ) -> dict[str, Any]:
     labels = [target.label for target in settings.targets]
     low, high = accuracy_interval(best.n_right, len(best.wanted))

@@ -134,10 +134,8 @@ class DnnDecoder(SelectorDecoder[DnnSettings]):
     """Selects the target that the network finds most likely; ``evidence`` holds the logits."""
 
     settings_model: ClassVar[type[Settings]] = DnnSettings
-    #: Who makes its networks: no calibration over the API does.
-    trained_by: ClassVar[str] = (
-        "models.training.ssvep_dnn, in an environment that has torch (the extra train)"
-    )
+    #: Module whose ``calibrate`` trains a network further on its user's trials; it needs torch.
+    trained_by: ClassVar[str] = "models.training.ssvep_dnn_calibration"
 
     def __init__(self, settings: DnnSettings, network: Network | None = None) -> None:
         super().__init__(settings)

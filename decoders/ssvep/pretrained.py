@@ -150,7 +150,7 @@ def arrays_for(model: FittedModel, window_s: float, n_bands: int) -> dict[str, F
     Raises
     ------
     ConfigError
-        It was not learned for that length.
+        It was not learned for that length, or for as many sub-bands.
     ModelError
         Its arrays are not those of such a model.
     """
@@ -167,6 +167,18 @@ def arrays_for(model: FittedModel, window_s: float, n_bands: int) -> dict[str, F
             f"{', '.join(f'{length:g}' for length in lengths)}",
             found=window_s,
             allowed=lengths,
+        )
+    # Those of a personal decoder stand twice: of the channels, and of the person's filters.
+    filters = 2 if model.kind == "ssvep_personal" else 1
+    choice = arrays.get("choice")
+    learned = n_bands if choice is None or not choice.ndim else len(choice)
+    if learned != n_bands:
+        raise ConfigError(
+            f"{model.kind}: the model was learned for {learned // filters} sub-bands; found "
+            f"{n_bands // filters} (n_subbands)",
+            setting="n_subbands",
+            found=n_bands // filters,
+            allowed=learned // filters,
         )
     n_features = 4 * n_bands * N_KINDS + 1
     shapes = {

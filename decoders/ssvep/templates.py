@@ -390,7 +390,13 @@ class TemplateDecoder(FittedDecoder[S], SelectorDecoder[S]):
     def calibrate(cls, settings: S, calibration: Calibration, progress: Progress) -> Calibrated:
         from decoders.ssvep.calibrating import calibrate_selector
 
-        return calibrate_selector(cls.estimator, settings, calibration, progress)
+        return calibrate_selector(
+            cls.estimator,
+            settings,
+            calibration,
+            progress,
+            least_trials=cls.estimator.least_trials,
+        )
 
     def _for_look(self, window_s: float) -> Self:
         return type(self)(self.settings.at(window_s), self.fitted_model())

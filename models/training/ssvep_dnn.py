@@ -11,7 +11,7 @@ It takes windows that were filtered as the decoder filters (`filtered_windows`).
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,6 +137,7 @@ def exported(
     name: str,
     trained_on: str,
     licence: str,
+    more_facts: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> tuple[NetworkManifest, bytes]:
     """Give the network as an ONNX file, and its manifest; ``more`` are fields of that."""
@@ -168,7 +169,7 @@ def exported(
         outputs=[{"name": OUTPUT, "shape": (1, len(settings.targets)), "unit": "logit"}],
         trained_on=trained_on,
         licence=licence,
-        facts=facts_of(settings, rate_hz, n_channels),
+        facts={**facts_of(settings, rate_hz, n_channels), **(more_facts or {})},
         **more,
     )
     return manifest, content

@@ -20,7 +20,7 @@ from models.manifest import ModelCard, ModelInput
 from models.registry import ModelRegistry, shipped_manifests
 from service.config import SessionConfig, parse_config
 from service.engine import Engine
-from service.fitter import fitted_class
+from service.fitter import fitted_class, trainer_of
 from service.history import History
 from service.named_models import pinned
 from service.replay import RecordedSwap, replay
@@ -180,9 +180,16 @@ def test_a_history_holds_the_newest_samples_whatever_they_were_cut_into(
     )
 
 
-def test_a_decoder_that_is_trained_elsewhere_is_not_calibrated_and_says_where() -> None:
-    for kind, said in (("dnn", "the extra train"), ("fbcca", "allowed: .*etrca")):
+def test_what_cannot_be_calibrated_says_what_can_and_what_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "torch" else name)
+    for give, kind, said in (
+        (trainer_of, "dnn", "lacks torch: install the extra train"),
+        (fitted_class, "fbcca", "allowed: .*dnn.*etrca"),
+    ):
         with pytest.raises(CalibrationError, match=said) as caught:
-            fitted_class(kind)
+            give(kind)
         assert caught.value.fields["reason"] == "cannot-be-calibrated"
     assert fitted_class("ssvep_personal") is PersonalDecoder
+    assert trainer_of("ssvep_personal") is None

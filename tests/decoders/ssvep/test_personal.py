@@ -138,6 +138,8 @@ def test_what_it_cannot_learn_from_or_run_by_is_refused_by_name(model: FittedMod
     epochs, targets = trials(2, 8)
     with pytest.raises(ConfigError, match="for 8 channels; found 4"):
         PERSONAL(settings(), RATE_HZ).fit(epochs[:, :4], targets)
+    with pytest.raises(ConfigError, match="learned for 5 sub-bands; found 4"):
+        PERSONAL(settings(n_subbands=4), RATE_HZ).fit(epochs, targets)
     spec = SignalSpec(RATE_HZ, tuple("abcdefgh"))
     with pytest.raises(NotFittedError, match="calibrate first"):
         PersonalDecoder(settings(model=SHARED)).prepare(spec)

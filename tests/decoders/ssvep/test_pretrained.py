@@ -172,6 +172,8 @@ def test_another_number_of_channels_or_length_of_window_is_refused_by_name() -> 
     with pytest.raises(ConfigError, match=r"windows of 1\.25 s; allowed: 1, 1\.5, 2, 2\.5, 3"):
         PretrainedDecoder(settings(window_s=1.25)).prepare(SPEC)
     model = load_model("ssvep-pretrained")
-    broken = {**model.arrays, "1000ms/choice": np.zeros((2, 2))}
+    with pytest.raises(ConfigError, match="learned for 5 sub-bands; found 4"):
+        PretrainedDecoder(settings(n_subbands=4)).prepare(SPEC)
+    broken = {**model.arrays, "1000ms/choice": np.zeros((5, 2))}
     with pytest.raises(ModelError, match="1000ms/choice"):
         PretrainedDecoder(settings(), FittedModel(model.kind, broken, model.facts)).prepare(SPEC)
