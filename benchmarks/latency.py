@@ -52,7 +52,12 @@ class Cell:
 
 
 def measure(
-    cell: Cell, *, seconds: float, rounds: int, on_round: Callable[[str], None] = lambda _: None
+    cell: Cell,
+    *,
+    seconds: float,
+    rounds: int,
+    floor_seconds: float | None = None,
+    on_round: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Measure one cell.
 
@@ -62,10 +67,13 @@ def measure(
         What to measure.
     seconds
         Of each contender, over all rounds.
+    floor_seconds
+        Of each part of the floor, if it is not to be as long.
     rounds
         How often the contenders take turns.
     """
     share_s = seconds / rounds
+    floor_s = (floor_seconds or seconds) / rounds
     ours: list[Received] = []
     looks: list[tuple[StateView, StateView]] = []
     floors: dict[str, list[Received]] = {"pull": [], "echo": [], "relay": []}
@@ -87,10 +95,10 @@ def measure(
                 cpu_s += cpu_seconds(service) - before
                 looks.append((state, client.state(_SESSION)))
                 steps = looks[-1][1].latency_ms
-            floors["pull"].append(pull(feed, share_s))
+            floors["pull"].append(pull(feed, floor_s))
             for name, filtered in (("echo", False), ("relay", True)):
                 with relaying(feed, filtered=filtered) as url:
-                    floors[name].append(Listener(url, seconds=share_s).result())
+                    floors[name].append(Listener(url, seconds=floor_s).result())
         pushed = feeder.finish()
     report = {
         **_report(cell, ours, floors, steps, pushed),

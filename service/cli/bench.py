@@ -22,6 +22,9 @@ def register(app: typer.Typer) -> None:
 @bench.command()
 def latency(
     seconds: Annotated[float, typer.Option(min=1, help="Of each contender.")] = 60.0,
+    floor_seconds: Annotated[
+        float | None, typer.Option(min=1, help="Of each part of the floor, if not as long.")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often they take turns.")] = 6,
     decoder: Annotated[str, typer.Option(help="kalman or fbcca.")] = "kalman",
     channels: Annotated[int, typer.Option(min=1)] = 64,
@@ -50,7 +53,15 @@ def latency(
     with lsl.own_network():
         for cell in cells:
             progress(f"{cell}")
-            rows.append(measure(cell, seconds=seconds, rounds=rounds, on_round=progress))
+            rows.append(
+                measure(
+                    cell,
+                    seconds=seconds,
+                    rounds=rounds,
+                    floor_seconds=floor_seconds,
+                    on_round=progress,
+                )
+            )
     _report({**rows[0], "rows": rows} if grid else rows[0], json)
 
 
