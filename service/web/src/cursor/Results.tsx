@@ -1,5 +1,5 @@
 // How the trials went: figures, the time of each, and the paths that were taken.
-import { RADIUS_CM, scoresOf, WORKSPACE_CM, type TaskName, type Trial } from "./task";
+import { efficiencyOf, RADIUS_CM, scoresOf, throughputOf, WORKSPACE_CM, type TaskName, type Trial } from "./task";
 
 const OUTCOMES = { hit: "good", timeout: "warn", wrong: "bad" } as const;
 
@@ -8,7 +8,6 @@ const show = (value: number | null, digits: number, unit: string) => (value === 
 export function Results(props: { trials: Trial[]; task: TaskName; over: boolean; onSave: () => void }) {
   const { trials, task } = props;
   const found = scoresOf(trials, task);
-  const longest = Math.max(...trials.map((trial) => trial.timeS), 1);
   return (
     <section class="card" aria-labelledby="results-title">
       <div class="row">
@@ -41,16 +40,10 @@ export function Results(props: { trials: Trial[]; task: TaskName; over: boolean;
       </dl>
       {trials.length > 0 && (
         <div class="plots">
-          <figure>
-            <svg viewBox="0 0 100 60" preserveAspectRatio="none" role="img" aria-label="Time of each trial">
-              {trials.map((trial, i) => {
-                const width = 100 / Math.max(trials.length, 8);
-                const height = (trial.timeS / longest) * 58;
-                return <rect key={i} class={OUTCOMES[trial.outcome]} x={i * width} y={60 - height} width={width * 0.8} height={height} />;
-              })}
-            </svg>
-            <figcaption class="soft">time of each trial, {longest.toFixed(1)} s at most</figcaption>
-          </figure>
+          <Bars trials={trials} what="success so far" unit=" %" digits={0} most={100} of={(_, i) => 100 * successTo(trials, i)} />
+          <Bars trials={trials} what="time of each trial" unit=" s" digits={1} of={(trial) => trial.timeS} />
+          <Bars trials={trials} what="path efficiency" unit="" digits={2} most={1} of={efficiencyOf} />
+          <Bars trials={trials} what="throughput" unit=" bit/s" digits={2} of={throughputOf} />
           <figure>
             <svg viewBox={`${-WORKSPACE_CM} ${-WORKSPACE_CM} ${2 * WORKSPACE_CM} ${2 * WORKSPACE_CM}`} role="img" aria-label="Paths of the cursor">
               <circle class="rim" r={RADIUS_CM} />
@@ -63,5 +56,35 @@ export function Results(props: { trials: Trial[]; task: TaskName; over: boolean;
         </div>
       )}
     </section>
+  );
+}
+
+const successTo = (trials: Trial[], last: number) => trials.slice(0, last + 1).filter((trial) => trial.outcome === "hit").length / (last + 1);
+
+interface BarsProps {
+  trials: Trial[];
+  what: string;
+  unit: string;
+  digits: number;
+  /** The top of the plot; the largest value when left out. */
+  most?: number;
+  of: (trial: Trial, i: number) => number;
+}
+
+/** A figure of each trial, in its order, coloured by how the trial ended. */
+function Bars({ trials, what, unit, digits, most, of }: BarsProps) {
+  const values = trials.map(of);
+  const top = most ?? Math.max(...values, 1e-9);
+  const width = 100 / Math.max(trials.length, 8);
+  const said = `${what}, up to ${top.toFixed(digits)}${unit}`;
+  return (
+    <figure>
+      <svg viewBox="0 0 100 60" preserveAspectRatio="none" role="img" aria-label={`${said}, trial by trial; last ${values[values.length - 1]!.toFixed(digits)}${unit}`}>
+        {trials.map((trial, i) => (
+          <rect key={i} class={OUTCOMES[trial.outcome]} x={i * width} y={60 - (values[i]! / top) * 58} width={width * 0.8} height={(values[i]! / top) * 58} />
+        ))}
+      </svg>
+      <figcaption class="soft">{said}</figcaption>
+    </figure>
   );
 }

@@ -1,6 +1,14 @@
 // The screen of the cursor's tasks.
 import type { Steering } from "./steering";
-import { CURSOR_CM, gridSquares, WORKSPACE_CM, type Point, type TaskRun } from "./task";
+import { CURSOR_CM, gridSquares, WORKSPACE_CM, type Point, type Target, type TaskName } from "./task";
+
+/** What is asked for: the target, whether the cursor is in it, and how much of the hold is done. */
+export interface Asked {
+  readonly task: TaskName;
+  readonly target: Target;
+  readonly inside: boolean;
+  readonly held: number;
+}
 
 export interface Look {
   back: string;
@@ -29,7 +37,7 @@ export function fit(canvas: HTMLCanvasElement): number {
   return size / (2 * WORKSPACE_CM);
 }
 
-export function draw(canvas: HTMLCanvasElement, look: Look, steering: Steering, run: TaskRun | null): void {
+export function draw(canvas: HTMLCanvasElement, look: Look, steering: Steering, run: Asked | null): void {
   const perCm = fit(canvas);
   const context = canvas.getContext("2d")!;
   const place = ([x, y]: Point): [number, number] => [(x + WORKSPACE_CM) * perCm, (WORKSPACE_CM - y) * perCm];

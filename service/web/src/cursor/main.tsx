@@ -2,20 +2,28 @@
 import { render } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { call, sentence } from "../shared/api";
+import { calibrate, modelName, type CalibrationBody } from "../shared/calibration";
 import { Frame, nameSessionInAddress, sessionOfAddress, tell } from "../shared/frame";
 import { NumberInput } from "../shared/NumberInput";
 import { saveText } from "../shared/save";
 import { describeLink, useSession } from "../shared/useSession";
-import { draw, fit, lookOf } from "./draw";
+import type { CalibrationView } from "../shared/wire";
+import { Calibrate } from "./Calibrate";
+import { draw, fit, lookOf, type Asked } from "./draw";
+import { Guide, planOf, Scale } from "./guide";
 import { Results } from "./Results";
 import { Steering, type Control } from "./steering";
-import { csvOf, TASKS, TaskRun, WORKSPACE_CM, type TaskName, type Trial } from "./task";
+import { csvOf, TASKS, TaskRun, WORKSPACE_CM, type Point, type TaskName, type Trial } from "./task";
 import "../shared/style.css";
 import "./cursor.css";
 
 const SCENE_EVERY_MS = 30;
 const USUAL_TRIALS = 16;
 const MOST_DT_S = 0.1;
+/** The rapid calibration of docs/protocol.md. */
+const USUAL_SECONDS = 180;
+const HELP_EVERY_MS = 500;
+const MODEL = "cursor";
 
 type Body = NonNullable<Parameters<typeof call<"/v1/sessions", "post">>[2]>["body"];
 
@@ -31,11 +39,22 @@ function Cursor() {
   const [starting, setStarting] = useState(false);
   const [trials, setTrials] = useState<Trial[]>([]);
   const [halted, setHalted] = useState("");
+  const [seconds, setSeconds] = useState(USUAL_SECONDS);
+  const [calibration, setCalibration] = useState<CalibrationView | null>(null);
+  const [calibrating, setCalibrating] = useState(false);
+  const [help, setHelp] = useState(0);
+  const [earlier, setEarlier] = useState<string | null>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const steering = useRef(new Steering(control)).current;
   const run = useRef<TaskRun | null>(null);
 
-  const handle = useSession(session, (intent) => steering.take(intent));
+  const guide = useRef<Guide | null>(null);
+
+  const handle = useSession(
+    session,
+    (intent) => steering.take(intent),
+    (cue) => guide.current?.take(cue),
+  );
   steering.control = control;
   steering.assist = assist;
   const state = handle.standing?.state;
@@ -63,6 +82,13 @@ function Cursor() {
       })
       .catch((error: unknown) => tell("warn", sentence(error)));
   }, [handle.hello]);
+
+  useEffect(() => {
+    if (session === null || !handle.hello) return;
+    call("get", "/v1/sessions/{id}/model", { path: { id: session } })
+      .then(({ earlier }) => setEarlier(earlier[0] ? (earlier[0].model ?? earlier[0].decoder) : null))
+      .catch((error: unknown) => tell("warn", sentence(error)));
+  }, [session, handle.hello]);
 
   const finish = useCallback(() => {
     run.current = null;
@@ -96,16 +122,17 @@ function Cursor() {
         if (going.trials.length >= now.current.wanted) finish();
       }
       // What is as it was is not drawn again: a page that waits costs next to nothing.
-      const scene = `${steering.position.join()} ${steering.halted} ${run.current?.target.at.join()} ${run.current?.held} ${run.current?.inside} ${element.clientWidth} ${look.back}`;
+      const asked: Asked | null = run.current ?? askedBy(guide.current, steering.position);
+      const scene = `${steering.position.join()} ${steering.halted} ${asked?.target.at.join()} ${asked?.held} ${asked?.inside} ${element.clientWidth} ${look.back}`;
       if (scene !== drawn) {
         drawn = scene;
-        draw(element, look, steering, run.current);
+        draw(element, look, steering, asked);
       }
       const id = now.current.simulation;
       if (id !== null && steering.control === "session" && time - shown > SCENE_EVERY_MS && !sending) {
         shown = time;
         sending = true;
-        const target = run.current ? ([...run.current.target.at] as [number, number]) : null;
+        const target = asked ? ([...asked.target.at] as [number, number]) : null;
         call("put", "/v1/simulations/{id}/scene", { path: { id }, body: { cursor: [...steering.position] as [number, number], target } })
           .catch(() => setSimulation(null))
           .finally(() => {
@@ -152,6 +179,47 @@ function Cursor() {
     canvas.current?.focus();
   };
 
+  /** Have the service guide: it asks for the targets and sees when they are reached. */
+  const guided = async () => {
+    if (session === null) return;
+    const [plan, scale] = [planOf(seconds), new Scale(handle.hello?.config ?? null)];
+    const guiding = new Guide(plan, scale);
+    guide.current = guiding;
+    steering.follows = (position) => scale.point(position);
+    setControl("session");
+    setCalibration(null);
+    setCalibrating(true);
+    const ticking = setInterval(() => setHelp(guiding.help), HELP_EVERY_MS);
+    setHelp(guiding.help);
+    try {
+      const body = { name: MODEL, source: "guided", guided: { cursor: plan }, swap: true } as unknown as CalibrationBody;
+      const ended = await calibrate(session, body, (view) => {
+        if (view.state !== "guiding") guiding.target = null;
+        setCalibration(view);
+      });
+      if (ended.state === "done") tell("good", `${session} decodes by ${modelName(ended)} now.`);
+    } catch (error) {
+      tell("bad", `The calibration failed: ${sentence(error)}`);
+    } finally {
+      clearInterval(ticking);
+      guide.current = null;
+      steering.follows = null;
+      setCalibrating(false);
+    }
+  };
+  const cancel = () => {
+    if (!calibration) return;
+    call("delete", "/v1/sessions/{id}/calibrations/{cid}", { path: { id: calibration.session, cid: calibration.id } }).catch((error: unknown) =>
+      tell("bad", sentence(error)),
+    );
+  };
+  const goBack = () => {
+    if (session === null) return;
+    call("post", "/v1/sessions/{id}/model/rollback", { path: { id: session } })
+      .then((use) => tell("good", `${session} decodes by ${use.model ?? use.decoder} again.`))
+      .catch((error: unknown) => tell("bad", sentence(error)));
+  };
+
   const simulate = async () => {
     setStarting(true);
     try {
@@ -177,6 +245,7 @@ function Cursor() {
   };
 
   const [link, tone] = describeLink(handle, session);
+  const decoder = handle.hello?.config.decoder as { kind: string; model?: string | null } | undefined;
   const usable = control !== "session" || session !== null;
   return (
     <Frame
@@ -204,19 +273,19 @@ function Cursor() {
             }}
           />
           <p class={`halted ${halted ? "bad" : "soft"}`} role="status" aria-live="polite">
-            {halted ? `The cursor stands still: ${halted}` : running ? `Trial ${trials.length + 1} of ${wanted}` : "Ready"}
+            {halted ? `The cursor stands still: ${halted}` : running ? `Trial ${trials.length + 1} of ${wanted}` : calibrating ? "Calibrating: bring the cursor to each target" : "Ready"}
           </p>
         </div>
         <div class="side">
           <section class="card" aria-labelledby="steer-title">
             <h2 id="steer-title">Who steers</h2>
             <div class="row">
-              <select aria-label="Control" value={control} onChange={(event) => setControl(event.currentTarget.value as Control)}>
+              <select aria-label="Control" value={control} disabled={calibrating} onChange={(event) => setControl(event.currentTarget.value as Control)}>
                 <option value="mouse">Mouse (control condition)</option>
                 <option value="keys">Arrow keys</option>
                 <option value="session">The session's intents</option>
               </select>
-              <button onClick={() => void simulate()} disabled={starting}>
+              <button onClick={() => void simulate()} disabled={starting || calibrating}>
                 {starting ? "Starting…" : "Simulated participant"}
               </button>
             </div>
@@ -232,6 +301,21 @@ function Cursor() {
               {Math.round(assist * 100)} %
             </label>
           </section>
+          {control === "session" && session !== null && decoder && (
+            <Calibrate
+              seconds={seconds}
+              onSeconds={setSeconds}
+              view={calibration}
+              going={calibrating}
+              help={help}
+              decodes={decoder.model ?? decoder.kind}
+              earlier={running ? null : earlier}
+              ready={state === "running" && !running}
+              onStart={() => void guided()}
+              onCancel={cancel}
+              onBack={goBack}
+            />
+          )}
           <section class="card" aria-labelledby="task-title">
             <h2 id="task-title">Task</h2>
             <div class="row">
@@ -253,7 +337,7 @@ function Cursor() {
                   <option value="click">clicking</option>
                 </select>
               </label>
-              <button class="main" onClick={start} disabled={!running && !usable}>
+              <button class="main" onClick={start} disabled={calibrating || (!running && !usable)}>
                 {running ? "End" : "Start"}
               </button>
             </div>
@@ -268,6 +352,12 @@ function Cursor() {
       </div>
     </Frame>
   );
+}
+
+/** What a guide asks for, as it is drawn. */
+function askedBy(guide: Guide | null, cursor: Point): Asked | null {
+  if (!guide?.target) return null;
+  return { task: guide.task, target: guide.target, inside: guide.isInside(cursor), held: guide.held };
 }
 
 render(<Cursor />, document.getElementById("app")!);

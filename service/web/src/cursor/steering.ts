@@ -19,10 +19,12 @@ export class Steering {
   halted = "";
   /** Share of the speed across the line to the target that is taken off. */
   assist = 0;
+  /** Where the session has its cursor, in the page's centimetres: while that is shown as it is. */
+  follows: ((position: readonly number[]) => Point) | null = null;
   private clicked = false;
   private pointer: Point = [0, 0];
   private readonly keys = new Set<string>();
-  private decoded: { velocity: Point; until: number } | null = null;
+  private decoded: { velocity: Point; position: readonly number[] | null; until: number } | null = null;
   private lastReason = "no intent has come yet";
 
   constructor(public control: Control) {}
@@ -63,7 +65,7 @@ export class Steering {
       return;
     }
     const [x, y] = intent.velocity;
-    this.decoded = { velocity: [x ?? 0, y ?? 0], until: intent.t_sample + intent.expires_s };
+    this.decoded = { velocity: [x ?? 0, y ?? 0], position: intent.position ?? null, until: intent.t_sample + intent.expires_s };
   }
 
   /** Let some time pass; `stopped` is a reason for standing still that the session gives. */
@@ -72,6 +74,13 @@ export class Steering {
       this.halted = "";
       this.velocity = [(this.pointer[0] - this.position[0]) / dtS, (this.pointer[1] - this.position[1]) / dtS];
       this.position = this.pointer;
+      return;
+    }
+    if (this.control === "session" && this.follows && this.decoded?.position) {
+      this.byIntents(live, stopped);
+      this.velocity = [0, 0];
+      const [x, y] = this.follows(this.decoded.position);
+      this.position = [clamp(x), clamp(y)];
       return;
     }
     const wanted = this.control === "keys" ? this.byKeys() : this.byIntents(live, stopped);

@@ -39,7 +39,7 @@ export interface Trial {
   trace: Point[];
 }
 
-function holds(target: Target, [x, y]: Point): boolean {
+export function holds(target: Target, [x, y]: Point): boolean {
   const [dx, dy] = [x - target.at[0], y - target.at[1]];
   return target.square ? Math.max(Math.abs(dx), Math.abs(dy)) <= target.reach : Math.hypot(dx, dy) <= target.reach;
 }
@@ -190,6 +190,13 @@ const mean = (values: number[]) => (values.length ? values.reduce((a, b) => a + 
 
 export const difficulty = (trial: Trial) => Math.log2(trial.distance / trial.width + 1);
 
+/** Of a hit, how straight the way was: what a straight line must cover is the way to the edge, where
+ *  the hold begins. 0 for a trial that is no hit. */
+export const efficiencyOf = (t: Trial) => (t.outcome === "hit" && t.path > 0 ? Math.max(0, Math.min(1, (t.distance - t.width / 2) / t.path)) : 0);
+
+/** Bits a second of one trial; 0 where it is no hit. */
+export const throughputOf = (t: Trial) => (t.outcome === "hit" ? difficulty(t) / t.timeS : 0);
+
 export function scoresOf(trials: Trial[], task: TaskName): Scores {
   const hits = trials.filter((trial) => trial.outcome === "hit");
   const wrong = trials.filter((trial) => trial.outcome === "wrong").length;
@@ -199,10 +206,7 @@ export function scoresOf(trials: Trial[], task: TaskName): Scores {
     trials: trials.length,
     success: mean(trials.map((trial) => (trial.outcome === "hit" ? 1 : 0))),
     timeS: mean(hits.map((trial) => trial.timeS)),
-    // What a straight line must cover is the way to the edge, where the hold begins.
-    pathEfficiency: mean(
-      hits.filter((t) => t.path > 0).map((t) => Math.max(0, Math.min(1, (t.distance - t.width / 2) / t.path))),
-    ),
+    pathEfficiency: mean(hits.filter((trial) => trial.path > 0).map(efficiencyOf)),
     entries: mean(hits.map((trial) => trial.entries)),
     throughput: totalS ? hits.reduce((sum, trial) => sum + difficulty(trial), 0) / totalS : null,
     bitRate: choices && totalS ? (Math.log2(choices - 1) * Math.max(0, hits.length - wrong)) / totalS : null,
