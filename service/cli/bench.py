@@ -339,6 +339,25 @@ def speller(
     _report(run(people, say=progress, network=network), json)
 
 
+@bench.command("during-fit")
+def during_fit(
+    decoder: Annotated[str, typer.Option(help="Kind of the one that is calibrated.")] = "ecca",
+    network: Annotated[
+        str | None, typer.Option(help="For dnn: the network of many people to start from.")
+    ] = None,
+    fits: Annotated[int, typer.Option(min=1, help="Of the same trials.")] = 5,
+    blocks: Annotated[int, typer.Option(min=2, help="Trials of each of four targets.")] = 5,
+    json: JsonOption = False,
+) -> None:
+    """What a calibration costs its session: samples lost, and how late its intents are."""
+    from benchmarks.during_fit import during_fit as run
+    from streams import lsl
+
+    named = {} if network is None else {"network": network}
+    with lsl.own_network():
+        _report(run({"kind": decoder, **named}, blocks=blocks, fits=fits), json)
+
+
 @bench.command()
 def spectrum(
     root: Annotated[Path, typer.Option(help="Folder of ssvep_exo.")],
