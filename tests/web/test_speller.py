@@ -51,7 +51,9 @@ def frequency_and_phase(
 #: Of the forty, those of the smallest screen; the person is told which of the forty they see.
 FEW = 4
 FEW_WORD = "CAB"
-#: Counts in the page, by the browser's own frames, what the page says of itself.
+#: Of a Chromium without a screen.
+DISPLAY_HZ = 60
+#: Records the browser's frames, whatever the page does.
 FRAMES = """() => {
   window.frames = [];
   const note = (t) => { window.frames.push(t); requestAnimationFrame(note); };
@@ -59,7 +61,7 @@ FRAMES = """() => {
 }"""
 #: Keeps the page's thread busy so that frames are missed, some of them several at once.
 LOAD = """() => {
-  const until = performance.now() + 2000;
+  const until = performance.now() + 5000;
   const load = () => {
     const busy = performance.now() + 20 + 50 * Math.random();
     while (performance.now() < busy);
@@ -67,6 +69,29 @@ LOAD = """() => {
   };
   load();
 }"""
+
+
+def said_dropped(page: Page) -> int:
+    return int(page.locator("[data-dropped]").get_attribute("data-dropped") or 0)
+
+
+def flickered(page: Page, *, n_frames: int, meanwhile: str | None = None) -> str:
+    """Let it flicker for so many of the display's frames; give what was saved of it."""
+    page.get_by_role("button", name="Start", exact=True).click()
+    if meanwhile is not None:
+        page.evaluate(meanwhile)
+    page.wait_for_function(
+        """(n) => {
+          const [, of] = document.querySelector('[data-dropped]').textContent.match(/of (\\d+)/);
+          return document.querySelector('[data-asking]') && Number(of) >= n;
+        }""",
+        arg=n_frames,
+    )
+    page.get_by_role("button", name="End", exact=True).click()
+    expect(page.locator("[data-asking]")).to_have_count(0)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save frame times").click()
+    return saved.value.path().read_text()
 
 
 def begin(page: Page, n_targets: int) -> None:
@@ -134,6 +159,7 @@ def test_a_person_is_calibrated_on_few_targets_and_copies_a_word(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_simulated_person_copies_a_word_and_every_target_flickered_as_it_should(
     service: RunningService, open_page: Open, picture: Picture
 ) -> None:
@@ -143,9 +169,7 @@ def test_a_simulated_person_copies_a_word_and_every_target_flickered_as_it_shoul
     expect(page.get_by_role("button", name="Start")).to_have_count(0)
     reader.check_access()
     page.get_by_role("button", name="I have read this").click()
-    page.get_by_role("button", name="Simulated participant").click()
-    expect(page.get_by_role("status").first).to_contain_text("running")
-    expect(page.get_by_text("Clock: known within")).to_be_visible()
+    begin(page, 40)
     page.get_by_label("Text to copy").fill(WORD)
 
     page.get_by_role("button", name="Start", exact=True).click()
@@ -158,20 +182,31 @@ def test_a_simulated_person_copies_a_word_and_every_target_flickered_as_it_shoul
     expect(written).to_have_text(WORD)
     expect(figures).to_have_attribute("data-accuracy", "1")
 
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Save frame times").click()
-    t, targets = flicker_of(saved.value.path().read_text())
+    # A flicker of more than 5 s: a busy machine drops frames, and no target goes wrong for it.
+    plan(page, blocks=2, window_s=10)
+    t, targets = flicker_of(flickered(page, n_frames=305))
     assert len(targets) == 40
-    assert t[-1] > 2.0
-    # A busy machine drops frames; each dropped one is counted, and no target goes wrong for it.
-    dropped = int(page.locator("[data-dropped]").get_attribute("data-dropped") or 0)
-    frame_s = float(np.median(np.diff(t)))
-    assert dropped == np.maximum(np.round(np.diff(t) / frame_s) - 1, 0).sum()
+    assert t[-1] > 5.0
     for (freq_hz, phase_rad), luminance in targets.items():
         found_hz, found_rad = frequency_and_phase(t, luminance, freq_hz)
         off = (found_rad - phase_rad + math.pi) % (2 * math.pi) - math.pi
         assert abs(found_hz - freq_hz) <= 0.01
-        assert abs(off) <= 2 * math.pi * freq_hz * frame_s
+        assert abs(off) <= 2 * math.pi * freq_hz / DISPLAY_HZ
+
+    # Another, of which frames are dropped on purpose: what the page counts is what is missing of
+    # the display's frames, and all that it drew stands in a record beside it.
+    page.evaluate(FRAMES)
+    t, targets = flicker_of(flickered(page, n_frames=150, meanwhile=LOAD))
+    seen = np.array(page.evaluate("frames")) / 1e3
+    places = np.arange(len(seen) - len(t) + 1)
+    apart = [np.abs((seen[i : i + len(t)] - seen[i]) - (t - t[0])).max() for i in places]
+    assert min(apart) < 1e-4
+    missed = round((t[-1] - t[0]) * DISPLAY_HZ) - (len(t) - 1)
+    assert missed > 20
+    assert abs(said_dropped(page) - missed) <= 1
+    for (freq_hz, phase_rad), luminance in targets.items():
+        due = (1 + np.sin(2 * np.pi * freq_hz * t + phase_rad)) / 2
+        np.testing.assert_allclose(luminance, due, atol=1e-3)
 
     page.get_by_role("button", name="Undo").click()
     expect(written).to_have_text(WORD[:2])
@@ -185,6 +220,7 @@ def test_a_simulated_person_copies_a_word_and_every_target_flickered_as_it_shoul
     page.set_viewport_size(TABLET)  # type: ignore[arg-type]  # a plain dict
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
+    page.get_by_label("Mode").select_option("copy")
     page.get_by_role("button", name="Start", exact=True).click()
     page.keyboard.press("Escape")
     expect(page.get_by_role("log")).to_contain_text("Spelling ended: emergency stop")

@@ -59,7 +59,7 @@ export function PlanInputs({ plan, layout, disabled, onPlan }: { plan: Plan; lay
       </label>
       <label>
         Window, s
-        <NumberInput min={0.3} max={5} step={0.05} value={plan.windowS} disabled={disabled} onValue={(windowS) => set({ windowS })} />
+        <NumberInput min={0.3} max={10} step={0.05} value={plan.windowS} disabled={disabled} onValue={(windowS) => set({ windowS })} />
       </label>
       <label>
         <input type="checkbox" checked={plan.stops} disabled={disabled} onChange={(event) => set({ stops: event.currentTarget.checked })} />
@@ -78,7 +78,7 @@ export function Outcome({ progress }: { progress: Progress }) {
   if (progress === null) return null;
   if ("asking" in progress) {
     return (
-      <div class="row figures">
+      <div class="row figures" data-asking={progress.asking}>
         <span>
           Look at the marked target: trial <b class="number">{progress.asking}</b> of {progress.of}
         </span>

@@ -157,8 +157,9 @@ function Speller() {
       const size = `${element.clientWidth} ${element.clientHeight}`;
       // Without a run all stands still, and is drawn again only at another size.
       if (going || size !== rested) drawn.draw(layout, { onsetMs: flickers ? going!.onsetMs : null, marks: marksOf(going) }, timeMs);
+      const ended = !going && rested === "";
       rested = going ? "" : size;
-      if (timeMs - said > 500) {
+      if (timeMs - said > 500 || ended) {
         said = timeMs;
         setDisplay({ rateHz: rate.known ? rate.hz : 0, dropped: drawn.log.dropped, frames: drawn.log.times.length });
       }
@@ -170,6 +171,7 @@ function Speller() {
   const lslAt = (atMs: number) => now.current.handle.live?.clock.lsl(atMs) ?? null;
   const onset = (layout: Layout, marker: string | null, onsetMs: number, target: number | null) => {
     screen.current?.beginLog();
+    setDisplay((last) => ({ ...last, dropped: 0, frames: 0 }));
     gaze(target, lslAt(onsetMs));
     if (marker === null) return;
     const data = target === null ? {} : { target: layout.targets[target]!.label, freq_hz: layout.targets[target]!.freqHz };
