@@ -16,6 +16,7 @@ import dataclasses
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +24,11 @@ from benchmarks import personal
 from benchmarks.datasets.ssvep_exo import Trial, TrialRecording
 from benchmarks.pretraining import cleaned
 from decoders.fitted import FittedModel
+from decoders.network import save_network
 from decoders.registry import decoders_by_kind
+from decoders.ssvep.dnn import DnnSettings
 from decoders.ssvep.personal import PERSONAL, PersonalSettings
-from decoders.ssvep.selector import REST, IntArray
+from decoders.ssvep.selector import REST, IntArray, SelectorSettings, filtered_windows
 from decoders.ssvep.templates import TemplateDecoder, TemplateSettings
 from service.config import SessionConfig
 from streams.chunk import FloatArray
@@ -61,11 +64,18 @@ class Judged:
 def is_calibrated(config: SessionConfig) -> bool:
     """Say whether the decoder is to be fitted to each person: it is of that kind, with no model."""
     decoder = config.decoder
+    if isinstance(decoder, DnnSettings):
+        return decoder.network is None
     return isinstance(decoder, TemplateSettings) and decoder.model is None
 
 
 def protocol(dataset: str, config: SessionConfig) -> str:
     """Say on what the decoder that is scored was fitted."""
+    if isinstance(config.decoder, DnnSettings):
+        return (
+            "trained in two stages, each block left out in turn: on everybody's other blocks, then "
+            "on the same person's"
+        )
     shared = isinstance(config.decoder, PersonalSettings) and dataset == personal.DATASET
     weights = "; the weights learned from the other people alone" if shared else ""
     return _protocol(dataset) + weights
@@ -97,8 +107,18 @@ def for_each(
             "there but on what is scored. Name a model, or a decoder that needs none",
             dataset=dataset,
         )
+    judge = _judged
+    if isinstance(config.decoder, DnnSettings):
+        if dataset not in BLOCKS:
+            raise ConfigError(
+                f"dnn is trained where a data set is made of blocks: {', '.join(sorted(BLOCKS))}; "
+                f"found {dataset}. Name a network, or choose another decoder",
+                found=dataset,
+                allowed=sorted(BLOCKS),
+            )
+        judge = _judged_by_networks
     with tempfile.TemporaryDirectory() as folder:
-        yield _judged(dataset, list(recordings), config, Path(folder))
+        yield judge(dataset, list(recordings), config, Path(folder))
 
 
 def _judged(
@@ -119,6 +139,62 @@ def _judged(
         path = model.save(folder / one.name)
         decoder = config.decoder.model_copy(update={"model": str(path)})
         yield Judged(scored, config.model_copy(update={"decoder": decoder}))
+
+
+def _judged_by_networks(
+    dataset: str, recordings: Sequence[TrialRecording], config: SessionConfig, folder: Path
+) -> Iterator[Judged]:
+    """Train both stages of the network for each block, on everything but that block."""
+    settings = config.decoder
+    assert isinstance(settings, DnnSettings)
+    training, ssvep_dnn = _training()
+    measured = [Calibration.of(one, config) for one in recordings]
+    blocks = _blocks_of(recordings)
+    known = [(filtered_windows(settings, one.epochs, one.rate_hz), one.targets) for one in measured]
+    for block in sorted(set(blocks)):
+        others = [one for one, of in zip(known, blocks, strict=True) if of != block]
+        if not others:
+            raise ConfigError(f"{dataset}: one block alone leaves none to train on", found=1)
+        shared = training.first_stage(settings, others, training.USUAL_FIRST)
+        start = {key: one.numpy() for key, one in shared.state_dict().items()}
+        for number in (k for k, of in enumerate(blocks) if of == block):
+            one, own = recordings[number], known_of(dataset, recordings, measured, number)[0]
+            learner = training.SecondStage(settings, own[0].rate_hz, start, training.USUAL)
+            weights = learner.fit(*joined(own)).arrays
+            shape = known[number][0].shape[1:]
+            manifest, content = ssvep_dnn.exported(
+                training.layers_of(weights, shape, len(settings.targets)),
+                settings,
+                own[0].rate_hz,
+                shape[1],
+                name=f"block-{number}",
+                trained_on=f"{dataset}, without a block",
+                licence="as the data set's",
+            )
+            save_network(folder, manifest, content)
+            decoder = settings.model_copy(update={"network": str(folder / manifest.name)})
+            yield Judged(one, config.model_copy(update={"decoder": decoder}))
+
+
+def _training() -> tuple[Any, Any]:
+    try:
+        from models.training import ssvep_dnn, ssvep_dnn_calibration
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"dnn without a network is trained, by torch, which is not installed ({error}): "
+            "install the extra train (pip install 'volition[train]'), or name a network"
+        ) from None
+    return ssvep_dnn_calibration, ssvep_dnn
+
+
+def _blocks_of(recordings: Sequence[TrialRecording]) -> list[int]:
+    """Give each recording's number among its person's."""
+    seen: dict[int | None, int] = {}
+    numbers = []
+    for one in recordings:
+        numbers.append(seen.get(one.person, 0))
+        seen[one.person] = numbers[-1] + 1
+    return numbers
 
 
 def known_of(
@@ -170,7 +246,7 @@ class Calibration:
     @classmethod
     def of(cls, one: TrialRecording, config: SessionConfig) -> Calibration:
         """Cut the trials out of a recording, behind the session's stages."""
-        assert isinstance(config.decoder, TemplateSettings)
+        assert isinstance(config.decoder, SelectorSettings)
         return cls.of_each(one, config, [config.decoder.delay_s])[0]
 
     @classmethod
@@ -179,7 +255,7 @@ class Calibration:
     ) -> list[Calibration]:
         """Cut them out at several delays from the onset."""
         settings = config.decoder
-        assert isinstance(settings, TemplateSettings)
+        assert isinstance(settings, SelectorSettings)
         spec, chunks = cleaned(one, config)
         pieces = list(chunks)
         samples = np.concatenate([piece.samples for piece in pieces])

@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 #: Colours that are told apart by those who see red and green alike (Okabe and Ito).
-_OURS, _OTHERS, _THIRD = "#0072B2", "#999999", "#D55E00"
+_OURS, _OTHERS, _THIRD, _FOURTH = "#0072B2", "#999999", "#D55E00", "#009E73"
 _STYLE = {
     "axes.grid": True,
     "axes.spines.right": False,
@@ -140,7 +140,7 @@ def idle_curves(reports: dict[str, dict[str, Any]]) -> str:
         axes = figure.subplots()
         for place, (name, report) in enumerate(reports.items()):
             points = report["idle_curve"]["points"]
-            colour = (_OTHERS, _OURS, _THIRD)[place % 3]
+            colour = (_OTHERS, _OURS, _THIRD, _FOURTH)[place % 4]
             false = [point["false_selections_per_min"] for point in points]
             share = [100 * point["selected_share"] for point in points]
             axes.plot(false, share, "-o", ms=4, color=colour, label=name)

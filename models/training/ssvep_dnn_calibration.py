@@ -10,7 +10,7 @@ takes hours, so that fewer passes of smaller steps are usual here.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from decoders.fitted import Array, FittedModel
 from decoders.network import STARTED_FROM, Network, NetworkManifest
 from decoders.ssvep.calibrating import calibrate_selector
 from decoders.ssvep.dnn import DnnSettings, logits, ready
-from decoders.ssvep.selector import REST, filtered_windows, softmax
+from decoders.ssvep.selector import REST, IntArray, filtered_windows, softmax
 from decoders.ssvep.templates import facts_of
 from models.training import ssvep_dnn
 from models.training.ssvep_dnn import Stage
@@ -32,6 +32,7 @@ from streams.chunk import FloatArray
 from streams.errors import ConfigError, ModelError
 
 #: As `volition bench speller` trains it: as many steps as the paper's, each of fewer trials.
+USUAL_FIRST = Stage(n_epochs=60, batch=20, dropout=ssvep_dnn.GLOBAL.dropout)
 USUAL = Stage(n_epochs=150, batch=20, dropout=ssvep_dnn.PERSONAL.dropout)
 #: Of a calibration's options: which field of `Stage` each is, and what it may be.
 _OPTIONS = {
@@ -94,6 +95,19 @@ def _checked(weights: dict[str, Array], network: Network) -> dict[str, Array]:
             "two-stage network, and it is another"
         )
     return weights
+
+
+def first_stage(
+    settings: DnnSettings, people: Sequence[tuple[FloatArray, IntArray]], stage: Stage
+) -> Any:
+    """Train stage one on windows and targets of each person; give the layers."""
+    torch.set_num_threads(1)
+    windows = np.concatenate([found for found, _ in people])
+    n_bands, n_channels, n_samples = windows.shape[1:]
+    layers = ssvep_dnn.network((n_bands, n_channels, n_samples), len(settings.targets))
+    targets = np.concatenate([found for _, found in people])
+    ssvep_dnn.train(layers, windows, targets, stage, seed=0)
+    return layers
 
 
 def stage_of(options: Mapping[str, Any]) -> Stage:

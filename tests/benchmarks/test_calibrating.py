@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,45 @@ def test_each_block_of_nakanishis_data_is_scored_by_the_others(tmp_path: Path) -
     assert result["mean_accuracy"] > 0.7  # of twelve
     assert "each block left out" in result["protocol"]
     assert result["mean_itr_bits_per_min"] > 60
+
+
+def network_of_twelve() -> SessionConfig:
+    plain = twelve(window_s=0.5).model_dump(mode="json")
+    kept = ("targets", "window_s", "delay_s", "onset_markers", "trigger")
+    decoder = {"kind": "dnn", **{name: plain["decoder"][name] for name in kept}}
+    return SessionConfig.model_validate({**plain, "decoder": decoder})
+
+
+def test_a_network_is_trained_on_blocks_and_where_that_cannot_be_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nakanishi(tmp_path)
+    monkeypatch.setitem(sys.modules, "torch", None)  # as where the extra is not installed
+    for name in ("ssvep_dnn", "ssvep_dnn_calibration"):
+        monkeypatch.delitem(sys.modules, f"models.training.{name}", raising=False)
+    with pytest.raises(ConfigError, match="install the extra train"):
+        evaluate("jfpm12", tmp_path, network_of_twelve())
+    with pytest.raises(ConfigError, match="made of blocks: benchmark, beta, jfpm12; found ssvep"):
+        evaluate("ssvep_exo", tmp_path, load_config("dnn-40"))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # what torch says of itself
+def test_each_block_is_scored_by_a_network_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", reason="needs the extra train")
+    pytest.importorskip("onnxscript", reason="needs the extra train")
+    from models.training import ssvep_dnn, ssvep_dnn_calibration
+
+    monkeypatch.setattr(ssvep_dnn_calibration, "USUAL_FIRST", ssvep_dnn.Stage(50, 3, 0.1))
+    monkeypatch.setattr(ssvep_dnn_calibration, "USUAL", ssvep_dnn.Stage(20, 3, 0.1))
+    nakanishi(tmp_path)
+    result = evaluate("jfpm12", tmp_path, network_of_twelve())
+    assert result["n_recordings"] == 4
+    assert result["n_trials"] == 48
+    assert result["mean_accuracy"] > 0.3  # of twelve
+    assert "two stages" in result["protocol"]
 
 
 def test_stretches_of_the_hobby_amplifier_are_cut_into_trials(shared_data: Path) -> None:
