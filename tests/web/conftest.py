@@ -38,6 +38,13 @@ SIZE = {"width": 1280, "height": 720}
 TABLET = {"width": 820, "height": 1180}
 #: What the browser itself says of a service that is away; the page says it to the person.
 AWAY = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket")
+#: Keeps a page's sockets at hand, so that a test can cut them.
+_SOCKETS = """
+  window.sockets = [];
+  window.WebSocket = class extends WebSocket {
+    constructor(...given) { super(...given); window.sockets.push(this); }
+  };
+"""
 
 
 def cannot(reason: str) -> NoReturn:
@@ -97,6 +104,10 @@ class Reader:
         if message.type in ("error", "warning"):
             self.errors.append(message.text)
 
+    def cut(self) -> None:
+        """Close the page's sockets behind its back."""
+        self.page.evaluate("sockets.splice(0).forEach((socket) => socket.close())")
+
     def check(self, *, service_was_away: bool = False) -> None:
         """No error was logged, but for the browser's own about a service that was away."""
         said = [e for e in self.errors if not (service_was_away and any(w in e for w in AWAY))]
@@ -121,6 +132,7 @@ class Reader:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     made = browser.new_context(viewport=SIZE, color_scheme="light", locale="en-GB")  # type: ignore[arg-type]  # a plain dict
     made.set_default_timeout(20_000)
+    made.add_init_script(_SOCKETS)
     yield made
     made.close()
 

@@ -72,6 +72,12 @@ def test_a_simulated_person_steers_centre_out_and_is_stopped_by_a_key(
     expect(model).to_have_attribute("data-model", re.compile("^simulated-cursor@"))
 
     start(page, 50)
+    reader.cut()
+    notices = page.get_by_role("log")
+    expect(notices).to_contain_text("The connection was lost")
+    back = re.compile(r"Connected again after [\d.]+ s; \d+ intents were sent meanwhile")
+    expect(notices).to_contain_text(back)
+    expect(page.locator(".halted")).to_contain_text("Trial")
     page.keyboard.press("Escape")
     expect(page.get_by_role("alert")).to_contain_text("Emergency stop")
     expect(page.locator(".halted")).to_contain_text("emergency stop")

@@ -183,7 +183,7 @@ def test_a_simulated_person_copies_a_word_and_every_target_flickered_as_it_shoul
     expect(figures).to_have_attribute("data-accuracy", "1")
 
     # A flicker of more than 5 s: a busy machine drops frames, and no target goes wrong for it.
-    plan(page, blocks=2, window_s=10)
+    plan(page, blocks=2, window_s=6)
     t, targets = flicker_of(flickered(page, n_frames=305))
     assert len(targets) == 40
     assert t[-1] > 5.0
@@ -192,6 +192,12 @@ def test_a_simulated_person_copies_a_word_and_every_target_flickered_as_it_shoul
         off = (found_rad - phase_rad + math.pi) % (2 * math.pi) - math.pi
         assert abs(found_hz - freq_hz) <= 0.01
         assert abs(off) <= 2 * math.pi * freq_hz / DISPLAY_HZ
+
+    # Ten minutes of signal are kept: what takes longer is not begun.
+    plan(page, blocks=20, window_s=6)
+    expect(page.get_by_text("would be of no use")).to_be_visible()
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_disabled()
+    plan(page, blocks=2, window_s=6)
 
     # Another, of which frames are dropped on purpose: what the page counts is what is missing of
     # the display's frames, and all that it drew stands in a record beside it.
@@ -222,8 +228,14 @@ def test_a_simulated_person_copies_a_word_and_every_target_flickered_as_it_shoul
 
     page.get_by_label("Mode").select_option("copy")
     page.get_by_role("button", name="Start", exact=True).click()
+    reader.cut()
+    notices = page.get_by_role("log")
+    expect(notices).to_contain_text("Spelling ended: the connection was lost")
+    back = re.compile(r"Connected again after [\d.]+ s; \d+ intents were sent meanwhile")
+    expect(notices).to_contain_text(back)
+    page.get_by_role("button", name="Start", exact=True).click()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("log")).to_contain_text("Spelling ended: emergency stop")
+    expect(notices).to_contain_text("Spelling ended: emergency stop")
     reader.check()
     with Client(service.url) as client:
         for session in client.sessions():

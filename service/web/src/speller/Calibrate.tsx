@@ -41,6 +41,14 @@ export function decoderFor(plan: Plan, layout: Layout, config: Hello["config"]):
 
 export const onsetOf = (layout: Layout) => layout.onsetMarker ?? ONSET;
 
+/** Why a plan cannot be followed; empty when it can. */
+export function whyNotPlan(plan: Plan, layout: Layout, config: Hello["config"]): string {
+  const [takes, kept] = [secondsOf(plan, layout), config.history_s];
+  return takes <= kept ? "" : `it takes ${takes} s, and the session keeps ${kept} s of its signal: choose fewer blocks or a shorter window`;
+}
+
+const secondsOf = (plan: Plan, layout: Layout) => Math.ceil(lengthS(layout.targets.length, plan.blocks, plan.windowS, layout.delayS));
+
 export function PlanInputs({ plan, layout, disabled, onPlan }: { plan: Plan; layout: Layout; disabled: boolean; onPlan: (plan: Plan) => void }) {
   const set = (part: Partial<Plan>) => onPlan({ ...plan, ...part });
   const n = layout.targets.length;
@@ -66,7 +74,7 @@ export function PlanInputs({ plan, layout, disabled, onPlan }: { plan: Plan; lay
         decide as soon as sure
       </label>
       <span class="soft grow">
-        {n} targets × {plan.blocks}: about {Math.ceil(lengthS(n, plan.blocks, plan.windowS, layout.delayS))} s
+        {n} targets × {plan.blocks}: about {secondsOf(plan, layout)} s
       </span>
     </>
   );

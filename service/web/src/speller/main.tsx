@@ -8,7 +8,7 @@ import { Frame, nameSessionInAddress, sessionOfAddress, tell } from "../shared/f
 import { saveText } from "../shared/save";
 import { describeLink, useSession } from "../shared/useSession";
 import type { CalibrationView } from "../shared/wire";
-import { decoderFor, onsetOf, Outcome, PlanInputs, USUAL_PLAN, type Progress } from "./Calibrate";
+import { decoderFor, onsetOf, Outcome, PlanInputs, USUAL_PLAN, whyNotPlan, type Progress } from "./Calibrate";
 import { csvOf, DisplayRate, Screen, whyNot, type Mark } from "./flicker";
 import { keyOf, layoutOf, placeAmongForty, SMALLER, type Layout } from "./layout";
 import { CalibrationRun, Run, scoreOf, type Choice, type Mode as Spelling, type Trials } from "./run";
@@ -316,6 +316,7 @@ function Speller() {
   const [link, tone] = describeLink(handle, session);
   const cannot = layout && display.rateHz ? whyNot(display.rateHz, layout) : "";
   const unwritten = layout && mode !== "calibrate" ? missingIn(phrase, layout) : "";
+  const unplanned = layout && handle.hello && mode === "calibrate" ? whyNotPlan(plan, layout, handle.hello.config) : "";
   const last = choices[choices.length - 1];
   const uncertain = handle.live?.clock.uncertainty ?? null;
   return (
@@ -392,7 +393,7 @@ function Speller() {
                 <button
                   class="main"
                   onClick={start}
-                  disabled={!layout || fitting || (!running && (state !== "running" || (mode === "copy" && (!phrase || unwritten !== ""))))}
+                  disabled={!layout || fitting || (!running && (state !== "running" || unplanned !== "" || (mode === "copy" && (!phrase || unwritten !== ""))))}
                 >
                   {running ? "End" : "Start"}
                 </button>
@@ -409,6 +410,7 @@ function Speller() {
               </button>
             </div>
             {unwritten && <p class="warn">No target writes {unwritten}.</p>}
+            {unplanned && !running && <p class="warn">This calibration would be of no use: {unplanned}.</p>}
             {mode === "calibrate" ? <Outcome progress={progress} /> : <Figures choices={choices} layout={layout} over={!running && choices.length > 0} />}
             {layout && decoder && (
               <div class="row soft">
