@@ -271,19 +271,22 @@ function Speller() {
     if (run.current instanceof Run) run.current.text = before;
   };
   const words = suggest(text);
+  const keyed = useRef((_: KeyboardEvent) => {});
+  keyed.current = (event) => {
+    const typing = event.target instanceof HTMLElement && /INPUT|SELECT|TEXTAREA/.test(event.target.tagName);
+    if (typing || event.ctrlKey || event.altKey || event.metaKey) return;
+    const word = words[Number(event.key) - 1];
+    if (word !== undefined) write(complete(text, word));
+    else if (event.key === "Backspace") undo();
+    else return;
+    event.preventDefault();
+  };
+  // A key means what is on the screen when it is pressed, not what was there before the last drawing.
   useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      const typing = event.target instanceof HTMLElement && /INPUT|SELECT|TEXTAREA/.test(event.target.tagName);
-      if (typing || event.ctrlKey || event.altKey || event.metaKey) return;
-      const word = words[Number(event.key) - 1];
-      if (word !== undefined) write(complete(text, word));
-      else if (event.key === "Backspace") undo();
-      else return;
-      event.preventDefault();
-    };
+    const onKey = (event: KeyboardEvent) => keyed.current(event);
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
-  });
+  }, []);
 
   const simulate = async () => {
     setStarting(true);
