@@ -343,7 +343,7 @@ class GazeBody(_Request):
     target: Annotated[int, Field(strict=True, ge=0, le=39), BeforeValidator(_whole)] | None = Field(
         default=None, description="Index of the flicker, row by row; null for none."
     )
-    t: Annotated[float, Field(strict=True, allow_inf_nan=False)] | None = Field(
+    t: Annotated[float, Field(strict=True, ge=-1e12, le=1e12)] | None = Field(
         default=None,
         description="LSL time of the flicker's onset, from which its phase counts; now if past.",
     )

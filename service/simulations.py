@@ -32,7 +32,7 @@ from service.schemas import (
     SimulationView,
 )
 from streams.cursor_participant import CursorParticipant
-from streams.errors import SessionError
+from streams.errors import SessionError, VolitionError
 from streams.headset import HeadsetOptions, HeadsetProcess
 from streams.live_participant import Gaze, LiveParticipant, Scene
 from streams.recording import packaged_recordings
@@ -51,6 +51,12 @@ _PROBLEM = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
 _SPELLER = SsvepParticipant(seed=3, response_uv=6.0)
 _CURSOR = CursorParticipant(seed=1)
 _WATCHED_S = 60.0
+
+
+class WrongKindError(VolitionError):
+    """A simulation is told what is for another kind."""
+
+    code = "simulation"
 
 
 class _Playing(NamedTuple):
@@ -100,13 +106,15 @@ class Simulations:
         ------
         NotFoundError
             There is no such person.
+        WrongKindError
+            They look at another kind of screen, or it plays a recording.
         StreamError
             Their process has ended.
         """
         playing = self._get(id)
         screen = "cursor" if isinstance(what, Scene) else "speller"
         if isinstance(playing.source, HeadsetProcess) or playing.view.kind != screen:
-            raise NotFoundError(f"{id} is of kind {playing.view.kind}; a {screen} is needed")
+            raise WrongKindError(f"{id} is of kind {playing.view.kind}; a {screen} is needed")
         playing.source.show(what)
 
     async def stop(self, id: str) -> None:
@@ -192,13 +200,13 @@ def simulations_router() -> APIRouter:
         view: SimulationView = await request.app.state.simulations.start(body)
         return view
 
-    @router.put("/simulations/{id}/gaze", status_code=204, responses=not_found)
+    @router.put("/simulations/{id}/gaze", status_code=204, responses={**not_found, 409: _PROBLEM})
     @allow(Role.CONTROL)
     async def gaze(request: Request, id: str, body: GazeBody) -> None:
         """Have a simulated person look at a flicker, or away."""
         request.app.state.simulations.show(id, Gaze(body.target, body.t))
 
-    @router.put("/simulations/{id}/scene", status_code=204, responses=not_found)
+    @router.put("/simulations/{id}/scene", status_code=204, responses={**not_found, 409: _PROBLEM})
     @allow(Role.CONTROL)
     async def scene(request: Request, id: str, body: SceneBody) -> None:
         """Show a simulated person where the cursor and its target are."""

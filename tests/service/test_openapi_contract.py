@@ -89,7 +89,7 @@ def _fuzz(url: str, secret: str | None, phases: str, folder: Path, repository: P
     command = [
         *(program, "--config-file", str(folder / "schemathesis.toml")),
         *("run", f"{url}/openapi.json", "--phases", LONG_PHASES if LONG else phases),
-        *("--max-examples", "300" if LONG else "3", "--no-color"),
+        *("--max-examples", "150" if LONG else "3", "--no-color"),
         *("--continue-on-failure", "--warnings", "off", "--request-timeout", "30"),
     ]
     if secret is not None:

@@ -1,0 +1,30 @@
+"""Simulated people over REST: what they are told, and what they refuse to be told."""
+
+from __future__ import annotations
+
+import httpx
+
+from service.launch import RunningService
+
+
+def test_a_simulated_person_outlives_every_moment_that_may_be_named(
+    service: RunningService,
+) -> None:
+    with httpx.Client(base_url=f"{service.url}/v1", timeout=60, trust_env=False) as http:
+        person = http.post("/simulations", json={"kind": "speller"}).json()["id"]
+        gaze = f"/simulations/{person}/gaze"
+        for t in (None, 0, -1e12, 1e12):
+            assert http.put(gaze, json={"target": 3, "t": t}).status_code == 204
+        for t in (1e308, -1e13, "soon"):
+            refused = http.put(gaze, json={"target": 3, "t": t})
+            assert refused.status_code == 422
+            assert refused.json()["errors"][0]["path"] == "t"
+
+        scene = http.put(f"/simulations/{person}/scene", json={"cursor": [0, 0]})
+
+        assert scene.status_code == 409
+        assert scene.json()["detail"] == f"{person} is of kind speller; a cursor is needed"
+        # Asked last: a person who had ended would not look anywhere.
+        assert http.put(gaze, json={"target": None}).status_code == 204
+        assert http.delete(f"/simulations/{person}").status_code == 204
+        assert http.put(gaze, json={"target": None}).status_code == 404
