@@ -109,7 +109,7 @@ class Engine:
             self._waiting += events
             del self._waiting[:-_MOST_WAITING]
             self._find_next_due()
-        self.n_samples += len(chunk)
+        self.n_samples += len(chunk.times)
         if self.continuity.check(chunk):
             return self._run(chunk)
         intents: list[Intent] = []

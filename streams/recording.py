@@ -84,15 +84,17 @@ class Recording:
         """
         if n_samples < 1:
             raise ValueError(f"a chunk has at least one sample, not {n_samples}")
-        n_all, given = len(self), 0
+        samples, times, n_all = self.samples, self.times, len(self)
+        events, given = self.events, 0
         for start in range(0, n_all, n_samples):
-            stop = min(start + n_samples, n_all)
-            newest = self.times[stop - 1] if stop < n_all else np.inf
+            stop = start + n_samples
             first = given
-            while given < len(self.events) and self.events[given].time <= newest:
+            while given < len(events) and (stop >= n_all or events[given].time <= times[stop - 1]):
                 given += 1
-            due = list(self.events[first:given])
-            yield Chunk(self.samples[start:stop].copy(), self.times[start:stop].copy()), due
+            yield (
+                Chunk(samples[start:stop].copy(), times[start:stop].copy()),
+                [*events[first:given]],
+            )
 
     def between(self, start_s: float, stop_s: float) -> Recording:
         """Cut out the samples and events with ``start_s <= time < stop_s``."""
