@@ -27,9 +27,15 @@ class BandPower(BinnedStage[BandPowerSettings]):
     settings_model: ClassVar[type[Settings]] = BandPowerSettings
     unit = "power"
 
-    def reduce(self, rows: FloatArray) -> FloatArray:
-        power: FloatArray = np.einsum("ij,ij->i", rows, rows)
-        power /= rows.shape[1]
+    def restart(self) -> None:
+        self._squares = np.zeros(self._n_channels)
+
+    def take(self, rows: FloatArray) -> None:
+        self._squares += np.einsum("ij,ij->i", rows, rows)
+
+    def finish(self) -> FloatArray:
+        power: FloatArray = self._squares / self._bin_samples
+        self.restart()
         if self.settings.scale == "amplitude":
             np.sqrt(power, out=power)
         elif self.settings.scale == "log":

@@ -1,9 +1,9 @@
 """What the stages that reduce a signal to bins share: a stage is what becomes of one bin.
 
-Bins are so many samples long, counted from the first, whatever the chunks. The samples of a bin
-are gathered, as one row a channel, and reduced once it is full, so the result has the same bits
-however the signal came. A bin's time is that of its newest sample, and a bin with a missing sample
-in a channel is missing in that channel.
+Bins are so many samples long, counted from the first, whatever the chunks. A bin is taken in parts,
+while its samples are in the caches and so that little is left to do when it ends. The parts lie on
+the same grid, so the result has the same bits however the signal came. A bin's time is that of its
+newest sample, and a bin with a missing sample in a channel is missing in that channel.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ class BinnedSettings(Settings):
 
 S = TypeVar("S", bound=BinnedSettings)
 
+#: Where the parts of a bin end. The last is short, since its results are waited for; more parts
+#: would take more time in all.
+_PART_ENDS = (0.25, 0.5, 0.75, 0.95, 1.0)
+
 
 class BinnedStage(Stage[S]):
     """A stage that gives one sample a bin."""
@@ -39,17 +43,20 @@ class BinnedStage(Stage[S]):
     unit: str | None = None
 
     @abstractmethod
-    def reduce(self, rows: FloatArray) -> FloatArray:
-        """Give a bin's value for each channel, NaN where the bin holds NaN.
+    def take(self, rows: FloatArray) -> None:
+        """Take the next part of a bin.
 
         Parameters
         ----------
-        rows : ndarray, shape (n_channels, n_bin_samples)
-            The bin's samples; overwritten once the call returns.
+        rows : ndarray, shape (n_channels, n_part_samples)
+            Its samples; overwritten once the call returns.
+        """
 
-        Returns
-        -------
-        ndarray, shape (n_channels,)
+    @abstractmethod
+    def finish(self) -> FloatArray:
+        """Give the value of the bin that was taken, shape (n_channels,), and begin the next.
+
+        It is NaN where the bin holds NaN.
         """
 
     def prepare(self, spec: SignalSpec) -> SignalSpec:
@@ -64,34 +71,40 @@ class BinnedStage(Stage[S]):
                 allowed_from=1 / rate_hz,
             )
         self._n_channels = spec.n_channels
-        self._rows = np.empty((spec.n_channels, self._bin_samples))
-        self._count = 0
-        self.restart()
+        ends = {round(end * self._bin_samples) for end in _PART_ENDS}
+        self._part_ends = sorted(ends - {0})
+        self._part_samples = max(np.diff([0, *self._part_ends]).tolist())
+        self._part = np.empty((spec.n_channels, self._part_samples))
+        self.reset()
         units = spec.units if self.unit is None else (self.unit,) * spec.n_channels
         return SignalSpec(rate_hz / self._bin_samples, spec.labels, units, spec.kinds)
 
+    @abstractmethod
     def restart(self) -> None:
-        """Forget what earlier bins left, for a subclass that keeps something."""
+        """Begin the first bin."""
 
     def reset(self) -> None:
-        self._count = 0
+        self._n_bin = self._n_part = 0  # samples of the bin so far, and of its part
+        self._n_parts = 0
         self.restart()
 
     def process(self, chunk: Chunk) -> Chunk:
         check_channels(chunk, self._n_channels, self.settings.kind)
         samples, times = chunk.samples.T, chunk.times
-        n_samples, size = len(times), self._bin_samples
-        n_bins = (self._count + n_samples) // size
+        n_bins = (self._n_bin + len(times)) // self._bin_samples
         values, bin_times = np.empty((n_bins, self._n_channels)), np.empty(n_bins)
-        position = 0
-        for index in range(n_bins):
-            taken = size - self._count
-            self._rows[:, self._count :] = samples[:, position : position + taken]
-            position += taken
-            self._count = 0
-            values[index] = self.reduce(self._rows)
-            bin_times[index] = times[position - 1]
-        left = n_samples - position
-        self._rows[:, self._count : self._count + left] = samples[:, position:]
-        self._count += left
+        position, n_done = 0, 0
+        while position < len(times):
+            room = self._part_ends[self._n_parts] - self._n_bin
+            n, at = min(room, len(times) - position), self._n_part
+            self._part[:, at : at + n] = samples[:, position : position + n]
+            position, self._n_bin, self._n_part = position + n, self._n_bin + n, at + n
+            if n < room:
+                break
+            self.take(self._part[:, : self._n_part])
+            self._n_part, self._n_parts = 0, self._n_parts + 1
+            if self._n_bin == self._bin_samples:
+                self._n_bin = self._n_parts = 0
+                values[n_done], bin_times[n_done] = self.finish(), times[position - 1]
+                n_done += 1
         return Chunk(values, bin_times)

@@ -41,8 +41,8 @@ class ThresholdCrossings(BinnedStage[ThresholdCrossingsSettings]):
     def prepare(self, spec: SignalSpec) -> SignalSpec:
         made = super().prepare(spec)
         self._rate = -math.expm1(-1 / (made.rate_hz * self.settings.rms_time_s))
-        self._below = np.empty((spec.n_channels, self._bin_samples + 1), dtype=np.bool_)
-        self._crossed = np.empty((spec.n_channels, self._bin_samples), dtype=np.bool_)
+        self._below = np.empty((spec.n_channels, self._part_samples + 1), dtype=np.bool_)
+        self._crossed = np.empty((spec.n_channels, self._part_samples), dtype=np.bool_)
         return made
 
     def restart(self) -> None:
@@ -50,30 +50,51 @@ class ThresholdCrossings(BinnedStage[ThresholdCrossingsSettings]):
         self._weight = np.zeros(self._n_channels)
         # The first sample crosses nothing: what was before it is not known.
         self._last_below = np.ones(self._n_channels, dtype=np.bool_)
+        self._begin()
 
-    def reduce(self, rows: FloatArray) -> FloatArray:
-        squares: FloatArray = np.einsum("ij,ij->i", rows, rows)
-        whole = np.isfinite(squares)
-        below = self._below
+    def _begin(self) -> None:
+        self._squares = np.zeros(self._n_channels)
+        self._counts = np.zeros(self._n_channels)
+        self._n_taken = 0
+        self._thresholds = self._known_thresholds()
+
+    def take(self, rows: FloatArray) -> None:
+        n = rows.shape[1]
+        self._squares += np.einsum("ij,ij->i", rows, rows)
+        self._n_taken += n
+        thresholds = self._thresholds
+        if self._some_unknown:
+            so_far = self.settings.rms_factor * np.sqrt(self._squares / self._n_taken)
+            thresholds = np.where(np.isnan(thresholds), so_far, thresholds)
+        below, crossed = self._below[:, : n + 1], self._crossed[:, :n]
         below[:, 0] = self._last_below
-        np.less(rows, self._thresholds(squares, whole)[:, None], out=below[:, 1:])
-        crossed = np.greater(below[:, 1:], below[:, :-1], out=self._crossed)
-        counts: FloatArray = np.count_nonzero(crossed, axis=1).astype(np.float64)
-        counts[~whole] = np.nan
+        np.less(rows, thresholds[:, None], out=below[:, 1:])
+        np.greater(below[:, 1:], below[:, :-1], out=crossed)
+        self._counts += np.count_nonzero(crossed, axis=1)
         self._last_below = below[:, -1] | ~np.isfinite(rows[:, -1])
-        return counts
 
-    def _thresholds(self, squares: FloatArray, whole: np.ndarray) -> FloatArray:
-        """Give each channel's threshold for this bin, then learn from the bin."""
-        if self.settings.threshold is not None:
-            return np.full(self._n_channels, self.settings.threshold)
-        mean = squares / self._bin_samples
-        # The first bin has only itself to go by. Dividing by the sum of the weights makes the
-        # running mean a true mean from the second on.
-        known = self._weight > 0
-        running = np.divide(self._mean_square, self._weight, out=mean.copy(), where=known)
+    def finish(self) -> FloatArray:
+        whole = np.isfinite(self._squares)
+        counts = np.where(whole, self._counts, np.nan)
+        # Dividing by the sum of the weights makes the running mean a true mean from the first on.
+        mean = self._squares / self._bin_samples
         new = self._mean_square + self._rate * (mean - self._mean_square)
         self._mean_square = np.where(whole, new, self._mean_square)
         self._weight = np.where(whole, self._weight + self._rate * (1 - self._weight), self._weight)
+        self._begin()
+        return counts
+
+    def _known_thresholds(self) -> FloatArray:
+        """Give each channel's threshold for the next bin, NaN where no bin has been whole.
+
+        Such a channel has only the bin itself to go by, as far as it has come.
+        """
+        if self.settings.threshold is not None:
+            self._some_unknown = False
+            return np.full(self._n_channels, self.settings.threshold)
+        known = self._weight > 0
+        self._some_unknown = not known.all()
+        nowhere = np.full(self._n_channels, np.nan)
+        running = np.divide(self._mean_square, self._weight, out=nowhere, where=known)
         result: FloatArray = self.settings.rms_factor * np.sqrt(running)
         return result

@@ -15,8 +15,8 @@ def test_a_simulated_person_outlives_every_moment_that_may_be_named(
         gaze = f"/simulations/{person}/gaze"
         for t in (None, 0, -1e12, 1e12):
             assert http.put(gaze, json={"target": 3, "t": t}).status_code == 204
-        for t in (1e308, -1e13, "soon"):
-            refused = http.put(gaze, json={"target": 3, "t": t})
+        for wrong in (1e308, -1e13, "soon"):
+            refused = http.put(gaze, json={"target": 3, "t": wrong})
             assert refused.status_code == 422
             assert refused.json()["errors"][0]["path"] == "t"
 
