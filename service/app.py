@@ -20,6 +20,7 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response, WebSocket
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
+from decoders.artifacts.electrodes import from_above
 from models.manifest import named_model
 from service import metrics, openapi, problems
 from service.asyncapi import asyncapi_document
@@ -43,6 +44,7 @@ from service.schemas import (
     MarkerView,
     PresetList,
     PresetView,
+    QualityView,
     Readiness,
     SessionList,
     SessionView,
@@ -56,6 +58,7 @@ from service.scout import Scout
 from service.session_model import model_use, session_model_router
 from service.simulations import Simulations, simulations_router
 from service.sockets import serve_intents, serve_signal
+from service.spectrum import spectrum_router
 from service.supervisor import Session, Supervisor
 from streams import lsl
 from streams.chunk import Event
@@ -129,6 +132,7 @@ def create_app(
         recordings_router(),
         models_router(),
         simulations_router(),
+        spectrum_router(),
         pages_router(),
     )
     for router in made:
@@ -388,7 +392,10 @@ async def state_of(session: Session) -> StateView:
         t_last_sample=known.get("t_last_sample"),
         t_newest=known.get("t_newest"),
         signal=known.get("signal"),
-        quality=known.get("quality", []),
+        quality=[
+            QualityView(**channel, position=from_above(channel["label"]))
+            for channel in known.get("quality", [])
+        ],
         continuity=known.get("continuity"),
         clock=known.get("clock"),
         recording=known.get("recording"),

@@ -46,6 +46,7 @@ from service.schemas import (
     SessionList,
     SessionModels,
     SessionView,
+    SpectrumView,
     StateView,
     StreamList,
     StreamView,
@@ -127,6 +128,11 @@ def _create(config: SessionConfig | Mapping[str, Any]) -> _Call[SessionView]:
 def _intents(id: str, after: int, limit: int, wait_s: float) -> _Call[IntentPage]:
     query = {"after": after, "limit": limit, "wait": wait_s}
     return _Call("GET", _session_path(id, "/intents"), IntentPage, query)
+
+
+def _spectrum(id: str, last_s: float, most_hz: float) -> _Call[SpectrumView]:
+    query = {"last_s": last_s, "most_hz": most_hz}
+    return _Call("GET", _session_path(id, "/spectrum"), SpectrumView, query)
 
 
 def _marker(
@@ -258,6 +264,9 @@ class Client:
 
     def state(self, id: str) -> StateView:
         return self._call(_Call("GET", _session_path(id, "/state"), StateView))
+
+    def spectrum(self, id: str, *, last_s: float = 4.0, most_hz: float = 60.0) -> SpectrumView:
+        return self._call(_spectrum(id, last_s, most_hz))
 
     def intents(
         self, id: str, *, after: int = 0, limit: int = 100, wait_s: float = 0.0
@@ -421,6 +430,11 @@ class AsyncClient:
 
     async def state(self, id: str) -> StateView:
         return await self._call(_Call("GET", _session_path(id, "/state"), StateView))
+
+    async def spectrum(
+        self, id: str, *, last_s: float = 4.0, most_hz: float = 60.0
+    ) -> SpectrumView:
+        return await self._call(_spectrum(id, last_s, most_hz))
 
     async def intents(
         self, id: str, *, after: int = 0, limit: int = 100, wait_s: float = 0.0

@@ -388,6 +388,30 @@ class QualityView(_Answer):
     rms: float = Field(description="In the channel's unit, without its mean.")
     missing: float = Field(description="Share of the samples that are missing.")
     impedance_kohm: float | None = Field(description="Null where the device sends none.")
+    position: tuple[float, float] | None = Field(
+        description="Of an electrode of the 10-20 system, the head seen from above: right and "
+        "forward of the vertex, the line from nasion over the ears to inion at 1."
+    )
+
+
+class ChannelSpectrum(_Answer):
+    """The spectrum of one channel."""
+
+    label: str
+    unit: str
+    amplitudes: list[float] | None = Field(
+        description="At each frequency, in the unit by the square root of 1 Hz; null where samples "
+        "are missing."
+    )
+
+
+class SpectrumView(_Answer):
+    """The amplitude spectrum of a session's signal, by Welch's method."""
+
+    t: float | None = Field(description="Time stamp of the newest sample; null without any.")
+    seconds: float = Field(description="How much signal it is of.")
+    freqs_hz: list[float]
+    channels: list[ChannelSpectrum]
 
 
 class ContinuityView(_Answer):

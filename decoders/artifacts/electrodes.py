@@ -9,6 +9,7 @@ its middle, in equal steps of arc, as the system divides the head (Jurcak et al.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -71,6 +72,21 @@ def positions() -> dict[str, FloatArray]:
     for old, new in _OLD.items():
         found[old] = found[new]
     return found
+
+
+def from_above(label: str) -> tuple[float, float] | None:
+    """Give an electrode's place on a head seen from above; None where the label is not known.
+
+    x is right and y forward of the vertex; the distance is that over the scalp, 1 at the ring
+    through Fpz and Oz.
+    """
+    place = positions().get(label.upper())
+    if place is None:
+        return None
+    x, y, z = place.tolist()
+    along = math.hypot(x, y)
+    distance = math.acos(min(1.0, max(-1.0, z))) / (math.pi / 2)
+    return (distance * x / along, distance * y / along) if along > 0 else (0.0, 0.0)
 
 
 def find_positions(labels: Sequence[str]) -> FloatArray:

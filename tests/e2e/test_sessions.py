@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import jsonschema_rs
+import numpy as np
 import psutil
 import pytest
 import websockets.sync.client
@@ -198,6 +199,17 @@ def test_the_state_of_the_decoder_can_be_asked_for(client: Client, sliding: Make
     assert state.samples >= 250
     assert len(state.stages) == 1
     assert {"lsl", "stages", "decoder", "encode", "bus"} <= set(state.latency_ms)
+
+
+def test_the_spectrum_shows_what_the_wearer_looks_at(client: Client, sliding: MakeConfig) -> None:
+    session = client.create_session(sliding())
+    client.intents(session.id, wait_s=30)
+    found = client.spectrum(session.id, last_s=1.0)
+    assert found.seconds == 1.0
+    assert [channel.label for channel in found.channels] == ["1", "2", "3", "4"]
+    for channel in found.channels:
+        assert channel.amplitudes is not None
+        assert found.freqs_hz[int(np.argmax(channel.amplitudes))] == 12.0
 
 
 def test_metrics_count_what_the_session_did(

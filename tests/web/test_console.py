@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from playwright.sync_api import BrowserContext, Page, expect
 
 from service.client import Client
 from service.launch import RunningService, running_service
+from service.schemas import CueMessage
 from streams.headset import HeadsetOptions, HeadsetProcess, Sine, SyntheticSignal
 from tests.web.conftest import TABLET, Reader
 
@@ -75,6 +77,7 @@ def test_from_a_fresh_service_to_decisions_and_the_emergency_stop(
     expect(page.locator("tr.selection").first).to_be_visible()
     expect(page.get_by_role("list", name="Evidence for each target")).to_contain_text("13 Hz")
     expect(page.get_by_role("region", name="Quality of each channel")).to_contain_text("POz")
+    expect(page.get_by_role("img", name="8 electrodes on the head, all good")).to_be_visible()
     first = page.locator("canvas.sweep").screenshot()
     wait_for_bins(page, bins_drawn(page) + 50)
     assert page.locator("canvas.sweep").screenshot() != first
@@ -93,6 +96,90 @@ def test_from_a_fresh_service_to_decisions_and_the_emergency_stop(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         reader.check()
         client.delete(session.id)
+
+
+class Person:
+    """A simulated person who looks where a guided calibration of their session asks them to."""
+
+    TARGETS = tuple({"label": label, "freq_hz": 8 + n} for n, label in enumerate("ABCD"))
+
+    def __init__(self, client: Client, http: httpx.Client) -> None:
+        self._http = http
+        self.id = http.post("/simulations", json={"kind": "speller"}).json()["id"]
+        fbcca = {"kind": "fbcca", "targets": [*self.TARGETS], "window_s": 1.0}
+        body = {"name": "person", "stream": {"source_id": self.id}, "decoder": fbcca}
+        self.session = client.create_session(body).id
+        self._client = client
+        self._thread = threading.Thread(target=self._follow)
+        self._thread.start()
+
+    def _look(self, target: int | None, t: float | None = None) -> None:
+        body = {"target": target, "t": t}
+        self._http.put(f"/simulations/{self.id}/gaze", json=body).raise_for_status()
+
+    def _follow(self) -> None:
+        with self._client.subscribe(self.session, after=0) as messages:
+            for message in messages:
+                if isinstance(message, CueMessage) and message.phase == "cue":
+                    self._look(message.target, message.t)
+                elif isinstance(message, CueMessage) and message.phase == "pause":
+                    self._look(None)
+
+    def close(self) -> None:
+        self._client.delete(self.session)
+        self._thread.join()
+        self._http.delete(f"/simulations/{self.id}")
+
+
+@pytest.fixture
+def person(service: RunningService) -> Iterator[Person]:
+    with (
+        Client(service.url) as client,
+        httpx.Client(base_url=f"{service.url}/v1", timeout=60, trust_env=False) as http,
+    ):
+        made = Person(client, http)
+        yield made
+        made.close()
+
+
+@pytest.mark.slow
+def test_a_session_is_calibrated_and_changes_to_the_model_and_back(
+    person: Person, service: RunningService, open_page: Open
+) -> None:
+    reader = open_page(f"{service.url}/#{person.session}")
+    page = reader.page
+    expect(page.locator("[data-state]")).to_have_attribute("data-state", "running")
+    page.get_by_text("Spectrum", exact=True).click()
+    expect(page.get_by_role("img", name=re.compile("Amplitude spectrum of"))).to_be_visible()
+    form = page.get_by_role("region", name="Calibration")
+    form.get_by_label("Learn from").select_option("guided")
+    form.get_by_label("Fit").select_option("ecca")
+    for field, value in (
+        ("Window, s", "0.75"),
+        ("Blocks", "3"),
+        ("Cue, s", "0.2"),
+        ("Trial, s", "0.9"),
+    ):
+        form.get_by_label(field, exact=True).fill(value)
+
+    form.get_by_role("button", name="Calibrate").click()
+
+    expect(form.get_by_role("status")).to_have_text(re.compile("Look at [ABCD]"))
+    expect(form.locator("[data-calibration=done]")).to_be_visible(timeout=90_000)
+    accuracy = form.locator("[data-accuracy]").get_attribute("data-accuracy")
+    assert float(accuracy or 0) >= 0.6
+    expect(form.get_by_role("img", name=re.compile("by length of the window"))).to_be_visible()
+    expect(form.get_by_role("region", name="Confusion matrix")).to_contain_text("D")
+
+    models = page.get_by_role("region", name="Models", exact=True)
+    decodes = models.locator("[data-decodes]")
+    expect(decodes).to_have_text("Decodes by fbcca")
+    models.get_by_role("button", name=re.compile("Use calibrated@")).click()
+    expect(decodes).to_have_attribute("data-decodes", re.compile("calibrated@"))
+    reader.check_access()
+    models.get_by_role("button", name="Back to fbcca").click()
+    expect(decodes).to_have_text("Decodes by fbcca")
+    reader.check()
 
 
 def test_a_wrong_key_is_shown_at_its_line(service: RunningService, open_page: Open) -> None:

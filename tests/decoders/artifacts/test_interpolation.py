@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decoders.artifacts.electrodes import find_positions, positions
+from decoders.artifacts.electrodes import find_positions, from_above, positions
 from decoders.artifacts.interpolation import Interpolator, covariance_weights, spline_weights
 
 
@@ -21,6 +21,14 @@ def test_electrodes_lie_where_the_system_puts_them() -> None:
         np.testing.assert_allclose(places[left] * [-1, 1, 1], places[right], atol=1e-12)
     np.testing.assert_array_equal(places["T3"], places["T7"])
     assert np.isnan(find_positions(["Oz", "channel 7"])[1]).all()
+
+
+def test_seen_from_above_the_ring_is_a_circle_and_distances_are_over_the_scalp() -> None:
+    assert from_above("Cz") == (0.0, 0.0)
+    assert from_above("fpz") == pytest.approx((0.0, 1.0), abs=1e-9)
+    assert from_above("T8") == pytest.approx((1.0, 0.0), abs=1e-9)
+    assert from_above("Pz") == pytest.approx((0.0, -0.5), abs=1e-9)
+    assert from_above("channel 7") is None
 
 
 def test_a_smooth_potential_is_interpolated() -> None:

@@ -4,11 +4,15 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { call, sentence, UnreachableError } from "../shared/api";
 import { describeLink, useSession } from "../shared/useSession";
 import { Frame, nameSessionInAddress, sessionOfAddress, tell } from "../shared/frame";
-import type { Intent, SessionView, StateView, StreamView } from "../shared/wire";
+import type { Cue, Intent, SessionView, StateView, StreamView } from "../shared/wire";
+import { Calibration } from "./Calibration";
 import { Evidence, OwnState } from "./Decoder";
+import { HeadPlot } from "./HeadPlot";
 import { LatencyChart } from "./Latency";
+import { Models } from "./Models";
 import { NewSession } from "./NewSession";
 import { Quality, Scope } from "./Scope";
+import { Spectrum } from "./Spectrum";
 import { Streams } from "./Streams";
 import "../shared/style.css";
 import "./console.css";
@@ -73,7 +77,10 @@ function Console() {
   const [intents, setIntents] = useState<Intent[]>([]);
   const fresh = useRef<Intent[]>([]);
 
-  const handle = useSession(session, (intent) => fresh.current.push(intent));
+  const [cue, setCue] = useState<Cue | null>(null);
+  const [nCalibrated, setNCalibrated] = useState(0);
+
+  const handle = useSession(session, (intent) => fresh.current.push(intent), setCue);
   useEffect(() => {
     fresh.current = [];
     setIntents([]);
@@ -94,6 +101,8 @@ function Console() {
   const view = sessions.find((each) => each.id === session) ?? null;
   const state = useState_(session, reached);
   const [link, tone] = reached ? describeLink(handle, session) : ["the service does not answer", "bad" as const];
+  const decoder = handle.hello?.config.decoder as { kind: string; model?: string | null; network?: string | null } | undefined;
+  const live = handle.link === "open" && !FINAL.has(handle.standing?.state ?? "created");
   const recorded = sessions.filter((each) => each.recording?.file && !FINAL.has(each.state));
 
   const act = async (what: "stop" | "delete") => {
@@ -162,6 +171,22 @@ function Console() {
                 <h2 id="latency-title">Latency by step</h2>
                 <LatencyChart key={session} state={state} />
               </section>
+              <Spectrum key={`spectrum ${session}`} session={session} live={live} />
+              <Models
+                session={session}
+                version={`${decoder?.kind} ${decoder?.model ?? decoder?.network} ${nCalibrated}`}
+                signal={state?.signal}
+                live={live}
+              />
+              <Calibration
+                key={`calibration ${session}`}
+                session={session}
+                view={view}
+                cue={cue}
+                clock={handle.live?.clock ?? null}
+                live={live}
+                onEnded={() => setNCalibrated((n) => n + 1)}
+              />
             </div>
             <div class="right">
               <section class="card" aria-labelledby="decoder-title">
@@ -172,6 +197,7 @@ function Console() {
               <Intents intents={intents} />
               <section class="card" aria-labelledby="quality-title">
                 <h2 id="quality-title">Quality by channel</h2>
+                <HeadPlot quality={state?.quality ?? []} />
                 <Quality quality={state?.quality ?? []} />
               </section>
             </div>

@@ -1,0 +1,89 @@
+"""The spectrum of a session's signal as its decoder saw it, for whoever looks.
+
+The gateway asks the worker for the samples that it keeps, which go out while no intent waits, and
+computes apart from both its own loop and the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Query, Request
+
+from service.auth import Role, allow
+from service.requests import PROBLEM, session_of
+from service.schemas import ChannelSpectrum, SpectrumView
+from streams.errors import ConfigError
+
+#: Length of Welch's windows where there is as much signal: bins of 0.5 Hz.
+WINDOW_S = 2.0
+
+
+def spectrum_of(head: dict[str, Any], rows: bytes, most_hz: float) -> SpectrumView:
+    """Compute each channel's amplitude spectrum by Welch's method (Welch, IEEE Trans. Audio 1967).
+
+    Parameters
+    ----------
+    head, rows
+        As `Session.history` gives them.
+    most_hz
+        Frequencies above are left out.
+
+    Raises
+    ------
+    ConfigError
+        The signal has no rate.
+    """
+    from scipy.signal import welch
+
+    spec = head["spec"]
+    labels, units, rate_hz = spec["labels"], spec["units"], spec["rate_hz"]
+    if not rate_hz > 0:
+        raise ConfigError(
+            "a spectrum needs a regularly sampled signal; this one names no rate", found=rate_hz
+        )
+    table = np.frombuffer(rows).reshape(-1, len(labels) + 1)
+    samples = table[:, 1:]
+    n_window = min(len(samples), round(WINDOW_S * rate_hz))
+    if n_window < 2:
+        freqs_hz, densities = np.empty(0), np.empty((0, len(labels)))
+    else:
+        freqs_hz, densities = welch(samples, rate_hz, nperseg=n_window, axis=0)
+    shown = freqs_hz <= most_hz
+    whole = np.atleast_1d(np.isfinite(samples).all(axis=0))
+    return SpectrumView(
+        t=float(table[-1, 0]) if len(table) else None,
+        seconds=len(samples) / rate_hz,
+        freqs_hz=freqs_hz[shown].tolist(),
+        channels=[
+            ChannelSpectrum(
+                label=label,
+                unit=unit,
+                amplitudes=np.sqrt(densities[shown, index]).tolist() if is_whole else None,
+            )
+            for index, (label, unit, is_whole) in enumerate(zip(labels, units, whole, strict=True))
+        ],
+    )
+
+
+def spectrum_router() -> APIRouter:
+    """Make the route."""
+    router = APIRouter(prefix="/v1", responses={422: PROBLEM})
+
+    @router.get("/sessions/{id}/spectrum", responses={404: PROBLEM, 409: PROBLEM})
+    @allow(Role.READ)
+    async def spectrum(
+        request: Request,
+        id: str,
+        last_s: Annotated[float, Query(ge=0.5, le=10, description="Of the newest signal.")] = 4,
+        most_hz: Annotated[
+            float, Query(ge=1, le=1000, description="Frequencies above are left out.")
+        ] = 60,
+    ) -> SpectrumView:
+        """The amplitude spectrum of each channel as the decoder saw it."""
+        head, rows = await session_of(request, id).history(last_s)
+        return await asyncio.to_thread(spectrum_of, head, rows, most_hz)
+
+    return router

@@ -1,0 +1,246 @@
+// A calibration of the session: on the signal that was marked so far, or guided by the service, whose
+// cues are shown here. What came of it is drawn by `Scores`.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { call, sentence } from "../shared/api";
+import { calibrate, follow, modelName, type CalibrationBody } from "../shared/calibration";
+import type { ServiceClock } from "../shared/clock";
+import { tell } from "../shared/frame";
+import { NumberInput } from "../shared/NumberInput";
+import type { CalibrationView, Cue, SessionView } from "../shared/wire";
+import { Scores } from "./Scores";
+
+/** Decoders of flicker that are fitted to a person, and what their names are. */
+const FITTED = { etrca: "eTRCA", tdca: "TDCA", ecca: "eCCA", riemann: "Riemann", ssvep_personal: "personal" } as const;
+/** What a decoder of flicker passes on to another: its targets, and where its trials are. */
+const PASSED_ON = ["targets", "delay_s", "n_harmonics", "band_high_hz"];
+const ONSETS = ["trial_start"];
+const COUNT_EVERY_MS = 100;
+
+type Source = "session" | "guided";
+interface Plan {
+  name: string;
+  source: Source;
+  /** Null: what decodes now. */
+  kind: keyof typeof FITTED | null;
+  windowS: number;
+  blocks: number;
+  restTrials: number;
+  cueS: number;
+  trialS: number;
+  swap: boolean;
+}
+
+const USUAL: Plan = { name: "calibrated", source: "session", kind: null, windowS: 1, blocks: 4, restTrials: 0, cueS: 0.6, trialS: 2, swap: false };
+
+function bodyOf(plan: Plan, decoder: Record<string, unknown>): CalibrationBody {
+  const chosen = plan.kind && {
+    ...Object.fromEntries(PASSED_ON.filter((key) => decoder[key] !== undefined).map((key) => [key, decoder[key]])),
+    kind: plan.kind,
+    window_s: plan.windowS,
+    trigger: "markers",
+    onset_markers: Array.isArray(decoder["onset_markers"]) && decoder["onset_markers"].length ? decoder["onset_markers"] : ONSETS,
+  };
+  return {
+    name: plan.name,
+    source: plan.source,
+    swap: plan.swap,
+    ...(chosen && { decoder: chosen }),
+    ...(plan.source === "guided" && {
+      guided: { blocks: plan.blocks, rest_trials: plan.restTrials, cue_s: plan.cueS, trial_s: plan.trialS },
+    }),
+  } as unknown as CalibrationBody;
+}
+
+export interface CalibrationProps {
+  session: string;
+  view: SessionView | null;
+  cue: Cue | null;
+  clock: ServiceClock | null;
+  live: boolean;
+  /** A calibration ended: there may be another model. */
+  onEnded: () => void;
+}
+
+export function Calibration({ session, view, cue, clock, live, onEnded }: CalibrationProps) {
+  const [plan, setPlan] = useState(USUAL);
+  const [made, setMade] = useState<CalibrationView | null>(null);
+  const [beginning, setBeginning] = useState(false);
+  const shown = useRef(true);
+  const decoder = (view?.config.decoder ?? {}) as unknown as Record<string, unknown>;
+  const targets = Array.isArray(decoder["targets"]) ? decoder["targets"].length : 0;
+  const set = (part: Partial<Plan>) => setPlan((now) => ({ ...now, ...part }));
+
+  const went = (now: CalibrationView) => {
+    if (shown.current) setMade(now);
+  };
+  // One that is being made already, by this page before it was loaded anew or by somebody else.
+  useEffect(() => {
+    shown.current = true;
+    call("get", "/v1/sessions/{id}/calibrations", { path: { id: session } })
+      .then(async ({ calibrations: [newest] }) => {
+        if (!newest) return;
+        went(newest);
+        went(await follow(session, newest, went));
+        onEnded();
+      })
+      .catch(() => undefined); // the session is not there; the page's head says so
+    return () => {
+      shown.current = false;
+    };
+  }, [session]);
+
+  const begin = async () => {
+    setBeginning(true);
+    setMade(null);
+    try {
+      const ended = await calibrate(session, bodyOf(plan, decoder), went);
+      if (ended.state === "done") tell("good", `Made ${modelName(ended)}.`);
+      onEnded();
+    } catch (error) {
+      tell("bad", `No calibration was begun: ${sentence(error)}`);
+    } finally {
+      setBeginning(false);
+    }
+  };
+  const cancel = () => {
+    if (made === null) return;
+    call("delete", "/v1/sessions/{id}/calibrations/{cid}", { path: { id: session, cid: made.id } }).catch((error: unknown) =>
+      tell("bad", sentence(error)),
+    );
+  };
+  const going = beginning || (made !== null && !made.ended_utc);
+
+  return (
+    <section class="card calibration" aria-labelledby="calibration-title">
+      <h2 id="calibration-title">Calibration</h2>
+      <div class="row">
+        <label>
+          Learn from
+          <select value={plan.source} disabled={going} onChange={(event) => set({ source: event.currentTarget.value as Source })}>
+            <option value="session">the marked signal so far</option>
+            <option value="guided" disabled={targets === 0}>
+              trials, guided
+            </option>
+          </select>
+        </label>
+        <label>
+          Fit
+          <select
+            value={plan.kind ?? ""}
+            disabled={going}
+            onChange={(event) => set({ kind: (event.currentTarget.value || null) as Plan["kind"] })}
+          >
+            <option value="">what decodes now ({view?.config.decoder.kind ?? "–"})</option>
+            {targets > 0 && Object.entries(FITTED).map(([kind, name]) => (
+              <option key={kind} value={kind}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          Model's name
+          <input size={12} maxLength={64} value={plan.name} disabled={going} onInput={(event) => set({ name: event.currentTarget.value.trim() })} />
+        </label>
+        {plan.kind && (
+          <label>
+            Window, s
+            <NumberInput min={0.25} max={10} step={0.05} value={plan.windowS} disabled={going} onValue={(windowS) => set({ windowS })} />
+          </label>
+        )}
+        {plan.source === "guided" && (
+          <>
+            <label>
+              Blocks
+              <NumberInput min={1} max={50} value={plan.blocks} disabled={going} onValue={(blocks) => set({ blocks })} />
+            </label>
+            <label>
+              At rest, a block
+              <NumberInput min={0} max={20} value={plan.restTrials} disabled={going} onValue={(restTrials) => set({ restTrials })} />
+            </label>
+            <label>
+              Cue, s
+              <NumberInput min={0} max={30} step={0.1} value={plan.cueS} disabled={going} onValue={(cueS) => set({ cueS })} />
+            </label>
+            <label>
+              Trial, s
+              <NumberInput min={0.2} max={60} step={0.1} value={plan.trialS} disabled={going} onValue={(trialS) => set({ trialS })} />
+            </label>
+          </>
+        )}
+        <label class="grow">
+          <input type="checkbox" checked={plan.swap} disabled={going} onChange={(event) => set({ swap: event.currentTarget.checked })} />
+          Decode by it at once
+        </label>
+        {going ? (
+          <button onClick={cancel} disabled={made === null}>
+            Cancel calibration
+          </button>
+        ) : (
+          <button class="main" onClick={() => void begin()} disabled={!live || view === null || !plan.name}>
+            Calibrate
+          </button>
+        )}
+      </div>
+      {plan.source === "guided" && !going && (
+        <p class="soft">
+          {targets + plan.restTrials} trials a block. The flickers are whatever shows them: this page says where to look and when, and the
+          service marks the onsets. The <a href={`/speller#${encodeURIComponent(session)}`}>speller</a> shows flickers of its own and calibrates on them.
+        </p>
+      )}
+      {going && made !== null && (
+        <div data-calibration={made.state}>
+          <div class="row">
+            <span>{made.step}</span>
+            <progress class="grow" aria-label="Calibration" max={1} value={made.progress} />
+          </div>
+          {made.state === "guiding" && cue !== null && cue.calibration === made.id && <Cueing cue={cue} clock={clock} />}
+        </div>
+      )}
+      {made !== null && !going && <Outcome made={made} />}
+    </section>
+  );
+}
+
+/** What to look at, and for how long still. */
+function Cueing({ cue, clock }: { cue: Cue; clock: ServiceClock | null }) {
+  const [, count] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => count((n) => n + 1), COUNT_EVERY_MS);
+    return () => clearInterval(timer);
+  }, []);
+  const now = clock?.lsl() ?? null;
+  const until = cue.phase === "cue" ? cue.t : cue.t_end;
+  const left = now === null ? null : Math.max(0, until - now);
+  const what = cue.target === null ? "Rest: look at no target" : `Look at ${cue.label}`;
+  return (
+    <div class={`cue ${cue.phase}`} data-cue={cue.phase}>
+      <p role="status">{cue.phase === "pause" || cue.phase === "end" ? "Blink, move your eyes" : what}</p>
+      <p class="soft">
+        {cue.phase === "cue" && `It begins${left === null ? "" : ` in ${left.toFixed(1)} s`}, and lasts ${(cue.t_end - cue.t).toFixed(1)} s.`}
+        {cue.phase === "trial" && (left === null ? "Now." : `Now, for ${left.toFixed(1)} s.`)}
+        {(cue.phase === "pause" || cue.phase === "end") && `Trial ${cue.trial} of ${cue.trials} is over.`}
+      </p>
+    </div>
+  );
+}
+
+function Outcome({ made }: { made: CalibrationView }) {
+  if (made.state === "done") {
+    return (
+      <div data-calibration="done">
+        <p>
+          Made <b>{modelName(made)}</b> of {made.model?.training.n_trials ?? "–"} trials
+          {made.swapped && ", and the session decodes by it"}.
+        </p>
+        <Scores scores={made.model?.scores ?? {}} />
+      </div>
+    );
+  }
+  return (
+    <p class={made.state === "refused" ? "bad" : "soft"} data-calibration={made.state}>
+      {made.state === "refused" ? `No model was made (${made.refusal?.reason}): ${made.refusal?.detail}.` : "The calibration was cancelled."} The session
+      decodes as it did before.
+    </p>
+  );
+}

@@ -1,0 +1,143 @@
+// What decodes in the session, what did before, and the models that it could decode by instead.
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { call, sentence } from "../shared/api";
+import { tell } from "../shared/frame";
+import type { Manifest, ModelUse, StateView } from "../shared/wire";
+
+/** Networks of these kinds are a stage's and decode nothing. */
+const OF_STAGES = new Set(["atat"]);
+const SAME_RATE = 1e-6;
+
+export const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+
+export const reference = (model: Manifest) => (model.origin === "shipped" ? model.name : `${model.name}@${model.version}`);
+
+export const named = (use: ModelUse) => (use.model ? `${use.decoder} ${use.model}` : use.decoder);
+
+/** Why a model is not for this signal; empty where nothing speaks against it. */
+export function misfit(model: Manifest, signal: StateView["signal"]): string {
+  if (OF_STAGES.has(model.kind)) return "for a stage, not a decoder";
+  const { rate_hz: rate, labels, n_channels: channels } = model.input;
+  const here = signal as { rate_hz?: number; labels?: string[] } | null | undefined;
+  if (!here?.labels || here.rate_hz === undefined) return "";
+  if (rate && Math.abs(rate - here.rate_hz) > SAME_RATE * here.rate_hz) return `for ${rate} Hz`;
+  if (labels?.length && labels.join("\n") !== here.labels.join("\n")) return `for the channels ${labels.join(", ")}`;
+  if (channels && channels !== here.labels.length) return `for ${channels} channels`;
+  return "";
+}
+
+/** A model's first score that is a plain number, accuracy where there is one. */
+function score(model: Manifest): string {
+  const found = Object.entries(model.scores ?? {}).filter((entry): entry is [string, number] => typeof entry[1] === "number");
+  const [name, value] = found.find(([each]) => each === "accuracy") ?? found[0] ?? ["", 0];
+  if (!name) return "–";
+  return name === "accuracy" ? percent(value) : `${name.replaceAll("_", " ")} ${value.toPrecision(3)}`;
+}
+
+export interface ModelsProps {
+  session: string;
+  /** Changes with what decodes and with what was made: then all is asked for anew. */
+  version: string;
+  signal: StateView["signal"];
+  live: boolean;
+}
+
+export function Models({ session, version, signal, live }: ModelsProps) {
+  const [models, setModels] = useState<Manifest[]>([]);
+  const [uses, setUses] = useState<{ now: ModelUse; earlier: ModelUse[] } | null>(null);
+  const [busy, setBusy] = useState(false);
+
+  const refresh = useCallback(async () => {
+    try {
+      setModels((await call("get", "/v1/models")).models);
+      setUses(await call("get", "/v1/sessions/{id}/model", { path: { id: session } }));
+    } catch (error) {
+      tell("warn", sentence(error));
+    }
+  }, [session]);
+  useEffect(() => void refresh(), [refresh, version]);
+
+  const change = async (to: Manifest | null) => {
+    setBusy(true);
+    try {
+      const path = { id: session };
+      const use =
+        to === null
+          ? await call("post", "/v1/sessions/{id}/model/rollback", { path })
+          : await call("put", "/v1/sessions/{id}/model", { path, body: { model: reference(to) } });
+      tell("good", `${session} decodes by ${named(use)} now.`);
+    } catch (error) {
+      tell("bad", `Nothing was changed: ${sentence(error)}`);
+    } finally {
+      setBusy(false);
+      await refresh();
+    }
+  };
+
+  const fits = models.filter((model) => misfit(model, signal) === "");
+  const others = models.filter((model) => misfit(model, signal) !== "");
+  const before = uses?.earlier[0];
+  return (
+    <section class="card" aria-labelledby="models-title">
+      <div class="row">
+        <h2 id="models-title">Models</h2>
+        <span class="grow" data-decodes={uses?.now.model ?? ""}>
+          {uses && `Decodes by ${named(uses.now)}`}
+        </span>
+        {before && (
+          <button class="small" disabled={busy || !live} onClick={() => void change(null)}>
+            Back to {named(before)}
+          </button>
+        )}
+      </div>
+      <div class="scroll" tabIndex={0} role="region" aria-label="Models for this signal">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Model</th>
+              <th scope="col">Decoder</th>
+              <th scope="col">Origin</th>
+              <th scope="col">Score</th>
+              <th scope="col">
+                <span class="visually-hidden">Change</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {fits.map((model) => (
+              <tr key={reference(model)}>
+                <th scope="row">
+                  {model.name} <span class="soft number">{model.origin === "shipped" ? "" : `${model.number}: ${model.version}`}</span>
+                </th>
+                <td>{model.kind}</td>
+                <td>{model.origin}</td>
+                <td>{score(model)}</td>
+                <td>
+                  {uses?.now.model === reference(model) ? (
+                    "decodes"
+                  ) : (
+                    <button class="small" disabled={busy || !live} aria-label={`Use ${reference(model)}`} onClick={() => void change(model)}>
+                      Use
+                    </button>
+                  )}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {others.length > 0 && (
+        <details class="soft">
+          <summary>{others.length} that do not fit</summary>
+          <ul>
+            {others.map((model) => (
+              <li key={reference(model)}>
+                {reference(model)} ({model.kind}): {misfit(model, signal)}
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </section>
+  );
+}
