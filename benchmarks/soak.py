@@ -91,18 +91,19 @@ def _config(number: int, source_id: str) -> dict[str, Any]:
 
 def _first_and_last(
     received: Sequence[Received], latencies: Sequence[Floats], span_s: float
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Compare the 99th percentile of the first span after the warm-up with that of the last."""
-    first, last = [], []
-    for intents, latency in zip(received, latencies, strict=True):
-        t = intents.t_received
-        start = t[0] + _WARM_UP_S
-        first.append(latency[(t >= start) & (t < start + span_s)])
-        last.append(latency[t > t[-1] - span_s])
-    p99_first = float(np.percentile(np.concatenate(first), 99))
-    p99_last = float(np.percentile(np.concatenate(last), 99))
+    t = np.concatenate([intents.t_received for intents in received])
+    start = max(intents.t_received[0] for intents in received) + _WARM_UP_S
+    end = min(intents.t_received[-1] for intents in received)
+    n_spans = max(2, int((end - start) / span_s))
+    spans = np.floor((t - start) / (end - start) * n_spans)
+    values = np.concatenate(latencies)
+    p99s = [float(np.percentile(values[spans == span], 99)) for span in range(n_spans)]
     return {
-        "p99_first_ms": round(p99_first, 3),
-        "p99_last_ms": round(p99_last, 3),
-        "p99_ratio": round(p99_last / p99_first, 3),
+        "p99_first_ms": round(p99s[0], 3),
+        "p99_last_ms": round(p99s[-1], 3),
+        "p99_ratio": round(p99s[-1] / p99s[0], 3),
+        # How much a machine does to it that has nothing to do with time.
+        "p99_by_span_ms": [round(p99, 3) for p99 in p99s],
     }
