@@ -104,7 +104,7 @@ class ContinuityCounts:
     nonfinite: int = 0
 
 
-#: `asdict`, asked four times a second, would leave a tuple on the interpreter's free list each time.
+#: `asdict` would leave a tuple on the interpreter's free list each time, four times a second.
 _COUNTS = tuple(field.name for field in fields(ContinuityCounts))
 
 
