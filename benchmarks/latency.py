@@ -89,7 +89,7 @@ def measure(
         for number in range(rounds):
             on_round(f"round {number + 1} of {rounds}")
             # Each is there in its own turn alone: one more inlet on the outlet costs all of them.
-            with _session(client, _config(feed, cell.decoder, rehearse=cell.rehearse)) as url:
+            with in_session(client, cell, feed) as url:
                 before, state = cpu_seconds(service), client.state(_SESSION)
                 ours.append(Listener(url, seconds=share_s).result())
                 cpu_s += cpu_seconds(service) - before
@@ -108,9 +108,9 @@ def measure(
 
 
 @contextlib.contextmanager
-def _session(client: Client, config: dict[str, Any]) -> Iterator[str]:
-    """Run a session; give the address of its socket once it decides and the spare is there."""
-    client.create_session(config)
+def in_session(client: Client, cell: Cell, feed: Feed) -> Iterator[str]:
+    """Run a cell's session; give its socket's address once it decides and the spare is there."""
+    client.create_session(_config(feed, cell.decoder, rehearse=cell.rehearse))
     try:
         client.intents(_SESSION, wait_s=30)
         time.sleep(_SPARE_S)

@@ -95,6 +95,20 @@ def broadband(
         _report(measure(seconds, channels, decoder), json)  # type: ignore[arg-type]  # checked above
 
 
+@bench.command()
+def pages(
+    seconds: Annotated[float, typer.Option(min=1, help="Of each, over all rounds.")] = 60.0,
+    rounds: Annotated[int, typer.Option(min=1, help="How often they take turns.")] = 4,
+    json: JsonOption = False,
+) -> None:
+    """What three pages open in a browser cost the intents of a session of 64 channels at 1 kHz."""
+    from benchmarks.pages import measure
+    from streams import lsl
+
+    with lsl.own_network():
+        _report(measure(seconds=seconds, rounds=rounds, on_round=progress), json)
+
+
 @bench.command("closed-loop")
 def closed_loop(
     trials: Annotated[int, typer.Option(min=1, help="Of each decoder.")] = 40,

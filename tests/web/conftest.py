@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -27,13 +26,13 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from benchmarks.pages import BROWSER_ARGUMENTS, NoBrowserError, find_browser
 from service.launch import RunningService, running_service
 
 # A worker of a busy machine takes its time to start.
 expect.set_options(timeout=30_000)
 
 WEB = Path(__file__).resolve().parents[2] / "service" / "web"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SIZE = {"width": 1280, "height": 720}
 TABLET = {"width": 820, "height": 1180}
 #: What the browser itself says of a service that is away; the page says it to the person.
@@ -73,13 +72,12 @@ def pages() -> None:
 # Not for the whole run: while Playwright runs, no coroutine of another test may.
 @pytest.fixture(scope="module")
 def browser(pages: None) -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        cannot(f"there is no Chromium here: none of {', '.join(BROWSERS)} is installed")
-    # Who runs the tests may be root, and need not have a screen.
-    arguments = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
+    try:
+        path = find_browser()
+    except NoBrowserError as error:
+        cannot(error.message)
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=arguments)
+        launched = playwright.chromium.launch(executable_path=path, args=[*BROWSER_ARGUMENTS])
         yield launched
         launched.close()
 
