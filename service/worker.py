@@ -445,10 +445,14 @@ class Worker:
             quality.glance()
 
     def _collect(self, now: float) -> None:
-        """Collect garbage now and then, between chunks rather than within one."""
+        """Collect garbage now and then, between chunks rather than within one.
+
+        What was there at the start is frozen, so all the rest is little. Collecting it all also
+        empties the interpreter's free lists, which fill for minutes otherwise.
+        """
         if not gc.isenabled() and now - self._t_collected >= _COLLECT_S:
             self._t_collected = now
-            gc.collect(1)
+            gc.collect()
 
     def _watch_recording(self) -> None:
         """Say, as often as it changes, what keeps the recording from being whole.
