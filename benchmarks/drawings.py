@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 
 #: Colours that are told apart by those who see red and green alike (Okabe and Ito).
 _OURS, _OTHERS, _THIRD, _FOURTH = "#0072B2", "#999999", "#D55E00", "#009E73"
+_FIFTH, _SIXTH = "#CC79A7", "#E69F00"
+_IN_TURN = (_OTHERS, _OURS, _THIRD, _FOURTH, _FIFTH, _SIXTH)
 _STYLE = {
     "axes.grid": True,
     "axes.spines.right": False,
@@ -140,7 +142,7 @@ def idle_curves(reports: dict[str, dict[str, Any]]) -> str:
         axes = figure.subplots()
         for place, (name, report) in enumerate(reports.items()):
             points = report["idle_curve"]["points"]
-            colour = (_OTHERS, _OURS, _THIRD, _FOURTH)[place % 4]
+            colour = _IN_TURN[place % len(_IN_TURN)]
             false = [point["false_selections_per_min"] for point in points]
             share = [100 * point["selected_share"] for point in points]
             axes.plot(false, share, "-o", ms=4, color=colour, label=name)
