@@ -155,8 +155,7 @@ def _judged_by_networks(
         others = [one for one, of in zip(known, blocks, strict=True) if of != block]
         if not others:
             raise ConfigError(f"{dataset}: one block alone leaves none to train on", found=1)
-        shared = training.first_stage(settings, others, training.USUAL_FIRST)
-        start = {key: one.numpy() for key, one in shared.state_dict().items()}
+        start = training.first_stage(settings, others, training.USUAL_FIRST)
         for number in (k for k, of in enumerate(blocks) if of == block):
             one, own = recordings[number], known_of(dataset, recordings, measured, number)[0]
             learner = training.SecondStage(settings, own[0].rate_hz, start, training.USUAL)

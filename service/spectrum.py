@@ -52,7 +52,6 @@ def spectrum_of(head: dict[str, Any], rows: bytes, most_hz: float) -> SpectrumVi
     else:
         freqs_hz, densities = welch(samples, rate_hz, nperseg=n_window, axis=0)
     shown = freqs_hz <= most_hz
-    whole = np.atleast_1d(np.isfinite(samples).all(axis=0))
     return SpectrumView(
         t=float(table[-1, 0]) if len(table) else None,
         seconds=len(samples) / rate_hz,
@@ -61,9 +60,11 @@ def spectrum_of(head: dict[str, Any], rows: bytes, most_hz: float) -> SpectrumVi
             ChannelSpectrum(
                 label=label,
                 unit=unit,
-                amplitudes=np.sqrt(densities[shown, index]).tolist() if is_whole else None,
+                amplitudes=np.sqrt(densities[shown, index]).tolist()
+                if np.isfinite(samples[:, index]).all()
+                else None,
             )
-            for index, (label, unit, is_whole) in enumerate(zip(labels, units, whole, strict=True))
+            for index, (label, unit) in enumerate(zip(labels, units, strict=True))
         ],
     )
 

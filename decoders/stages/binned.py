@@ -9,6 +9,7 @@ newest sample, and a bin with a missing sample in a channel is missing in that c
 from __future__ import annotations
 
 from abc import abstractmethod
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -71,9 +72,9 @@ class BinnedStage(Stage[S]):
                 allowed_from=1 / rate_hz,
             )
         self._n_channels = spec.n_channels
-        ends = {round(end * self._bin_samples) for end in _PART_ENDS}
-        self._part_ends = sorted(ends - {0})
-        self._part_samples = max(np.diff([0, *self._part_ends]).tolist())
+        ends = sorted({round(end * self._bin_samples) for end in _PART_ENDS} - {0})
+        self._parts = list(pairwise([0, *ends]))
+        self._part_samples = max(end - start for start, end in self._parts)
         self._part = np.empty((spec.n_channels, self._part_samples))
         self.reset()
         units = spec.units if self.unit is None else (self.unit,) * spec.n_channels
@@ -84,8 +85,7 @@ class BinnedStage(Stage[S]):
         """Begin the first bin."""
 
     def reset(self) -> None:
-        self._n_bin = self._n_part = 0  # samples of the bin so far, and of its part
-        self._n_parts = 0
+        self._n_bin = self._n_parts = 0  # samples of the bin so far, and parts that were taken
         self.restart()
 
     def process(self, chunk: Chunk) -> Chunk:
@@ -95,14 +95,15 @@ class BinnedStage(Stage[S]):
         values, bin_times = np.empty((n_bins, self._n_channels)), np.empty(n_bins)
         position, n_done = 0, 0
         while position < len(times):
-            room = self._part_ends[self._n_parts] - self._n_bin
-            n, at = min(room, len(times) - position), self._n_part
+            start, end = self._parts[self._n_parts]
+            at = self._n_bin - start
+            n = min(end - self._n_bin, len(times) - position)
             self._part[:, at : at + n] = samples[:, position : position + n]
-            position, self._n_bin, self._n_part = position + n, self._n_bin + n, at + n
-            if n < room:
+            position, self._n_bin = position + n, self._n_bin + n
+            if self._n_bin < end:
                 break
-            self.take(self._part[:, : self._n_part])
-            self._n_part, self._n_parts = 0, self._n_parts + 1
+            self.take(self._part[:, : end - start])
+            self._n_parts += 1
             if self._n_bin == self._bin_samples:
                 self._n_bin = self._n_parts = 0
                 values[n_done], bin_times[n_done] = self.finish(), times[position - 1]

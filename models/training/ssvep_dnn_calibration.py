@@ -99,15 +99,19 @@ def _checked(weights: dict[str, Array], network: Network) -> dict[str, Array]:
 
 def first_stage(
     settings: DnnSettings, people: Sequence[tuple[FloatArray, IntArray]], stage: Stage
-) -> Any:
-    """Train stage one on windows and targets of each person; give the layers."""
+) -> dict[str, Array]:
+    """Train stage one on windows and targets of each person; give the weights."""
     torch.set_num_threads(1)
     windows = np.concatenate([found for found, _ in people])
     n_bands, n_channels, n_samples = windows.shape[1:]
     layers = ssvep_dnn.network((n_bands, n_channels, n_samples), len(settings.targets))
     targets = np.concatenate([found for _, found in people])
     ssvep_dnn.train(layers, windows, targets, stage, seed=0)
-    return layers
+    return _weights(layers)
+
+
+def _weights(layers: Any) -> dict[str, Array]:
+    return {key: one.numpy() for key, one in layers.state_dict().items()}
 
 
 def stage_of(options: Mapping[str, Any]) -> Stage:
@@ -180,9 +184,8 @@ class SecondStage:
         wanted = np.asarray(targets, dtype=np.int64)
         windows = filtered_windows(self.settings, epochs[wanted != REST], self.rate_hz)
         layers = self._trained(windows, wanted[wanted != REST])
-        arrays = {key: one.numpy() for key, one in layers.state_dict().items()}
         facts = facts_of(self.settings, self.rate_hz, int(epochs.shape[1]))
-        return FittedModel(self.settings.kind, arrays, facts)
+        return FittedModel(self.settings.kind, _weights(layers), facts)
 
     def _trained(self, windows: FloatArray, targets: npt.NDArray[np.int64]) -> Any:
         n_bands, n_channels, n_samples = windows.shape[1:]

@@ -7,6 +7,7 @@ import type { ServiceClock } from "../shared/clock";
 import { tell } from "../shared/frame";
 import { NumberInput } from "../shared/NumberInput";
 import type { CalibrationView, Cue, SessionView } from "../shared/wire";
+import { whyNotMade } from "../shared/words";
 import { Scores } from "./Scores";
 
 /** Decoders of flicker that are fitted to a person, and what their names are. */
@@ -239,8 +240,7 @@ function Outcome({ made }: { made: CalibrationView }) {
   }
   return (
     <p class={made.state === "refused" ? "bad" : "soft"} data-calibration={made.state}>
-      {made.state === "refused" ? `No model was made (${made.refusal?.reason}): ${made.refusal?.detail}.` : "The calibration was cancelled."} The session
-      decodes as it did before.
+      {whyNotMade(made)}
     </p>
   );
 }

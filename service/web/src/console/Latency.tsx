@@ -1,8 +1,8 @@
 // Latency by step as a strip chart: the middle of each step's recent times, once a second.
 import { useEffect, useRef } from "preact/hooks";
-import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
+import type uPlot from "uplot";
 import type { StateView } from "../shared/wire";
+import { powersOfTen, usePlot } from "./usePlot";
 
 export const STEPS = ["lsl", "stages", "decoder", "encode", "bus"] as const;
 const COLOURS = ["#3b82c4", "#c98a00", "#2f9e6b", "#b565c9", "#d05a4e"];
@@ -17,41 +17,22 @@ function value(latency: Latency, step: string, which: string): number | null {
 }
 
 export function LatencyChart({ state }: { state: StateView | null }) {
-  const place = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | null>(null);
   const rows = useRef<(number | null)[][]>([[], ...STEPS.map(() => [])]);
-
-  useEffect(() => {
-    const element = place.current!;
-    const colour = getComputedStyle(element).getPropertyValue("--soft").trim();
-    const grid = { stroke: getComputedStyle(element).getPropertyValue("--line").trim(), width: 1 };
-    const made = new uPlot(
-      {
-        width: Math.max(200, element.clientWidth),
-        height: HEIGHT_PX,
-        legend: { show: false },
-        cursor: { show: false },
-        scales: { x: { time: false }, y: { distr: 3 } },
-        axes: [
-          { show: false },
-          { stroke: colour, grid, ticks: grid, size: 46, filter: (_, ticks) => ticks.map((t) => (Number.isInteger(Math.log10(t)) ? t : null)), values: (_, ticks) => ticks.map((t) => (t ? `${t}` : "")) },
-        ],
-        series: [
-          {},
-          ...STEPS.map((label, i) => ({ label, stroke: COLOURS[i]!, dash: DASHES[i]!, width: 1.5, spanGaps: true })),
-        ],
-      },
-      rows.current as uPlot.AlignedData,
-      element,
-    );
-    plot.current = made;
-    const watch = new ResizeObserver(() => made.setSize({ width: Math.max(200, element.clientWidth), height: HEIGHT_PX }));
-    watch.observe(element);
-    return () => {
-      watch.disconnect();
-      made.destroy();
-    };
-  }, []);
+  const [place, plot] = usePlot(
+    HEIGHT_PX,
+    ({ stroke, grid }) => ({
+      scales: { x: { time: false }, y: { distr: 3 } },
+      axes: [
+        { show: false },
+        { stroke, grid, ticks: grid, size: 46, filter: powersOfTen, values: (_, ticks) => ticks.map((t) => (t ? `${t}` : "")) },
+      ],
+      series: [
+        {},
+        ...STEPS.map((label, i) => ({ label, stroke: COLOURS[i]!, dash: DASHES[i]!, width: 1.5, spanGaps: true })),
+      ],
+    }),
+    rows.current as uPlot.AlignedData,
+  );
 
   useEffect(() => {
     if (!state || !state.fresh) return;

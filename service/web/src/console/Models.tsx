@@ -3,19 +3,18 @@ import { useCallback, useEffect, useState } from "preact/hooks";
 import { call, sentence } from "../shared/api";
 import { tell } from "../shared/frame";
 import type { Manifest, ModelUse, StateView } from "../shared/wire";
+import { named, percent } from "../shared/words";
 
 /** Networks of these kinds are a stage's and decode nothing. */
 const OF_STAGES = new Set(["atat"]);
 const SAME_RATE = 1e-6;
 
-export const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+const reference = (model: Manifest) => (model.origin === "shipped" ? model.name : `${model.name}@${model.version}`);
 
-export const reference = (model: Manifest) => (model.origin === "shipped" ? model.name : `${model.name}@${model.version}`);
-
-export const named = (use: ModelUse) => (use.model ? `${use.decoder} ${use.model}` : use.decoder);
+const namedUse = (use: ModelUse) => named(use.decoder, use.model);
 
 /** Why a model is not for this signal; empty where nothing speaks against it. */
-export function misfit(model: Manifest, signal: StateView["signal"]): string {
+function misfit(model: Manifest, signal: StateView["signal"]): string {
   if (OF_STAGES.has(model.kind)) return "for a stage, not a decoder";
   const { rate_hz: rate, labels, n_channels: channels } = model.input;
   const here = signal as { rate_hz?: number; labels?: string[] } | null | undefined;
@@ -65,7 +64,7 @@ export function Models({ session, version, signal, live }: ModelsProps) {
         to === null
           ? await call("post", "/v1/sessions/{id}/model/rollback", { path })
           : await call("put", "/v1/sessions/{id}/model", { path, body: { model: reference(to) } });
-      tell("good", `${session} decodes by ${named(use)} now.`);
+      tell("good", `${session} decodes by ${namedUse(use)} now.`);
     } catch (error) {
       tell("bad", `Nothing was changed: ${sentence(error)}`);
     } finally {
@@ -82,11 +81,11 @@ export function Models({ session, version, signal, live }: ModelsProps) {
       <div class="row">
         <h2 id="models-title">Models</h2>
         <span class="grow" data-decodes={uses?.now.model ?? ""}>
-          {uses && `Decodes by ${named(uses.now)}`}
+          {uses && `Decodes by ${namedUse(uses.now)}`}
         </span>
         {before && (
           <button class="small" disabled={busy || !live} onClick={() => void change(null)}>
-            Back to {named(before)}
+            Back to {namedUse(before)}
           </button>
         )}
       </div>

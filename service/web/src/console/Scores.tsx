@@ -1,9 +1,9 @@
 // How well a model decoded the trials that were left out of its fit: figures, accuracy and bits a
 // minute by length of the window, and what was taken for what.
-import { useEffect, useRef } from "preact/hooks";
-import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
-import { percent } from "./Models";
+import { useEffect } from "preact/hooks";
+import type uPlot from "uplot";
+import { percent } from "../shared/words";
+import { usePlot } from "./usePlot";
 
 const HEIGHT_PX = 170;
 /** Of the accent's colour at most so much, so that figures upon it can be read. */
@@ -77,54 +77,38 @@ export function Scores({ scores }: { scores: Record<string, unknown> }) {
 }
 
 function Windows({ rows, suggested }: { rows: ByWindow[]; suggested: number | null }) {
-  const place = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const element = place.current!;
-    const style = getComputedStyle(element);
-    const stroke = style.getPropertyValue("--soft").trim();
-    const grid = { stroke: style.getPropertyValue("--line").trim(), width: 1 };
-    const lengths = rows.map((row) => row.window_s);
-    const made = new uPlot(
-      {
-        width: Math.max(200, element.clientWidth),
-        height: HEIGHT_PX,
-        legend: { show: false },
-        cursor: { show: false },
-        scales: {
-          x: { time: false, range: [Math.min(...lengths) - 0.1, Math.max(...lengths) + 0.1] },
-          y: { range: [0, 100] },
-          rate: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
-        },
-        axes: [
-          { stroke, grid, ticks: grid, label: "window, s", labelSize: 18, size: 30 },
-          { stroke, grid, ticks: grid, size: 46, values: (_, ticks) => ticks.map((tick) => `${tick} %`) },
-          { stroke, grid: { show: false }, ticks: grid, side: 1, scale: "rate", size: 46 },
-        ],
-        series: [
-          {},
-          { stroke: ACCURACY, width: 2, points: { show: true, size: 7, fill: ACCURACY } },
-          { stroke: "transparent", points: { show: false } },
-          { stroke: "transparent", points: { show: false } },
-          { scale: "rate", stroke: RATE, width: 2, dash: [6, 4], points: { show: true, size: 7, fill: RATE } },
-        ],
-        bands: [{ series: [2, 3], fill: `${ACCURACY}40` }],
+  const data: uPlot.AlignedData = [
+    rows.map((row) => row.window_s),
+    rows.map((row) => 100 * row.accuracy),
+    rows.map((row) => 100 * row.interval[1]),
+    rows.map((row) => 100 * row.interval[0]),
+    rows.map((row) => row.itr_bits_per_min),
+  ];
+  const [place, plot] = usePlot(
+    HEIGHT_PX,
+    ({ stroke, grid }) => ({
+      scales: {
+        x: { time: false, range: (_, least, most) => [least - 0.1, most + 0.1] },
+        y: { range: [0, 100] },
+        rate: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
       },
-      [
-        lengths,
-        rows.map((row) => 100 * row.accuracy),
-        rows.map((row) => 100 * row.interval[1]),
-        rows.map((row) => 100 * row.interval[0]),
-        rows.map((row) => row.itr_bits_per_min),
+      axes: [
+        { stroke, grid, ticks: grid, label: "window, s", labelSize: 18, size: 30 },
+        { stroke, grid, ticks: grid, size: 46, values: (_, ticks) => ticks.map((tick) => `${tick} %`) },
+        { stroke, grid: { show: false }, ticks: grid, side: 1, scale: "rate", size: 46 },
       ],
-      element,
-    );
-    const watch = new ResizeObserver(() => made.setSize({ width: Math.max(200, element.clientWidth), height: HEIGHT_PX }));
-    watch.observe(element);
-    return () => {
-      watch.disconnect();
-      made.destroy();
-    };
-  }, [rows]);
+      series: [
+        {},
+        { stroke: ACCURACY, width: 2, points: { show: true, size: 7, fill: ACCURACY } },
+        { stroke: "transparent", points: { show: false } },
+        { stroke: "transparent", points: { show: false } },
+        { scale: "rate", stroke: RATE, width: 2, dash: [6, 4], points: { show: true, size: 7, fill: RATE } },
+      ],
+      bands: [{ series: [2, 3], fill: `${ACCURACY}40` }],
+    }),
+    data,
+  );
+  useEffect(() => plot.current?.setData(data), [rows]);
   return (
     <>
       <h3>By length of the window</h3>

@@ -1,9 +1,9 @@
 // The amplitude spectrum of a channel as the decoder sees it, asked for while it is open.
-import { useEffect, useRef, useState } from "preact/hooks";
-import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
+import { useEffect, useState } from "preact/hooks";
+import type uPlot from "uplot";
 import { call, sentence } from "../shared/api";
 import type { SpectrumView } from "../shared/wire";
+import { powersOfTen, usePlot } from "./usePlot";
 
 const ASK_EVERY_MS = 2000;
 const HEIGHT_PX = 150;
@@ -78,39 +78,20 @@ function peakOf(freqsHz: number[], amplitudes: number[]): number | null {
 }
 
 function Curve({ freqsHz, amplitudes, label }: { freqsHz: number[]; amplitudes: number[]; label: string }) {
-  const place = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | null>(null);
   // A logarithm has no zero.
   const data: uPlot.AlignedData = [freqsHz, amplitudes.map((amplitude) => amplitude || null)];
-  useEffect(() => {
-    const element = place.current!;
-    const style = getComputedStyle(element);
-    const stroke = style.getPropertyValue("--soft").trim();
-    const grid = { stroke: style.getPropertyValue("--line").trim(), width: 1 };
-    const made = new uPlot(
-      {
-        width: Math.max(200, element.clientWidth),
-        height: HEIGHT_PX,
-        legend: { show: false },
-        cursor: { show: false },
-        scales: { x: { time: false }, y: { distr: 3 } },
-        axes: [
-          { stroke, grid, ticks: grid, size: 30, values: (_, ticks) => ticks.map((tick) => `${tick} Hz`) },
-          { stroke, grid, ticks: grid, size: 46, filter: (_, ticks) => ticks.map((t) => (Number.isInteger(Math.log10(t)) ? t : null)) },
-        ],
-        series: [{}, { stroke: COLOUR, width: 1.5 }],
-      },
-      data,
-      element,
-    );
-    plot.current = made;
-    const watch = new ResizeObserver(() => made.setSize({ width: Math.max(200, element.clientWidth), height: HEIGHT_PX }));
-    watch.observe(element);
-    return () => {
-      watch.disconnect();
-      made.destroy();
-    };
-  }, []);
+  const [place, plot] = usePlot(
+    HEIGHT_PX,
+    ({ stroke, grid }) => ({
+      scales: { x: { time: false }, y: { distr: 3 } },
+      axes: [
+        { stroke, grid, ticks: grid, size: 30, values: (_, ticks) => ticks.map((tick) => `${tick} Hz`) },
+        { stroke, grid, ticks: grid, size: 46, filter: powersOfTen },
+      ],
+      series: [{}, { stroke: COLOUR, width: 1.5 }],
+    }),
+    data,
+  );
   useEffect(() => plot.current?.setData(data), [freqsHz, amplitudes]);
   return <div ref={place} class="chart spectrum" role="img" aria-label={`Amplitude spectrum of ${label}`} />;
 }

@@ -2,6 +2,7 @@
 import { modelName, scoreOfModel } from "../shared/calibration";
 import { NumberInput } from "../shared/NumberInput";
 import type { CalibrationView } from "../shared/wire";
+import { percent, whyNotMade } from "../shared/words";
 
 export interface CalibrateProps {
   seconds: number;
@@ -64,8 +65,7 @@ function Step({ view }: { view: CalibrationView }) {
   if (state === "refused" || state === "cancelled") {
     return (
       <p class="bad" data-calibration={state}>
-        {state === "refused" ? `No model was made (${view.refusal?.reason}): ${view.refusal?.detail}.` : "The calibration was cancelled."} The session
-        decodes as it did before.
+        {whyNotMade(view)}
       </p>
     );
   }
@@ -82,7 +82,7 @@ function Step({ view }: { view: CalibrationView }) {
   return (
     <p class="good" data-calibration="done" data-hits={view.hits}>
       Made {modelName(view)}: {view.hits} targets reached on the way; towards the target in{" "}
-      {accuracy === null ? "–" : `${(100 * accuracy).toFixed(0)} %`} of the trials that were left out, correlation{" "}
+      {accuracy === null ? "–" : percent(accuracy)} of the trials that were left out, correlation{" "}
       {correlation?.map((each) => each.toFixed(2)).join(" and ") ?? "–"}.
     </p>
   );

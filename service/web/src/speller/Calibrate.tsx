@@ -2,6 +2,7 @@
 import { modelName, scoreOfModel } from "../shared/calibration";
 import { NumberInput } from "../shared/NumberInput";
 import type { CalibrationView, Hello } from "../shared/wire";
+import { percent, whyNotMade } from "../shared/words";
 import type { Layout } from "./layout";
 import { lengthS } from "./run";
 
@@ -80,8 +81,6 @@ export function PlanInputs({ plan, layout, disabled, onPlan }: { plan: Plan; lay
   );
 }
 
-const percent = (value: number) => `${(100 * value).toFixed(0)} %`;
-
 export function Outcome({ progress }: { progress: Progress }) {
   if (progress === null) return null;
   if ("asking" in progress) {
@@ -98,8 +97,7 @@ export function Outcome({ progress }: { progress: Progress }) {
   if (state === "refused" || state === "cancelled") {
     return (
       <p class="bad" data-calibration={state}>
-        {state === "refused" ? `No model was made (${progress.refusal?.reason}): ${progress.refusal?.detail}` : "The calibration was cancelled."} The
-        session decodes as it did before.
+        {whyNotMade(progress)}
       </p>
     );
   }

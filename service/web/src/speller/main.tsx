@@ -7,6 +7,7 @@ import { calibrate, modelName, type CalibrationBody } from "../shared/calibratio
 import { Frame, nameSessionInAddress, sessionOfAddress, tell } from "../shared/frame";
 import { saveText } from "../shared/save";
 import { describeLink, useSession } from "../shared/useSession";
+import { named } from "../shared/words";
 import type { CalibrationView } from "../shared/wire";
 import { decoderFor, onsetOf, Outcome, PlanInputs, USUAL_PLAN, whyNotPlan, type Progress } from "./Calibrate";
 import { csvOf, DisplayRate, Screen, whyNot, type Mark } from "./flicker";
@@ -452,11 +453,6 @@ function Speller() {
       )}
     </Frame>
   );
-}
-
-/** What decodes, as the page names it. */
-function named(kind: string, model: string | null | undefined): string {
-  return model ? `${kind} ${model}` : kind;
 }
 
 /** Characters of a text that no target writes. */
