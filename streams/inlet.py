@@ -50,6 +50,15 @@ OFFSET_INTERVAL_S = 0.5
 OFFSET_STEP_S = 0.005
 """A change of the clock offset by more than this and its uncertainty is a step of a clock."""
 
+MEASURED_APART = 100_000
+"""A stream of this host with no more values a second has its clock measured by a second inlet.
+
+Once asked, liblsl estimates for as long as the inlet lives, and each estimate leaves one more read
+of the socket open, 120 bytes. A stream on the clock of this very machine is therefore measured
+once, by an inlet that ends with the answer. Making one takes five seconds of the signal in memory,
+too much for a faster stream.
+"""
+
 GATHER_S = 0.0005
 """How long, at most, the rest of a packet is waited for; it is there in a fraction of this."""
 
@@ -68,13 +77,15 @@ class _Connection:
         self._pylsl = pylsl
         self._calls = lsl.library_calls()
         self.description = description
+        self._info = description.handle or resolve_again(description, wait_s=RESOLVE_S)
+        recover = recover and bool(description.source_id)
         # For an irregular stream liblsl counts hundreds of samples instead of seconds.
         self._open_inlet: Any = pylsl.StreamInlet(
-            description.handle or resolve_again(description, wait_s=RESOLVE_S),
-            max_buflen=max(1, math.ceil(max_buffer_s)),
-            recover=recover and bool(description.source_id),
+            self._info, max_buflen=max(1, math.ceil(max_buffer_s)), recover=recover
         )
         self._same_host = description.host == socket.gethostname()
+        values_per_s = description.rate_hz * description.n_channels
+        self._measure_apart = self._same_host and not recover and values_per_s <= MEASURED_APART
         self.known_offset_s: float | None = None
         self.uncertainty_s = math.nan
         self.offset_steps = 0
@@ -126,8 +137,12 @@ class _Connection:
         return self.known_offset_s or 0.0
 
     def _measure_offset(self, timeout_s: float) -> None:
+        apart, self._measure_apart = self._measure_apart, False
+        inlet = self.inlet
+        if apart:
+            inlet = self._pylsl.StreamInlet(self._info, max_buflen=1, recover=False)
         offset = self._calls.time_correction(
-            self.inlet.obj,
+            inlet.obj,
             ctypes.byref(self._remote_time),
             ctypes.byref(self._uncertainty),
             timeout_s,
@@ -140,6 +155,8 @@ class _Connection:
             if known_s is not None and abs(clean_s - known_s) > OFFSET_STEP_S + uncertainty_s:
                 self.offset_steps += 1
             self.known_offset_s, self.uncertainty_s = clean_s, self._uncertainty.value
+            if apart and clean_s == 0.0:
+                self._offset_due = math.inf
 
     def check(self) -> None:
         """Raise for what the last call into liblsl reported."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -305,6 +306,38 @@ def test_a_step_of_a_clock_is_counted_and_its_uncertainty_is_known(shared_sender
     assert opened["uncertainty_s"] is not None
     assert 0 <= opened["uncertainty_s"] < 0.1
     assert (stepped["offset_s"], stepped["steps"]) == (0.0, 1)
+
+
+def test_the_clock_of_this_very_machine_is_measured_once(shared_sender: Sender) -> None:
+    stream = shared_sender.make(n_channels=4, channels=CHANNELS)
+    process = psutil.Process()
+    with SignalInlet(stream, recover=False) as inlet:
+        inlet.open(5.0)
+        shared_sender.push(stream, [[0, 0, 0, 0]], [100.0])
+        pull_samples(inlet, 1)
+        opened = {thread.id for thread in process.threads()}
+        # liblsl starts a thread that never stops estimating when an inlet is first asked.
+        inlet._connection.inlet.time_correction(5.0)
+        assert {thread.id for thread in process.threads()} - opened
+
+    assert inlet.clock_offset_s == 0.0
+
+
+def test_another_clock_behind_the_same_host_name_goes_on_being_measured(
+    shared_sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offsets = iter([0.5])
+    monkeypatch.setattr("streams.inlet.clean_offset", lambda *_, **__: next(offsets, 0.25))
+    stream = shared_sender.make(n_channels=4, channels=CHANNELS)
+    with SignalInlet(stream, recover=False) as inlet:
+        inlet.open(5.0)
+        assert inlet.clock_offset_s == 0.5
+        deadline = local_clock() + 10.0
+        while not inlet.clock()["steps"] and local_clock() < deadline:
+            shared_sender.push(stream, [[0, 0, 0, 0]], [100.0])
+            pull_samples(inlet, 1)
+
+    assert (inlet.clock()["offset_s"], inlet.clock()["steps"]) == (0.25, 1)
 
 
 # --- markers ---------------------------------------------------------------------------------
