@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv
+import scipy
 
 
 def accuracy_interval(right: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -32,8 +32,8 @@ def accuracy_interval(right: int, n: int, confidence: float = 0.95) -> tuple[flo
     if not 0 <= right <= n:
         raise ValueError(f"{right} of {n} trials cannot be right")
     tail = (1 - confidence) / 2
-    low = float(betaincinv(right, n - right + 1, tail)) if right > 0 else 0.0
-    high = float(betaincinv(right + 1, n - right, 1 - tail)) if right < n else 1.0
+    low = float(scipy.special.betaincinv(right, n - right + 1, tail)) if right > 0 else 0.0
+    high = float(scipy.special.betaincinv(right + 1, n - right, 1 - tail)) if right < n else 1.0
     return low, high
 
 

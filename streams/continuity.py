@@ -26,6 +26,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import scipy
 
 from streams.chunk import Chunk, FloatArray, SignalSpec
 
@@ -448,6 +449,7 @@ def _all_finite(samples: FloatArray) -> bool:
     """Whether all values are numbers; huge ones may be taken for none, which `mend` sorts out."""
     if samples.flags.c_contiguous:
         flat = samples.reshape(-1)
-        # One pass and no array of truths. A square is never negative, so nothing cancels.
-        return math.isfinite(flat.dot(flat))
+        # One pass and no array of truths. A square is never negative, so nothing cancels; it may
+        # overflow, of which numpy's own product warns on some processors.
+        return math.isfinite(scipy.linalg.blas.ddot(flat, flat))
     return bool(np.isfinite(samples).all())

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
+import scipy
 
 from streams.chunk import Event, FloatArray, SignalSpec
 from streams.errors import ConfigError
@@ -337,7 +337,7 @@ class ParticipantSignal:
             white = drawn[:, number * _N_SOURCES : (number + 1) * _N_SOURCES]
             gain = math.sqrt(1 - decay**2)
             if n_samples:
-                out, self._slow[number] = lfilter(
+                out, self._slow[number] = scipy.signal.lfilter(
                     [gain], [1, -decay], white, axis=0, zi=self._slow[number]
                 )
                 sources += out / math.sqrt(len(_SLOWNESS_S))
@@ -480,7 +480,7 @@ class _Alpha:
         radius = math.exp(-math.pi * 1.2 / rate_hz)  # 1.2 Hz wide
         angle = 2 * math.pi * freq_hz / rate_hz
         self._poles = np.array([1.0, -2 * radius * math.cos(angle), radius**2])
-        impulse = lfilter([1.0], self._poles, np.eye(1, round(20 * rate_hz))[0])
+        impulse = scipy.signal.lfilter([1.0], self._poles, np.eye(1, round(20 * rate_hz))[0])
         self._gain = 1 / math.sqrt(float(impulse @ impulse))
         self._state = np.zeros(2)
 
@@ -488,6 +488,6 @@ class _Alpha:
         if not n_samples:
             return np.empty(0)
         white = self._rng.standard_normal(n_samples)
-        wave, self._state = lfilter([self._gain], self._poles, white, zi=self._state)
+        wave, self._state = scipy.signal.lfilter([self._gain], self._poles, white, zi=self._state)
         result: FloatArray = wave
         return result

@@ -225,7 +225,10 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(
             "import service.worker",
             {"fastapi", "starlette", "uvicorn", "typer", "rich", "torch", "benchmarks", "pylsl"},
         ),
-        ("import service.app", {"torch", "onnx", "benchmarks", "pylsl"}),
+        (
+            "import service.serve, service.app",
+            {"torch", "onnx", "benchmarks", "pylsl", "scipy.linalg", "scipy.signal"},
+        ),
     ],
     ids=["streams", "decoders", "service.worker", "service.app"],
 )

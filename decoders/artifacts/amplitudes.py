@@ -14,7 +14,7 @@ import functools
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gamma, gammaincinv
+import scipy
 
 from decoders.artifacts.steps import Steps, finish, pieces
 from streams.chunk import FloatArray
@@ -36,7 +36,7 @@ CHANNELS_AT_ONCE = 8
 def _bounds() -> FloatArray:
     """Give where the quantiles lie for each shape at unit scale: (n_shapes, 2)."""
     quantiles = np.array([LOWEST, HIGHEST])
-    reach = gammaincinv(1 / SHAPES[:, None], 2 * np.abs(quantiles - 0.5))
+    reach = scipy.special.gammaincinv(1 / SHAPES[:, None], 2 * np.abs(quantiles - 0.5))
     bounds: FloatArray = np.sign(quantiles - 0.5) * reach ** (1 / SHAPES[:, None])
     return bounds
 
@@ -87,7 +87,9 @@ def fit_amplitudes(values: FloatArray) -> tuple[float, float]:
             z_low, z_high = _bounds()[shape]
             beta = float(SHAPES[shape])
             scale = float((high[place] - low[place]) / (z_high - z_low))
-            deviation = scale * np.sqrt(gamma(3 / beta) / gamma(1 / beta))
+            deviation = scale * np.sqrt(
+                scipy.special.gamma(3 / beta) / scipy.special.gamma(1 / beta)
+            )
             found = (float(low[place] - z_low * scale), float(deviation))
     return found
 

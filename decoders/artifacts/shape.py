@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import numpy as np
 import scipy
-from scipy.linalg import lstsq, toeplitz
 
 from streams.chunk import FloatArray
 
@@ -41,8 +40,8 @@ def shape_sections(rate_hz: float) -> FloatArray:
     impulse = np.zeros(len(response))
     impulse[0] = 1.0
     ringing = scipy.signal.lfilter([1.0], denominator, impulse)
-    columns = toeplitz(ringing, np.zeros(ORDER + 1))
-    numerator = lstsq(columns, response)[0]
+    columns = scipy.linalg.toeplitz(ringing, np.zeros(ORDER + 1))
+    numerator = scipy.linalg.lstsq(columns, response)[0]
     sections: FloatArray = scipy.signal.tf2sos(numerator, denominator)
     return sections
 
@@ -63,7 +62,7 @@ def _denominator(correlation: FloatArray) -> FloatArray:
     # From half the order on (by trial the nearest to the curve), up to where correlation ends.
     lags = np.arange(ORDER // 2 + 1, 5 * ORDER)
     matrix = correlation[np.abs(lags[:, None] - np.arange(1, ORDER + 1))]
-    coefficients = lstsq(matrix, -correlation[lags])[0]
+    coefficients = scipy.linalg.lstsq(matrix, -correlation[lags])[0]
     roots = np.roots(np.concatenate([[1.0], coefficients]))
     outside = np.abs(roots) >= 1
     roots[outside] = 1 / np.conj(roots[outside])

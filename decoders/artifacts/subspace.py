@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lapack
+import scipy
 
 from decoders.artifacts.amplitudes import fit_amplitudes, window_rms_steps
 from decoders.artifacts.averages import (
@@ -220,5 +220,5 @@ def _within(covariance: FloatArray, limits: FloatArray) -> bool:
         return True
     margin = limits - covariance
     margin.flat[:: len(margin) + 1] += NO_SIGNAL * np.trace(covariance)
-    _, info = lapack.dpotrf(margin, lower=1, overwrite_a=0)
+    _, info = scipy.linalg.lapack.dpotrf(margin, lower=1, overwrite_a=0)
     return bool(info == 0)

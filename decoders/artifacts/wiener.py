@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import eigh
+import scipy
 
 from decoders.artifacts.averages import lift
 from decoders.artifacts.references import robust_deviation
@@ -109,7 +109,7 @@ def fit_wiener_steps(
     # As much in both, so that what is shrunk of their difference is the share alone.
     without = (1 - shrinkage) * without + white
     with_artifact = (1 - shrinkage) * with_artifact / mask.sum() + white
-    values, vectors = eigh(with_artifact, without)
+    values, vectors = scipy.linalg.eigh(with_artifact, without)
     yield
     gains = np.maximum(values - 1.0, 0.0) / np.maximum(values, 1e-12)
     # The eigenvectors are orthonormal in R_v: V⁻¹ = Vᵀ R_v.

@@ -15,7 +15,7 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import solve_discrete_lyapunov
+import scipy
 
 from decoders.fitted import Array, FittedModel
 from decoders.kinematics.features import FeatureMap, check_training
@@ -135,8 +135,8 @@ class RecursiveLikelihood:
         self._fade = 0.5 ** (bin_s / half_life_s)
         arrays = model.arrays
         self._count = weight_s / bin_s
-        spread: FloatArray = solve_discrete_lyapunov(arrays["A"], arrays["W"]).astype(np.float64)
-        self._zz: FloatArray = self._count * symmetric(spread)
+        spread = scipy.linalg.solve_discrete_lyapunov(arrays["A"], arrays["W"])
+        self._zz: FloatArray = self._count * symmetric(spread.astype(np.float64))
         self._xz: FloatArray = arrays["C"] @ self._zz
         self._xx: FloatArray = self._count * arrays["R"] + self._xz @ arrays["C"].T
         self._stream = self._observed.features.stream()

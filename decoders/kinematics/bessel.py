@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+import scipy
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.signal import bessel, sosfiltfilt
 
 from streams.chunk import FloatArray
 from streams.errors import ConfigError
@@ -81,7 +81,9 @@ class BesselBlock:
         self.delay_s = delay * bin_s
         self._bin_s = bin_s
         self._delay = delay
-        sos = bessel(settings.order, settings.cutoff_hz, fs=1 / bin_s, norm="phase", output="sos")
+        sos = scipy.signal.bessel(
+            settings.order, settings.cutoff_hz, fs=1 / bin_s, norm="phase", output="sos"
+        )
         #: Weights of the bins of a block, oldest first, for blocks of one bin up to a whole one.
         self._weights = [_weights(sos, length, delay) for length in range(1, n_bins + 1)]
         self._history = np.zeros((n_bins, n_dimensions))
@@ -106,5 +108,5 @@ def _weights(sos: FloatArray, length: int, delay: int) -> FloatArray:
     """Give the row of the block's filter that makes the value ``delay`` bins before the last."""
     place = max(0, length - 1 - delay)
     padding = min(3 * (2 * len(sos) + 1), length - 1)
-    rows: FloatArray = sosfiltfilt(sos, np.eye(length), axis=0, padlen=padding)
+    rows: FloatArray = scipy.signal.sosfiltfilt(sos, np.eye(length), axis=0, padlen=padding)
     return np.ascontiguousarray(rows[place])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import bdtrc
+import scipy
 
 from decoders.calibration import (
     MOST_CHANCE,
@@ -235,7 +235,7 @@ def _scores(labelled: Labelled, decoded: FloatArray) -> dict[str, Any]:
 
 def _check_above_chance(scores: dict[str, Any], settings: KinematicSettings) -> None:
     right, n = scores["n_right"], scores["n_trials"]
-    luck = float(bdtrc(right - 1, n, 0.5)) if right else 1.0
+    luck = float(scipy.special.bdtrc(right - 1, n, 0.5)) if right else 1.0
     if luck > MOST_CHANCE:
         raise CalibrationError(
             "not-above-chance",

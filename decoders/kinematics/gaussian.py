@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import LinAlgError, cholesky
+import scipy
 
 from streams.chunk import FloatArray
 from streams.errors import DecodeError
@@ -46,8 +46,8 @@ def made_definite(covariance: FloatArray) -> FloatArray:
     while True:
         candidate: FloatArray = covariance + jitter * scale * np.eye(size)
         try:
-            cholesky(candidate, lower=True)
-        except LinAlgError:
+            scipy.linalg.cholesky(candidate, lower=True)
+        except np.linalg.LinAlgError:
             jitter = max(1e-9, jitter * 10)
             continue
         return candidate

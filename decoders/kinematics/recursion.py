@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy.linalg import LinAlgError, eigh, solve_discrete_are
+import scipy
 
 from decoders.kinematics.gaussian import inverse, symmetric
 from streams.chunk import FloatArray
@@ -79,8 +79,8 @@ class KalmanRecursion:
         values, vectors = np.linalg.eigh(self._J)
         root = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
         try:
-            M = symmetric(solve_discrete_are(self._A.T, root.T, self._W, self._eye))
-        except (LinAlgError, ValueError) as error:
+            M = symmetric(scipy.linalg.solve_discrete_are(self._A.T, root.T, self._W, self._eye))
+        except (np.linalg.LinAlgError, ValueError) as error:
             raise ModelError(f"this Kalman filter has no steady state: {error}") from None
         P = symmetric(M @ np.linalg.inv(self._eye + self._J @ M))
         #: Covariances before and after an observation, in the steady state.
@@ -269,7 +269,7 @@ class DiscriminativeRecursion:
             return Q_inverse + self._S_inverse, Q_inverse, True
         L = self._S_root
         half = np.linalg.solve(L, Q)
-        values, vectors = eigh(symmetric(np.linalg.solve(L, half.T)))
+        values, vectors = scipy.linalg.eigh(symmetric(np.linalg.solve(L, half.T)))
         back = np.linalg.solve(L.T, vectors)
         values = np.minimum(values, 1.0)
         return (

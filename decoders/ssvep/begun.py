@@ -18,8 +18,7 @@ import dataclasses
 import math
 
 import numpy as np
-from scipy.linalg.blas import dtrsm
-from scipy.linalg.lapack import dpotrf
+import scipy
 
 from decoders.ssvep.correlation import Moments, ReferenceFactor, whiten
 from streams.chunk import FloatArray
@@ -118,14 +117,15 @@ class BegunWindow:
             self._last.root, (filtered - self._means[..., None]).transpose(0, 2, 1), out=fresh
         )
         for lower, band in zip(self._lower, fresh, strict=True):
-            dtrsm(1.0, lower, band.T, lower=1, overwrite_b=1)  # in place: it lies as BLAS wants
+            # In place: it lies as BLAS wants.
+            scipy.linalg.blas.dtrsm(1.0, lower, band.T, lower=1, overwrite_b=1)
         products = fresh @ self._rows.transpose(0, 2, 1)
         grown = self._eye + products[:, :, :n_last]
         cross = products[:, :, n_last:] - self._last.waves
         for square, wide in zip(grown, cross, strict=True):
-            lower, failed = dpotrf(square.T, lower=1, clean=0, overwrite_a=1)
+            lower, failed = scipy.linalg.lapack.dpotrf(square.T, lower=1, clean=0, overwrite_a=1)
             if failed or not lower.diagonal().max() < MOST_GROWTH:
                 return None
-            dtrsm(1.0, lower, wide.T, side=1, lower=1, trans_a=1, overwrite_b=1)
+            scipy.linalg.blas.dtrsm(1.0, lower, wide.T, side=1, lower=1, trans_a=1, overwrite_b=1)
         by_target = cross.reshape(n_bands, n_last, n_targets, width)
         return self._inner - by_target.transpose(0, 2, 3, 1) @ by_target.transpose(0, 2, 1, 3)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from scipy.special import bdtrc
+import scipy
 
 from decoders.calibration import (
     MOST_CHANCE,
@@ -332,7 +332,7 @@ def _suggested(tried: Sequence[Validated], settings: SelectorSettings) -> Valida
 
 def _check_above_chance(best: Validated, settings: SelectorSettings) -> None:
     n_targets, n, right = len(settings.targets), len(best.wanted), best.n_right
-    luck = float(bdtrc(right - 1, n, 1 / n_targets)) if right else 1.0
+    luck = float(scipy.special.bdtrc(right - 1, n, 1 / n_targets)) if right else 1.0
     if luck > MOST_CHANCE:
         raise CalibrationError(
             "not-above-chance",

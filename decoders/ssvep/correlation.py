@@ -16,8 +16,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scipy.linalg.blas import dsyr, dtrsm
-from scipy.linalg.lapack import dpotrf
+import scipy
 
 from streams.chunk import FloatArray
 
@@ -198,13 +197,15 @@ def whiten(
     for band in range(n_bands):
         # A C-ordered (width, channels) block is, transposed, what LAPACK takes without a copy.
         columns = gram[band].T
-        dsyr(-1.0 / factor.n_samples, sums[band], lower=1, a=columns, overwrite_a=1)
-        lower, failed = dpotrf(columns, lower=1, clean=0, overwrite_a=1)
+        scipy.linalg.blas.dsyr(
+            -1.0 / factor.n_samples, sums[band], lower=1, a=columns, overwrite_a=1
+        )
+        lower, failed = scipy.linalg.lapack.dpotrf(columns, lower=1, clean=0, overwrite_a=1)
         rows = whitened[band].reshape(-1, n_channels)
         if failed:
             rows[...] = np.nan
         else:
-            rows.T[...] = dtrsm(1.0, lower, rows.T, lower=1, overwrite_b=1)
+            rows.T[...] = scipy.linalg.blas.dtrsm(1.0, lower, rows.T, lower=1, overwrite_b=1)
         factors.append(lower)
     return factors, whitened
 

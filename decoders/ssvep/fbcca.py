@@ -18,8 +18,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from pydantic import Field
-from scipy.optimize import minimize_scalar
 
 from decoders.decoder import Decoder
 from decoders.filtering import regular_rate
@@ -364,5 +364,7 @@ def _fit_sharpness(scores: FloatArray, targets: IntArray, noise_score: float) ->
         return -float(np.log(np.maximum(right, 1e-300)).mean())
 
     # Bounds keep a calibration without one mistake from claiming certainty.
-    found = minimize_scalar(loss, bounds=(math.log(0.1), math.log(20.0)), method="bounded")
+    found = scipy.optimize.minimize_scalar(
+        loss, bounds=(math.log(0.1), math.log(20.0)), method="bounded"
+    )
     return math.exp(float(found.x))

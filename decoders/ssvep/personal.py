@@ -17,9 +17,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+import scipy
 from pydantic import Field
-from scipy.linalg import eigh
-from scipy.special import expit
 
 from decoders.fitted import FittedModel, load_model
 from decoders.settings import Settings
@@ -138,7 +137,7 @@ class PERSONAL(TemplateEstimator[PersonalSettings]):
         level = np.trace(total, axis1=1, axis2=2)[:, None, None] / n_channels
         total = total + FILTER_RIDGE * level * np.eye(n_channels)
         pairs = zip(explained, total, strict=True)
-        return np.stack([eigh(one, whole)[1][:, -1] for one, whole in pairs])
+        return np.stack([scipy.linalg.eigh(one, whole)[1][:, -1] for one, whole in pairs])
 
     def measure(self, arrays: Arrays, window: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Give correlations at and beside the targets, (n_targets, 2 n_bands, N_KINDS) each.
@@ -176,7 +175,7 @@ class PERSONAL(TemplateEstimator[PersonalSettings]):
         return found
 
     def confidence(self, scores: FloatArray) -> float:
-        return float(expit(scores.max()))
+        return float(scipy.special.expit(scores.max()))
 
 
 def lead(n_bands: int) -> FloatArray:

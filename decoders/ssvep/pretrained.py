@@ -17,8 +17,8 @@ from collections import deque
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+import scipy
 from pydantic import Field
-from scipy.special import expit, log_softmax
 
 from decoders.fitted import FittedDecoder, FittedModel, FittedSettings
 from decoders.settings import Settings
@@ -139,7 +139,7 @@ def log_odds(
     scores = weighed(model, at, baseline)
     features = (rest_features(at, beside, scores) - model["rest_mean"]) / model["rest_scale"]
     flicker = features @ model["rest_weights"] + model["rest_bias"][0]
-    which = log_softmax(model["sharpness"][0] * scores, axis=1)
+    which = scipy.special.log_softmax(model["sharpness"][0] * scores, axis=1)
     result: FloatArray = flicker[:, None] + which
     return result
 
@@ -281,5 +281,5 @@ def verdict(evidence: FloatArray, threshold: float) -> Verdict:
     """Say selection or idle from each target's log-odds against rest."""
     best = float(evidence.max())
     if best < threshold:
-        return Verdict(evidence, float(expit(-best)), "rest")
-    return Verdict(evidence, float(expit(best)))
+        return Verdict(evidence, float(scipy.special.expit(-best)), "rest")
+    return Verdict(evidence, float(scipy.special.expit(best)))

@@ -16,8 +16,7 @@ from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
-from scipy.special import expit, log_softmax
+import scipy
 
 from decoders.fitted import FittedModel
 from decoders.ssvep.bank import sub_band_weights
@@ -227,13 +226,13 @@ def _choice(windows: Windows, lead: FloatArray | None) -> dict[str, FloatArray]:
     start = (fbcca * scale).ravel()
 
     def loss(weights: FloatArray) -> tuple[float, FloatArray]:
-        log_chances = log_softmax(scaled @ weights, axis=1)
+        log_chances = scipy.special.log_softmax(scaled @ weights, axis=1)
         away = weights - start
         value = -float((log_chances * right).sum()) / n_windows
         slope = np.einsum("nt,ntd->d", np.exp(log_chances) - right, scaled) / n_windows
         return value + CHOICE_PENALTY * float(away @ away), slope + 2 * CHOICE_PENALTY * away
 
-    found = minimize(loss, start, jac=True, method="L-BFGS-B").x
+    found = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B").x
     return {"choice": found.reshape(n_bands, N_KINDS) / scale, "sharpness": np.ones(1)}
 
 
@@ -246,12 +245,12 @@ def _logistic(rows: FloatArray, positive: npt.NDArray[np.bool_]) -> tuple[FloatA
     def loss(weights: FloatArray) -> tuple[float, FloatArray]:
         margin = rows @ weights[:-1] + weights[-1]
         value = float((each * np.logaddexp(0, np.where(positive, -margin, margin))).sum())
-        slope = each * (expit(margin) - positive)
+        slope = each * (scipy.special.expit(margin) - positive)
         penalty = REST_PENALTY * float(weights[:-1] @ weights[:-1])
         gradient = np.append(rows.T @ slope + 2 * REST_PENALTY * weights[:-1], slope.sum())
         return value + penalty, gradient
 
-    found = minimize(loss, np.zeros(n_features + 1), jac=True, method="L-BFGS-B").x
+    found = scipy.optimize.minimize(loss, np.zeros(n_features + 1), jac=True, method="L-BFGS-B").x
     return found[:-1], float(found[-1])
 
 

@@ -19,8 +19,8 @@ import math
 from typing import Literal
 
 import numpy as np
+import scipy
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.special import logsumexp
 
 from streams.chunk import FloatArray
 
@@ -60,7 +60,7 @@ class Stopping(BaseModel):
         lead = float(best - second)
         if self.rule == "margin":
             return lead >= self.threshold
-        none = len(scores) * float(logsumexp(scores)) - float(scores.sum())
+        none = len(scores) * float(scipy.special.logsumexp(scores)) - float(scores.sum())
         return bool(lead >= self.threshold * none)
 
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
+import scipy
 from pydantic import Field
-from scipy.linalg import eigh
 
 from decoders.settings import Settings
 from decoders.ssvep.templates import (
@@ -79,7 +79,7 @@ class TDCA(TemplateEstimator[TdcaSettings]):
             for target in range(n_targets):
                 away = joined[target] - means[target]
                 within += np.einsum("nct,ndt->cd", away, away) / (n_targets * n_trials)
-            _, vectors = eigh(between, ridged(within))
+            _, vectors = scipy.linalg.eigh(between, ridged(within))
             kept = vectors[:, ::-1][:, : self.settings.n_components].T
             filters.append(kept)
             templates.append(kept @ means)

@@ -17,8 +17,8 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from pydantic import Field
-from scipy.special import bdtrc
 
 from decoders.calibration import Calibrated, Calibration, Progress
 from decoders.fitted import FittedDecoder, FittedModel, FittedSettings
@@ -211,7 +211,7 @@ class TemplateEstimator(Generic[S]):
         right, wrong = self._cross_validated(trials)
         n_right, n_tried = len(right), len(right) + len(wrong)
         chance = 1 / len(trials)
-        luck = float(bdtrc(n_right - 1, n_tried, chance)) if n_right else 1.0
+        luck = float(scipy.special.bdtrc(n_right - 1, n_tried, chance)) if n_right else 1.0
         if check and luck > MOST_CHANCE:
             raise DecodeError(
                 f"{self.settings.kind}: this calibration is not above chance: {n_right} of "

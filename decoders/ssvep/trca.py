@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
+import scipy
 from pydantic import Field
-from scipy.linalg import eigh
 
 from decoders.settings import Settings
 from decoders.ssvep.templates import (
@@ -60,7 +60,7 @@ def shared_and_total(trials: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def leading_filter(between: FloatArray, total: FloatArray, n_filters: int = 1) -> FloatArray:
     """Give the vectors that maximise w'Sw / w'Qw, shape (n_filters, n_channels)."""
-    _, vectors = eigh(between, ridged(total))
+    _, vectors = scipy.linalg.eigh(between, ridged(total))
     result: FloatArray = vectors[:, ::-1][:, :n_filters].T
     return result
 

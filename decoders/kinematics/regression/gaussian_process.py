@@ -12,10 +12,8 @@ import math
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+import scipy
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.linalg import cho_factor, cho_solve
-from scipy.linalg.lapack import dpotri
-from scipy.optimize import minimize
 
 from decoders.fitted import Array
 from decoders.kinematics.regression.regressor import (
@@ -128,9 +126,9 @@ class GaussianProcess(Regressor):
             covariance = np.exp(distances * (-0.5 / length**2))
             covariance[np.diag_indices_from(covariance)] += noise**2
             # It is symmetric; its transpose lies in memory as LAPACK wants it.
-            factor = cho_factor(covariance.T, lower=True, overwrite_a=True)
+            factor = scipy.linalg.cho_factor(covariance.T, lower=True, overwrite_a=True)
             alike = place.reshape(-1) == number
-            weights[:, alike] = cho_solve(factor, states[:, alike])
+            weights[:, alike] = scipy.linalg.cho_solve(factor, states[:, alike])
         return cls(points, weights, hyper, scale)
 
     def as_chosen(self, settings: RegressorSettings, rows: FloatArray) -> RegressorSettings:
@@ -235,7 +233,7 @@ def _best_relevances(
         )
         return value, gradient @ spread
 
-    found = minimize(
+    found = scipy.optimize.minimize(
         loss,
         start,
         jac=True,
@@ -255,8 +253,8 @@ def _negative_log_likelihood_of_relevances(
     kernel = signal**2 * np.exp(-0.5 * squared_distances(scaled, scaled))
     covariance = kernel.copy()
     covariance[np.diag_indices_from(covariance)] += noise**2 + 1e-10 * signal**2
-    factor, _ = cho_factor(covariance.T, lower=True, overwrite_a=True)
-    alpha = cho_solve((factor, True), targets)
+    factor, _ = scipy.linalg.cho_factor(covariance.T, lower=True, overwrite_a=True)
+    alpha = scipy.linalg.cho_solve((factor, True), targets)
     n_dimensions = targets.shape[1]
     log_determinant = 2.0 * float(np.log(np.diag(factor)).sum())
     value = 0.5 * (float(np.einsum("ij,ij->", targets, alpha)) + n_dimensions * log_determinant)
@@ -270,7 +268,7 @@ def _negative_log_likelihood_of_relevances(
 
 def _inverse_of(factor: FloatArray) -> FloatArray:
     """Give the inverse of the matrix whose lower Cholesky factor this is."""
-    lower, _ = dpotri(factor, lower=1)
+    lower, _ = scipy.linalg.lapack.dpotri(factor, lower=1)
     inverse: FloatArray = np.tril(lower) + np.tril(lower, -1).T
     return inverse
 
@@ -290,7 +288,7 @@ def best_hyper_parameters(
     spread = float(target.std()) or 1.0
     length = float(np.sqrt(np.median(distances[distances > 0]))) if distances.any() else 1.0
     start = np.log([length, spread, 0.5 * spread])
-    found = minimize(
+    found = scipy.optimize.minimize(
         _negative_log_likelihood,
         start,
         args=(distances, target),
@@ -312,8 +310,8 @@ def _negative_log_likelihood(
     covariance = kernel.copy()
     # The noise's floor keeps the factorisation possible where the data have none.
     covariance[np.diag_indices_from(covariance)] += noise**2 + 1e-10 * signal**2
-    factor, _ = cho_factor(covariance, lower=True)
-    alpha = cho_solve((factor, True), target)
+    factor, _ = scipy.linalg.cho_factor(covariance, lower=True)
+    alpha = scipy.linalg.cho_solve((factor, True), target)
     log_determinant = 2.0 * float(np.log(np.diag(factor)).sum())
     value = 0.5 * (float(target @ alpha) + log_determinant)
     outer = _inverse_of(factor) - np.outer(alpha, alpha)  # K⁻¹ − α αᵀ: the gradient's common factor

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+import scipy
 from pydantic import Field
-from scipy.linalg import cho_factor, cho_solve
 
 from decoders.fitted import Array
 from decoders.kinematics import metrics
@@ -169,8 +169,8 @@ def _fit_weights(
     for ridge in ridges:
         system = squares + ridge * penalty
         system[np.diag_indices_from(system)] += floor
-        factor = cho_factor(system, lower=True, overwrite_a=True)
-        weights: FloatArray = cho_solve(factor, sums)
+        factor = scipy.linalg.cho_factor(system, lower=True, overwrite_a=True)
+        weights: FloatArray = scipy.linalg.cho_solve(factor, sums)
         found.append(weights)
     return found
 

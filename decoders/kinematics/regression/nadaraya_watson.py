@@ -11,8 +11,8 @@ import math
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+import scipy
 from pydantic import Field
-from scipy.optimize import minimize_scalar
 
 from decoders.fitted import Array
 from decoders.kinematics.regression.regressor import (
@@ -119,7 +119,7 @@ def best_bandwidth(points: FloatArray, states: FloatArray) -> float:
             error += float(np.einsum("ij,ij->", residual, residual))
         return error
 
-    found = minimize_scalar(
+    found = scipy.optimize.minimize_scalar(
         loss, bounds=(math.log(low), math.log(high)), method="bounded", options={"xatol": 0.02}
     )
     return math.exp(float(found.x))

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+import scipy
 from pydantic import Field
-from scipy.optimize import minimize
 
 from decoders.fitted import Array
 from decoders.kinematics.regression.regressor import Parameter, Regressor, RegressorSettings
@@ -73,7 +73,7 @@ class Network(Regressor):
             decay = settings.weight_decay
             return value + 0.5 * decay * float(flat @ flat), share * gradient + decay * flat
 
-        found = minimize(
+        found = scipy.optimize.minimize(
             loss, start, jac=True, method="L-BFGS-B", options={"maxiter": settings.max_iterations}
         )
         hidden, output = found.x[:split].reshape(sizes[0]), found.x[split:].reshape(sizes[1])
