@@ -222,10 +222,14 @@ def _peak_bytes_of(run: Callable[[Any], Any], argument: Any) -> int:
 def _kept_blocks_of(run: Callable[[], Any]) -> int:
     """Count blocks of memory that are in use after ``run()`` and were not before."""
     gc.collect()
-    before = sys.getallocatedblocks()
-    run()
-    gc.collect()
-    return sys.getallocatedblocks() - before
+    gc.freeze()  # so that looking for what is left of the run takes no longer than the run
+    try:
+        before = sys.getallocatedblocks()
+        run()
+        gc.collect()
+        return sys.getallocatedblocks() - before
+    finally:
+        gc.unfreeze()
 
 
 # -- instructions of the processor --------------------------------------------------------------

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,20 +24,27 @@ CALLS = calls_of(application())
 IDS = [f"{call.kind} {call.method} {call.path}" for call in CALLS]
 
 
-@pytest.fixture
-def tokens(tmp_path: Path) -> TokenFile:
-    return TokenFile(tmp_path / "data" / "tokens.json")
+# One application for all calls: each test starts it anew, and none changes what it is made of.
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> TokenFile:
+    return TokenFile(tmp_path_factory.mktemp("data") / "data" / "tokens.json")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def secrets_of(tokens: TokenFile) -> dict[Role, str]:
     """A token of each role."""
     return {role: tokens.make(f"a-{role}", role) for role in TOKEN_ROLES.values()}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def guarded(tokens: TokenFile, secrets_of: dict[Role, str]) -> FastAPI:
     return create_app(Access(Authority(tokens.path)))
+
+
+@pytest.fixture(scope="module")
+def shut() -> FastAPI:
+    """It requires a token, and there is none."""
+    return create_app(Access(Authority(required=True)))
 
 
 # -- the matrix -------------------------------------------------------------------------------
@@ -96,9 +102,8 @@ WRONG_HOSTS = ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "1
 async def test_no_route_opens_to_another_origin_or_under_another_name(
     guarded: FastAPI, secrets_of: dict[Role, str], call: Call, with_tokens: bool
 ) -> None:
-    application = guarded if with_tokens else create_app()
     authorization = bearer(secrets_of[Role.ADMIN]) if with_tokens else ""
-    async with running(application) as app:
+    async with running(guarded if with_tokens else application()) as app:
         for origin in WRONG_ORIGINS:
             answer = await ask(app, call, authorization=authorization, origin=origin)
             assert (answer.status, answer.code) == (403, "origin")
@@ -113,28 +118,32 @@ async def test_no_route_opens_to_another_origin_or_under_another_name(
 
 @pytest.mark.parametrize("call", CALLS, ids=IDS)
 async def test_on_loopback_without_tokens_everything_is_open(call: Call) -> None:
-    async with running(create_app()) as app:
+    async with running(application()) as app:
         assert (await ask(app, call)).status not in (401, 403, 421)
 
 
 @pytest.mark.parametrize("call", CALLS, ids=IDS)
-async def test_where_a_token_is_required_and_none_is_made_nothing_is_open(call: Call) -> None:
-    async with running(create_app(Access(Authority(required=True)))) as app:
+async def test_where_a_token_is_required_and_none_is_made_nothing_is_open(
+    shut: FastAPI, call: Call
+) -> None:
+    async with running(shut) as app:
         answer = await ask(app, call)
     assert (answer.status == 401) is (call.role is not Role.OPEN)
 
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 async def test_a_route_that_declares_nothing_is_closed_to_all(
-    guarded: FastAPI, secrets_of: dict[Role, str], kind: str
+    tokens: TokenFile, secrets_of: dict[Role, str], kind: str
 ) -> None:
-    @guarded.get("/forgotten")
+    app = create_app(Access(Authority(tokens.path)))
+
+    @app.get("/forgotten")
     async def forgotten() -> None:
         raise AssertionError("reached")
 
-    guarded.websocket("/forgotten")(forgotten)
+    app.websocket("/forgotten")(forgotten)
     answer = await ask(
-        guarded,
+        app,
         Call(kind, "GET", "/forgotten", None),
         authorization=bearer(secrets_of[Role.ADMIN]),
     )
