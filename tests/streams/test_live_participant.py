@@ -49,6 +49,7 @@ def pull_until(inlet: SignalInlet, time: float) -> Chunk:
 def test_what_is_looked_at_is_in_the_signal_from_its_onset_on() -> None:
     with live(LOOKER) as person:
         inlet = opened(person)
+        pull_until(inlet, local_clock())
         onset = local_clock() + 0.5
         person.show(Gaze(1, onset))
         chunk = pull_until(inlet, onset + 1.5)
