@@ -19,7 +19,10 @@ ARGS ?=
 
 PAGES := service/web/dist/sources.sha256
 
-.PHONY: help venv pages try-pages demo serve screenshots test check format bench lock clean
+.PHONY: help venv pages try-pages demo serve screenshots test check lint types format bench lock clean
+
+# The tests start hundreds of processes; each would compile the rooms anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -34,21 +37,26 @@ demo: .venv/.made try-pages ## Decode a recorded person's gaze, live on this mac
 serve: .venv/.made try-pages ## Run the service (ARGS="--port 9000" and the like)
 	.venv/bin/volition serve $(ARGS)
 
-check: .venv/.made ## Format, lints, types and the rooms' borders
+check: lint types ## Format, lints, types and the rooms' borders
+
+lint: .venv/.made
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
-	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
+
+types: .venv/.made
+	.venv/bin/mypy
 
 screenshots: .venv/.made pages ## Take the pictures of the pages in docs/ anew
 	VOLITION_SCREENSHOTS=1 .venv/bin/python -m pytest -q tests/web
 
-# So many test files at once. Each process has an LSL network to itself; more of them than processors
-# would try the machine's patience rather than the code.
-AT_ONCE ?= 2
+# So many test files at once, the long ones first (tests/conftest.py). Each process has an LSL network
+# to itself. Of three on two processors one waits for a stream, a browser or a person at any time;
+# many more would try the machine's patience rather than the code.
+AT_ONCE ?= 3
 
 test: check pages ## All checks and all tests (ARGS="-k word" narrows the tests)
-	.venv/bin/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile $(ARGS)
+	.venv/bin/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 format: .venv/.made ## Format the code and mend what ruff can mend
 	.venv/bin/ruff format

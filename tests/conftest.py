@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import hypothesis
@@ -18,6 +20,8 @@ import pytest
 from streams import lsl
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+#: Rooms whose tests run for long: services, browsers and whole recordings.
+LONG_ROOMS = ("web", "e2e", "benchmarks", "service")
 
 # The machine may be busy: a slow example is no failure. In CI the examples are always the same.
 hypothesis.settings.register_profile("volition", deadline=None, max_examples=50)
@@ -37,6 +41,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash[_lsl_folder], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long rooms, a file of each in turn.
+
+    So no long file is left alone at the end of a run of several processes, and those that wait
+    (for a browser, for a person) run beside those that compute.
+    """
+    turn_of = turns(item.path for item in items)
+    items.sort(key=lambda item: turn_of[item.path])
+
+
+def turns(paths: Iterable[Path]) -> dict[Path, tuple[float, int]]:
+    """Give each file its place: its turn in its room, then the room; one behind all for others."""
+    seen = Counter[str]()
+    found: dict[Path, tuple[float, int]] = {}
+    for path in dict.fromkeys(paths):
+        room = path.parent.name
+        if room in LONG_ROOMS:
+            found[path] = (seen[room], LONG_ROOMS.index(room))
+            seen[room] += 1
+        else:
+            found[path] = (float("inf"), 0)
+    return found
 
 
 @pytest.fixture(scope="session")
