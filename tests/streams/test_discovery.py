@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import signal
 import uuid
@@ -213,6 +214,7 @@ def test_a_process_that_hangs_costs_a_search_no_more_than_its_time(sender: Sende
     sender.make(source_id=key)
     (info,) = pylsl.resolve_byprop("source_id", key, 1, 5.0)
     sender.process.send_signal(signal.SIGSTOP)
+    os.waitpid(sender.process.pid, os.WUNTRACED)  # until then its threads may still answer
     before = local_clock()
     try:
         (found,) = _with_details([info])
