@@ -291,7 +291,7 @@ def test_every_command_that_the_documents_name_exists(
 def test_continuous_integration_runs_the_checks_and_every_test(repository: Path) -> None:
     script = repository / ".ci" / "run"
     subprocess.run(["bash", "-n", str(script)], check=True)
-    assert script.read_text(encoding="utf-8").rstrip().endswith("exec make --jobs=2 test")
+    assert script.read_text(encoding="utf-8").rstrip().endswith("exec make test")
 
     recipe = subprocess.run(
         ["make", "--dry-run", "--always-make", "test"],
