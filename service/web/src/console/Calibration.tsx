@@ -2,7 +2,7 @@
 // cues are shown here. What came of it is drawn by `Scores`.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, sentence } from "../shared/api";
-import { calibrate, follow, modelName, type CalibrationBody } from "../shared/calibration";
+import { calibrate, follow, modelName, passedOn, type CalibrationBody } from "../shared/calibration";
 import type { ServiceClock } from "../shared/clock";
 import { tell } from "../shared/frame";
 import { NumberInput } from "../shared/NumberInput";
@@ -12,8 +12,6 @@ import { Scores } from "./Scores";
 
 /** Decoders of flicker that are fitted to a person, and what their names are. */
 const FITTED = { etrca: "eTRCA", tdca: "TDCA", ecca: "eCCA", riemann: "Riemann", ssvep_personal: "personal" } as const;
-/** What a decoder of flicker passes on to another: its targets, and where its trials are. */
-const PASSED_ON = ["targets", "delay_s", "n_harmonics", "band_high_hz"];
 const ONSETS = ["trial_start"];
 const COUNT_EVERY_MS = 100;
 
@@ -35,7 +33,7 @@ const USUAL: Plan = { name: "calibrated", source: "session", kind: null, windowS
 
 function bodyOf(plan: Plan, decoder: Record<string, unknown>): CalibrationBody {
   const chosen = plan.kind && {
-    ...Object.fromEntries(PASSED_ON.filter((key) => decoder[key] !== undefined).map((key) => [key, decoder[key]])),
+    ...passedOn(decoder, plan.kind),
     kind: plan.kind,
     window_s: plan.windowS,
     trigger: "markers",
@@ -58,43 +56,45 @@ export interface CalibrationProps {
   cue: Cue | null;
   clock: ServiceClock | null;
   live: boolean;
+  /** Whether one is being made. */
+  onGoing: (going: boolean) => void;
   /** A calibration ended: there may be another model. */
   onEnded: () => void;
 }
 
-export function Calibration({ session, view, cue, clock, live, onEnded }: CalibrationProps) {
+export function Calibration({ session, view, cue, clock, live, onGoing, onEnded }: CalibrationProps) {
   const [plan, setPlan] = useState(USUAL);
   const [made, setMade] = useState<CalibrationView | null>(null);
   const [beginning, setBeginning] = useState(false);
-  const shown = useRef(true);
+  const left = useRef(new AbortController());
   const decoder = (view?.config.decoder ?? {}) as unknown as Record<string, unknown>;
   const targets = Array.isArray(decoder["targets"]) ? decoder["targets"].length : 0;
   const set = (part: Partial<Plan>) => setPlan((now) => ({ ...now, ...part }));
 
   const went = (now: CalibrationView) => {
-    if (shown.current) setMade(now);
+    if (!left.current.signal.aborted) setMade(now);
   };
   // One that is being made already, by this page before it was loaded anew or by somebody else.
   useEffect(() => {
-    shown.current = true;
+    const { signal } = (left.current = new AbortController());
     call("get", "/v1/sessions/{id}/calibrations", { path: { id: session } })
       .then(async ({ calibrations: [newest] }) => {
         if (!newest) return;
         went(newest);
-        went(await follow(session, newest, went));
-        onEnded();
+        went(await follow(session, newest, went, signal));
+        if (!signal.aborted) onEnded();
       })
       .catch(() => undefined); // the session is not there; the page's head says so
-    return () => {
-      shown.current = false;
-    };
+    return () => left.current.abort();
   }, [session]);
 
   const begin = async () => {
     setBeginning(true);
     setMade(null);
+    const { signal } = left.current;
     try {
-      const ended = await calibrate(session, bodyOf(plan, decoder), went);
+      const ended = await calibrate(session, bodyOf(plan, decoder), went, signal);
+      if (signal.aborted) return;
       if (ended.state === "done") tell("good", `Made ${modelName(ended)}.`);
       onEnded();
     } catch (error) {
@@ -110,6 +110,10 @@ export function Calibration({ session, view, cue, clock, live, onEnded }: Calibr
     );
   };
   const going = beginning || (made !== null && !made.ended_utc);
+  useEffect(() => {
+    onGoing(going);
+    return () => onGoing(false);
+  }, [going]);
 
   return (
     <section class="card calibration" aria-labelledby="calibration-title">

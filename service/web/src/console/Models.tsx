@@ -39,9 +39,11 @@ export interface ModelsProps {
   version: string;
   signal: StateView["signal"];
   live: boolean;
+  /** A calibration is being made, of what decodes. */
+  calibrating: boolean;
 }
 
-export function Models({ session, version, signal, live }: ModelsProps) {
+export function Models({ session, version, signal, live, calibrating }: ModelsProps) {
   const [models, setModels] = useState<Manifest[]>([]);
   const [uses, setUses] = useState<{ now: ModelUse; earlier: ModelUse[] } | null>(null);
   const [busy, setBusy] = useState(false);
@@ -76,6 +78,7 @@ export function Models({ session, version, signal, live }: ModelsProps) {
   const fits = models.filter((model) => misfit(model, signal) === "");
   const others = models.filter((model) => misfit(model, signal) !== "");
   const before = uses?.earlier[0];
+  const fixed = busy || !live || calibrating;
   return (
     <section class="card" aria-labelledby="models-title">
       <div class="row">
@@ -84,11 +87,12 @@ export function Models({ session, version, signal, live }: ModelsProps) {
           {uses && `Decodes by ${namedUse(uses.now)}`}
         </span>
         {before && (
-          <button class="small" disabled={busy || !live} onClick={() => void change(null)}>
+          <button class="small" disabled={fixed} onClick={() => void change(null)}>
             Back to {namedUse(before)}
           </button>
         )}
       </div>
+      {calibrating && <p class="soft">A calibration is being made: what decodes is not changed before it has ended.</p>}
       <div class="scroll" tabIndex={0} role="region" aria-label="Models for this signal">
         <table>
           <thead>
@@ -115,7 +119,7 @@ export function Models({ session, version, signal, live }: ModelsProps) {
                   {uses?.now.model === reference(model) ? (
                     "decodes"
                   ) : (
-                    <button class="small" disabled={busy || !live} aria-label={`Use ${reference(model)}`} onClick={() => void change(model)}>
+                    <button class="small" disabled={fixed} aria-label={`Use ${reference(model)}`} onClick={() => void change(model)}>
                       Use
                     </button>
                   )}

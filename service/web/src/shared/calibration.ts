@@ -8,11 +8,27 @@ const ASK_EVERY_MS = 400;
 
 export type CalibrationBody = NonNullable<NonNullable<Parameters<typeof call<"/v1/sessions/{id}/calibrations", "post">>[2]>["body"]>;
 
-/** Follow one to its end; `went` is told of every step. */
-export async function follow(session: string, begun: CalibrationView, went: (view: CalibrationView) => void): Promise<CalibrationView> {
+/** Decoders of flicker that look at sub-bands of the signal, each as wide as the others' may be. */
+const BANDED = new Set<unknown>(["fbcca", "etrca", "tdca", "ecca"]);
+const BANDS = ["n_harmonics", "n_subbands", "band_low_hz", "band_step_hz", "band_high_hz", "band_order"];
+
+/** What a decoder of flicker passes on to one of another kind: its targets and, where both have them, its sub-bands. */
+export function passedOn(from: Record<string, unknown>, kind: string): Record<string, unknown> {
+  const keys = ["targets", "delay_s", ...(BANDED.has(from["kind"]) && BANDED.has(kind) ? BANDS : [])];
+  return Object.fromEntries(keys.filter((key) => from[key] !== undefined).map((key) => [key, from[key]]));
+}
+
+/** Follow one to its end, or until nobody looks any more; `went` is told of every step. */
+export async function follow(
+  session: string,
+  begun: CalibrationView,
+  went: (view: CalibrationView) => void,
+  left?: AbortSignal,
+): Promise<CalibrationView> {
   let view = begun;
   while (view.ended_utc === null || view.ended_utc === undefined) {
     await new Promise((done) => setTimeout(done, ASK_EVERY_MS));
+    if (left?.aborted) break;
     try {
       view = await call("get", "/v1/sessions/{id}/calibrations/{cid}", { path: { id: session, cid: view.id } });
     } catch (error) {
@@ -25,10 +41,15 @@ export async function follow(session: string, begun: CalibrationView, went: (vie
 }
 
 /** Begin one and follow it to its end. */
-export async function calibrate(session: string, body: CalibrationBody, went: (view: CalibrationView) => void): Promise<CalibrationView> {
+export async function calibrate(
+  session: string,
+  body: CalibrationBody,
+  went: (view: CalibrationView) => void,
+  left?: AbortSignal,
+): Promise<CalibrationView> {
   const begun = await call("post", "/v1/sessions/{id}/calibrations", { path: { id: session }, body });
   went(begun);
-  return follow(session, begun, went);
+  return follow(session, begun, went, left);
 }
 
 export function modelName(view: CalibrationView): string {

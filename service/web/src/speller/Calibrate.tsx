@@ -1,5 +1,5 @@
 // What a calibration is to be, how it goes, and what came of it.
-import { modelName, scoreOfModel } from "../shared/calibration";
+import { modelName, passedOn, scoreOfModel } from "../shared/calibration";
 import { NumberInput } from "../shared/NumberInput";
 import type { CalibrationView, Hello } from "../shared/wire";
 import { percent, whyNotMade } from "../shared/words";
@@ -27,10 +27,8 @@ export type Progress = { asking: number; of: number } | CalibrationView | null;
 
 /** The decoder to calibrate: of the kind that was chosen, for the targets and bands of the one that runs. */
 export function decoderFor(plan: Plan, layout: Layout, config: Hello["config"]): Record<string, unknown> {
-  const now = config.decoder as unknown as Record<string, unknown>;
-  const kept = ["targets", "n_harmonics", "n_subbands", "band_low_hz", "band_step_hz", "band_high_hz", "band_order"];
   return {
-    ...Object.fromEntries(kept.filter((key) => now[key] !== undefined).map((key) => [key, now[key]])),
+    ...passedOn(config.decoder as unknown as Record<string, unknown>, plan.kind),
     kind: plan.kind,
     window_s: plan.windowS,
     delay_s: layout.delayS,
