@@ -37,12 +37,15 @@ SIZE = {"width": 1280, "height": 720}
 TABLET = {"width": 820, "height": 1180}
 #: What the browser itself says of a service that is away; the page says it to the person.
 AWAY = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket")
-#: Keeps a page's sockets at hand, so that a test can cut them.
-_SOCKETS = """
+#: Keeps a page's sockets at hand, so that a test can cut them, and counts the frames it asks for.
+_KEPT = """
   window.sockets = [];
   window.WebSocket = class extends WebSocket {
     constructor(...given) { super(...given); window.sockets.push(this); }
   };
+  window.framesAsked = 0;
+  const ask = window.requestAnimationFrame;
+  window.requestAnimationFrame = (then) => { window.framesAsked++; return ask(then); };
 """
 
 
@@ -106,6 +109,22 @@ class Reader:
         """Close the page's sockets behind its back."""
         self.page.evaluate("sockets.splice(0).forEach((socket) => socket.close())")
 
+    def frames_asked(self, *, in_ms: int) -> int:
+        """Count the frames of the display that the page asks for in a while."""
+        before = self.page.evaluate("framesAsked")
+        self.page.wait_for_timeout(in_ms)
+        return int(self.page.evaluate("framesAsked") - before)
+
+    def hide(self, hidden: bool) -> None:
+        """Have the page believe that its tab is behind another, or is in front again."""
+        self.page.evaluate(
+            """(hidden) => {
+              Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+              document.dispatchEvent(new Event('visibilitychange'));
+            }""",
+            hidden,
+        )
+
     def check(self, *, service_was_away: bool = False) -> None:
         """No error was logged, but for the browser's own about a service that was away."""
         said = [e for e in self.errors if not (service_was_away and any(w in e for w in AWAY))]
@@ -130,7 +149,7 @@ class Reader:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     made = browser.new_context(viewport=SIZE, color_scheme="light", locale="en-GB")  # type: ignore[arg-type]  # a plain dict
     made.set_default_timeout(20_000)
-    made.add_init_script(_SOCKETS)
+    made.add_init_script(_KEPT)
     yield made
     made.close()
 

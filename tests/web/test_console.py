@@ -83,6 +83,15 @@ def test_from_a_fresh_service_to_decisions_and_the_emergency_stop(
     assert page.locator("canvas.sweep").screenshot() != first
     picture(page, "console")
 
+    # Nothing is drawn, and the service sends no signal, while nobody sees the page.
+    reader.hide(True)
+    page.wait_for_function("!sockets.some((s) => s.readyState < 2 && s.url.includes('/signal'))")
+    hidden_at = bins_drawn(page)
+    assert reader.frames_asked(in_ms=1500) <= 10
+    assert bins_drawn(page) == hidden_at
+    reader.hide(False)
+    wait_for_bins(page, hidden_at + 50)
+
     page.keyboard.press("Escape")
     expect(page.get_by_role("alert")).to_contain_text("Emergency stop")
     with Client(service.url) as client:
@@ -98,6 +107,10 @@ def test_from_a_fresh_service_to_decisions_and_the_emergency_stop(
         client.delete(session.id)
 
 
+#: Not the usual number: a decoder that is fitted looks at the bands of the one that it follows.
+N_SUBBANDS = 4
+
+
 class Person:
     """A simulated person who looks where a guided calibration of their session asks them to."""
 
@@ -106,7 +119,12 @@ class Person:
     def __init__(self, client: Client, http: httpx.Client) -> None:
         self._http = http
         self.id = http.post("/simulations", json={"kind": "speller"}).json()["id"]
-        fbcca = {"kind": "fbcca", "targets": [*self.TARGETS], "window_s": 1.0}
+        fbcca = {
+            "kind": "fbcca",
+            "targets": [*self.TARGETS],
+            "window_s": 1.0,
+            "n_subbands": N_SUBBANDS,
+        }
         body = {"name": "person", "stream": {"source_id": self.id}, "decoder": fbcca}
         self.session = client.create_session(body).id
         self._client = client
@@ -165,17 +183,22 @@ def test_a_session_is_calibrated_and_changes_to_the_model_and_back(
     form.get_by_role("button", name="Calibrate").click()
 
     expect(form.get_by_role("status")).to_have_text(re.compile("Look at [ABCD]"))
+    models = page.get_by_role("region", name="Models", exact=True)
+    expect(models).to_contain_text("A calibration is being made")
     expect(form.locator("[data-calibration=done]")).to_be_visible(timeout=90_000)
     accuracy = form.locator("[data-accuracy]").get_attribute("data-accuracy")
     assert float(accuracy or 0) >= 0.6
     expect(form.get_by_role("img", name=re.compile("by length of the window"))).to_be_visible()
     expect(form.get_by_role("region", name="Confusion matrix")).to_contain_text("D")
 
-    models = page.get_by_role("region", name="Models", exact=True)
+    expect(models).not_to_contain_text("A calibration is being made")
     decodes = models.locator("[data-decodes]")
     expect(decodes).to_have_text("Decodes by fbcca")
     models.get_by_role("button", name=re.compile("Use calibrated@")).click()
     expect(decodes).to_have_attribute("data-decodes", re.compile("calibrated@"))
+    with Client(service.url) as client:
+        settings = client.session(person.session).config.decoder.model_dump()
+    assert (settings["kind"], settings["n_subbands"]) == ("ecca", N_SUBBANDS)
     reader.check_access()
     models.get_by_role("button", name="Back to fbcca").click()
     expect(decodes).to_have_text("Decodes by fbcca")

@@ -125,4 +125,5 @@ def test_the_mouse_reaches_targets_too(service: RunningService, open_page: Open)
     results = page.locator(SUCCESS)
     expect(results).to_have_attribute("data-over", "true")
     expect(results).to_have_attribute("data-success", "1")
+    assert reader.frames_asked(in_ms=1000) <= 5, "it draws while nothing moves"
     reader.check()

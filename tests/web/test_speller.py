@@ -181,6 +181,7 @@ def test_a_simulated_person_copies_a_word_and_every_target_flickered_as_it_shoul
     expect(figures).to_have_attribute("data-over", "true")
     expect(written).to_have_text(WORD)
     expect(figures).to_have_attribute("data-accuracy", "1")
+    assert reader.frames_asked(in_ms=1000) <= 5, "it draws while nothing flickers"
 
     # A flicker of more than 5 s: a busy machine drops frames, and no target goes wrong for it.
     plan(page, blocks=2, window_s=6)

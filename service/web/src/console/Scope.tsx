@@ -1,5 +1,6 @@
 // The live signal, and what is wrong with each of its channels.
 import { useEffect, useRef, useState } from "preact/hooks";
+import { useSeen } from "../shared/drawing";
 import type { QualityView, SignalHello } from "../shared/wire";
 import { SignalSocket } from "./signal";
 import { SPAN_S, Sweep, type Colours } from "./sweep";
@@ -19,8 +20,10 @@ export function Scope(props: { session: string; quality: QualityView[] }) {
   const [hello, setHello] = useState<SignalHello | null>(null);
   const [scale, setScale] = useState(50);
   const [moving, setMoving] = useState(false);
+  const seen = useSeen();
 
   useEffect(() => {
+    if (!seen) return;
     const element = canvas.current!;
     let colours = coloursNow(element);
     const drawn = new Sweep(element, () => colours, setScale);
@@ -52,7 +55,7 @@ export function Scope(props: { session: string; quality: QualityView[] }) {
       theme.removeEventListener("change", recolour);
       setHello(null);
     };
-  }, [props.session, source]);
+  }, [props.session, source, seen]);
 
   const unit = hello?.units[0] === "microvolts" ? "µV" : (hello?.units[0] ?? "");
   const bad = props.quality.filter((channel) => problems(channel).length > 0);

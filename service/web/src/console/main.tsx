@@ -1,7 +1,8 @@
 // The console: find a stream, make a session, see its signal and what is decoded from it.
-import { render } from "preact";
+import { render, type RefObject } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { call, sentence, UnreachableError } from "../shared/api";
+import { Redraw } from "../shared/drawing";
 import { describeLink, useSession } from "../shared/useSession";
 import { Frame, nameSessionInAddress, sessionOfAddress, tell } from "../shared/frame";
 import type { Cue, Intent, SessionView, StateView, StreamView } from "../shared/wire";
@@ -21,7 +22,7 @@ const SESSIONS_EVERY_MS = 1000;
 const STATE_EVERY_MS = 1000;
 const SHOWN_INTENTS = 40;
 /** Intents come up to a hundred times a second; a person reads them far more slowly. */
-const DRAW_EVERY_MS = 100;
+const DRAW_EVERY_MS = 200;
 const FINAL = new Set(["stopped", "failed"]);
 
 function useSessions(): { sessions: SessionView[]; reached: boolean; refresh: () => void } {
@@ -30,7 +31,7 @@ function useSessions(): { sessions: SessionView[]; reached: boolean; refresh: ()
   const refresh = useCallback(() => {
     call("get", "/v1/sessions")
       .then((answer) => {
-        setSessions(answer.sessions);
+        setSessions((before) => (JSON.stringify(answer.sessions) === JSON.stringify(before) ? before : answer.sessions));
         setReached(true);
       })
       .catch((error: unknown) => {
@@ -39,7 +40,7 @@ function useSessions(): { sessions: SessionView[]; reached: boolean; refresh: ()
   }, []);
   useEffect(() => {
     refresh();
-    const timer = setInterval(refresh, SESSIONS_EVERY_MS);
+    const timer = setInterval(() => document.hidden || refresh(), SESSIONS_EVERY_MS);
     return () => clearInterval(timer);
   }, [refresh]);
   return { sessions, reached, refresh };
@@ -52,7 +53,7 @@ function useState_(session: string | null, on: boolean): StateView | null {
     if (session === null || !on) return;
     let busy = false;
     const ask = async () => {
-      if (busy) return;
+      if (busy || document.hidden) return;
       busy = true;
       try {
         setState(await call("get", "/v1/sessions/{id}/state", { path: { id: session } }));
@@ -74,24 +75,14 @@ function Console() {
   const [session, setSession] = useState(sessionOfAddress);
   const [stream, setStream] = useState<StreamView | null>(null);
   const [all, setAll] = useState<StreamView[]>([]);
-  const [intents, setIntents] = useState<Intent[]>([]);
-  const fresh = useRef<Intent[]>([]);
+  const take = useRef<((intent: Intent) => void) | null>(null);
 
   const [cue, setCue] = useState<Cue | null>(null);
   const [nCalibrated, setNCalibrated] = useState(0);
+  const [calibrating, setCalibrating] = useState(false);
 
-  const handle = useSession(session, (intent) => fresh.current.push(intent), setCue);
-  useEffect(() => {
-    fresh.current = [];
-    setIntents([]);
-    nameSessionInAddress(session);
-    const timer = setInterval(() => {
-      if (!fresh.current.length) return;
-      const come = fresh.current.splice(0).reverse();
-      setIntents((before) => [...come, ...before].slice(0, SHOWN_INTENTS));
-    }, DRAW_EVERY_MS);
-    return () => clearInterval(timer);
-  }, [session]);
+  const handle = useSession(session, (intent) => take.current?.(intent), setCue);
+  useEffect(() => nameSessionInAddress(session), [session]);
   // With one session there is nothing to choose.
   useEffect(() => {
     const live = sessions.filter((each) => !FINAL.has(each.state));
@@ -177,6 +168,7 @@ function Console() {
                 version={`${decoder?.kind} ${decoder?.model ?? decoder?.network} ${nCalibrated}`}
                 signal={state?.signal}
                 live={live}
+                calibrating={calibrating}
               />
               <Calibration
                 key={`calibration ${session}`}
@@ -185,16 +177,12 @@ function Console() {
                 cue={cue}
                 clock={handle.live?.clock ?? null}
                 live={live}
+                onGoing={setCalibrating}
                 onEnded={() => setNCalibrated((n) => n + 1)}
               />
             </div>
             <div class="right">
-              <section class="card" aria-labelledby="decoder-title">
-                <h2 id="decoder-title">Decoder {view && <span class="soft">{view.config.decoder.kind}</span>}</h2>
-                <Evidence intent={intents.find((each) => each.kind !== "idle") ?? intents[0] ?? null} />
-                <OwnState state={state} />
-              </section>
-              <Intents intents={intents} />
+              <Decided key={session} kind={view?.config.decoder.kind ?? null} state={state} take={take} />
               <section class="card" aria-labelledby="quality-title">
                 <h2 id="quality-title">Quality by channel</h2>
                 <HeadPlot quality={state?.quality ?? []} />
@@ -306,6 +294,33 @@ function describe(intent: Intent): string {
     case "click":
       return "";
   }
+}
+
+/** What the decoder thinks and its intents, by themselves: they come far more often than all else. */
+function Decided(props: { kind: string | null; state: StateView | null; take: RefObject<((intent: Intent) => void) | null> }) {
+  const [intents, setIntents] = useState<Intent[]>([]);
+  useEffect(() => {
+    let last: Intent[] = [];
+    const redraw = new Redraw(() => setIntents(last), DRAW_EVERY_MS, true);
+    props.take.current = (intent) => {
+      last = [intent, ...last.slice(0, SHOWN_INTENTS - 1)];
+      redraw.ask();
+    };
+    return () => {
+      props.take.current = null;
+      redraw.stop();
+    };
+  }, []);
+  return (
+    <>
+      <section class="card" aria-labelledby="decoder-title">
+        <h2 id="decoder-title">Decoder {props.kind && <span class="soft">{props.kind}</span>}</h2>
+        <Evidence intent={intents.find((each) => each.kind !== "idle") ?? intents[0] ?? null} />
+        <OwnState state={props.state} />
+      </section>
+      <Intents intents={intents} />
+    </>
+  );
 }
 
 function Intents({ intents }: { intents: Intent[] }) {

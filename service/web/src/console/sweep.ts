@@ -1,12 +1,15 @@
 // The live signal on a canvas, as a monitor's sweep: each new bin is drawn once, at its place, and a
 // blank strip runs ahead of it. What a frame costs follows from what is new, not from what is shown,
 // so that 256 channels stay as smooth as 8. All is drawn again only when the size or the scale changes.
+import { drawnByProcessor, Redraw } from "../shared/drawing";
 import type { Bins } from "./signal";
 
 export const SPAN_S = 8;
 const AHEAD_S = 0.25;
 const GAP_BINS = 4;
 const LABEL_PX = 56;
+/** Without a graphics processor each frame costs the canvas's whole area, however little is new. */
+const SPARING_MS = 100;
 
 export interface Colours {
   back: string;
@@ -29,26 +32,22 @@ export class Sweep {
   /** Half of a row, in the signal's units; found from the signal while `auto`. */
   scale = 50;
   auto = true;
-  /** Frames drawn, for whoever measures how smooth this is. */
-  frames = 0;
-  private handle = 0;
   private scaledAt = 0;
   private dirty = true;
+  private readonly redraw = new Redraw(() => this.draw(), drawnByProcessor() ? SPARING_MS : 0);
+  private readonly watch = new ResizeObserver(() => this.redraw.ask());
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
     private readonly colours: () => Colours,
     private readonly onScale: (scale: number) => void,
   ) {
-    const frame = () => {
-      this.handle = requestAnimationFrame(frame);
-      this.draw();
-    };
-    this.handle = requestAnimationFrame(frame);
+    this.watch.observe(canvas);
   }
 
   stop(): void {
-    cancelAnimationFrame(this.handle);
+    this.watch.disconnect();
+    this.redraw.stop();
   }
 
   begin(labels: string[]): void {
@@ -61,6 +60,7 @@ export class Sweep {
   /** Draw all again at the next frame. */
   refresh(): void {
     this.dirty = true;
+    this.redraw.ask();
   }
 
   setScale(scale: number | null): void {
@@ -91,10 +91,10 @@ export class Sweep {
       this.columns.splice(0, old);
       this.drawn = Math.max(0, this.drawn - old);
     }
+    this.redraw.ask();
   }
 
   private draw(): void {
-    this.frames++;
     this.fit();
     this.rescale();
     if (this.dirty) {
@@ -156,7 +156,7 @@ export class Sweep {
   }
 
   private clear(): void {
-    const context = this.canvas.getContext("2d")!;
+    const context = this.canvas.getContext("2d", { alpha: false })!;
     const ratio = window.devicePixelRatio || 1;
     const colours = this.colours();
     context.fillStyle = colours.back;
@@ -173,7 +173,7 @@ export class Sweep {
   }
 
   private drawFrom(first: number): void {
-    const context = this.canvas.getContext("2d")!;
+    const context = this.canvas.getContext("2d", { alpha: false })!;
     const ratio = window.devicePixelRatio || 1;
     const { width, height } = this.canvas;
     const left = LABEL_PX * ratio;

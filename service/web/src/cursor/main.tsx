@@ -3,10 +3,12 @@ import { render } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { call, sentence } from "../shared/api";
 import { calibrate, modelName, type CalibrationBody } from "../shared/calibration";
+import { drawnByProcessor } from "../shared/drawing";
 import { Frame, nameSessionInAddress, sessionOfAddress, tell } from "../shared/frame";
 import { NumberInput } from "../shared/NumberInput";
 import { saveText } from "../shared/save";
 import { describeLink, useSession } from "../shared/useSession";
+import { useSimulation } from "../shared/useSimulation";
 import type { CalibrationView } from "../shared/wire";
 import { Calibrate } from "./Calibrate";
 import { draw, fit, lookOf, type Asked } from "./draw";
@@ -20,6 +22,8 @@ import "./cursor.css";
 const SCENE_EVERY_MS = 30;
 const USUAL_TRIALS = 16;
 const MOST_DT_S = 0.1;
+/** Without a graphics processor, every other frame of a display of 60 Hz is drawn. */
+const SPARING_MS = 25;
 /** The rapid calibration of docs/protocol.md. */
 const USUAL_SECONDS = 180;
 const HELP_EVERY_MS = 500;
@@ -29,7 +33,6 @@ type Body = NonNullable<Parameters<typeof call<"/v1/sessions", "post">>[2]>["bod
 
 function Cursor() {
   const [session, setSession] = useState(sessionOfAddress);
-  const [simulation, setSimulation] = useState<string | null>(null);
   const [control, setControl] = useState<Control>(session === null ? "mouse" : "session");
   const [task, setTask] = useState<TaskName>("centre-out");
   const [wanted, setWanted] = useState(USUAL_TRIALS);
@@ -47,14 +50,15 @@ function Cursor() {
   const canvas = useRef<HTMLCanvasElement>(null);
   const steering = useRef(new Steering(control)).current;
   const run = useRef<TaskRun | null>(null);
-
+  const wake = useRef(() => {});
   const guide = useRef<Guide | null>(null);
 
   const handle = useSession(
     session,
-    (intent) => steering.take(intent),
+    (intent) => steering.take(intent) && wake.current(),
     (cue) => guide.current?.take(cue),
   );
+  const [simulation, setSimulation] = useSimulation("cursor", handle.hello);
   steering.control = control;
   steering.assist = assist;
   const state = handle.standing?.state;
@@ -72,16 +76,6 @@ function Cursor() {
   now.current = { stopped, live: handle.live, simulation, wanted };
 
   useEffect(() => nameSessionInAddress(session), [session]);
-  // A session whose stream is a simulated person's: the page goes on showing them the screen.
-  useEffect(() => {
-    const source = handle.hello?.config.stream.source_id;
-    if (!source) return;
-    call("get", "/v1/simulations")
-      .then(({ simulations }) => {
-        setSimulation(simulations.find((each) => each.source_id === source && each.kind === "cursor")?.id ?? null);
-      })
-      .catch((error: unknown) => tell("warn", sentence(error)));
-  }, [handle.hello]);
 
   useEffect(() => {
     if (session === null || !handle.hello) return;
@@ -101,16 +95,18 @@ function Cursor() {
     const theme = matchMedia("(prefers-color-scheme: dark)");
     const recolour = () => {
       look = lookOf(element);
+      wake.current();
     };
     theme.addEventListener("change", recolour);
-    let before = performance.now();
+    const leastMs = drawnByProcessor() ? SPARING_MS : 0;
+    let before = 0;
+    let drawnAt = 0;
     let shown = 0;
     let sending = false;
     let said = "";
     let drawn = "";
     let frame = 0;
     const step = (time: number) => {
-      frame = requestAnimationFrame(step);
       const dt = Math.min(MOST_DT_S, Math.max(1e-3, (time - before) / 1000));
       before = time;
       const going = run.current;
@@ -121,15 +117,18 @@ function Cursor() {
         setTrials([...going.trials]);
         if (going.trials.length >= now.current.wanted) finish();
       }
-      // What is as it was is not drawn again: a page that waits costs next to nothing.
       const asked: Asked | null = run.current ?? askedBy(guide.current, steering.position);
       const scene = `${steering.position.join()} ${steering.halted} ${asked?.target.at.join()} ${asked?.held} ${asked?.inside} ${element.clientWidth} ${look.back}`;
-      if (scene !== drawn) {
+      if (scene !== drawn && time - drawnAt >= leastMs) {
         drawn = scene;
+        drawnAt = time;
         draw(element, look, steering, asked);
       }
-      const id = now.current.simulation;
-      if (id !== null && steering.control === "session" && time - shown > SCENE_EVERY_MS && !sending) {
+      const id = steering.control === "session" ? now.current.simulation : null;
+      // Where all stands still no frame is asked for: a page that waits costs nothing.
+      const waits = scene === drawn && asked === null && id === null && !steering.moves;
+      frame = waits ? 0 : requestAnimationFrame(step);
+      if (id !== null && time - shown > SCENE_EVERY_MS && !sending) {
         shown = time;
         sending = true;
         const target = asked ? ([...asked.target.at] as [number, number]) : null;
@@ -140,12 +139,21 @@ function Cursor() {
           });
       }
     };
-    frame = requestAnimationFrame(step);
+    wake.current = () => {
+      if (frame) return;
+      before = performance.now();
+      frame = requestAnimationFrame(step);
+    };
+    const size = new ResizeObserver(() => wake.current());
+    size.observe(element);
     return () => {
       cancelAnimationFrame(frame);
+      size.disconnect();
       theme.removeEventListener("change", recolour);
     };
   }, [steering, finish]);
+  // Who steers, how the session stands, what is asked for: any of it may set things going.
+  useEffect(() => wake.current());
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
@@ -153,6 +161,7 @@ function Cursor() {
       if (typing || !event.key.startsWith("Arrow")) return;
       if (steering.control === "keys") event.preventDefault();
       steering.key(event.key, event.type === "keydown");
+      wake.current();
     };
     const onClick = (event: KeyboardEvent) => {
       if (event.key === " " && event.target === canvas.current) {
@@ -241,6 +250,7 @@ function Cursor() {
     const element = canvas.current!;
     const box = element.getBoundingClientRect();
     const perCm = fit(element) / (window.devicePixelRatio || 1);
+    wake.current();
     steering.point([(event.clientX - box.left) / perCm - WORKSPACE_CM, WORKSPACE_CM - (event.clientY - box.top) / perCm]);
   };
 

@@ -8,6 +8,8 @@ export type Control = "mouse" | "keys" | "session";
 
 /** The speed falls to a twentieth in 0.15 s. */
 const DECAY_S = 0.05;
+/** Slower than this nothing is seen to move. */
+const STILL_CM_S = 1e-3;
 const KEY_SPEED_CM_S = 14;
 
 const clamp = (value: number) => Math.min(WORKSPACE_CM, Math.max(-WORKSPACE_CM, value));
@@ -54,18 +56,28 @@ export class Steering {
     else this.keys.delete(name);
   }
 
-  take(intent: Intent): void {
+  /** Take an intent; say whether anything is another way for it. */
+  take(intent: Intent): boolean {
+    const steers = this.control === "session";
     if (intent.kind === "click") {
-      if (this.control === "session") this.clicked = true;
-      return;
+      if (steers) this.clicked = true;
+      return steers;
     }
     if (intent.kind !== "cursor") {
+      const reason = intent.kind === "idle" ? `idle: ${intent.reason}` : `the session sends ${intent.kind} intents, not a cursor`;
+      const changes = steers && (this.decoded !== null || this.lastReason !== reason);
       this.decoded = null;
-      this.lastReason = intent.kind === "idle" ? `idle: ${intent.reason}` : `the session sends ${intent.kind} intents, not a cursor`;
-      return;
+      this.lastReason = reason;
+      return changes;
     }
     const [x, y] = intent.velocity;
     this.decoded = { velocity: [x ?? 0, y ?? 0], position: intent.position ?? null, until: intent.t_sample + intent.expires_s };
+    return steers;
+  }
+
+  /** Whether it moves, or goes by an intent that will expire. */
+  get moves(): boolean {
+    return Math.hypot(...this.velocity) > STILL_CM_S || (this.control === "session" && !this.halted);
   }
 
   /** Let some time pass; `stopped` is a reason for standing still that the session gives. */

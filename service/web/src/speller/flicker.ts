@@ -32,6 +32,15 @@ export class DisplayRate {
     this.last = timeMs;
   }
 
+  /** Go on after a pause. */
+  begin(): void {
+    this.last = null;
+  }
+
+  get settled(): boolean {
+    return this.steps.length >= MEASURED_FRAMES;
+  }
+
   get known(): boolean {
     return this.steps.length >= LEAST_MEASURED;
   }

@@ -7,6 +7,7 @@ import { calibrate, modelName, type CalibrationBody } from "../shared/calibratio
 import { Frame, nameSessionInAddress, sessionOfAddress, tell } from "../shared/frame";
 import { saveText } from "../shared/save";
 import { describeLink, useSession } from "../shared/useSession";
+import { useSimulation } from "../shared/useSimulation";
 import { named } from "../shared/words";
 import type { CalibrationView } from "../shared/wire";
 import { decoderFor, onsetOf, Outcome, PlanInputs, USUAL_PLAN, whyNotPlan, type Progress } from "./Calibrate";
@@ -67,7 +68,6 @@ function marksOf(run: Trials | null): Map<number, Mark> {
 function Speller() {
   const [accepted, setAccepted] = useState(() => sessionStorage.getItem(ACCEPTED) === "yes");
   const [session, setSession] = useState(sessionOfAddress);
-  const [simulation, setSimulation] = useState<string | null>(null);
   const [starting, setStarting] = useState(false);
   const [mode, setMode] = useState<Mode>("copy");
   const [phrase, setPhrase] = useState("BCI");
@@ -84,25 +84,18 @@ function Speller() {
   const canvas = useRef<HTMLCanvasElement>(null);
   const run = useRef<Trials | null>(null);
   const screen = useRef<Screen | null>(null);
+  const wake = useRef(() => {});
 
   const handle = useSession(session, (intent) => {
     if (run.current instanceof Run) run.current.take(intent, performance.now());
   });
+  const [simulation, setSimulation] = useSimulation("speller", handle.hello);
   const layout: Layout | null = handle.hello ? layoutOf(handle.hello.config) : null;
   const now = useRef({ handle, simulation, layout });
   now.current = { handle, simulation, layout };
   const decoder = handle.hello?.config.decoder as { kind: string; model?: string | null } | undefined;
 
   useEffect(() => nameSessionInAddress(session), [session]);
-  useEffect(() => {
-    const source = handle.hello?.config.stream.source_id;
-    if (!source) return;
-    call("get", "/v1/simulations")
-      .then(({ simulations }) => {
-        setSimulation(simulations.find((each) => each.source_id === source && each.kind === "speller")?.id ?? null);
-      })
-      .catch((error: unknown) => tell("warn", sentence(error)));
-  }, [handle.hello]);
 
   useEffect(() => {
     if (session === null || !handle.hello) return;
@@ -150,7 +143,6 @@ function Speller() {
     let said = 0;
     let rested = "";
     const step = (timeMs: number) => {
-      frame = requestAnimationFrame(step);
       rate.add(timeMs);
       run.current?.frame(timeMs);
       const going = run.current;
@@ -160,14 +152,29 @@ function Speller() {
       if (going || size !== rested) drawn.draw(layout, { onsetMs: flickers ? going!.onsetMs : null, marks: marksOf(going) }, timeMs);
       const ended = !going && rested === "";
       rested = going ? "" : size;
-      if (timeMs - said > 500 || ended) {
+      const waits = !going && rate.settled;
+      frame = waits ? 0 : requestAnimationFrame(step);
+      if (timeMs - said > 500 || ended || waits) {
         said = timeMs;
         setDisplay({ rateHz: rate.known ? rate.hz : 0, dropped: drawn.log.dropped, frames: drawn.log.times.length });
       }
     };
-    frame = requestAnimationFrame(step);
-    return () => cancelAnimationFrame(frame);
+    wake.current = () => {
+      if (frame) return;
+      rate.begin();
+      frame = requestAnimationFrame(step);
+    };
+    const resize = new ResizeObserver(() => wake.current());
+    resize.observe(element);
+    return () => {
+      cancelAnimationFrame(frame);
+      resize.disconnect();
+    };
   }, [accepted, layout?.targets.map((target) => target.label + target.freqHz).join()]);
+
+  useEffect(() => {
+    if (running) wake.current();
+  }, [running]);
 
   const lslAt = (atMs: number) => now.current.handle.live?.clock.lsl(atMs) ?? null;
   const onset = (layout: Layout, marker: string | null, onsetMs: number, target: number | null) => {
