@@ -227,7 +227,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("source", choices=sorted(SOURCES))
     parser.add_argument("root", type=Path, help="folder of the files")
     parser.add_argument("--out", type=Path, default=Path(), help="where AT-AT's networks go")
-    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--steps", type=int, default=2000, help="batches of AT-AT")
     parser.add_argument("--baselines", nargs="*", choices=sorted(BASELINES), default=[])
     parser.add_argument("--baseline-steps", type=int, default=900)
     parser.add_argument("--hold-out", action="store_true", help="keep some people apart, see above")

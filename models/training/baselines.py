@@ -167,7 +167,7 @@ def train(
     torch.manual_seed(seed)
     network = BASELINES[name]()
     rate = RATES[name] if rate is None else rate
-    optimiser = torch.optim.Adam(network.parameters(), lr=rate)
+    optimiser = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
     course: list[tuple[int, float]] = []
     best = None
