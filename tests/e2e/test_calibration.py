@@ -31,7 +31,7 @@ WORD = "WORD"
 PERSON = SsvepParticipant(
     seed=11,
     targets=tuple(Flicker(hz, 0.4 * math.pi * n) for n, hz in enumerate(LETTERS.values())),
-    response_uv=5.0,
+    response_uv=8.0,
 )
 TARGETS = [{"label": label, "freq_hz": freq_hz} for label, freq_hz in LETTERS.items()]
 #: No calibration, and slow for it.
@@ -125,7 +125,8 @@ def ended(client: Client, session: str, cid: str) -> Any:
 def select(screen: Screen, messages: Iterator[ServerMessage], letter: str) -> tuple[str, Any]:
     """Have the person look at a letter until something is selected."""
     for _ in range(4):
-        onset = local_clock() + 0.1
+        # Ahead of the moment: a person whose marker comes late looks late.
+        onset = local_clock() + 0.3
         screen.show(LETTERS[letter], onset)
         for message in messages:
             if isinstance(message, SelectionIntent | IdleIntent) and message.t_trigger is not None:

@@ -85,7 +85,9 @@ def test_from_a_fresh_service_to_decisions_and_the_emergency_stop(
 
     # Nothing is drawn, and the service sends no signal, while nobody sees the page.
     reader.hide(True)
-    page.wait_for_function("!sockets.some((s) => s.readyState < 2 && s.url.includes('/signal'))")
+    page.wait_for_function(
+        "() => !sockets.some((s) => s.readyState < 2 && s.url.includes('/signal'))"
+    )
     hidden_at = bins_drawn(page)
     assert reader.frames_asked(in_ms=1500) <= 10
     assert bins_drawn(page) == hidden_at
