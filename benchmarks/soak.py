@@ -23,11 +23,12 @@ from service.launch import running_service
 
 _N_CHANNELS, _RATE_HZ, _CHUNK_S = 8, 250.0, 0.02
 _STAGES = [{"kind": "bandpass", "low_hz": 5, "high_hz": 45}, {"kind": "notch", "freq_hz": 50}]
-#: A cursor that moves with every sample: the service keeps 10,000 intents of each session, and so
-#: many have come within the warm-up. What grows after that should not.
-_DECODER = kalman_settings(_N_CHANNELS, None)
-#: On a busy machine the gateway's memory stands still after not quite two minutes.
-_MINUTE_S, _WARM_UP_S = 60.0, 120.0
+#: A cursor that moves with every chunk. The service keeps 10,000 intents of each session, and so
+#: many have come within the warm-up; what grows after that should not. (At ten times as many their
+#: numbers get another digit, and those that are kept find other places in memory once: 0.5 MB a
+#: session, half an hour later, and soon if each sample gave an intent.)
+_DECODER = kalman_settings(_N_CHANNELS, _CHUNK_S)
+_MINUTE_S, _WARM_UP_S = 60.0, 240.0
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,7 +43,7 @@ def soak(
     minutes
         How long is measured.
     sessions
-        Of 8 channels at 250 Hz each, every sample an intent, with one client each.
+        Of 8 channels at 250 Hz each, 50 intents a second, with one client each.
     on_step
         Is told what goes on.
     """
