@@ -97,8 +97,8 @@ class Hold:
         """Fill ``rows`` (n_channels, n_samples) in place; say what was missing, None if nothing."""
         flat = rows.reshape(-1)
         # A sum of squares is one pass and no array of truths. It is NaN where one is missing, and
-        # may overflow, of which numpy's own product warns on some processors.
-        whole = scipy.linalg.blas.ddot(flat, flat) < LARGEST**2
+        # may overflow, of which `dot` warns on some processors and `vdot` on none.
+        whole = np.vdot(flat, flat) < LARGEST**2
         good = None if whole else np.abs(rows) < LARGEST  # false for NaN too
         if good is None or good.all():
             if self._all_started:

@@ -26,7 +26,6 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import scipy
 
 from streams.chunk import Chunk, FloatArray, SignalSpec
 
@@ -450,6 +449,6 @@ def _all_finite(samples: FloatArray) -> bool:
     if samples.flags.c_contiguous:
         flat = samples.reshape(-1)
         # One pass and no array of truths. A square is never negative, so nothing cancels; it may
-        # overflow, of which numpy's own product warns on some processors.
-        return math.isfinite(scipy.linalg.blas.ddot(flat, flat))
+        # overflow, of which `dot` warns on some processors and `vdot` on none.
+        return math.isfinite(np.vdot(flat, flat))
     return bool(np.isfinite(samples).all())

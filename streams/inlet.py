@@ -85,7 +85,7 @@ class _Connection:
         )
         self._same_host = description.host == socket.gethostname()
         values_per_s = description.rate_hz * description.n_channels
-        self._measure_apart = self._same_host and not recover and values_per_s <= MEASURED_APART
+        self._measured_apart = self._same_host and not recover and values_per_s <= MEASURED_APART
         self.known_offset_s: float | None = None
         self.uncertainty_s = math.nan
         self.offset_steps = 0
@@ -116,7 +116,14 @@ class _Connection:
             ) from error
         except self._pylsl.util.LostError as error:
             raise self.lost() from error
-        self._measure_offset(max(0.05, deadline - local_clock()))
+        left_s = max(0.05, deadline - local_clock())
+        if self._measured_apart:
+            apart = self._pylsl.StreamInlet(self._info, max_buflen=1, recover=False)
+            self._measure_offset(apart, left_s)
+            if self.known_offset_s == 0.0:
+                self._offset_due = math.inf
+        else:
+            self._measure_offset(self.inlet, left_s)
         if self.code.value == lsl.LIBLSL_LOST:
             raise self.lost()
         if self.known_offset_s is None:
@@ -133,14 +140,10 @@ class _Connection:
         now = local_clock()
         if now >= self._offset_due:
             self._offset_due = now + OFFSET_INTERVAL_S
-            self._measure_offset(1e-6 if self.known_offset_s is not None else 2.0)
+            self._measure_offset(self.inlet, 1e-6 if self.known_offset_s is not None else 2.0)
         return self.known_offset_s or 0.0
 
-    def _measure_offset(self, timeout_s: float) -> None:
-        apart, self._measure_apart = self._measure_apart, False
-        inlet = self.inlet
-        if apart:
-            inlet = self._pylsl.StreamInlet(self._info, max_buflen=1, recover=False)
+    def _measure_offset(self, inlet: Any, timeout_s: float) -> None:
         offset = self._calls.time_correction(
             inlet.obj,
             ctypes.byref(self._remote_time),
@@ -155,8 +158,6 @@ class _Connection:
             if known_s is not None and abs(clean_s - known_s) > OFFSET_STEP_S + uncertainty_s:
                 self.offset_steps += 1
             self.known_offset_s, self.uncertainty_s = clean_s, self._uncertainty.value
-            if apart and clean_s == 0.0:
-                self._offset_due = math.inf
 
     def check(self) -> None:
         """Raise for what the last call into liblsl reported."""
