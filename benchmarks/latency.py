@@ -48,7 +48,7 @@ class Cell:
     chunk_s: float = 0.010
     decoder: DecoderName = "fbcca"
     busy: bool = False
-    rehearse: bool = False
+    rehearse: bool = True
 
 
 def measure(

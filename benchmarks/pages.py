@@ -31,8 +31,8 @@ BROWSER_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--force-color-profile=srg
 
 _PAGES = ("", "speller", "cursor")
 _OPEN_MS = 30_000.0
-#: The console looks for streams for a second before it shows them.
-_SETTLE_S = 3.0
+#: The console looks for streams for a second, and a browser tidies up for some behind that.
+_SETTLE_S = 8.0
 
 
 class NoBrowserError(VolitionError):

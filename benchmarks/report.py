@@ -303,7 +303,7 @@ def _machine(environment: dict[str, Any]) -> str:
 
 
 def _decoder_of(row: dict[str, Any]) -> str:
-    return f"{row['decoder']}, rehearsed" if row.get("rehearse") else str(row["decoder"])
+    return str(row["decoder"]) if row["rehearse"] else f"{row['decoder']}, not rehearsed"
 
 
 def _latency_table(rows: Sequence[dict[str, Any]]) -> str:

@@ -160,10 +160,10 @@ class SessionConfig(_Model):
         "be calibrated on.",
     )
     rehearse: bool = Field(
-        default=False,
+        default=True,
         description="Do the work of each chunk once more on a second pipeline, just before the "
-        "chunk is due, so that the processor's caches are warm for it: lower latency for up to "
-        "twice the processor time.",
+        "chunk is due, so that the processor's caches are warm for it; left out where there is no "
+        "time for it and while nothing is decided.",
     )
 
     def build_pipeline(self, model: FittedModel | Network | None = None) -> Pipeline:

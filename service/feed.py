@@ -1,7 +1,8 @@
 """The signal of one session for those who look at it, and nothing while nobody does.
 
-`SignalFeed` is the worker's end. It works when the intents of a chunk are out, and sends only when
-nothing waits on the bus: a gateway that is behind misses pictures, not intents. `Feed` is the
+`SignalFeed` is the worker's end. It works a moment after the intents of a chunk are out, when those
+who wait for them have them, and sends only when nothing waits on the bus: a gateway that is behind
+misses pictures, not intents. `Feed` is the
 gateway's end: it tells the worker what is looked at, and hands each frame to those who look,
 through a queue that drops its oldest when it is full, since a picture wants the newest.
 """
@@ -19,8 +20,12 @@ from streams.chunk import Chunk, SignalSpec
 from streams.envelope import Bins, Envelope, Source, encode_bins
 
 _MAX_QUEUED = 64
-#: Frames go out so often, of so many bytes at most.
+#: Frames go out about so often, of so many bytes at most: rather with a decision, behind which
+#: there is time, than with a chunk whose next may bring one.
 _FEED_S = 0.05
+_EARLIER_S, _LATER_S, _LATEST_S = 0.9 * _FEED_S, 1.2 * _FEED_S, 2 * _FEED_S
+#: More chunks than this are not kept until then.
+_MOST_WAITING = 16
 _FEED_BYTES = 32 * 1024
 
 
@@ -117,7 +122,7 @@ class Feed:
 class SignalFeed:
     """The outline of the signal, for whoever looks at it.
 
-    What is cleaned is copied on its way to the decoder, and outlined when the intents are out.
+    What is cleaned is copied on its way to the decoder, and outlined in a quiet moment behind it.
     """
 
     def __init__(self) -> None:
@@ -167,15 +172,33 @@ class SignalFeed:
     def _keep(self, source: Source, chunk: Chunk) -> None:
         self._waiting.append((source, Chunk(chunk.samples.copy(), chunk.times.copy())))
 
-    def send(self, link: WorkerEnd, now: float) -> None:
-        """Send what there is, now and then."""
-        if not self._waiting:
-            return
+    def waits(self, now: float, *, decided: bool) -> bool:
+        """Say, behind each chunk, whether there is something to `send` at the next quiet moment.
+
+        Parameters
+        ----------
+        now
+            LSL time.
+        decided
+            Whether an intent has just gone out.
+        """
+        if len(self._waiting) > _MOST_WAITING:
+            self._outline()
+        least_s = _EARLIER_S if decided else _LATER_S
+        return bool(self._envelopes) and now - self._t_sent >= least_s
+
+    def is_late(self, now: float) -> bool:
+        """Say whether a quiet moment has been waited for too long."""
+        return now - self._t_sent >= _LATEST_S
+
+    def _outline(self) -> None:
         for source, chunk in self._waiting:
             self._envelopes[source].add(chunk)
         self._waiting.clear()
-        if now - self._t_sent < _FEED_S:
-            return
+
+    def send(self, link: WorkerEnd, now: float) -> None:
+        """Send what there is."""
+        self._outline()
         self._t_sent = now
         for source, envelope in self._envelopes.items():
             bins = envelope.take()

@@ -17,6 +17,9 @@ from typing import NamedTuple
 
 from service.bus import Frame, FrameType, IntentCode
 
+#: What is gathered comes so long behind the intent that ends the time, of whatever even rate they
+#: are: when those who wait for that one have it.
+_BEHIND_S = 0.002
 _CONTINUOUS = frozenset({IntentCode.CURSOR, IntentCode.CLASS, IntentCode.IDLE})
 
 
@@ -56,6 +59,11 @@ class Subscription:
     write
         Takes an intent at once and says whether it did; asked only while the listener waits for
         its next item, so that none overtakes another.
+
+    Attributes
+    ----------
+    gather_s : float
+        So long intents are kept back, to come together; 0 for at once. See `gather`.
     """
 
     def __init__(
@@ -69,6 +77,9 @@ class Subscription:
         self._write = write
         self._items: deque[Item] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._released = True
+        self.gather_s = 0.0
         self._ended = False
         self._queued = 0  # intents among the items
         self.dropped = 0
@@ -80,11 +91,13 @@ class Subscription:
         """Queue an item, or account for it; never waits."""
         if self._ended:
             return
-        if isinstance(item, Frame) and item.type is FrameType.INTENT:
-            if self._kinds is not None and item.intent_code not in self._kinds:
+        frame = item if isinstance(item, Frame) and item.type is FrameType.INTENT else None
+        if frame is not None:
+            if self._kinds is not None and frame.intent_code not in self._kinds:
                 return
             waits = self._waiter is not None and not self._waiter.done()
-            if self._write is not None and waits and self._write(item):
+            at_once = waits and not self.gather_s
+            if at_once and self._write is not None and self._write(frame):
                 return
             if self._queued >= self._max_queued:
                 self._conflate()
@@ -94,18 +107,33 @@ class Subscription:
                 return
             self._queued += 1
         self._items.append(item)
-        self._wake()
+        if frame is not None and self.gather_s:
+            self._release_later()
+        else:
+            self._release()
+
+    def gather(self, for_s: float) -> None:
+        """Keep intents back for so long from now on, so that they come together; all else does not.
+
+        For one who only shows what comes: each intent that is sent wakes its reader, and a crowd of
+        readers is at work just when others are to get theirs.
+        """
+        self.gather_s = for_s
+        if for_s:
+            self._released = bool(self._items)
+        else:
+            self._release()
 
     def end(self, reason: str) -> None:
         """Say that nothing more comes after what is queued."""
         if not self._ended:
             self._ended = True
             self._items.append(Closed(reason))
-            self._wake()
+            self._release()
 
     async def next(self) -> Item:
         """Wait for the next item."""
-        while not self._items:
+        while not (self._items and self._released):
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
@@ -114,9 +142,20 @@ class Subscription:
         item = self._items.popleft()
         if isinstance(item, Frame) and item.type is FrameType.INTENT:
             self._queued -= 1
+        self._released = bool(self._items) or not self.gather_s
         return item
 
-    def _wake(self) -> None:
+    def _release_later(self) -> None:
+        if self._timer is None and not self._released:
+            wait_s = self.gather_s + _BEHIND_S
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._release)
+
+    def _release(self) -> None:
+        """Let what is queued come."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._released = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 

@@ -1,34 +1,38 @@
 """Doing the next chunk's work just before the chunk comes, so that the caches are warm for it.
 
-Between two chunks a worker sleeps, others use its processor, and code that takes 20 µs in a loop
-takes 150. A `Rehearsal` runs a second pipeline on the last chunk, moved on in time to where the
+Between two chunks a worker sleeps, others use its processor, and code that takes 50 µs in a loop
+takes 300. A `Rehearsal` runs a second pipeline on the last chunk, moved on in time to where the
 next is due, a moment before that comes. What the second pipeline says is thrown away; the first
 never knows. It costs the same time once more, off the path of the signal.
 
-When a chunk is due follows from the stamps and delays of the last few. Where they hold no rhythm,
-or one that leaves no time, nothing is rehearsed.
+When a chunk is due follows from the stamps and delays of the last few. Nothing is rehearsed where
+they hold no rhythm or one that leaves no time, where a chunk's work takes much of the interval (a
+rehearsal that is late delays the chunk), and while nothing is decided, since nobody waits then.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from heapq import nlargest
 from itertools import pairwise
 from statistics import median
 
 from decoders.intent import Intent
 from decoders.settings import Settings
 from service.engine import Engine
-from streams.chunk import Chunk, Event
+from streams.chunk import Chunk, Event, FloatArray
 
 #: It is over so long before the chunk is due: the scheduler's and the sender's jitter.
 _AHEAD_S = 0.001
 #: Chunks from whose stamps and delays the moment of the next follows.
 _N_CHUNKS = 9
-#: Rehearsals that take more than this share of an interval are left out until they do not, and
-#: one in so many chunks tries.
+#: Work that takes more than this share of an interval is not rehearsed. Of the last so many chunks
+#: a few may take longer: those that the system held up, which decisions are more often than.
 _MOST_SHARE = 0.25
-_TRY_EVERY = 100
+_N_WORKED, _N_LONGER = 128, 2
+#: Nobody waits for a session that has decided nothing for so many chunks.
+_N_UNDECIDED = 32
 
 
 class Rehearsal:
@@ -42,6 +46,11 @@ class Rehearsal:
         What is done with an intent until it goes out.
     clock
         LSL time, seconds.
+
+    Attributes
+    ----------
+    is_wanted : bool
+        Whether the coming chunk is to be kept for it: see `note`.
     """
 
     def __init__(
@@ -52,32 +61,58 @@ class Rehearsal:
         self._clock = clock
         self._newest: deque[float] = deque(maxlen=_N_CHUNKS)
         self._delays_s: deque[float] = deque(maxlen=_N_CHUNKS)
+        self._worked_s: deque[float] = deque(maxlen=_N_WORKED)
+        self._n_undecided = 0
         self._next: tuple[Chunk, Sequence[Event]] | None = None
         self._due: float | None = None
         self._cost_s = 0.0
-        self._n_left_out = 0
+        self.is_wanted = False
 
     def swap(self, decoder: Settings) -> None:
         """Decode by other settings, as the engine that does the work does now."""
         self._engine.swap(decoder)
 
-    def note(self, chunk: Chunk, events: Sequence[Event], t_pulled: float) -> None:
-        """Keep what came, as it was before any stage, and see when the next is due."""
-        n, newest = len(chunk), float(chunk.times[-1])
-        step_s = (newest - float(chunk.times[0])) * n / (n - 1) if n > 1 else 0.0
-        self._next = Chunk(chunk.samples, chunk.times + step_s), events
+    def note(
+        self,
+        times: FloatArray,
+        samples: FloatArray | None,
+        events: Sequence[Event],
+        *,
+        t_pulled: float,
+        worked_s: float,
+        decided: bool,
+    ) -> None:
+        """Keep what came, and see when the next chunk is due.
+
+        Parameters
+        ----------
+        times, samples, events
+            Of the chunk, as it was before any stage; ``samples`` are None unless `is_wanted`.
+        t_pulled
+            LSL time when it was there.
+        worked_s
+            How long the work on it took.
+        decided
+            Whether an intent followed from it.
+        """
+        n, newest = len(times), float(times[-1])
         self._newest.append(newest)
         self._delays_s.append(t_pulled - newest)
-        self._due = None
-        if len(self._newest) < _N_CHUNKS:
+        self._worked_s.append(worked_s)
+        self._n_undecided = 0 if decided else self._n_undecided + 1
+        self._due = self._next = None
+        self.is_wanted = False
+        if len(self._newest) < _N_CHUNKS or self._n_undecided > _N_UNDECIDED:
             return
         interval_s = median(later - earlier for earlier, later in pairwise(self._newest))
-        if self._cost_s > _MOST_SHARE * interval_s and self._n_left_out < _TRY_EVERY:
-            self._n_left_out += 1
+        if nlargest(_N_LONGER + 1, self._worked_s)[-1] > _MOST_SHARE * interval_s:
             return
-        self._n_left_out = 0
         due = newest + interval_s + median(self._delays_s) - self._cost_s - _AHEAD_S
-        self._due = due if due > t_pulled else None
+        self.is_wanted = due > t_pulled
+        if self.is_wanted and samples is not None:
+            step_s = (newest - float(times[0])) * n / (n - 1) if n > 1 else interval_s
+            self._next = Chunk(samples, times + step_s), events
+            self._due = due
 
     def due_in_s(self) -> float | None:
         """Give the seconds until it should run; None when it should not before the next chunk."""

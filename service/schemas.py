@@ -679,6 +679,13 @@ class Ping(_Request):
     )
 
 
+class Gather(_Request):
+    """Send intents together from now on, for a client that only shows them; none is left out."""
+
+    type: Literal["gather"] = "gather"
+    for_s: float = Field(ge=0, le=1, description="How long they are kept back; 0 for at once.")
+
+
 class EmergencyStop(_Request):
     """Hold all outputs of the session; only REST releases it."""
 
@@ -689,7 +696,9 @@ ServerMessage = Annotated[
     Hello | Intent | Status | CueMessage | CalibrationMessage | GapMessage | Bye | Pong | Refused,
     Field(discriminator="type"),
 ]
-ClientMessage = Annotated[MarkerMessage | Ping | EmergencyStop, Field(discriminator="type")]
+ClientMessage = Annotated[
+    MarkerMessage | Ping | Gather | EmergencyStop, Field(discriminator="type")
+]
 
 SignalMessage = Annotated[SignalHello | Bye, Field(discriminator="type")]
 

@@ -30,6 +30,7 @@ from service.schemas import (
     ClientMessage,
     EmergencyStop,
     GapMessage,
+    Gather,
     Hello,
     Ping,
     Pong,
@@ -188,7 +189,7 @@ async def _serve(
     websocket: WebSocket, session: Session, subscription: Subscription, min_gap_s: float
 ) -> None:
     sending = _send_all(websocket, subscription, min_gap_s)
-    await _until_one_ends(session, sending, _read_all(websocket, session))
+    await _until_one_ends(session, sending, _read_all(websocket, session, subscription))
 
 
 async def _until_one_ends(session: Session, *both: Coroutine[Any, Any, None]) -> None:
@@ -230,7 +231,7 @@ async def _say_bye(websocket: WebSocket, closed: Closed) -> None:
     await websocket.close(_NORMAL, closed.reason[:120])
 
 
-async def _read_all(websocket: WebSocket, session: Session) -> None:
+async def _read_all(websocket: WebSocket, session: Session, subscription: Subscription) -> None:
     """Answer the client's messages; a wrong one is refused, not fatal."""
     caller: Caller = websocket.scope["caller"]
     while True:
@@ -242,6 +243,8 @@ async def _read_all(websocket: WebSocket, session: Session) -> None:
             await _send(websocket, parsed)
         elif isinstance(parsed, Ping):
             await _send(websocket, Pong(t_client=parsed.t_client, lsl_time=local_clock()))
+        elif isinstance(parsed, Gather):
+            subscription.gather(parsed.for_s)
         elif caller.role < Role.CONTROL:
             detail = f"{parsed.type} needs the role {Role.CONTROL}, found {caller.role}"
             await _send(websocket, Refused(detail=detail))

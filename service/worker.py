@@ -59,6 +59,8 @@ from streams.quality import SignalQuality
 
 _POLL_S = 0.02
 _HEARTBEAT_S = 0.25
+#: When nothing has come for so long since a chunk, its intents are with their clients.
+_QUIET_S = 0.002
 _COLLECT_S = 5.0
 _OVERLOAD_S = 1.0
 _QUALITY_S = 1.0
@@ -173,6 +175,7 @@ class Worker:
         self._t_recorder_died: float | None = None
         self._spec: SignalSpec | None = None
         self._feed = SignalFeed()
+        self._feed_waits = False
         self._histories: list[tuple[int, Iterator[bytes]]] = []
         self._steps = {name: StepTimes() for name in ("lsl", "stages", "decoder", "encode")}
         self._commands: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -337,23 +340,34 @@ class Worker:
         return f"samples arrive; up to {lost} were lost with the worker before"
 
     def _pull(self, inlet: SignalInlet) -> Chunk:
-        """Wait for samples; rehearse meanwhile, when there is time for it."""
-        rehearsal = self._rehearsal
-        if rehearsal is not None and (due_in_s := rehearsal.due_in_s()) is not None:
-            chunk = inlet.pull(due_in_s)
+        """Wait for samples; meanwhile show the signal and rehearse, when there is time for it."""
+        if self._feed_waits:
+            chunk = inlet.pull(_QUIET_S)
             if len(chunk):
                 return chunk
-            rehearsal.run()
+            self._send_feed(local_clock())
+        rehearsal = self._rehearsal
+        if rehearsal is None or (due_in_s := rehearsal.due_in_s()) is None:
+            return inlet.pull(_POLL_S)
+        chunk = inlet.pull(min(due_in_s, _POLL_S))
+        if len(chunk) or due_in_s > _POLL_S:
+            return chunk
+        rehearsal.run()
         return inlet.pull(_POLL_S)
 
-    def _run_chunk(self, chunk: Any, t_pulled: float) -> None:
+    def _send_feed(self, now: float) -> None:
+        self._feed.send(self._link, now)
+        self._feed_waits = False
+
+    def _run_chunk(self, chunk: Chunk, t_pulled: float) -> None:
         assert self._engine is not None
         engine = self._engine
         t_newest = float(chunk.times[-1])
         events, self._pending_events = self._pending_events, []
         # Stages work in place, so the copy is made now; it is handed over when the intents are out.
         copy = self._recorder.copy(chunk) if self._recorder is not None else b""
-        raw = chunk.samples.copy() if self._rehearsal is not None else chunk.samples
+        rehearsal = self._rehearsal
+        raw = chunk.samples.copy() if rehearsal is not None and rehearsal.is_wanted else None
         if self._quality is not None:
             self._quality.add(chunk)
         self._feed.add_raw(chunk)
@@ -368,9 +382,20 @@ class Worker:
         if self._recorder is not None:
             self._recorder.write_signal(copy, len(chunk))
             self._record_events(events)
-        self._feed.send(self._link, t_pulled)
-        if self._rehearsal is not None:
-            self._rehearsal.note(Chunk(raw, chunk.times), events, t_pulled)
+        if self._feed.waits(t_pulled, decided=bool(intents)):
+            self._feed_waits = True
+            if self._feed.is_late(t_pulled):
+                self._send_feed(t_pulled)
+        if rehearsal is not None:
+            worked_s = engine.t_decoded - t_pulled
+            rehearsal.note(
+                chunk.times,
+                raw,
+                events,
+                t_pulled=t_pulled,
+                worked_s=worked_s,
+                decided=bool(intents),
+            )
         steps = self._steps
         steps["lsl"].add(t_pulled - t_newest)
         steps["stages"].add(engine.t_cleaned - t_pulled)

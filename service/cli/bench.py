@@ -31,7 +31,7 @@ def latency(
     rate: Annotated[float, typer.Option(min=1, help="Hz.")] = 1000.0,
     chunk: Annotated[float, typer.Option(min=0.1, help="Milliseconds.")] = 10.0,
     busy: Annotated[bool, typer.Option(help="Keep one core busy meanwhile.")] = False,
-    rehearse: Annotated[bool, typer.Option(help="Have the session rehearse each chunk.")] = False,
+    rehearse: Annotated[bool, typer.Option(help="Have the session rehearse each chunk.")] = True,
     grid: Annotated[bool, typer.Option(help="Every signal and chunk length of the grid.")] = False,
     json: JsonOption = False,
 ) -> None:

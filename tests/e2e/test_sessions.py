@@ -178,6 +178,29 @@ def test_every_message_is_what_the_asyncapi_document_says(
     assert not validator.is_valid({"type": "hello"})
 
 
+def test_one_who_only_shows_intents_has_them_come_together(
+    client: Client, sliding: MakeConfig
+) -> None:
+    session = client.create_session(sliding())
+    with websockets.sync.client.connect(client_url(client, session.id), proxy=None) as socket:
+        socket.send(json.dumps({"type": "gather", "for_s": 2}))
+        while (message := json.loads(socket.recv(timeout=30)))["type"] != "refused":
+            pass
+        assert "for_s" in message["detail"]
+        socket.send(json.dumps({"type": "gather", "for_s": 0.5}))
+        came: list[tuple[int, float]] = []
+        while len(came) < 40:
+            message = json.loads(socket.recv(timeout=30))
+            if message["type"] == "intent":
+                came.append((message["seq"], local_clock() - message["t_decoded"]))
+    numbers = [seq for seq, _ in came]
+    assert numbers == list(range(numbers[0], numbers[0] + 40))
+    # Those of one burst were decoded over half a second, and the last of it has waited least.
+    waited_s = np.array([late_s for _, late_s in came[-30:]])
+    assert waited_s.max() > 0.4
+    assert (np.diff(waited_s) > 0.3).sum() >= 1
+
+
 @pytest.mark.parametrize("query", ["after=x", "kinds=wish", "max_rate=0", "colour=red"])
 def test_a_wrong_query_of_the_socket_is_refused_before_it_opens(
     client: Client, sliding: MakeConfig, query: str

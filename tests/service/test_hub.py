@@ -119,11 +119,14 @@ def test_closing_reaches_every_listener_behind_what_is_queued() -> None:
     assert drain(subscription) == [intent(1), Closed("stopped: asked to stop")]
 
 
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=40))
-def test_what_is_written_at_once_and_what_is_queued_reach_a_listener_in_order(
-    turns: list[tuple[bool, bool]],
+@given(
+    st.lists(st.tuples(st.booleans(), st.booleans(), st.sampled_from([None, 0, 1])), max_size=40)
+)
+def test_what_is_written_at_once_queued_and_gathered_reaches_a_listener_in_order(
+    turns: list[tuple[bool, bool, float | None]],
 ) -> None:
-    """Each turn: whether the socket takes a frame at once, and whether the sender gets to run."""
+    """Each turn: whether the socket takes a frame at once, whether the sender gets to run, and for
+    how long intents are gathered from now on, if that changes."""
 
     async def play() -> list[Item]:
         hub = Hub()
@@ -143,8 +146,10 @@ def test_what_is_written_at_once_and_what_is_queued_reach_a_listener_in_order(
                 got.append(item)
 
         sender = asyncio.create_task(send_all())
-        for seq, (takes_it, runs) in enumerate(turns, 1):
+        for seq, (takes_it, runs, gather_s) in enumerate(turns, 1):
             takes = takes_it
+            if gather_s is not None:
+                subscription.gather(gather_s)
             hub.publish(intent(seq))
             if runs:
                 await asyncio.sleep(0)
@@ -153,3 +158,48 @@ def test_what_is_written_at_once_and_what_is_queued_reach_a_listener_in_order(
         return got
 
     assert told(asyncio.run(play())) == list(range(1, len(turns) + 1))
+
+
+async def test_gathered_intents_come_together_and_anything_else_brings_them() -> None:
+    hub = Hub()
+    written: list[Frame] = []
+
+    def write(frame: Frame) -> bool:
+        written.append(frame)
+        return True
+
+    subscription = hub.subscribe(write=write)
+    subscription.gather(0.05)
+
+    async def take(n: int) -> list[Item]:
+        return [await subscription.next() for _ in range(n)]
+
+    first = asyncio.create_task(take(3))
+    began = asyncio.get_running_loop().time()
+    for seq in (1, 2, 3):
+        hub.publish(intent(seq))
+        await asyncio.sleep(0)
+        assert not first.done()
+    assert told(await first) == [1, 2, 3]
+    assert asyncio.get_running_loop().time() - began > 0.05
+
+    subscription.gather(60.0)
+    second = asyncio.create_task(take(2))
+    await asyncio.sleep(0)
+    hub.publish(intent(4))
+    status = Frame(FrameType.STATUS, IntentCode.NONE, 0, 0.0, b"{}")
+    hub.announce(status)
+    assert await second == [intent(4), status]
+
+    third = asyncio.create_task(take(1))
+    await asyncio.sleep(0)
+    hub.publish(intent(5))
+    subscription.gather(0.0)
+    assert await third == [intent(5)]
+    assert written == []
+
+    fourth = asyncio.create_task(take(1))
+    await asyncio.sleep(0)
+    hub.publish(intent(6))
+    assert written == [intent(6)]
+    fourth.cancel()

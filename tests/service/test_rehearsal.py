@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,7 @@ CHUNK_S = 0.04
 
 
 class Clock:
-    """A clock that is set, and takes as long as is said for each rehearsal."""
+    """A clock that is set."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -46,35 +48,53 @@ def chunks(n: int) -> list[Chunk]:
     ]
 
 
-def play(cost_s: float, *, n: int = 60, rehearse: bool = True) -> tuple[list[Intent], list[float]]:
-    """Run a stream, each chunk 5 ms after its newest sample; give intents and moments rehearsed."""
+def play(
+    worked_s: Callable[[int], float],
+    *,
+    n: int = 60,
+    rehearse: bool = True,
+    config: SessionConfig = CONFIG,
+) -> tuple[list[Intent], dict[int, float]]:
+    """Run a stream, each chunk 5 ms after its newest sample.
+
+    Give the intents, and for the numbers of those chunks behind which the next was rehearsed how
+    long before that.
+    """
     clock = Clock()
-    engine = Engine(CONFIG, SPEC)
+    engine = Engine(config, SPEC)
     said: list[Intent] = []
-
-    def encode(intent: Intent) -> None:
-        clock.now += cost_s
-
-    rehearsal = Rehearsal(Engine(CONFIG, SPEC), encode, clock)
-    moments: list[float] = []
-    for chunk in chunks(n):
-        clock.now = max(clock.now, float(chunk.times[-1]) + 0.005)
-        raw = chunk.samples.copy()
-        said += engine.step(chunk)
+    rehearsal = Rehearsal(Engine(config, SPEC), lambda _: None, clock)
+    moments: dict[int, float] = {}
+    for number, chunk in enumerate(chunks(n)):
+        clock.now = float(chunk.times[-1]) + 0.005
+        raw = chunk.samples.copy() if rehearsal.is_wanted else None
+        intents = engine.step(chunk)
+        said += intents
         if not rehearse:
             continue
-        rehearsal.note(Chunk(raw, chunk.times), (), clock.now)
+        rehearsal.note(
+            chunk.times,
+            raw,
+            (),
+            t_pulled=clock.now,
+            worked_s=worked_s(number),
+            decided=bool(intents),
+        )
         due_in_s = rehearsal.due_in_s()
         if due_in_s is not None:
-            moments.append(due_in_s)
+            moments[number] = CHUNK_S - due_in_s
             clock.now += due_in_s
             rehearsal.run()
     return said, moments
 
 
+def quickly(_: int) -> float:
+    return 0.001
+
+
 def test_what_is_decided_is_what_is_decided_without() -> None:
-    with_it, moments = play(0.0)
-    without, _ = play(0.0, rehearse=False)
+    with_it, moments = play(quickly)
+    without, _ = play(quickly, rehearse=False)
     assert moments
     assert with_it
     assert [canonical_json(intent) for intent in with_it] == [
@@ -82,20 +102,33 @@ def test_what_is_decided_is_what_is_decided_without() -> None:
     ]
 
 
-def test_it_runs_a_moment_before_the_next_chunk_is_due() -> None:
-    _, moments = play(0.0)
-    assert moments == pytest.approx([CHUNK_S - 0.001] * len(moments), abs=1e-9)
+def test_it_runs_a_moment_before_the_next_chunk_is_due_once_the_rhythm_is_known() -> None:
+    _, moments = play(quickly)
+    # The ninth chunk makes the rhythm known, and the one after it is the first to be kept.
+    assert list(moments) == list(range(9, 60))
+    assert list(moments.values()) == pytest.approx([0.001] * len(moments), abs=1e-9)
 
 
-def test_it_is_left_out_where_it_takes_most_of_the_time_there_is() -> None:
-    _, quick = play(0.001)
-    _, slow = play(0.5)
-    assert len(quick) > 40
-    assert len(slow) < len(quick) / 2
+def test_what_takes_much_of_the_interval_is_not_rehearsed() -> None:
+    def long_at_each_fifth(number: int) -> float:
+        return 0.011 if number % 5 == 4 else 0.001
+
+    _, moments = play(long_at_each_fifth)
+    assert max(moments, default=0) < 14
 
 
-def test_nothing_is_rehearsed_before_the_rhythm_is_known() -> None:
-    rehearsal = Rehearsal(Engine(CONFIG, SPEC), lambda _: None, Clock())
-    for chunk in chunks(5):
-        rehearsal.note(chunk, (), float(chunk.times[-1]))
-        assert rehearsal.due_in_s() is None
+def test_a_few_chunks_that_the_system_held_up_are_no_reason() -> None:
+    def held_up_twice(number: int) -> float:
+        return 0.2 if number in {3, 30} else 0.001
+
+    _, moments = play(held_up_twice)
+    assert len(moments) == 51
+
+
+def test_nothing_is_rehearsed_while_nothing_is_decided() -> None:
+    idle = CONFIG.model_copy(
+        update={"decoder": CONFIG.decoder.model_copy(update={"trigger": "markers"})}
+    )
+    said, moments = play(quickly, config=idle)
+    assert said == []
+    assert max(moments, default=0) < 32

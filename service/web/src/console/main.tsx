@@ -3,7 +3,8 @@ import { render, type RefObject } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { call, sentence, UnreachableError } from "../shared/api";
 import { Redraw } from "../shared/drawing";
-import { describeLink, useSession } from "../shared/useSession";
+import { describeLink, SHOWN_AFTER_S, useSession } from "../shared/useSession";
+import { everyBehindNews } from "../shared/news";
 import { Frame, nameSessionInAddress, sessionOfAddress, tell } from "../shared/frame";
 import type { Cue, Intent, SessionView, StateView, StreamView } from "../shared/wire";
 import { Calibration } from "./Calibration";
@@ -40,8 +41,7 @@ function useSessions(): { sessions: SessionView[]; reached: boolean; refresh: ()
   }, []);
   useEffect(() => {
     refresh();
-    const timer = setInterval(() => document.hidden || refresh(), SESSIONS_EVERY_MS);
-    return () => clearInterval(timer);
+    return everyBehindNews(SESSIONS_EVERY_MS, () => document.hidden || refresh());
   }, [refresh]);
   return { sessions, reached, refresh };
 }
@@ -64,8 +64,7 @@ function useState_(session: string | null, on: boolean): StateView | null {
       }
     };
     void ask();
-    const timer = setInterval(() => void ask(), STATE_EVERY_MS);
-    return () => clearInterval(timer);
+    return everyBehindNews(STATE_EVERY_MS, () => void ask());
   }, [session, on]);
   return state;
 }
@@ -81,7 +80,7 @@ function Console() {
   const [nCalibrated, setNCalibrated] = useState(0);
   const [calibrating, setCalibrating] = useState(false);
 
-  const handle = useSession(session, (intent) => take.current?.(intent), setCue);
+  const handle = useSession(session, SHOWN_AFTER_S, (intent) => take.current?.(intent), setCue);
   useEffect(() => nameSessionInAddress(session), [session]);
   // With one session there is nothing to choose.
   useEffect(() => {

@@ -1,5 +1,6 @@
 // The signal's outline as it comes: frames of bins, kept for as long as a screen is wide.
 import { socketUrl } from "../shared/api";
+import { newsCame } from "../shared/news";
 import { PROTOCOL, type SignalHello } from "../shared/wire";
 
 const HEADER_BYTES = 8;
@@ -74,6 +75,7 @@ export class SignalSocket {
   }
 
   private take(data: string | ArrayBuffer): void {
+    newsCame();
     if (typeof data !== "string") {
       const bins = readBins(data);
       if (bins !== null) this.listener.bins(bins);

@@ -7,7 +7,7 @@ import { drawnByProcessor } from "../shared/drawing";
 import { Frame, nameSessionInAddress, sessionOfAddress, tell } from "../shared/frame";
 import { NumberInput } from "../shared/NumberInput";
 import { saveText } from "../shared/save";
-import { describeLink, useSession } from "../shared/useSession";
+import { describeLink, SHOWN_AFTER_S, useSession } from "../shared/useSession";
 import { useSimulation } from "../shared/useSimulation";
 import type { CalibrationView } from "../shared/wire";
 import { Calibrate } from "./Calibrate";
@@ -52,10 +52,15 @@ function Cursor() {
   const run = useRef<TaskRun | null>(null);
   const wake = useRef(() => {});
   const guide = useRef<Guide | null>(null);
+  const [sendsCursor, setSendsCursor] = useState(false);
 
   const handle = useSession(
     session,
-    (intent) => steering.take(intent) && wake.current(),
+    sendsCursor && control === "session" ? 0 : SHOWN_AFTER_S,
+    (intent) => {
+      if (intent.kind !== "idle" && intent.kind !== "click") setSendsCursor(intent.kind === "cursor");
+      if (steering.take(intent)) wake.current();
+    },
     (cue) => guide.current?.take(cue),
   );
   const [simulation, setSimulation] = useSimulation("cursor", handle.hello);

@@ -2,6 +2,7 @@
 // what was missed. An intent is handed on once, in order, or announced as missed.
 import { ApiError, call, sentence, socketUrl } from "./api";
 import { ServiceClock } from "./clock";
+import { newsCame } from "./news";
 import { PROTOCOL, type ClientMessage, type Cue, type Hello, type Intent, type ServerMessage, type Status } from "./wire";
 
 export type Link = "connecting" | "open" | "lost" | "gone";
@@ -40,7 +41,7 @@ export class LiveSession {
   constructor(
     readonly session: string,
     private readonly listener: Listener,
-    private readonly query: Record<string, string> = {},
+    private gatherS: number,
   ) {
     void this.open();
   }
@@ -59,6 +60,13 @@ export class LiveSession {
     return true;
   }
 
+  /** Have intents come together, each so many seconds, or each at once (0). */
+  gather(forS: number): void {
+    if (forS === this.gatherS) return;
+    this.gatherS = forS;
+    this.send({ type: "gather", for_s: forS });
+  }
+
   /** Stamp a marker; `atMs` is a moment of `performance.now()`, now when left out. */
   mark(name: string, data: Record<string, unknown> = {}, atMs?: number): boolean {
     const t = this.clock.lsl(atMs);
@@ -67,8 +75,7 @@ export class LiveSession {
 
   private async open(): Promise<void> {
     this.listener.link?.("connecting", "");
-    const query = { ...this.query };
-    if (this.lastSeq !== null) query["after"] = String(this.lastSeq);
+    const query: Record<string, string> = this.lastSeq === null ? {} : { after: String(this.lastSeq) };
     try {
       const path = { id: this.session };
       await call("get", "/v1/sessions/{id}", { path });
@@ -92,6 +99,7 @@ export class LiveSession {
     };
     socket.onopen = () => {
       this.heard = performance.now();
+      this.send({ type: "gather", for_s: this.gatherS });
       this.pinger = window.setInterval(() => this.ping(), PING_EVERY_MS);
       for (let i = 0; i < 4; i++) this.ping();
     };
@@ -114,6 +122,7 @@ export class LiveSession {
         if (message.seq <= (this.lastSeq ?? 0)) return;
         this.lastSeq = message.seq;
         this.listener.intent?.(message);
+        newsCame();
         return;
       case "gap":
         this.lastSeq = Math.max(this.lastSeq ?? 0, message.to);

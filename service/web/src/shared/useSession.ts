@@ -33,7 +33,11 @@ const TONES: Partial<Record<SessionState, "warn" | "bad" | "good">> = {
   running: "good",
 };
 
-export function useSession(session: string | null, onIntent: (intent: Intent) => void, onCue?: (cue: Cue) => void): SessionHandle {
+/** So long a page that only shows intents lets them gather: whoever acts on them has them meanwhile. */
+export const SHOWN_AFTER_S = 0.2;
+
+/** Intents come together once in `gatherS`, or at once (0). */
+export function useSession(session: string | null, gatherS: number, onIntent: (intent: Intent) => void, onCue?: (cue: Cue) => void): SessionHandle {
   const [live, setLive] = useState<LiveSession | null>(null);
   const [link, setLink] = useState<Link>("connecting");
   const [why, setWhy] = useState("");
@@ -44,6 +48,8 @@ export function useSession(session: string | null, onIntent: (intent: Intent) =>
   const [returns, setReturns] = useState(0);
   const handler = useRef(onIntent);
   handler.current = onIntent;
+  const gather = useRef(gatherS);
+  gather.current = gatherS;
   const onCueNow = useRef(onCue);
   onCueNow.current = onCue;
 
@@ -97,13 +103,15 @@ export function useSession(session: string | null, onIntent: (intent: Intent) =>
         tell("good", `Connected again after ${lostS.toFixed(1)} s; ${meanwhile}.`);
       },
     };
-    const opened = new LiveSession(session, listener);
+    const opened = new LiveSession(session, listener, gather.current);
     setLive(opened);
     return () => {
       opened.close();
       setLive(null);
     };
   }, [session]);
+
+  useEffect(() => live?.gather(gatherS), [live, gatherS]);
 
   const stop = useCallback(() => {
     if (session === null) return;

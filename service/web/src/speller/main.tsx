@@ -6,7 +6,7 @@ import { call, sentence } from "../shared/api";
 import { calibrate, modelName, type CalibrationBody } from "../shared/calibration";
 import { Frame, nameSessionInAddress, sessionOfAddress, tell } from "../shared/frame";
 import { saveText } from "../shared/save";
-import { describeLink, useSession } from "../shared/useSession";
+import { describeLink, SHOWN_AFTER_S, useSession } from "../shared/useSession";
 import { useSimulation } from "../shared/useSimulation";
 import { named } from "../shared/words";
 import type { CalibrationView } from "../shared/wire";
@@ -86,7 +86,7 @@ function Speller() {
   const screen = useRef<Screen | null>(null);
   const wake = useRef(() => {});
 
-  const handle = useSession(session, (intent) => {
+  const handle = useSession(session, running ? 0 : SHOWN_AFTER_S, (intent) => {
     if (run.current instanceof Run) run.current.take(intent, performance.now());
   });
   const [simulation, setSimulation] = useSimulation("speller", handle.hello);
