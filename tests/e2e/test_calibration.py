@@ -41,7 +41,8 @@ UNCALIBRATED = {
     "onset_markers": ["trial_start"],
     "window_s": 1,
 }
-CALIBRATED = {**UNCALIBRATED, "kind": "ecca", "window_s": 0.75}
+#: Unsure where the person began to look late, as they do when their own process was held up.
+CALIBRATED = {**UNCALIBRATED, "kind": "ecca", "window_s": 0.75, "min_confidence": 0.9}
 FAST = {"decoder": CALIBRATED}
 PLAN = {"blocks": 3, "cue_s": 0.2, "trial_s": 0.9, "pause_s": 0.05, "onsets": "client"}
 
