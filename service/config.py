@@ -162,8 +162,8 @@ class SessionConfig(_Model):
     rehearse: bool = Field(
         default=True,
         description="Do the work of each chunk once more on a second pipeline, just before the "
-        "chunk is due, so that the processor's caches are warm for it; left out where there is no "
-        "time for it and while nothing is decided.",
+        "chunk is due, so that the processor's caches are warm for it. Left out for long work, "
+        "where there is no time for it, and while nothing is decided.",
     )
 
     def build_pipeline(self, model: FittedModel | Network | None = None) -> Pipeline:

@@ -6,8 +6,9 @@ next is due, a moment before that comes. What the second pipeline says is thrown
 never knows. It costs the same time once more, off the path of the signal.
 
 When a chunk is due follows from the stamps and delays of the last few. Nothing is rehearsed where
-they hold no rhythm or one that leaves no time, where a chunk's work takes much of the interval (a
-rehearsal that is late delays the chunk), and while nothing is decided, since nobody waits then.
+they hold no rhythm or one that leaves no time, and while nothing is decided, since nobody waits
+then. Nor is long work: its time goes into data, and the second pipeline's own push those of the
+first out of the caches; and a rehearsal that is late delays the chunk.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ from streams.chunk import Chunk, Event, FloatArray
 _AHEAD_S = 0.001
 #: Chunks from whose stamps and delays the moment of the next follows.
 _N_CHUNKS = 9
-#: Work that takes more than this share of an interval is not rehearsed. Of the last so many chunks
-#: a few may take longer: those that the system held up, which decisions are more often than.
-_MOST_SHARE = 0.25
+#: Work that takes longer, or more than this share of an interval, is not rehearsed. Of the last so
+#: many chunks a few may take longer, those that the system held up: decisions are more than that.
+_MOST_S, _MOST_SHARE = 0.001, 0.25
 _N_WORKED, _N_LONGER = 128, 2
-#: Nobody waits for a session that has decided nothing for so many chunks.
+#: Nobody waits for a session that has decided nothing for so many chunks. As many rehearsals tell
+#: how long one takes.
 _N_UNDECIDED = 32
 
 
@@ -65,7 +67,7 @@ class Rehearsal:
         self._n_undecided = 0
         self._next: tuple[Chunk, Sequence[Event]] | None = None
         self._due: float | None = None
-        self._cost_s = 0.0
+        self._costs_s: deque[float] = deque([0.0], maxlen=_N_UNDECIDED)
         self.is_wanted = False
 
     def swap(self, decoder: Settings) -> None:
@@ -105,9 +107,11 @@ class Rehearsal:
         if len(self._newest) < _N_CHUNKS or self._n_undecided > _N_UNDECIDED:
             return
         interval_s = median(later - earlier for earlier, later in pairwise(self._newest))
-        if nlargest(_N_LONGER + 1, self._worked_s)[-1] > _MOST_SHARE * interval_s:
+        if nlargest(_N_LONGER + 1, self._worked_s)[-1] > min(_MOST_S, _MOST_SHARE * interval_s):
             return
-        due = newest + interval_s + median(self._delays_s) - self._cost_s - _AHEAD_S
+        # Time for a decision, whichever chunk brings it; but for the one that was held up most.
+        cost_s = nlargest(2, self._costs_s)[-1]
+        due = newest + interval_s + median(self._delays_s) - cost_s - _AHEAD_S
         self.is_wanted = due > t_pulled
         if self.is_wanted and samples is not None:
             step_s = (newest - float(times[0])) * n / (n - 1) if n > 1 else interval_s
@@ -127,4 +131,4 @@ class Rehearsal:
         self._next = self._due = None
         for intent in self._engine.step(chunk, events):
             self._encode(intent)
-        self._cost_s += 0.1 * (self._clock() - start - self._cost_s)
+        self._costs_s.append(self._clock() - start)

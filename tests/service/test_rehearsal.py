@@ -89,7 +89,7 @@ def play(
 
 
 def quickly(_: int) -> float:
-    return 0.001
+    return 0.0005
 
 
 def test_what_is_decided_is_what_is_decided_without() -> None:
@@ -109,9 +109,9 @@ def test_it_runs_a_moment_before_the_next_chunk_is_due_once_the_rhythm_is_known(
     assert list(moments.values()) == pytest.approx([0.001] * len(moments), abs=1e-9)
 
 
-def test_what_takes_much_of_the_interval_is_not_rehearsed() -> None:
+def test_long_work_is_not_rehearsed() -> None:
     def long_at_each_fifth(number: int) -> float:
-        return 0.011 if number % 5 == 4 else 0.001
+        return 0.0011 if number % 5 == 4 else 0.0005
 
     _, moments = play(long_at_each_fifth)
     assert max(moments, default=0) < 14
@@ -119,7 +119,7 @@ def test_what_takes_much_of_the_interval_is_not_rehearsed() -> None:
 
 def test_a_few_chunks_that_the_system_held_up_are_no_reason() -> None:
     def held_up_twice(number: int) -> float:
-        return 0.2 if number in {3, 30} else 0.001
+        return 0.2 if number in {3, 30} else 0.0005
 
     _, moments = play(held_up_twice)
     assert len(moments) == 51
