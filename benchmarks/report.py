@@ -25,7 +25,8 @@ From the push of the chunk that holds the newest sample an intent used, to its r
 in a process of its own; the wait for the chunk to fill is not in it. Floors of the same run:
 `pull`, a bare outlet to a bare inlet; `echo`, a bare inlet to a WebSocket, nothing between;
 `relay`, the same with one band-pass. Volition runs a band-pass, a notch and the decoder,
-supervises, numbers, keeps and fans out. Times in milliseconds.
+supervises, numbers, keeps and fans out; it rehearses short work just before it is due (see
+docs/architecture.md), which is how it may come before the relay. Times in milliseconds.
 """
 
 _CAPACITY = """

@@ -2,9 +2,9 @@
 
 `SignalFeed` is the worker's end. It works a moment after the intents of a chunk are out, when those
 who wait for them have them, and sends only when nothing waits on the bus: a gateway that is behind
-misses pictures, not intents. `Feed` is the
-gateway's end: it tells the worker what is looked at, and hands each frame to those who look,
-through a queue that drops its oldest when it is full, since a picture wants the newest.
+misses pictures, not intents. `Feed` is the gateway's end: it tells the worker what is looked at,
+and hands each frame to those who look, through a queue that drops its oldest when it is full, since
+a picture wants the newest.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from streams.chunk import Chunk, SignalSpec
 from streams.envelope import Bins, Envelope, Source, encode_bins
 
 _MAX_QUEUED = 64
-#: Frames go out about so often, of so many bytes at most: rather with a decision, behind which
-#: there is time, than with a chunk whose next may bring one.
+#: Frames go out about so often: rather behind a decision, where there is time, than behind a chunk
+#: whose next may bring one; and without a quiet moment where none came for too long.
 _FEED_S = 0.05
-_EARLIER_S, _LATER_S, _LATEST_S = 0.9 * _FEED_S, 1.2 * _FEED_S, 2 * _FEED_S
-#: More chunks than this are not kept until then.
+_DECIDED_S, _UNDECIDED_S, _LATEST_S = 0.9 * _FEED_S, 1.2 * _FEED_S, 2 * _FEED_S
+#: So many chunks are kept until then, and a frame has so many bytes at most.
 _MOST_WAITING = 16
 _FEED_BYTES = 32 * 1024
 
@@ -184,7 +184,7 @@ class SignalFeed:
         """
         if len(self._waiting) > _MOST_WAITING:
             self._outline()
-        least_s = _EARLIER_S if decided else _LATER_S
+        least_s = _DECIDED_S if decided else _UNDECIDED_S
         return bool(self._envelopes) and now - self._t_sent >= least_s
 
     def is_late(self, now: float) -> bool:

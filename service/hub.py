@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from service.bus import Frame, FrameType, IntentCode
 
-#: What is gathered comes so long behind the intent that ends the time, of whatever even rate they
-#: are: when those who wait for that one have it.
+#: What is gathered comes a moment later than asked for: behind the intent that ends an even time,
+#: when those who wait for that one have it.
 _BEHIND_S = 0.002
 _CONTINUOUS = frozenset({IntentCode.CURSOR, IntentCode.CLASS, IntentCode.IDLE})
 
@@ -59,11 +59,6 @@ class Subscription:
     write
         Takes an intent at once and says whether it did; asked only while the listener waits for
         its next item, so that none overtakes another.
-
-    Attributes
-    ----------
-    gather_s : float
-        So long intents are kept back, to come together; 0 for at once. See `gather`.
     """
 
     def __init__(
@@ -77,9 +72,9 @@ class Subscription:
         self._write = write
         self._items: deque[Item] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._gather_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._released = True
-        self.gather_s = 0.0
+        self._released = True  # what is queued may come
         self._ended = False
         self._queued = 0  # intents among the items
         self.dropped = 0
@@ -95,9 +90,8 @@ class Subscription:
         if frame is not None:
             if self._kinds is not None and frame.intent_code not in self._kinds:
                 return
-            waits = self._waiter is not None and not self._waiter.done()
-            at_once = waits and not self.gather_s
-            if at_once and self._write is not None and self._write(frame):
+            waits = self._waiter is not None and not self._waiter.done() and not self._gather_s
+            if waits and self._write is not None and self._write(frame):
                 return
             if self._queued >= self._max_queued:
                 self._conflate()
@@ -107,7 +101,7 @@ class Subscription:
                 return
             self._queued += 1
         self._items.append(item)
-        if frame is not None and self.gather_s:
+        if frame is not None and self._gather_s:
             self._release_later()
         else:
             self._release()
@@ -118,7 +112,7 @@ class Subscription:
         For one who only shows what comes: each intent that is sent wakes its reader, and a crowd of
         readers is at work just when others are to get theirs.
         """
-        self.gather_s = for_s
+        self._gather_s = for_s
         if for_s:
             self._released = bool(self._items)
         else:
@@ -142,12 +136,12 @@ class Subscription:
         item = self._items.popleft()
         if isinstance(item, Frame) and item.type is FrameType.INTENT:
             self._queued -= 1
-        self._released = bool(self._items) or not self.gather_s
+        self._released = bool(self._items) or not self._gather_s
         return item
 
     def _release_later(self) -> None:
         if self._timer is None and not self._released:
-            wait_s = self.gather_s + _BEHIND_S
+            wait_s = self._gather_s + _BEHIND_S
             self._timer = asyncio.get_running_loop().call_later(wait_s, self._release)
 
     def _release(self) -> None:
