@@ -97,8 +97,8 @@ def broadband(
 
 @bench.command()
 def pages(
-    seconds: Annotated[float, typer.Option(min=1, help="Of each, over all rounds.")] = 60.0,
-    rounds: Annotated[int, typer.Option(min=1, help="How often they take turns.")] = 4,
+    seconds: Annotated[float, typer.Option(min=1, help="Of each, over all rounds.")] = 120.0,
+    rounds: Annotated[int, typer.Option(min=1, help="How often they take turns.")] = 8,
     json: JsonOption = False,
 ) -> None:
     """What three pages open in a browser cost the intents of a session of 64 channels at 1 kHz."""
