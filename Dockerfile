@@ -21,6 +21,7 @@ COPY benchmarks benchmarks
 COPY decoders decoders
 COPY models models
 COPY service service
+COPY src src
 COPY streams streams
 RUN /opt/build/bin/python -m hatchling build -t wheel -d /wheels
 RUN /opt/volition/bin/python -m pip install -qq --no-deps --no-index /wheels/*.whl

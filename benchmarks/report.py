@@ -69,8 +69,8 @@ _COUNTS = """
 ## Counts of the hot loop
 
 What a chunk takes from the engine's door to encoded intents: the same on every machine with the
-same Python and numpy, and held to `benchmarks/budget.toml` by a test. `kept` are blocks of memory
-that stay in use, a chunk; `later` are the calls after many more chunks.
+same Python and numpy, and held to `benchmarks/speed/budget.toml` by a test. `kept` are blocks of
+memory that stay in use, a chunk; `later` are the calls after many more chunks.
 """
 
 
@@ -120,7 +120,7 @@ def write(
 
 def _drawings() -> ModuleType | None:
     try:
-        from benchmarks import drawings
+        from volition.benchmarks import drawings
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise

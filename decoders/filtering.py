@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from streams.chunk import FloatArray, SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import FloatArray, SignalSpec
+from volition.errors import ConfigError
 
 BoolArray = npt.NDArray[np.bool_]
 

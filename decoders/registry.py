@@ -1,38 +1,37 @@
-"""Every stage and decoder that a configuration may name, found rather than listed.
+"""Every stage and decoder that a configuration may name: what is installed, found by `extension`.
 
-A stage or decoder is registered by being a concrete `Stage` or `Decoder` in a module below
-``decoders`` whose ``settings_model`` has a literal ``kind``. The tagged unions of the session's
-configuration, the documentation and the command line are generated from here, so adding one is
-one new file.
+A stage or decoder is a concrete `Stage` or `Decoder` whose ``settings_model`` has a literal
+``kind``, in a part of the groups ``volition.stages`` and ``volition.decoders``. Volition's own part
+of each is a whole package, so adding one there is one new file. The tagged unions of the session's
+configuration, the documentation and the command line are generated from here. A plugin whose kind
+is taken already, or which names none, is left out and told (`extension.broken`).
 """
 
 from __future__ import annotations
 
 import functools
-import importlib
-import inspect
-import pkgutil
 from collections.abc import Mapping
 from typing import Annotated, Any, Union
 
 from pydantic import Field
 
-import decoders
-from decoders.decoder import Decoder
-from decoders.settings import Settings
-from decoders.stage import Stage
+from volition import extension
+from volition.decoders.contract.decoder import Decoder
+from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.stage import Stage
+from volition.extension import Group
 
 
 @functools.cache
 def stages() -> Mapping[str, type[Stage[Any]]]:
     """Give every stage by its kind."""
-    return _find(Stage)
+    return _find("volition.stages", Stage)
 
 
 @functools.cache
 def decoders_by_kind() -> Mapping[str, type[Decoder[Any]]]:
     """Give every decoder by its kind."""
-    return _find(Decoder)
+    return _find("volition.decoders", Decoder)
 
 
 def settings_union(classes: Mapping[str, type[Stage[Any]] | type[Decoder[Any]]]) -> Any:
@@ -51,19 +50,16 @@ def build_decoder(settings: Settings) -> Decoder[Any]:
     return decoders_by_kind()[settings.kind](settings)
 
 
-def _find(base: type[Any]) -> dict[str, Any]:
+def _find(group: Group, base: type[Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for module_info in pkgutil.walk_packages(decoders.__path__, "decoders."):
-        module = importlib.import_module(module_info.name)
-        for _, cls in inspect.getmembers(module, inspect.isclass):
-            if not issubclass(cls, base) or inspect.isabstract(cls):
-                continue
-            # One without settings of its own is a base that others share.
-            if cls.__module__ != module.__name__ or not hasattr(cls, "settings_model"):
-                continue
-            registered: type[Any] = cls
-            kind = registered.settings_model.model_fields["kind"].default
-            if kind in found:
-                raise RuntimeError(f"two classes are named {kind!r}: {found[kind]} and {cls}")
-            found[kind] = registered
+    for part, cls in extension.classes(group, base):
+        # One without settings of its own is a base that others share.
+        if not hasattr(cls, "settings_model"):
+            continue
+        kind = cls.settings_model.model_fields["kind"].default
+        if kind in found:
+            error = f"{cls.__module__}.{cls.__name__} is named {kind!r}, as {found[kind]} is"
+            extension.leave_out(group, part.name, part.distribution, error)
+            continue
+        found[kind] = cls
     return found

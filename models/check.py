@@ -14,13 +14,13 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import ValidationError
 
-from decoders import registry
-from decoders.fitted import FittedDecoder, FittedModel, read_model
-from decoders.network import Network, read_manifest
-from decoders.settings import Settings
-from models.manifest import ModelCard
-from streams.chunk import Chunk, Event, SignalSpec
-from streams.errors import ModelError, VolitionError
+from volition.chunk import Chunk, Event, SignalSpec
+from volition.decoders import registry
+from volition.decoders.contract.settings import Settings
+from volition.decoders.fitting.fitted import FittedDecoder, FittedModel, read_model
+from volition.decoders.fitting.network import Network, read_manifest
+from volition.errors import ModelError, VolitionError
+from volition.models.manifest import ModelCard
 
 _TRIED_S = 2.0
 _MOST_TRIED = 20_000

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from decoders.settings import Settings
-from streams.chunk import SignalSpec
+from volition.chunk import SignalSpec
+from volition.decoders.contract.settings import Settings
 
 #: Lower case alone: on some systems files whose names differ by case are one.
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
@@ -84,7 +84,8 @@ class ModelCard(_Part):
         default=None, max_length=32, description="Stages that stood before it; null if unknown."
     )
     network: dict[str, Any] | None = Field(
-        default=None, description="Of an ONNX file: its manifest, as `decoders.network` reads it."
+        default=None,
+        description="Of an ONNX file: its manifest, as `decoders.fitting.network` reads it.",
     )
     training: TrainingData = TrainingData()
     scores: dict[str, Any] = Field(

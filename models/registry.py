@@ -27,10 +27,16 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
-from decoders.fitted import FittedModel, read_model, shipped_models
-from decoders.network import Network, read_manifest, shipped_content, shipped_networks
-from models.check import check_content
-from models.manifest import (
+from volition.decoders.fitting.fitted import FittedModel, read_model, shipped_models
+from volition.decoders.fitting.network import (
+    Network,
+    read_manifest,
+    shipped_content,
+    shipped_networks,
+)
+from volition.errors import ConfigError, ModelError
+from volition.models.check import check_content
+from volition.models.manifest import (
     NAME_PATTERN,
     VERSION_PATTERN,
     Manifest,
@@ -38,7 +44,6 @@ from models.manifest import (
     ModelInput,
     TrainingData,
 )
-from streams.errors import ConfigError, ModelError
 
 #: No larger file is taken: as base64 it fits into a request.
 MOST_BYTES = 23 << 20

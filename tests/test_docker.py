@@ -13,7 +13,6 @@ import shlex
 import subprocess
 import sys
 import threading
-import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -22,10 +21,10 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from service.auth import default_token_path
-from service.cli import EXIT_CODES
-from service.folders import data_folder
-from service.listen import DEFAULT_PORT
+from volition.service.cli import EXIT_CODES
+from volition.service.gateway.auth import default_token_path
+from volition.service.sessions.folders import data_folder
+from volition.service.wire.address import DEFAULT_PORT
 
 
 class Step(NamedTuple):
@@ -77,11 +76,11 @@ def test_what_the_image_copies_exists_and_holds_every_package(
     repository: Path, stages: list[list[Step]]
 ) -> None:
     sources = copied(stages[0])
-    packages = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
-    wheel = packages["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    package = repository / "src" / "volition"
+    rooms = {path.name for path in package.iterdir() if path.is_symlink()}
 
     assert all((repository / source).exists() for source in sources)
-    assert set(wheel) <= set(sources)
+    assert {"src", *rooms} <= set(sources)
     assert {"pyproject.toml", "README.md", "LICENSE"} <= set(sources)
 
 
@@ -193,7 +192,16 @@ def test_beyond_loopback_the_service_starts_only_with_the_token_of_its_environme
     tmp_path: Path,
 ) -> None:
     # 192.0.2.1 is for documentation (RFC 5737): no machine has it, so nothing is ever served there.
-    command = [sys.executable, "-m", "service.cli", "serve", "--host", "192.0.2.1", "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "volition.service.cli",
+        "serve",
+        "--host",
+        "192.0.2.1",
+        "--port",
+        "0",
+    ]
     environment = {**os.environ, "VOLITION_TOKENS": str(tmp_path / "tokens.json")}
     tried = {
         token: subprocess.run(

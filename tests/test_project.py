@@ -18,10 +18,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from service import cli
-from service.pages import PAGES
+from volition.service import cli
+from volition.service.gateway.pages import PAGES
 
-PACKAGES = ("benchmarks", "decoders", "models", "service", "streams")
+ROOMS = ("benchmarks", "decoders", "models", "service", "streams")
 LOCKS = ("bench", "build", "dev", "runtime", "train")
 #: Of what does not go beside the rest, and need not agree with it.
 PEER_LOCKS = ("peer-timeflux",)
@@ -42,6 +42,7 @@ TOP_LEVEL = {
     "models",
     "pyproject.toml",
     "service",
+    "src",
     "streams",
     "tests",
 }
@@ -49,8 +50,9 @@ TOP_LEVEL = {
 INDEX_HOSTS = ("py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com")
 MACHINE_FOLDERS = ("/ro" + "ot/", "/wo" + "rk/", "/tmp" + "/v/", "/opt/" + "wheels")
 WALK_STREAMS = """
-import importlib, pkgutil, streams
-for module in pkgutil.walk_packages(streams.__path__, "streams."):
+import importlib, pkgutil
+from volition import streams
+for module in pkgutil.walk_packages(streams.__path__, "volition.streams."):
     importlib.import_module(module.name)
 """
 
@@ -198,16 +200,18 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(
         entry_points = archive.read(next(n for n in archive.namelist() if "entry_points" in n))
 
     # Of the pages a wheel holds what was built, not what they are built from.
-    expected = {path.as_posix() for path in tracked if path.parts[0] in PACKAGES}
-    pages = {name for name in expected if name.startswith("service/web/")}
+    rooms = {f"volition/{path.as_posix()}" for path in tracked if path.parts[0] in ROOMS}
+    shared = {path.as_posix()[4:] for path in tracked if path.parts[:2] == ("src", "volition")}
+    expected = rooms | shared - {f"volition/{room}" for room in ROOMS}
+    pages = {name for name in expected if name.startswith("volition/service/web/")}
     assert expected - pages <= packed
     assert not pages & packed
-    built = {name for name in packed if name.startswith("service/web/")}
-    assert {f"service/web/dist/{page}" for page in PAGES.values()} <= built
-    assert all(name.startswith("service/web/dist/") for name in built)
-    assert {name.split("/")[0] for name in packed} == set(PACKAGES)
+    built = {name for name in packed if name.startswith("volition/service/web/")}
+    assert {f"volition/service/web/dist/{page}" for page in PAGES.values()} <= built
+    assert all(name.startswith("volition/service/web/dist/") for name in built)
+    assert {name.split("/")[0] for name in packed} == {"volition"}
     assert not [name for name in packed if name.endswith((".pyc", ".log"))]
-    assert b"volition = service.cli:main" in entry_points
+    assert b"volition = volition.service.cli:main" in entry_points
 
 
 @pytest.mark.parametrize(
@@ -215,22 +219,38 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(
     [
         (
             WALK_STREAMS,
-            {"pylsl", "decoders", "service", "fastapi", "torch", "scipy.signal"},
+            {
+                "pylsl",
+                "volition.decoders",
+                "volition.service",
+                "fastapi",
+                "torch",
+                "scipy.signal",
+            },
         ),
         (
-            "from decoders import registry\nregistry.stages()\nregistry.decoders_by_kind()",
-            {"pylsl", "pyxdf", "service", "fastapi", "uvicorn", "torch", "onnx"},
+            "from volition.decoders import registry as it\nit.stages()\nit.decoders_by_kind()",
+            {"pylsl", "pyxdf", "volition.service", "fastapi", "uvicorn", "torch", "onnx"},
         ),
         (
-            "import service.worker",
-            {"fastapi", "starlette", "uvicorn", "typer", "rich", "torch", "benchmarks", "pylsl"},
+            "import volition.service.worker.loop",
+            {
+                "fastapi",
+                "starlette",
+                "uvicorn",
+                "typer",
+                "rich",
+                "torch",
+                "volition.benchmarks",
+                "pylsl",
+            },
         ),
         (
-            "import service.serve, service.app",
-            {"torch", "onnx", "benchmarks", "pylsl", "scipy.linalg", "scipy.signal"},
+            "import volition.service.gateway.serve, volition.service.gateway.app",
+            {"torch", "onnx", "volition.benchmarks", "pylsl", "scipy.linalg", "scipy.signal"},
         ),
     ],
-    ids=["streams", "decoders", "service.worker", "service.app"],
+    ids=["streams", "decoders", "the worker", "the gateway"],
 )
 def test_importing_a_room_loads_nothing_that_it_must_not(
     repository: Path, statement: str, absent: set[str]
@@ -278,7 +298,7 @@ def test_every_make_target_that_the_documents_name_exists(
 def test_every_command_that_the_documents_name_exists(
     repository: Path, tracked: list[Path]
 ) -> None:
-    known = set(typer.main.get_group(cli.app).commands)
+    known = set(typer.main.get_group(cli.app()).commands)
     unknown = []
     for path in tracked:
         if path.suffix in (".md", ".yaml"):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.options import JsonOption, print_json, progress
+from volition.service.cli.options import JsonOption, print_json, progress
 
 bench = typer.Typer(help="Measure latency, capacity and the rest.", no_args_is_help=True)
 
@@ -36,8 +36,8 @@ def latency(
     json: JsonOption = False,
 ) -> None:
     """Newest sample to a WebSocket client, beside the floor, in turns, in one run."""
-    from benchmarks.latency import CHUNKS_S, SIGNALS, Cell, measure
-    from streams import lsl
+    from volition.benchmarks.speed.latency import CHUNKS_S, SIGNALS, Cell, measure
+    from volition.streams.lsl import library as lsl
 
     if decoder not in ("kalman", "fbcca"):
         raise typer.BadParameter(f"{decoder!r}; allowed: kalman, fbcca", param_hint="--decoder")
@@ -71,8 +71,8 @@ def capacity(
     json: JsonOption = False,
 ) -> None:
     """How many sessions and clients, how broad a signal, how soon, at what rest."""
-    from benchmarks.capacity import measure
-    from streams import lsl
+    from volition.benchmarks.speed.capacity import measure
+    from volition.streams.lsl import library as lsl
 
     with lsl.own_network():
         _report(measure(seconds, progress), json)
@@ -86,8 +86,8 @@ def broadband(
     json: JsonOption = False,
 ) -> None:
     """Broadband, threshold crossings, bins of 20 ms and a filter: bin end to a WebSocket client."""
-    from benchmarks.capacity import broadband as measure
-    from streams import lsl
+    from volition.benchmarks.speed.capacity import broadband as measure
+    from volition.streams.lsl import library as lsl
 
     if decoder not in ("dkf", "kalman"):
         raise typer.BadParameter(f"{decoder!r}; allowed: dkf, kalman", param_hint="--decoder")
@@ -102,8 +102,8 @@ def pages(
     json: JsonOption = False,
 ) -> None:
     """What three pages open in a browser cost the intents of a session of 64 channels at 1 kHz."""
-    from benchmarks.pages import measure
-    from streams import lsl
+    from volition.benchmarks.speed.pages import measure
+    from volition.streams.lsl import library as lsl
 
     with lsl.own_network():
         _report(measure(seconds=seconds, rounds=rounds, on_round=progress), json)
@@ -123,10 +123,10 @@ def closed_loop(
     json: JsonOption = False,
 ) -> None:
     """A simulated person and the cursor, through the service, with each decoder at once."""
-    from benchmarks.closed_loop import closed_loop as run
-    from streams import lsl
-    from streams.cursor_participant import CursorParticipant
-    from streams.cursor_tasks import TASKS
+    from volition.benchmarks.quality.closed_loop import closed_loop as run
+    from volition.streams.lsl import library as lsl
+    from volition.streams.simulated.cursor_participant import CursorParticipant
+    from volition.streams.simulated.cursor_tasks import TASKS
 
     if task not in TASKS:
         raise typer.BadParameter(f"{task!r}; allowed: {', '.join(TASKS)}", param_hint="--task")
@@ -154,9 +154,9 @@ def decoders(
 
     Processor time of one thread.
     """
-    from benchmarks.costs import measure_on_one_thread
-    from benchmarks.environment import PEER_PACKAGES
-    from decoders import registry
+    from volition.benchmarks.environment import PEER_PACKAGES
+    from volition.benchmarks.speed.costs import measure_on_one_thread
+    from volition.decoders import registry
 
     known = {*registry.stages(), *registry.decoders_by_kind()}
     if unknown := sorted({*(only or ())} - known):
@@ -187,8 +187,8 @@ def peers(
     Each to a subscriber that stamps receipt: latency, processor time, samples lost. A peer that
     cannot run is named with the reason.
     """
-    from benchmarks.peers.measure import PROGRAMS, measure
-    from streams import lsl
+    from volition.benchmarks.peers.measure import PROGRAMS, measure
+    from volition.streams.lsl import library as lsl
 
     pythons = {}
     for given in python or ():
@@ -221,9 +221,9 @@ def counts(
 ) -> None:
     """Count what a chunk takes: calls, bytecodes, memory, instructions; the same on every machine.
 
-    Exits with 1 when more is taken than benchmarks/budget.toml allows.
+    Exits with 1 when more is taken than benchmarks/speed/budget.toml allows.
     """
-    from benchmarks.counts import measure
+    from volition.benchmarks.speed.counts import measure
 
     result = measure(with_instructions=instructions, say=progress)
     _report(result, json)
@@ -241,7 +241,7 @@ def compare(
 
     Exits with 1 when the later one is slower beyond what its rounds differ by.
     """
-    from benchmarks.compare import compare as judge
+    from volition.benchmarks.speed.compare import compare as judge
 
     verdict = judge(_last_json(before), _last_json(after))
     _report(verdict, json)
@@ -261,7 +261,7 @@ def report(
     out: Annotated[Path, typer.Option(help="The document to write.")] = Path("docs/benchmarks.md"),
 ) -> None:
     """Write the document of figures from reports, and drawings beside it."""
-    from benchmarks.report import write
+    from volition.benchmarks.report import write
 
     others = {"capacity": capacity, "decoders": decoders, "peers": peers, "counts": counts}
     read = {name: _last_json(path) for name, path in others.items() if path is not None}
@@ -284,8 +284,8 @@ def faults(
 
     Exits with 1 when a promise was broken.
     """
-    from benchmarks.faults import CAUSES, document, run_faults
-    from streams import lsl
+    from volition.benchmarks.faults.table import CAUSES, document, run_faults
+    from volition.streams.lsl import library as lsl
 
     keys = [key for key in CAUSES if not only or key.startswith(tuple(only))]
     if not keys:
@@ -297,7 +297,7 @@ def faults(
     with lsl.own_network():
         rows = run_faults(keys, jobs=jobs, on_row=say)
     if table is not None:
-        from benchmarks.environment import environment
+        from volition.benchmarks.environment import environment
 
         table.write_text(document(rows, environment()), encoding="utf-8")
     broken = [row["fault"] for row in rows if not row["ok"]]
@@ -317,8 +317,8 @@ def chaos(
 
     Exits with 1 when a session hung, came back late, or a sample is wrong.
     """
-    from benchmarks.chaos import chaos as run
-    from streams import lsl
+    from volition.benchmarks.faults.chaos import chaos as run
+    from volition.streams.lsl import library as lsl
 
     with lsl.own_network():
         result = run(minutes, outlets=outlets, seed=seed, on_step=progress)
@@ -334,8 +334,8 @@ def soak(
     json: JsonOption = False,
 ) -> None:
     """Run for long, and see whether memory, open files, threads or latency grow."""
-    from benchmarks.soak import soak as run
-    from streams import lsl
+    from volition.benchmarks.faults.soak import soak as run
+    from volition.streams.lsl import library as lsl
 
     with lsl.own_network():
         _report(run(minutes, sessions=sessions, on_step=progress), json)
@@ -348,7 +348,7 @@ def speller(
     json: JsonOption = False,
 ) -> None:
     """What each decoder of flicker reads among forty targets, by length of the window."""
-    from benchmarks.speller import speller as run
+    from volition.benchmarks.quality.speller import speller as run
 
     _report(run(people, say=progress, network=network), json)
 
@@ -364,8 +364,8 @@ def during_fit(
     json: JsonOption = False,
 ) -> None:
     """What a calibration costs its session: samples lost, and how late its intents are."""
-    from benchmarks.during_fit import during_fit as run
-    from streams import lsl
+    from volition.benchmarks.speed.during_fit import during_fit as run
+    from volition.streams.lsl import library as lsl
 
     named = {} if network is None else {"network": network}
     with lsl.own_network():
@@ -379,11 +379,11 @@ def spectrum(
     json: JsonOption = False,
 ) -> None:
     """The amplitude spectrum of the simulated participant beside that of real people."""
-    from benchmarks.spectrum import spectra
+    from volition.benchmarks.quality.spectrum import spectra
 
     result = spectra(root)
     if out is not None:
-        from benchmarks import drawings
+        from volition.benchmarks import drawings
 
         out.write_text(drawings.spectra(result), "utf-8")
     _report(result, json)
@@ -397,7 +397,7 @@ def idle(
     out: Annotated[Path, typer.Option(help="What to draw.")] = Path("docs/ssvep-idle.svg"),
 ) -> None:
     """Draw false selections a minute at rest against the share of trials that are selected."""
-    from benchmarks import drawings
+    from volition.benchmarks import drawings
 
     named = dict(one.split("=", 1) for one in reports if "=" in one)
     if len(named) < len(reports):
@@ -411,7 +411,7 @@ def _last_json(path: Path) -> Any:
 
 
 def _report(result: dict[str, Any], json: bool, packages: Sequence[str] = ()) -> None:
-    from benchmarks.environment import environment
+    from volition.benchmarks.environment import environment
 
     result = {**result, "environment": environment(packages)}
     if json:

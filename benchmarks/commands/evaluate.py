@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.options import JsonOption, SessionOption, print_json
+from volition.service.cli.options import JsonOption, SessionOption, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -26,8 +26,8 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Score a session's pipeline on a data set, through the path that live samples take."""
-    from benchmarks.evaluate import evaluate as run
-    from service.config import load_config
+    from volition.benchmarks.quality.evaluate import evaluate as run
+    from volition.service.sessions.config import load_config
 
     result = run(dataset, root, load_config(session), idle_sweep=idle_sweep)
     if json:

@@ -20,14 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.causes.feeder import Feeder
-from benchmarks.causes.scene import Scene
-from benchmarks.causes.witness import BrokenError, Witness
-from benchmarks.footprint import Footprint
-from decoders.intent import IntentBase
-from service.launch import running_service
-from service.schemas import Status
-from streams.clock import local_clock
+from volition.benchmarks.faults.injection.feeder import Feeder
+from volition.benchmarks.faults.injection.scene import Scene
+from volition.benchmarks.faults.injection.witness import BrokenError, Witness
+from volition.benchmarks.speed.footprint import Footprint
+from volition.decoders.contract.intent import IntentBase
+from volition.service.gateway.launch import running_service
+from volition.service.wire.schemas import Status
+from volition.streams.lsl.clock import local_clock
 
 _PAUSE_S = (0.1, 1.0)
 _BACK_S = 2.0

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.feed import Feeder
-from benchmarks.footprint import Footprint
-from benchmarks.latency import kalman_settings, latencies_ms
-from benchmarks.listen import WARM_UP_S as CLOCK_SETTLES_S
-from benchmarks.listen import Listener, Received
-from service.client import Client
-from service.launch import running_service
+from volition.benchmarks.speed.feeder import Feeder
+from volition.benchmarks.speed.footprint import Footprint
+from volition.benchmarks.speed.latency import kalman_settings, latencies_ms
+from volition.benchmarks.speed.listeners import WARM_UP_S as CLOCK_SETTLES_S
+from volition.benchmarks.speed.listeners import Listener, Received
+from volition.service.client.client import Client
+from volition.service.gateway.launch import running_service
 
 _N_CHANNELS, _RATE_HZ, _CHUNK_S = 8, 250.0, 0.02
 _STAGES = [{"kind": "bandpass", "low_hz": 5, "high_hz": 45}, {"kind": "notch", "freq_hz": 50}]

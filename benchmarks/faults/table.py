@@ -4,7 +4,7 @@ A row is ``ok`` when the service did not crash, when what happened was visible w
 the session was back within two of the cause's end, when nothing was acted on past its time to live,
 and when every sample is accounted for; which of these apply follows from the cause. All rows share
 one service, but for those that end it or start it otherwise, and several run at a time, as sessions
-do. The causes themselves are in `benchmarks.causes`.
+do. The causes themselves are in `volition.benchmarks.faults.injection`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,18 @@ import httpx
 import psutil
 from websockets.exceptions import WebSocketException
 
-from benchmarks.causes import client, recording, service, signal, stream, worker
-from benchmarks.causes.scene import RECOVERED_S, VISIBLE_S, WINDOW_S, Figures, Scene
-from benchmarks.causes.witness import BrokenError
-from service.client import Client
-from service.launch import RunningService, running_service
-from streams.errors import VolitionError
+from volition.benchmarks.faults.injection import client, recording, service, signal, stream, worker
+from volition.benchmarks.faults.injection.scene import (
+    RECOVERED_S,
+    VISIBLE_S,
+    WINDOW_S,
+    Figures,
+    Scene,
+)
+from volition.benchmarks.faults.injection.witness import BrokenError
+from volition.errors import VolitionError
+from volition.service.client.client import Client
+from volition.service.gateway.launch import RunningService, running_service
 
 Cause = Callable[[Scene], None]
 

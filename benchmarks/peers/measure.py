@@ -29,19 +29,19 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from benchmarks.feed import Feed, Feeder
-from benchmarks.latency import kalman_settings, spread
-from benchmarks.peers.subscribers import (
+from volition.benchmarks.peers.subscribers import (
     Messages,
     Subscriber,
     at_websocket,
     from_lsl,
     from_websocket,
 )
-from benchmarks.relay import relay_process
-from service.client import Client
-from service.launch import running_service
-from streams import lsl
+from volition.benchmarks.speed.feeder import Feed, Feeder
+from volition.benchmarks.speed.latency import kalman_settings, spread
+from volition.benchmarks.speed.relay import relay_process
+from volition.service.client.client import Client
+from volition.service.gateway.launch import running_service
+from volition.streams.lsl import library as lsl
 
 BAND_HZ, ORDER = (5.0, 45.0), 4
 _SESSION = "peers"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import multiprocessing
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,8 +20,9 @@ import numpy.typing as npt
 import websockets.asyncio.server
 import websockets.sync.client
 
-from streams import lsl
-from streams.clock import local_clock
+from volition.children import spawning
+from volition.streams.lsl import library as lsl
+from volition.streams.lsl.clock import local_clock
 
 #: So long a contender may take from its start to its first message.
 START_S = 30.0
@@ -66,9 +66,8 @@ class Subscriber:
     """
 
     def __init__(self, receive: Callable[..., None], where: Any, seconds: float) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=receive, args=(where, theirs, seconds), daemon=True)
+        self._ours, theirs = spawning.Pipe()
+        self._process = spawning.Process(target=receive, args=(where, theirs, seconds), daemon=True)
         self._process.start()
         theirs.close()
         self.address: Any = self._next(START_S)

@@ -20,19 +20,19 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import personal
-from benchmarks.datasets.ssvep_exo import Trial, TrialRecording
-from benchmarks.pretraining import cleaned
-from decoders.fitted import FittedModel
-from decoders.network import save_network
-from decoders.registry import decoders_by_kind
-from decoders.ssvep.dnn import DnnSettings
-from decoders.ssvep.personal import PERSONAL, PersonalSettings
-from decoders.ssvep.selector import REST, IntArray, SelectorSettings, filtered_windows
-from decoders.ssvep.templates import TemplateDecoder, TemplateSettings
-from service.config import SessionConfig
-from streams.chunk import FloatArray
-from streams.errors import ConfigError, DecodeError
+from volition.benchmarks.quality import personal
+from volition.benchmarks.quality.datasets.ssvep_exo import Trial, TrialRecording
+from volition.benchmarks.quality.pretraining import cleaned
+from volition.chunk import FloatArray
+from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.fitting.network import save_network
+from volition.decoders.registry import decoders_by_kind
+from volition.decoders.ssvep.methods.dnn import DnnSettings
+from volition.decoders.ssvep.selector import REST, IntArray, SelectorSettings, filtered_windows
+from volition.decoders.ssvep.templates import TemplateDecoder, TemplateSettings
+from volition.decoders.ssvep.transfer.personal import PERSONAL, PersonalSettings
+from volition.errors import ConfigError, DecodeError
+from volition.service.sessions.config import SessionConfig
 
 #: Data sets that are made of blocks.
 BLOCKS = frozenset({"benchmark", "beta", "jfpm12"})
@@ -177,7 +177,7 @@ def _judged_by_networks(
 
 def _training() -> tuple[Any, Any]:
     try:
-        from models.training import ssvep_dnn, ssvep_dnn_calibration
+        from volition.models.training import ssvep_dnn, ssvep_dnn_calibration
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"dnn without a network is trained, by torch, which is not installed ({error}): "

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cursor_decoders import (
+from volition.benchmarks.quality.cursor_decoders import (
     CALIBRATION_S,
     DECODERS,
     DecoderName,
@@ -26,14 +26,14 @@ from benchmarks.cursor_decoders import (
     intention_options,
     play_trials,
 )
-from benchmarks.cursor_decoders import guide as run_guide
-from benchmarks.cursor_player import CursorPlayer, Disturbance, Played, PlayOptions
-from service.client import Client
-from service.cursor_fit import cursor_settings
-from service.cursor_guide import Pace
-from service.launch import running_service
-from streams.cursor_participant import CursorParticipant, CursorSitting
-from streams.cursor_tasks import TaskName, scores, usual_task
+from volition.benchmarks.quality.cursor_decoders import guide as run_guide
+from volition.benchmarks.quality.cursor_player import CursorPlayer, Disturbance, Played, PlayOptions
+from volition.service.calibration.cursor_fit import cursor_settings
+from volition.service.calibration.cursor_guide import Pace
+from volition.service.client.client import Client
+from volition.service.gateway.launch import running_service
+from volition.streams.simulated.cursor_participant import CursorParticipant, CursorSitting
+from volition.streams.simulated.cursor_tasks import TaskName, scores, usual_task
 
 OFFSET_SD = 5.0
 #: What is calibrated from nothing.

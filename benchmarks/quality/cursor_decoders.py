@@ -17,13 +17,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from decoders.calibration import Calibration
-from decoders.fitted import FittedModel
-from decoders.intent import CursorIntent, Intent
-from decoders.kinematics.cursor import HELP
-from decoders.kinematics.decoder import KinematicDecoder
-from decoders.kinematics.kalman import intended_velocities
-from service.cursor_fit import (
+from volition.chunk import Chunk, Event
+from volition.decoders.contract.intent import CursorIntent, Intent
+from volition.decoders.fitting.calibration import Calibration
+from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.kinematics.cursor import HELP
+from volition.decoders.kinematics.decoder import KinematicDecoder
+from volition.decoders.kinematics.kalman import intended_velocities
+from volition.errors import DecodeError
+from volition.service.calibration.cursor_fit import (
     Calibrated,
     Learned,
     cursor_settings,
@@ -32,15 +34,13 @@ from service.cursor_fit import (
     made,
     watch,
 )
-from service.cursor_guide import TARGET, Pace
-from streams.chunk import Chunk, Event
-from streams.cursor_participant import (
+from volition.service.calibration.cursor_guide import TARGET, Pace
+from volition.streams.simulated.cursor_participant import (
     CursorParticipant,
     CursorSitting,
     SittingBin,
 )
-from streams.cursor_tasks import usual_task
-from streams.errors import DecodeError
+from volition.streams.simulated.cursor_tasks import usual_task
 
 DecoderName = Literal["kalman", "refit", "dkf", "mk-dkf"]
 
@@ -122,7 +122,7 @@ def obey(sitting: CursorSitting, intent: Intent) -> None:
 
 
 def guide(sitting: CursorSitting, settings: dict[str, Any], pace: Pace | None = None) -> Calibrated:
-    """Calibrate from nothing in this process, as `service.cursor_guide` does over the API.
+    """Calibrate from nothing in this process, as `CursorGuide` does over the API.
 
     Parameters
     ----------

@@ -1,14 +1,14 @@
 """A simulated participant in a process of its own: features out over LSL, intents in by WebSocket.
 
 Bins are due at moments that follow from their number alone and are stamped with them. What is
-between the intents that come and the features that go is `streams.cursor_participant`.
+between the intents that come and the features that go is
+`volition.streams.simulated.cursor_participant`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import multiprocessing
 import queue
 import signal
 import threading
@@ -19,14 +19,15 @@ from multiprocessing.connection import Connection
 from typing import Any, Self
 from uuid import uuid4
 
-from benchmarks.cursor_decoders import obey
-from service.client import Client
-from service.schemas import CalibrationMessage, CueMessage, GapMessage
-from streams.clock import local_clock
-from streams.cursor_participant import CursorParticipant, CursorSitting
-from streams.cursor_tasks import CursorTask, CursorTrial
-from streams.errors import SessionError, VolitionError
-from streams.outlet import SignalOutlet
+from volition.benchmarks.quality.cursor_decoders import obey
+from volition.children import spawning
+from volition.errors import SessionError, VolitionError
+from volition.service.client.client import Client
+from volition.service.wire.schemas import CalibrationMessage, CueMessage, GapMessage
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.outlet import SignalOutlet
+from volition.streams.simulated.cursor_participant import CursorParticipant, CursorSitting
+from volition.streams.simulated.cursor_tasks import CursorTask, CursorTrial
 
 _START_S = 30.0
 
@@ -99,9 +100,8 @@ class CursorPlayer:
     def __init__(self, options: PlayOptions) -> None:
         self.options = options
         self.source_id = f"cursor-{uuid4().hex}"
-        context = multiprocessing.get_context("spawn")
-        self._connection, self._far_end = context.Pipe()
-        self._process = context.Process(
+        self._connection, self._far_end = spawning.Pipe()
+        self._process = spawning.Process(
             target=_main,
             args=(options, self.source_id, self._far_end),
             name="volition-cursor-player",

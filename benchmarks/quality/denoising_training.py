@@ -1,9 +1,10 @@
 """Training AT-AT and the benchmark's networks beside it, and scoring them on people held apart.
 
-    python -m benchmarks.denoising_training denoise_mix ROOT --out models/networks
-    python -m benchmarks.denoising_training denoise_mix ROOT --out DIR --hold-out --steps 600 \
+    python -m volition.benchmarks.quality.denoising_training denoise_mix ROOT --out models/networks
+    python -m volition.benchmarks.quality.denoising_training denoise_mix ROOT --out DIR --hold-out
+    --steps 600 \
         --baselines fcnn rnn
-    python -m benchmarks.denoising_training eegdenoisenet ROOT --baselines fcnn rnn
+    python -m volition.benchmarks.quality.denoising_training eegdenoisenet ROOT --baselines fcnn rnn
 
 The first makes the networks that ship. With ``--hold-out`` a sixth of the people who may be
 trained on are kept apart, of each baseline the state is taken that does best on them, and the
@@ -29,13 +30,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.datasets import denoise_mix, eegdenoisenet
-from benchmarks.datasets.denoise_mix import SNR_DB
-from benchmarks.datasets.eegdenoisenet import Pairs
-from benchmarks.evaluate_denoising import N_PAIRS, score_segment
-from decoders.network import save_network
-from decoders.stages.atat import Atat, AtatSettings
-from streams.chunk import FloatArray, SignalSpec
+from volition.benchmarks.quality.datasets import denoise_mix, eegdenoisenet
+from volition.benchmarks.quality.datasets.denoise_mix import SNR_DB
+from volition.benchmarks.quality.datasets.eegdenoisenet import Pairs
+from volition.benchmarks.quality.evaluate_denoising import N_PAIRS, score_segment
+from volition.chunk import FloatArray, SignalSpec
+from volition.decoders.fitting.network import save_network
+from volition.decoders.stages.atat import Atat, AtatSettings
 
 RATE_HZ = 256.0
 #: Cleans segments (n, n_samples).
@@ -66,7 +67,7 @@ class Material:
 
 
 def from_denoise_mix(root: Path, seed: int) -> Material:
-    """Take `benchmarks.datasets.denoise_mix`, people and sources of muscle apart."""
+    """Take the data set `denoise_mix`, people and sources of muscle apart."""
     segments = denoise_mix.load_segments(root)
     training, testing = segments.part(test=False), segments.part(test=True)
     rng = np.random.default_rng(seed)
@@ -110,9 +111,9 @@ def run(
     mixed_precision: bool = False,
 ) -> dict[str, Any]:
     """Train AT-AT and ``baselines``, write AT-AT into ``out``, and score all of them."""
-    from models.training import atat
-    from models.training import baselines as networks
-    from models.training.mixing import Mixer
+    from volition.models.training import atat
+    from volition.models.training import baselines as networks
+    from volition.models.training.mixing import Mixer
 
     held_out = None
     if hold_out:
@@ -221,7 +222,7 @@ def _count(network: Any) -> int:
 
 def main(arguments: Sequence[str]) -> None:
     """Train, and write what was found to the standard output."""
-    from models.training.baselines import BASELINES
+    from volition.models.training.baselines import BASELINES
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", choices=sorted(SOURCES))

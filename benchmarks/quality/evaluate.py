@@ -18,27 +18,27 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import (
+from volition.benchmarks.quality import (
     calibrating,
     evaluate_denoising,
     evaluate_kinematics,
     evaluate_mixed,
     pretraining,
 )
-from benchmarks.calibrating import Judged
-from benchmarks.datasets import jfpm12, ssvep_exo, ssvep_openbci, tsinghua
-from benchmarks.datasets.ssvep_exo import TrialRecording
-from benchmarks.idle import idle_curve, sweep
-from benchmarks.trials import (
+from volition.benchmarks.quality.calibrating import Judged
+from volition.benchmarks.quality.datasets import jfpm12, ssvep_exo, ssvep_openbci, tsinghua
+from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
+from volition.benchmarks.quality.idle import idle_curve, sweep
+from volition.benchmarks.quality.trials import (
     IDLE,
     Outcome,
     labels_by_frequency,
     run_trials,
     score_trials,
 )
-from decoders.metrics import itr_bits_per_min
-from service.config import SessionConfig
-from streams.errors import ConfigError
+from volition.decoders.fitting.metrics import itr_bits_per_min
+from volition.errors import ConfigError
+from volition.service.sessions.config import SessionConfig
 
 #: Pause between trials that the information transfer rate counts, as is customary.
 GAZE_SHIFT_S = 0.5
@@ -68,7 +68,7 @@ def evaluate(
     config
         The pipeline; its decoder must have ``targets`` with ``freq_hz``.
     idle_sweep
-        Score it at other thresholds of idle too; see `benchmarks.idle`.
+        Score it at other thresholds of idle too; see `volition.benchmarks.quality.idle`.
 
     Returns
     -------

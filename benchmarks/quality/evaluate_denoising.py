@@ -27,17 +27,23 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, sosfiltfilt, welch
 
-from benchmarks.datasets import denoise_mix
-from benchmarks.datasets.denoise_mix import SNR_DB, Continuous, Masked, Segments, scale_to
-from benchmarks.stages import meegkit_asr, meegkit_clean
-from decoders import registry
-from decoders.settings import Settings
-from decoders.stage import Stage
-from decoders.stages.blocks import BlockStage
-from decoders.stages.iir import IirStage
-from service.config import SessionConfig
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import ConfigError, NotFittedError
+from volition.benchmarks.quality.datasets import denoise_mix
+from volition.benchmarks.quality.datasets.denoise_mix import (
+    SNR_DB,
+    Continuous,
+    Masked,
+    Segments,
+    scale_to,
+)
+from volition.benchmarks.speed.stages import meegkit_asr, meegkit_clean
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders import registry
+from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.stage import Stage
+from volition.decoders.stages.blocks import BlockStage
+from volition.decoders.stages.iir import IirStage
+from volition.errors import ConfigError, NotFittedError
+from volition.service.sessions.config import SessionConfig
 
 #: The data set's name.
 DATASET = "denoise_mix"
@@ -61,8 +67,8 @@ def evaluate_denoising(root: Path, config: SessionConfig, seed: int = 0) -> dict
     Parameters
     ----------
     root
-        Folder of `benchmarks.datasets.denoise_mix`. Where ``eeglab_formats/eeglab_data.npz`` lies
-        beside it, that recording is scored as well.
+        Folder of `volition.benchmarks.quality.datasets.denoise_mix`. Where
+        ``eeglab_formats/eeglab_data.npz`` lies beside it, that recording is scored as well.
     config
         Whose stages run; the decoder is not asked.
     seed

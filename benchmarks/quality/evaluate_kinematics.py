@@ -17,19 +17,19 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.datasets import flint_run1, indy, m1_reach
-from benchmarks.datasets.movement import MovementRecording
-from decoders import registry
-from decoders.fitted import FittedModel
-from decoders.intent import CursorIntent
-from decoders.kinematics import metrics
-from decoders.kinematics.decoder import KinematicDecoder
-from decoders.kinematics.recurrent import RecurrentSettings
-from service.config import SessionConfig
-from service.engine import run_offline
-from streams.chunk import FloatArray
-from streams.errors import ConfigError
-from streams.recording import Recording
+from volition.benchmarks.quality.datasets import flint_run1, indy, m1_reach
+from volition.benchmarks.quality.datasets.movement import MovementRecording
+from volition.chunk import FloatArray
+from volition.decoders import registry
+from volition.decoders.contract.intent import CursorIntent
+from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.kinematics import metrics
+from volition.decoders.kinematics.decoder import KinematicDecoder
+from volition.decoders.kinematics.recurrent import RecurrentSettings
+from volition.errors import ConfigError
+from volition.service.sessions.config import SessionConfig
+from volition.service.sessions.engine import run_offline
+from volition.streams.files.recording import Recording
 
 DATASETS: dict[str, Callable[[Path], MovementRecording]] = {
     "flint_run1": flint_run1.load,

@@ -1,11 +1,12 @@
 """What artifacts cost a decoder of flicker, and what a session's stages win back.
 
 Each recording of ssvep_exo is decoded as it is and with artifacts mixed in
-(`benchmarks.datasets.ssvep_exo_mixed`), each time by the session as it is and by the same session
-without its cleaning stages, all of it through the path of live samples. The plain filters stay in
-both, as they clean nothing that the decoder's own would not. A decoder that other people trained is
-refitted without the person who is scored, on untouched recordings behind the plain filters: nothing
-is ever learned from what was mixed in, but for what a stage learns live in its calibration.
+(`volition.benchmarks.quality.datasets.ssvep_exo_mixed`), each time by the session as it is and by
+the same session without its cleaning stages, all of it through the path of live samples. The plain
+filters stay in both, as they clean nothing that the decoder's own would not. A decoder that other
+people trained is refitted without the person who is scored, on untouched recordings behind the
+plain filters: nothing is ever learned from what was mixed in, but for what a stage learns live in
+its calibration.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import pretraining
-from benchmarks.datasets import denoise_mix, ssvep_exo
-from benchmarks.datasets.ssvep_exo import TrialRecording
-from benchmarks.datasets.ssvep_exo_mixed import KINDS, LEVELS_UV, mix
-from benchmarks.trials import labels_by_frequency, run_trials, score_trials
-from decoders import registry
-from decoders.stages.iir import IirStage
-from service.config import SessionConfig
-from streams.errors import ConfigError
+from volition.benchmarks.quality import pretraining
+from volition.benchmarks.quality.datasets import denoise_mix, ssvep_exo
+from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
+from volition.benchmarks.quality.datasets.ssvep_exo_mixed import KINDS, LEVELS_UV, mix
+from volition.benchmarks.quality.trials import labels_by_frequency, run_trials, score_trials
+from volition.decoders import registry
+from volition.decoders.stages.iir import IirStage
+from volition.errors import ConfigError
+from volition.service.sessions.config import SessionConfig
 
 DATASET = "ssvep_exo_mixed"
 #: The folder of the waveforms, beside that of the recordings.

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.trials import Outcome, score_trials
-from service.config import SessionConfig
+from volition.benchmarks.quality.trials import Outcome, score_trials
+from volition.service.sessions.config import SessionConfig
 
 #: For each decoder, the setting that says when it is idle, and the values that a sweep gives it. A
 #: stopping rule but ``confidence`` has a threshold of its own, which is swept in its place.
@@ -50,7 +50,7 @@ def sweep(config: SessionConfig) -> Iterator[tuple[float, SessionConfig]]:
 def idle_curve(
     config: SessionConfig, swept: dict[float, list[Outcome]], labels: list[str]
 ) -> dict[str, Any]:
-    """Give the curve of a sweep's outcomes, by threshold; see `benchmarks.evaluate.evaluate`."""
+    """Give the curve of a sweep's outcomes, by threshold; see `evaluate`."""
     points = []
     for threshold, outcomes in sorted(swept.items()):
         score = score_trials(outcomes, labels)

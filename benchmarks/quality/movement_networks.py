@@ -1,6 +1,6 @@
 """Streaming networks on recorded movements, from end to end: train, export, run, score.
 
-    python -m benchmarks.movement_networks DATASET ROOT FOLDER --kind gru
+    python -m volition.benchmarks.quality.movement_networks DATASET ROOT FOLDER --kind gru
 
 The rows that the data set's protocol gives for learning train the network, and choose among its
 passes; the tests are decoded by the exported file through the engine, as `evaluate` does. It needs
@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.evaluate_kinematics import DATASETS, evaluate
-from decoders.network import save_network
-from service.config import parse_config
+from volition.benchmarks.quality.evaluate_kinematics import DATASETS, evaluate
+from volition.decoders.fitting.network import save_network
+from volition.service.sessions.config import parse_config
 
 _LICENCES = {
     "flint_run1": "MIT (data: burkh4rt/DKF-implementations)",
@@ -28,7 +28,7 @@ def run(
     dataset: str, root: Path, folder: Path, kind: str, seed: int, **changes: Any
 ) -> dict[str, Any]:
     """Train, export into ``folder`` and score; give the figures."""
-    from models.training import movement
+    from volition.models.training import movement
 
     data = DATASETS[dataset](root)
     start = time.perf_counter()

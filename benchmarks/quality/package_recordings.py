@@ -1,6 +1,6 @@
 """How the recordings in ``streams/recordings`` were made from the public data set.
 
-    python -m streams.package_recordings FOLDER_OF_NPZ [FOLDER_TO_WRITE]
+    python -m volition.benchmarks.quality.package_recordings FOLDER_OF_NPZ [FOLDER_TO_WRITE]
 
 The samples are those of the source, in microvolts as float32; each trial's onset becomes a JSON
 marker. What lies more than ten seconds after the last trial is left out. The same input gives the
@@ -14,9 +14,9 @@ import re
 import sys
 from pathlib import Path
 
-from streams.errors import RecordingError
-from streams.recording import Recording, packaged_folder, read_recording
-from streams.xdf import XdfWriter
+from volition.errors import RecordingError
+from volition.streams.files.recording import Recording, packaged_folder, read_recording
+from volition.streams.files.xdf import XdfWriter
 
 SOURCES = {"ssvep-exo-s03": "S03_r2.npz", "ssvep-exo-s12": "S12_r2.npz"}
 """Name of each packaged recording and the file of the data set that it is made from."""

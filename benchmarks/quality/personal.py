@@ -1,10 +1,11 @@
 """Learning the weights that a personal calibration starts from, from people calibrated alike.
 
 Each recording is read by what its own person's calibration gives (the protocol of
-`benchmarks.calibrating`), and the weights are learned from the windows that were not calibrated on.
-A person who is scored has taught nothing: `without_each` learns weights for each from all others.
+`volition.benchmarks.quality.calibrating`), and the weights are learned from the windows that were
+not calibrated on. A person who is scored has taught nothing: `without_each` learns weights for each
+from all others.
 
-    python -m benchmarks.personal ROOT models/fitted/ssvep-personal.npz
+    python -m volition.benchmarks.quality.personal ROOT models/fitted/ssvep-personal.npz
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import calibrating
-from benchmarks.datasets import ssvep_exo
-from benchmarks.datasets.ssvep_exo import TrialRecording
-from benchmarks.pretraining import MORE_DELAYS_S, People, cleaned
-from decoders.fitted import FittedModel
-from decoders.ssvep.personal import PERSONAL, WINDOWS_S, PersonalSettings, lead
-from decoders.ssvep.pretraining import Windows, learn
-from decoders.ssvep.selector import filtered_windows
-from service.config import SessionConfig, load_config
-from streams.errors import ConfigError
+from volition.benchmarks.quality import calibrating
+from volition.benchmarks.quality.datasets import ssvep_exo
+from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
+from volition.benchmarks.quality.pretraining import MORE_DELAYS_S, People, cleaned
+from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.ssvep.selector import filtered_windows
+from volition.decoders.ssvep.transfer.personal import PERSONAL, WINDOWS_S, PersonalSettings, lead
+from volition.decoders.ssvep.transfer.pretraining import Windows, learn
+from volition.errors import ConfigError
+from volition.service.sessions.config import SessionConfig, load_config
 
 DATASET = "ssvep_exo"
 

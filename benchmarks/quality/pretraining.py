@@ -16,15 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets import ssvep_exo
-from benchmarks.datasets.ssvep_exo import TrialRecording
-from decoders.fitted import FittedModel, shipped_models
-from decoders.ssvep.pretrained import PretrainedSettings
-from decoders.ssvep.pretraining import Windows, collect, learn
-from decoders.ssvep.selector import REST
-from service.config import SessionConfig, load_config
-from streams.chunk import Chunk, SignalSpec
-from streams.errors import ConfigError
+from volition.benchmarks.quality.datasets import ssvep_exo
+from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
+from volition.chunk import Chunk, SignalSpec
+from volition.decoders.fitting.fitted import FittedModel, shipped_models
+from volition.decoders.ssvep.selector import REST
+from volition.decoders.ssvep.transfer.pretrained import PretrainedSettings
+from volition.decoders.ssvep.transfer.pretraining import Windows, collect, learn
+from volition.errors import ConfigError
+from volition.service.sessions.config import SessionConfig, load_config
 
 KIND = "ssvep_pretrained"
 #: Windows that are learned from start so long after the onset, beside the one that decides.

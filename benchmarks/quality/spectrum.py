@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from scipy.signal import welch
 
-from benchmarks.datasets import ssvep_exo
-from streams.chunk import FloatArray
-from streams.recording import Recording
-from streams.ssvep_participant import Flicker, SsvepParticipant
+from volition.benchmarks.quality.datasets import ssvep_exo
+from volition.chunk import FloatArray
+from volition.streams.files.recording import Recording
+from volition.streams.simulated.ssvep_participant import Flicker, SsvepParticipant
 
 N_SIMULATED = 8
 HIGHEST_HZ = 60.0

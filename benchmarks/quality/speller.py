@@ -17,17 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from decoders.metrics import accuracy_interval, itr_bits_per_min
-from decoders.ssvep.dnn import DnnSettings
-from decoders.ssvep.ecca import ECCA
-from decoders.ssvep.fbcca import FBCCA, FbccaSettings
-from decoders.ssvep.selector import filtered_windows
-from decoders.ssvep.tdca import TDCA
-from decoders.ssvep.templates import TemplateEstimator, TemplateSettings
-from decoders.ssvep.trca import ETRCA
-from service.config import load_config
-from streams.chunk import FloatArray
-from streams.ssvep_participant import SsvepParticipant
+from volition.chunk import FloatArray
+from volition.decoders.fitting.metrics import accuracy_interval, itr_bits_per_min
+from volition.decoders.ssvep.methods.dnn import DnnSettings
+from volition.decoders.ssvep.methods.ecca import ECCA
+from volition.decoders.ssvep.methods.fbcca import FBCCA, FbccaSettings
+from volition.decoders.ssvep.methods.tdca import TDCA
+from volition.decoders.ssvep.methods.trca import ETRCA
+from volition.decoders.ssvep.selector import filtered_windows
+from volition.decoders.ssvep.templates import TemplateEstimator, TemplateSettings
+from volition.service.sessions.config import load_config
+from volition.streams.simulated.ssvep_participant import SsvepParticipant
 
 N_BLOCKS = 6
 WINDOWS_S = (0.3, 0.5, 0.8, 1.0)
@@ -105,7 +105,7 @@ def _said(row: dict[str, Any]) -> str:
 def _network_row(people: Sequence[SsvepParticipant]) -> dict[str, Any]:
     """Train both stages and score each person's last block; say why not where that cannot be."""
     try:
-        from models.training import ssvep_dnn
+        from volition.models.training import ssvep_dnn
     except ModuleNotFoundError as error:
         left_out = f"needs the extra train: {error}"
         row = {"decoder": NETWORK, "window_s": NETWORK_WINDOW_S, "accuracy": None, "n_trials": 0}

@@ -4,7 +4,7 @@ Each participant sits for six blocks of all targets. Stage one learns from the f
 everyone, stage two goes on with the first participant's; the sixth is decoded, by the exported file
 as a session would run it. It needs the extra ``train``.
 
-    python -m benchmarks.ssvep_network FOLDER
+    python -m volition.benchmarks.quality.ssvep_network FOLDER
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.environment import environment
-from decoders.metrics import accuracy_interval
-from decoders.network import Network, save_network
-from decoders.ssvep.dnn import DNN, DnnSettings
-from decoders.ssvep.selector import filtered_windows
-from streams.chunk import FloatArray
-from streams.ssvep_participant import SsvepParticipant, jfpm_targets
+from volition.benchmarks.environment import environment
+from volition.chunk import FloatArray
+from volition.decoders.fitting.metrics import accuracy_interval
+from volition.decoders.fitting.network import Network, save_network
+from volition.decoders.ssvep.methods.dnn import DNN, DnnSettings
+from volition.decoders.ssvep.selector import filtered_windows
+from volition.streams.simulated.ssvep_participant import SsvepParticipant, jfpm_targets
 
 N_BLOCKS = 6
 
@@ -49,7 +49,7 @@ def run(
     batch
         Trials in a step of either stage; smaller than the paper's, to make up for fewer passes.
     """
-    from models.training import ssvep_dnn
+    from volition.models.training import ssvep_dnn
 
     settings = settings_for(window_s)
     n_targets = len(settings.targets)

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.datasets.ssvep_exo import Trial, TrialRecording
-from decoders.intent import IdleIntent, Intent, SelectionIntent
-from decoders.metrics import accuracy_interval, confusion, per_min
-from service.config import SessionConfig
-from service.engine import run_offline
-from streams.chunk import Chunk, Event
-from streams.errors import ConfigError
+from volition.benchmarks.quality.datasets.ssvep_exo import Trial, TrialRecording
+from volition.chunk import Chunk, Event
+from volition.decoders.contract.intent import IdleIntent, Intent, SelectionIntent
+from volition.decoders.fitting.metrics import accuracy_interval, confusion, per_min
+from volition.errors import ConfigError
+from volition.service.sessions.config import SessionConfig
+from volition.service.sessions.engine import run_offline
 
 #: Chunks of about this length; the score does not hang on it.
 CHUNK_S = 0.125

@@ -8,7 +8,7 @@
 - ``cold start``: from the command to ready, and from a session made to its first intent
 - ``idle``: CPU and memory of a service with one session whose stream brings nothing to decide
 
-Latencies are counted as in `benchmarks.latency`.
+Latencies are counted as in `volition.benchmarks.speed.latency`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from urllib.parse import urlsplit
 import numpy as np
 import psutil
 
-from benchmarks.feed import Feed, Feeder
-from benchmarks.latency import cpu_seconds, kalman_settings, latencies_ms, spread
-from benchmarks.listen import Crowd, Listener
-from decoders.kinematics.dkf import DkfDecoder, DkfSettings
-from service.client import Client
-from service.launch import RunningService, running_service
+from volition.benchmarks.speed.feeder import Feed, Feeder
+from volition.benchmarks.speed.latency import cpu_seconds, kalman_settings, latencies_ms, spread
+from volition.benchmarks.speed.listeners import Crowd, Listener
+from volition.decoders.kinematics.dkf import DkfDecoder, DkfSettings
+from volition.service.client.client import Client
+from volition.service.gateway.launch import RunningService, running_service
 
 LIMIT_MS = 10.0
 CLIENT_COUNTS = (1, 10, 100, 500)

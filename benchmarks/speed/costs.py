@@ -8,15 +8,15 @@ time is its median over the passes, so that a cache that was cold or an interrup
 ``mean_us`` is the processor time of everything that a chunk (of a stage) or a decision (of a
 decoder) needs; ``median_us`` that of the middle chunk, or of the call that decides. The fitted
 exponent is the slope of log ``mean_us`` over log size among the largest sizes, where what a call
-costs by itself weighs little: 1 is linear. Where a package does the same (`benchmarks.packages`),
-it is timed in turns with ours on the same data. Limit BLAS to one thread.
+costs by itself weighs little: 1 is linear. Where a package does the same
+(`volition.benchmarks.speed.packages`), it is timed in turns with ours on the same data. Limit BLAS
+to one thread.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -27,20 +27,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import packages
-from benchmarks.stages import made_up
-from benchmarks.stages import measure as measure_shares
-from decoders import registry
-from decoders.decoder import Decoder
-from decoders.intent import Intent
-from decoders.kinematics.decoder import KinematicDecoder
-from decoders.kinematics.recursion import KalmanRecursion
-from decoders.settings import Settings
-from decoders.ssvep.selector import SelectorSettings
-from decoders.stage import Stage
-from decoders.stages.blocks import BlockStage
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import VolitionError
+from volition.benchmarks.speed import packages
+from volition.benchmarks.speed.stages import made_up
+from volition.benchmarks.speed.stages import measure as measure_shares
+from volition.children import spawning
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders import registry
+from volition.decoders.contract.decoder import Decoder
+from volition.decoders.contract.intent import Intent
+from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.stage import Stage
+from volition.decoders.kinematics.decoder import KinematicDecoder
+from volition.decoders.kinematics.recursion import KalmanRecursion
+from volition.decoders.ssvep.selector import SelectorSettings
+from volition.decoders.stages.blocks import BlockStage
+from volition.errors import VolitionError
 
 CHUNK_S = 0.02
 #: Between decisions on flicker.
@@ -173,7 +174,7 @@ def measure(
         ``stages`` and ``decoders``: a row for each cell and axis; ``growth``: for each kind and
         axis the ``exponent`` fitted and the sizes that it was fitted to; ``peers``: for each kind
         the package that was timed in turns with it and the ``ratio`` of our time to its, or why
-        there is none; ``shares``: see `benchmarks.stages.measure`.
+        there is none; ``shares``: see `volition.benchmarks.speed.stages.measure`.
     """
     known = [*registry.stages(), *registry.decoders_by_kind()]
     wanted = set(known if kinds is None else kinds)
@@ -218,8 +219,7 @@ def measure_on_one_thread(
     before = {name: os.environ.get(name) for name in threads}
     os.environ.update(threads)
     try:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
+        with ProcessPoolExecutor(1, mp_context=spawning) as pool:
             return pool.submit(_measure_all, kinds, quick, say).result()
     finally:
         for name, value in before.items():

@@ -1,12 +1,12 @@
 """Counts of the hot loop: the same on every machine, so a budget can hold them.
 
-A chunk's way through `service.engine.Engine` and the encoding of its intents is run on a signal
-that is always the same, and what it does is counted rather than timed: calls of Python and C
-functions, bytecodes, bytes at most in use at once, blocks of memory that stay. ``budget.toml``
-beside this file says how many there may be, and how they may grow with channels, targets and time:
-a loop in Python over channels shows as a ratio above 1, whatever the machine. Where ``perf`` may
-count (or valgrind is there) the processor's own instructions are given too, as the difference
-between a long and a short run.
+A chunk's way through `volition.service.sessions.engine.Engine` and the encoding of its intents is
+run on a signal that is always the same, and what it does is counted rather than timed: calls of
+Python and C functions, bytecodes, bytes at most in use at once, blocks of memory that stay.
+``budget.toml`` beside this file says how many there may be, and how they may grow with channels,
+targets and time: a loop in Python over channels shows as a ratio above 1, whatever the machine.
+Where ``perf`` may count (or valgrind is there) the processor's own instructions are given too, as
+the difference between a long and a short run.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.costs import (
+from volition.benchmarks.speed.costs import (
     Cell,
     selector_settings,
     stage_data,
     stage_settings,
     target_freqs,
 )
-from benchmarks.latency import kalman_settings
-from decoders import registry
-from decoders.intent import to_json
-from decoders.stages.blocks import BlockStage
-from service.config import SessionConfig
-from service.engine import Engine
-from streams.chunk import Chunk, SignalSpec
+from volition.benchmarks.speed.latency import kalman_settings
+from volition.children import python_module
+from volition.chunk import Chunk, SignalSpec
+from volition.decoders import registry
+from volition.decoders.contract.intent import to_json
+from volition.decoders.stages.blocks import BlockStage
+from volition.service.sessions.config import SessionConfig
+from volition.service.sessions.engine import Engine
 
 #: Chunks that are run before anything is counted: the first fill caches and windows.
 WARM_UP, COUNTED = 60, 60
@@ -273,7 +274,7 @@ def _run_counted(tool: Sequence[str], name: str, n_chunks: int) -> str:
     """Run the loop below a tool; give what the tool said."""
     try:
         done = subprocess.run(
-            [*tool, sys.executable, "-m", "benchmarks.counts", name, str(n_chunks)],
+            [*tool, *python_module("volition.benchmarks.speed.counts", name, str(n_chunks))],
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -291,7 +292,7 @@ def _run_counted(tool: Sequence[str], name: str, n_chunks: int) -> str:
 
 def budget() -> dict[str, Any]:
     """Give the budget: see the file."""
-    text = resources.files("benchmarks").joinpath("budget.toml").read_text("utf-8")
+    text = resources.files("volition.benchmarks.speed").joinpath("budget.toml").read_text("utf-8")
     return tomllib.loads(text)
 
 

@@ -18,17 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.latency import spread
-from decoders.intent import IdleIntent, SelectionIntent
-from service.client import Client
-from service.launch import running_service
-from service.schemas import CalibrationView, Status
-from streams.chunk import Event
-from streams.clock import local_clock
-from streams.errors import SessionError
-from streams.headset import HeadsetOptions, HeadsetProcess
-from streams.outlet import MarkerOutlet
-from streams.ssvep_participant import Flicker, SsvepParticipant
+from volition.benchmarks.speed.latency import spread
+from volition.chunk import Event
+from volition.decoders.contract.intent import IdleIntent, SelectionIntent
+from volition.errors import SessionError
+from volition.service.client.client import Client
+from volition.service.gateway.launch import running_service
+from volition.service.wire.schemas import CalibrationView, Status
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.outlet import MarkerOutlet
+from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess
+from volition.streams.simulated.ssvep_participant import Flicker, SsvepParticipant
 
 FLICKERS = tuple(Flicker(hz, 1.1 * n) for n, hz in enumerate((9.0, 10.4, 11.8, 13.2)))
 TARGETS = [{"label": f"{one.freq_hz:g} Hz", "freq_hz": one.freq_hz} for one in FLICKERS]

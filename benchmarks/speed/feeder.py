@@ -7,7 +7,6 @@ from the stamp holds neither the wait for the chunk to fill nor the feeder's own
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import time
 from dataclasses import dataclass
 from typing import Any, Self
@@ -16,9 +15,10 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
-from streams.chunk import SignalSpec
-from streams.clock import local_clock
-from streams.outlet import SignalOutlet
+from volition.children import spawning
+from volition.chunk import SignalSpec
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.outlet import SignalOutlet
 
 _START_S = 30.0
 _GOLDEN = 0.6180339887
@@ -56,10 +56,9 @@ class Feeder:
         self.feeds = [
             Feed(n_channels, rate_hz, chunk_s, f"feed-{uuid4().hex}") for _ in range(n_streams)
         ]
-        context = multiprocessing.get_context("spawn")
-        self._ours, theirs = context.Pipe()
-        self._ready, self._stop = context.Event(), context.Event()
-        self._process = context.Process(
+        self._ours, theirs = spawning.Pipe()
+        self._ready, self._stop = spawning.Event(), spawning.Event()
+        self._process = spawning.Process(
             target=_feed, args=(self.feeds, self._ready, self._stop, theirs), daemon=True
         )
 

@@ -1,16 +1,15 @@
 """Latency: from the LSL stamp of the newest sample to the receipt by a WebSocket client.
 
 Each cell of the grid feeds one real outlet to the real service and, in turn and in the same run,
-to the floor (`benchmarks.relay`): A B C A B C ..., so that what slows the machine slows all.
-A latency is counted from the push of the chunk that held the newest sample an intent used, so the
-wait for the chunk to fill is not in it. Lost samples are those that the session had not counted,
-between two looks at its state, of those that were pushed meanwhile.
+to the floor (`volition.benchmarks.speed.relay`): A B C A B C ..., so that what slows the machine
+slows all. A latency is counted from the push of the chunk that held the newest sample an intent
+used, so the wait for the chunk to fill is not in it. Lost samples are those that the session had
+not counted, between two looks at its state, of those that were pushed meanwhile.
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,12 +19,13 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from benchmarks.feed import Feed, Feeder, completed
-from benchmarks.listen import WARM_UP_S, Listener, Received
-from benchmarks.relay import pull, relaying
-from service.client import Client
-from service.launch import RunningService, running_service
-from service.schemas import StateView
+from volition.benchmarks.speed.feeder import Feed, Feeder, completed
+from volition.benchmarks.speed.listeners import WARM_UP_S, Listener, Received
+from volition.benchmarks.speed.relay import pull, relaying
+from volition.children import spawning
+from volition.service.client.client import Client
+from volition.service.gateway.launch import RunningService, running_service
+from volition.service.wire.schemas import StateView
 
 DecoderName = Literal["fbcca", "kalman"]
 Floats = npt.NDArray[np.float64]
@@ -241,7 +241,7 @@ def cpu_seconds(service: RunningService) -> float:
 
 @contextlib.contextmanager
 def _one_busy_core() -> Iterator[None]:
-    process = multiprocessing.get_context("spawn").Process(target=_spin, daemon=True)
+    process = spawning.Process(target=_spin, daemon=True)
     process.start()
     try:
         yield

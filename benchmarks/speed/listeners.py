@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import json
-import multiprocessing
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import websockets.asyncio.client
 
-from streams.clock import local_clock
+from volition.children import spawning
+from volition.streams.lsl.clock import local_clock
 
 #: Intents that are not counted at the start: caches, first pages, the clock's first estimate.
 WARM_UP_S = 1.0
@@ -51,9 +51,8 @@ class Listener:
     """
 
     def __init__(self, *urls: str, seconds: float) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_main, args=(urls, seconds, theirs), daemon=True)
+        self._ours, theirs = spawning.Pipe()
+        self._process = spawning.Process(target=_main, args=(urls, seconds, theirs), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -72,9 +71,8 @@ class Crowd:
     """Many sockets in one process that read and forget, while the ``with`` block lasts."""
 
     def __init__(self, url: str, n_sockets: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._ready = context.Event()
-        self._process = context.Process(
+        self._ready = spawning.Event()
+        self._process = spawning.Process(
             target=_crowd_main, args=(url, n_sockets, self._ready), daemon=True
         )
 

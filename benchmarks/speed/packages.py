@@ -1,10 +1,10 @@
 """Packages that do what a stage or decoder of ours does, driven as their documentation says.
 
-They are timed in turns with ours on the same data (`benchmarks.costs`), each with as little around
-it as it allows: windows are cut and filtered for it before the clock starts, while ours cuts and
-filters for itself. None is needed to run Volition: they come with the extra ``bench``, and what is
-not installed is said to be missing. Where no package of a free licence does the same, that is said
-too.
+They are timed in turns with ours on the same data (`volition.benchmarks.speed.costs`), each with as
+little around it as it allows: windows are cut and filtered for it before the clock starts, while
+ours cuts and filters for itself. None is needed to run Volition: they come with the extra
+``bench``, and what is not installed is said to be missing. Where no package of a free licence does
+the same, that is said too.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, sosfilt
 
-from benchmarks.stages import meegkit_asr, meegkit_clean
-from streams.chunk import FloatArray, SignalSpec
+from volition.benchmarks.speed.stages import meegkit_asr, meegkit_clean
+from volition.chunk import FloatArray, SignalSpec
 
 #: Windows that a package that decodes flicker is given in one pass.
 WINDOWS = 4

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.feed import Feeder
-from benchmarks.latency import Cell, Floats, in_session, latencies_ms, spread
-from benchmarks.listen import Listener, Received
-from service.client import Client
-from service.launch import running_service
-from streams.errors import VolitionError
+from volition.benchmarks.speed.feeder import Feeder
+from volition.benchmarks.speed.latency import Cell, Floats, in_session, latencies_ms, spread
+from volition.benchmarks.speed.listeners import Listener, Received
+from volition.errors import VolitionError
+from volition.service.client.client import Client
+from volition.service.gateway.launch import running_service
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

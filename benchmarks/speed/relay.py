@@ -8,7 +8,6 @@ supervised, buffered or numbered.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -19,9 +18,10 @@ import websockets.sync.server
 from scipy.signal import butter, sosfilt
 from websockets.exceptions import ConnectionClosed
 
-from benchmarks.feed import Feed
-from benchmarks.listen import WARM_UP_S, Received
-from streams import lsl
+from volition.benchmarks.speed.feeder import Feed
+from volition.benchmarks.speed.listeners import WARM_UP_S, Received
+from volition.children import spawning
+from volition.streams.lsl import library as lsl
 
 _START_S = 30.0
 
@@ -51,9 +51,8 @@ def relaying(feed: Feed, *, filtered: bool) -> Iterator[str]:
 @contextlib.contextmanager
 def relay_process(feed: Feed, *, filtered: bool) -> Iterator[tuple[str, int]]:
     """Run the relay; give the address of its socket, and the process."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_relay, args=(feed, filtered, theirs), daemon=True)
+    ours, theirs = spawning.Pipe()
+    process = spawning.Process(target=_relay, args=(feed, filtered, theirs), daemon=True)
     process.start()
     try:
         if not ours.poll(_START_S):

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from decoders import registry
-from decoders.artifacts.electrodes import positions
-from decoders.settings import Settings
-from decoders.stage import Stage
-from decoders.stages.blocks import BlockStage
-from streams.chunk import Chunk, FloatArray, SignalSpec
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders import registry
+from volition.decoders.artifacts.electrodes import positions
+from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.stage import Stage
+from volition.decoders.stages.blocks import BlockStage
 
 #: Channels and rate (Hz) of the signals.
 SIGNALS = ((32, 250.0), (64, 1000.0))

@@ -1,8 +1,8 @@
 """The mathematics of artifact removal, apart from the stages that run it on a stream."""
 
-from decoders.artifacts.amplitudes import clean_samples, fit_amplitudes
-from decoders.artifacts.averages import geometric_median, riemannian_mean
-from decoders.artifacts.subspace import RepairFinder, Subspace, fit_subspace
+from volition.decoders.artifacts.amplitudes import clean_samples, fit_amplitudes
+from volition.decoders.artifacts.averages import geometric_median, riemannian_mean
+from volition.decoders.artifacts.subspace import RepairFinder, Subspace, fit_subspace
 
 __all__ = [
     "RepairFinder",

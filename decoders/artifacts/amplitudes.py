@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from decoders.artifacts.steps import Steps, finish, pieces
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.artifacts.steps import Steps, finish, pieces
 
 #: The range of quantiles that is taken as the clean bulk.
 LOWEST, HIGHEST = 0.022, 0.6

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from decoders.artifacts.steps import Steps, finish, pieces
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.artifacts.steps import Steps, finish, pieces
 
 #: What is added to a covariance before its logarithm, as a share of its mean variance.
 LIFT = 1e-6

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
 
 #: Each row's name, its angle from the vertex along the midline, and its left end's on the ring.
 _ROWS = {

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
 
 
 class Grid:

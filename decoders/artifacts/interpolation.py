@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.polynomial.legendre import legval
 
-from decoders.artifacts.averages import lift
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.artifacts.averages import lift
 
 #: Order of the spline and how many Legendre polynomials are summed.
 ORDER, TERMS = 4, 50

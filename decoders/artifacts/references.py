@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from decoders.stages.blocks import signal_channels
-from streams.chunk import FloatArray, SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import FloatArray, SignalSpec
+from volition.decoders.stages.blocks import signal_channels
+from volition.errors import ConfigError
 
 #: Electrodes next to the eyes.
 FRONTAL = ("FP1", "FP2", "FPZ", "AF7", "AF8")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
 
 GRID = 4096
 ORDER = 8

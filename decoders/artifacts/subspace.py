@@ -20,16 +20,16 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from decoders.artifacts.amplitudes import fit_amplitudes, window_rms_steps
-from decoders.artifacts.averages import (
+from volition.chunk import FloatArray
+from volition.decoders.artifacts.amplitudes import fit_amplitudes, window_rms_steps
+from volition.decoders.artifacts.averages import (
     block_covariances_steps,
     geometric_median_steps,
     lift,
     riemannian_mean_steps,
     spectral,
 )
-from decoders.artifacts.steps import Steps, finish
-from streams.chunk import FloatArray
+from volition.decoders.artifacts.steps import Steps, finish
 
 #: Directions with less than this share of the largest variance hold no signal (an average
 #: reference leaves one); they are never removed.

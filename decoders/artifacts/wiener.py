@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from decoders.artifacts.averages import lift
-from decoders.artifacts.references import robust_deviation
-from decoders.artifacts.steps import Steps, finish, pieces
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.artifacts.averages import lift
+from volition.decoders.artifacts.references import robust_deviation
+from volition.decoders.artifacts.steps import Steps, finish, pieces
 
 #: So many samples are summed up in one step.
 SAMPLES_AT_ONCE = 500

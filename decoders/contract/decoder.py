@@ -18,9 +18,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
-from decoders.intent import Intent
-from decoders.settings import Settings
-from streams.chunk import Chunk, Event, SignalSpec
+from volition.chunk import Chunk, Event, SignalSpec
+from volition.decoders.contract.intent import Intent
+from volition.decoders.contract.settings import Settings
 
 S = TypeVar("S", bound=Settings)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from decoders.decoder import Decoder
-from decoders.intent import Intent
-from decoders.stage import Stage
-from streams.chunk import Chunk, Event, SignalSpec
+from volition.chunk import Chunk, Event, SignalSpec
+from volition.decoders.contract.decoder import Decoder
+from volition.decoders.contract.intent import Intent
+from volition.decoders.contract.stage import Stage
 
 
 class Pipeline:

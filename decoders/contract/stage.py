@@ -17,9 +17,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, TypeVar
 
-from decoders.settings import Settings
-from streams.chunk import Chunk, SignalSpec
-from streams.errors import SpecError
+from volition.chunk import Chunk, SignalSpec
+from volition.decoders.contract.settings import Settings
+from volition.errors import SpecError
 
 S = TypeVar("S", bound=Settings)
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from streams.chunk import Event, FloatArray, SignalSpec
-from streams.errors import DecodeError
+from volition.chunk import Event, FloatArray, SignalSpec
+from volition.errors import DecodeError
 
 if TYPE_CHECKING:  # fitted decoders stand on this module
-    from decoders.fitted import FittedModel
+    from volition.decoders.fitting.fitted import FittedModel
 
 Reason = Literal[
     "no-trials",

@@ -28,10 +28,15 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from decoders.calibration import Calibrated, Calibration, CalibrationError, Progress
-from decoders.decoder import Decoder
-from decoders.settings import Settings
-from streams.errors import ModelError, NotFittedError
+from volition.decoders.contract.decoder import Decoder
+from volition.decoders.contract.settings import Settings
+from volition.decoders.fitting.calibration import (
+    Calibrated,
+    Calibration,
+    CalibrationError,
+    Progress,
+)
+from volition.errors import ModelError, NotFittedError
 
 FORMAT = 1
 """Version of the file's layout; a reader refuses what it does not know."""
@@ -184,7 +189,7 @@ def read_model(content: bytes, source: str) -> FittedModel:
 
 def shipped_models() -> dict[str, Traversable]:
     """Give the models that ship, by name."""
-    folder = resources.files("models") / "fitted"
+    folder = resources.files("volition.models") / "fitted"
     if not folder.is_dir():
         return {}
     found = {entry.name: entry for entry in folder.iterdir() if entry.name.endswith(".npz")}

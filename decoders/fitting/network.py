@@ -29,8 +29,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from decoders.onnx_outline import Outline, outline
-from streams.errors import ModelError
+from volition.decoders.fitting.onnx_outline import Outline, outline
+from volition.errors import ModelError
 
 FORMAT: Final = 1
 """Version of the manifest's layout; a reader refuses what it does not know."""
@@ -464,7 +464,7 @@ def shipped_content(name: str) -> bytes:
 
 
 def _shipped_folder() -> Traversable:
-    return resources.files("models") / "networks"
+    return resources.files("volition.models") / "networks"
 
 
 def save_network(folder: Path, manifest: NetworkManifest, content: bytes) -> Path:

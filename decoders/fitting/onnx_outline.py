@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from streams.errors import ModelError
+from volition.errors import ModelError
 
 _MOST_VARINT_BYTES = 10
 

@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from decoders.fitted import Array, FittedModel
-from decoders.kinematics.features import FeatureMap, check_training
-from decoders.kinematics.gaussian import made_definite, symmetric
-from decoders.kinematics.kalman import KalmanSettings
-from streams.chunk import FloatArray
-from streams.errors import DecodeError
+from volition.chunk import FloatArray
+from volition.decoders.fitting.fitted import Array, FittedModel
+from volition.decoders.kinematics.features import FeatureMap, check_training
+from volition.decoders.kinematics.gaussian import made_definite, symmetric
+from volition.decoders.kinematics.kalman import KalmanSettings
+from volition.errors import DecodeError
 
 
 class _Observed:

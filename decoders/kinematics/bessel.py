@@ -16,8 +16,8 @@ import numpy as np
 import scipy
 from pydantic import BaseModel, ConfigDict, Field
 
-from streams.chunk import FloatArray
-from streams.errors import ConfigError
+from volition.chunk import FloatArray
+from volition.errors import ConfigError
 
 #: With fewer bins in a block there is nothing to run backwards over.
 LEAST_BINS = 4

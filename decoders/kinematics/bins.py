@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from streams.chunk import Chunk, FloatArray
-from streams.errors import ConfigError
+from volition.chunk import Chunk, FloatArray
+from volition.errors import ConfigError
 
 StepValue = Literal["mean", "last", "power"]
 

@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from decoders.calibration import (
+from volition.chunk import Chunk, Event, FloatArray
+from volition.decoders.filtering import regular_rate
+from volition.decoders.fitting.calibration import (
     MOST_CHANCE,
     Calibrated,
     Calibration,
@@ -25,17 +27,15 @@ from decoders.calibration import (
     Progress,
     check_channels_live,
 )
-from decoders.filtering import regular_rate
-from decoders.fitted import FittedModel
-from decoders.kinematics.adaptation import aimed_velocities
-from decoders.kinematics.bins import Bins, samples_per_step
-from decoders.kinematics.cursor import HELP
-from decoders.metrics import accuracy_interval
-from streams.chunk import Chunk, Event, FloatArray
-from streams.errors import DecodeError
+from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.fitting.metrics import accuracy_interval
+from volition.decoders.kinematics.adaptation import aimed_velocities
+from volition.decoders.kinematics.bins import Bins, samples_per_step
+from volition.decoders.kinematics.cursor import HELP
+from volition.errors import DecodeError
 
 if TYPE_CHECKING:  # whose method this is
-    from decoders.kinematics.decoder import KinematicDecoder, KinematicSettings
+    from volition.decoders.kinematics.decoder import KinematicDecoder, KinematicSettings
 
 CURSOR = "cursor"
 """Name of the event that says where the cursor is shown."""

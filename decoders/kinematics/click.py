@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from decoders.fitted import FittedModel
-from decoders.intent import ClickIntent
-from streams.chunk import FloatArray
-from streams.errors import DecodeError
+from volition.chunk import FloatArray
+from volition.decoders.contract.intent import ClickIntent
+from volition.decoders.fitting.fitted import FittedModel
+from volition.errors import DecodeError
 
 WEIGHTS, OFFSET = "click_weights", "click_offset"
 #: A bin may speak for a state so loudly, in natural logarithms of a likelihood ratio.

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from decoders.intent import ClickIntent, CursorIntent, IdleIntent, Intent
-from streams.chunk import Event
+from volition.chunk import Event
+from volition.decoders.contract.intent import ClickIntent, CursorIntent, IdleIntent, Intent
 
 HELP = "cursor_help"
 """Name of the event that asks for help; see `help_of`."""

@@ -17,19 +17,19 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 import numpy as np
 from pydantic import Field, ValidationError
 
-from decoders.calibration import Calibrated, Calibration, Progress
-from decoders.decoder import Decoder
-from decoders.filtering import regular_rate
-from decoders.fitted import Array, FittedDecoder, FittedModel, FittedSettings
-from decoders.intent import Intent
-from decoders.kinematics.bessel import BesselBlock, BesselSettings
-from decoders.kinematics.bins import Bins, samples_per_step
-from decoders.kinematics.click import OFFSET, WEIGHTS, ClickDetector, ClickSettings
-from decoders.kinematics.cursor import HELP, Cursor, CursorSettings, Help, help_of
-from decoders.kinematics.features import FeatureSettings
-from decoders.stage import check_channels
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.errors import ConfigError, ModelError, SpecError, VolitionError
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.decoders.contract.decoder import Decoder
+from volition.decoders.contract.intent import Intent
+from volition.decoders.contract.stage import check_channels
+from volition.decoders.filtering import regular_rate
+from volition.decoders.fitting.calibration import Calibrated, Calibration, Progress
+from volition.decoders.fitting.fitted import Array, FittedDecoder, FittedModel, FittedSettings
+from volition.decoders.kinematics.bessel import BesselBlock, BesselSettings
+from volition.decoders.kinematics.bins import Bins, samples_per_step
+from volition.decoders.kinematics.click import OFFSET, WEIGHTS, ClickDetector, ClickSettings
+from volition.decoders.kinematics.cursor import HELP, Cursor, CursorSettings, Help, help_of
+from volition.decoders.kinematics.features import FeatureSettings
+from volition.errors import ConfigError, ModelError, SpecError, VolitionError
 
 
 class KinematicSettings(FittedSettings):
@@ -137,7 +137,7 @@ class KinematicDecoder(FittedDecoder[S]):
 
     @classmethod
     def calibrate(cls, settings: S, calibration: Calibration, progress: Progress) -> Calibrated:
-        from decoders.kinematics.calibrating import calibrate_cursor
+        from volition.decoders.kinematics.calibrating import calibrate_cursor
 
         return calibrate_cursor(cls, settings, calibration, progress)
 
@@ -150,7 +150,7 @@ class KinematicDecoder(FittedDecoder[S]):
         CalibrationError
             It cannot be used, or not yet.
         """
-        from decoders.kinematics.calibrating import refresh_cursor
+        from volition.decoders.kinematics.calibrating import refresh_cursor
 
         return refresh_cursor(cls, settings, calibration)
 

@@ -18,25 +18,25 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from decoders.fitted import Array, FittedModel
-from decoders.kinematics import metrics
-from decoders.kinematics.decoder import (
+from volition.chunk import FloatArray
+from volition.decoders.contract.settings import Settings
+from volition.decoders.fitting.fitted import Array, FittedModel
+from volition.decoders.kinematics import metrics
+from volition.decoders.kinematics.decoder import (
     Follower,
     KinematicDecoder,
     check_features,
     surprise_state,
 )
-from decoders.kinematics.features import FeatureMap, FeatureStream, check_training
-from decoders.kinematics.gaussian import fit_dynamics, fit_start, follows_of, made_definite
-from decoders.kinematics.recursion import DiscriminativeRecursion, Variant
-from decoders.kinematics.regressing import REGRESSORS, RegressionSettings, fit_regression
-from decoders.kinematics.regression.nadaraya_watson import (
+from volition.decoders.kinematics.features import FeatureMap, FeatureStream, check_training
+from volition.decoders.kinematics.gaussian import fit_dynamics, fit_start, follows_of, made_definite
+from volition.decoders.kinematics.recursion import DiscriminativeRecursion, Variant
+from volition.decoders.kinematics.regressing import REGRESSORS, RegressionSettings, fit_regression
+from volition.decoders.kinematics.regression.nadaraya_watson import (
     NadarayaWatson,
     NadarayaWatsonSettings,
 )
-from decoders.kinematics.regression.regressor import Regressor
-from decoders.settings import Settings
-from streams.chunk import FloatArray
+from volition.decoders.kinematics.regression.regressor import Regressor
 
 _SMOOTHER = "error_"
 """What the names of the arrays of Q's kernel average begin with."""

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from decoders.fitted import Array
-from streams.chunk import FloatArray
-from streams.errors import DecodeError
+from volition.chunk import FloatArray
+from volition.decoders.fitting.fitted import Array
+from volition.errors import DecodeError
 
 
 class FeatureSettings(BaseModel):

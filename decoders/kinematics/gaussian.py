@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
-from streams.chunk import FloatArray
-from streams.errors import DecodeError
+from volition.chunk import FloatArray
+from volition.errors import DecodeError
 
 
 def inverse(matrix: FloatArray) -> FloatArray:

@@ -17,25 +17,25 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from decoders.fitted import Array, FittedModel
-from decoders.kinematics.decoder import (
+from volition.chunk import FloatArray
+from volition.decoders.contract.settings import Settings
+from volition.decoders.fitting.fitted import Array, FittedModel
+from volition.decoders.kinematics.decoder import (
     Follower,
     KinematicDecoder,
     KinematicSettings,
     check_features,
     surprise_state,
 )
-from decoders.kinematics.features import FeatureMap, FeatureSettings, check_training
-from decoders.kinematics.gaussian import (
+from volition.decoders.kinematics.features import FeatureMap, FeatureSettings, check_training
+from volition.decoders.kinematics.gaussian import (
     fit_dynamics,
     fit_start,
     follows_of,
     made_definite,
 )
-from decoders.kinematics.recursion import KalmanRecursion
-from decoders.settings import Settings
-from streams.chunk import FloatArray
-from streams.errors import ConfigError, DecodeError
+from volition.decoders.kinematics.recursion import KalmanRecursion
+from volition.errors import ConfigError, DecodeError
 
 Matrix = list[list[float]]
 

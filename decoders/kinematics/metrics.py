@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
 
 
 def nrmse(true: FloatArray, decoded: FloatArray) -> float:

@@ -1,9 +1,10 @@
 """A recurrent network as a cursor decoder: one bin in, one velocity out, its state carried on.
 
-The network is an ONNX file (`decoders.network`) that takes the ``features`` of one bin and what it
-carried from the bin before, and gives a ``velocity`` and what it carries on: a gated recurrent unit
-or spiking neurons with their membranes, it is all the same here. Z-scores and units are part of the
-file. `models.training.movement` is the recipe; nothing is fitted here.
+The network is an ONNX file (`volition.decoders.fitting.network`) that takes the ``features`` of one
+bin and what it carried from the bin before, and gives a ``velocity`` and what it carries on: a
+gated recurrent unit or spiking neurons with their membranes, it is all the same here. Z-scores and
+units are part of the file. `volition.models.training.movement` is the recipe; nothing is fitted
+here.
 
 A missing bin leaves the state as it is, and is rest.
 """
@@ -15,13 +16,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from decoders.fitted import FittedModel
-from decoders.kinematics.decoder import Follower, KinematicDecoder, KinematicSettings
-from decoders.kinematics.features import FeatureSettings
-from decoders.network import Network, State, load_network
-from decoders.settings import Settings
-from streams.chunk import FloatArray
-from streams.errors import DecodeError, ModelError, NotFittedError, SpecError
+from volition.chunk import FloatArray
+from volition.decoders.contract.settings import Settings
+from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.fitting.network import Network, State, load_network
+from volition.decoders.kinematics.decoder import Follower, KinematicDecoder, KinematicSettings
+from volition.decoders.kinematics.features import FeatureSettings
+from volition.errors import DecodeError, ModelError, NotFittedError, SpecError
 
 #: Names of the network's input and output, beside what it carries on.
 INPUT, OUTPUT = "features", "velocity"
@@ -57,9 +58,9 @@ class RecurrentDecoder(KinematicDecoder[RecurrentSettings]):
 
     @classmethod
     def fit(cls, *_given: Any, **_named: Any) -> FittedModel:
-        """Refuse: a network is trained, by `models.training.movement`."""
+        """Refuse: a network is trained, by `volition.models.training.movement`."""
         raise DecodeError(
-            "a recurrent network is trained by models.training.movement and named in the "
+            "a recurrent network is trained by volition.models.training.movement and named in the "
             "decoder's setting 'network'; it cannot be fitted here"
         )
 

@@ -14,9 +14,9 @@ from typing import Literal
 import numpy as np
 import scipy
 
-from decoders.kinematics.gaussian import inverse, symmetric
-from streams.chunk import FloatArray
-from streams.errors import ModelError
+from volition.chunk import FloatArray
+from volition.decoders.kinematics.gaussian import inverse, symmetric
+from volition.errors import ModelError
 
 #: Eigenvalues of Q⁻¹ − S⁻¹ up to this do not count as positive (as in the authors' code).
 LEAST_EIGENVALUE = 1e-6

@@ -13,22 +13,25 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from decoders.kinematics.decoder import KinematicSettings
-from decoders.kinematics.regression.gaussian_process import (
+from volition.chunk import FloatArray
+from volition.decoders.kinematics.decoder import KinematicSettings
+from volition.decoders.kinematics.regression.gaussian_process import (
     GaussianProcess,
     GaussianProcessSettings,
 )
-from decoders.kinematics.regression.kernel_ridge import KernelRidge, KernelRidgeSettings
-from decoders.kinematics.regression.linear import Linear, LinearSettings
-from decoders.kinematics.regression.multiple_kernel import MultipleKernel, MultipleKernelSettings
-from decoders.kinematics.regression.nadaraya_watson import (
+from volition.decoders.kinematics.regression.kernel_ridge import KernelRidge, KernelRidgeSettings
+from volition.decoders.kinematics.regression.linear import Linear, LinearSettings
+from volition.decoders.kinematics.regression.multiple_kernel import (
+    MultipleKernel,
+    MultipleKernelSettings,
+)
+from volition.decoders.kinematics.regression.nadaraya_watson import (
     NadarayaWatson,
     NadarayaWatsonSettings,
 )
-from decoders.kinematics.regression.network import Network, NetworkSettings
-from decoders.kinematics.regression.random_forest import RandomForest, RandomForestSettings
-from decoders.kinematics.regression.regressor import Regressor
-from streams.chunk import FloatArray
+from volition.decoders.kinematics.regression.network import Network, NetworkSettings
+from volition.decoders.kinematics.regression.random_forest import RandomForest, RandomForestSettings
+from volition.decoders.kinematics.regression.regressor import Regressor
 
 REGRESSORS: dict[str, type[Regressor]] = {
     "gaussian-process": GaussianProcess,

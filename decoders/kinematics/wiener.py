@@ -11,26 +11,26 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from decoders.fitted import Array, FittedModel
-from decoders.kinematics import metrics
-from decoders.kinematics.decoder import Follower, KinematicDecoder, check_features
-from decoders.kinematics.features import (
+from volition.chunk import FloatArray
+from volition.decoders.contract.settings import Settings
+from volition.decoders.fitting.fitted import Array, FittedModel
+from volition.decoders.kinematics import metrics
+from volition.decoders.kinematics.decoder import Follower, KinematicDecoder, check_features
+from volition.decoders.kinematics.features import (
     FeatureMap,
     FeatureSettings,
     FeatureStream,
     check_training,
 )
-from decoders.kinematics.gaussian import made_definite
-from decoders.kinematics.regressing import (
+from volition.decoders.kinematics.gaussian import made_definite
+from volition.decoders.kinematics.regressing import (
     REGRESSORS,
     AnyRegressorSettings,
     RegressionSettings,
     fit_regression,
 )
-from decoders.kinematics.regression.linear import LinearSettings
-from decoders.kinematics.regression.regressor import Regressor
-from decoders.settings import Settings
-from streams.chunk import FloatArray
+from volition.decoders.kinematics.regression.linear import LinearSettings
+from volition.decoders.kinematics.regression.regressor import Regressor
 
 
 class WienerSettings(RegressionSettings):

@@ -15,7 +15,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import scipy
 
-from decoders.calibration import (
+from volition.chunk import Event, FloatArray
+from volition.decoders.filtering import regular_rate
+from volition.decoders.fitting.calibration import (
     MOST_CHANCE,
     Calibrated,
     Calibration,
@@ -23,17 +25,15 @@ from decoders.calibration import (
     Progress,
     check_channels_live,
 )
-from decoders.filtering import regular_rate
-from decoders.fitted import FittedModel
-from decoders.metrics import accuracy_interval, confusion, itr_bits_per_min
-from decoders.ssvep.selector import (
+from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.fitting.metrics import accuracy_interval, confusion, itr_bits_per_min
+from volition.decoders.ssvep.selector import (
     REST,
     IntArray,
     SelectorSettings,
     filtered_windows,
 )
-from streams.chunk import Event, FloatArray
-from streams.errors import ConfigError, DecodeError
+from volition.errors import ConfigError, DecodeError
 
 #: Lengths that are tried besides the decoder's own, seconds.
 WINDOWS_S = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
@@ -51,7 +51,7 @@ _RESTING = "rest"
 
 
 class Learner(Protocol):
-    """What learns from trials and scores windows; see `decoders.ssvep.templates`."""
+    """What learns from trials and scores windows; see `volition.decoders.ssvep.templates`."""
 
     settings: Any
     rate_hz: float

@@ -15,16 +15,16 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from decoders.decoder import Decoder
-from decoders.filtering import check_below_half_rate, regular_rate
-from decoders.intent import IdleIntent, Intent, SelectionIntent
-from decoders.settings import Settings
-from decoders.ssvep.bank import FilterBank, sub_band_edges
-from decoders.ssvep.epochs import Epoch, EpochWindows
-from decoders.ssvep.stopping import Densities, Stopping
-from decoders.stage import check_channels
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.errors import ConfigError, DecodeError
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.decoders.contract.decoder import Decoder
+from volition.decoders.contract.intent import IdleIntent, Intent, SelectionIntent
+from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.stage import check_channels
+from volition.decoders.filtering import check_below_half_rate, regular_rate
+from volition.decoders.ssvep.scores.bank import FilterBank, sub_band_edges
+from volition.decoders.ssvep.windows.epochs import Epoch, EpochWindows
+from volition.decoders.ssvep.windows.stopping import Densities, Stopping
+from volition.errors import ConfigError, DecodeError
 
 IntArray = npt.NDArray[np.int64]
 

@@ -20,12 +20,12 @@ import numpy.typing as npt
 import scipy
 from pydantic import Field
 
-from decoders.calibration import Calibrated, Calibration, Progress
-from decoders.fitted import FittedDecoder, FittedModel, FittedSettings
-from decoders.ssvep.bank import sub_band_weights
-from decoders.ssvep.correlation import phases, references
-from decoders.ssvep.epochs import Epoch
-from decoders.ssvep.selector import (
+from volition.chunk import FloatArray
+from volition.decoders.fitting.calibration import Calibrated, Calibration, Progress
+from volition.decoders.fitting.fitted import FittedDecoder, FittedModel, FittedSettings
+from volition.decoders.ssvep.scores.bank import sub_band_weights
+from volition.decoders.ssvep.scores.correlation import phases, references
+from volition.decoders.ssvep.selector import (
     REST,
     IntArray,
     SelectorDecoder,
@@ -35,9 +35,9 @@ from decoders.ssvep.selector import (
     filtered_windows,
     softmax,
 )
-from decoders.ssvep.stopping import Densities
-from streams.chunk import FloatArray
-from streams.errors import ConfigError, DecodeError, ModelError, NotFittedError
+from volition.decoders.ssvep.windows.epochs import Epoch
+from volition.decoders.ssvep.windows.stopping import Densities
+from volition.errors import ConfigError, DecodeError, ModelError, NotFittedError
 
 #: A calibration is refused unless chance alone would do as well this rarely.
 MOST_CHANCE = 0.01
@@ -388,7 +388,7 @@ class TemplateDecoder(FittedDecoder[S], SelectorDecoder[S]):
 
     @classmethod
     def calibrate(cls, settings: S, calibration: Calibration, progress: Progress) -> Calibrated:
-        from decoders.ssvep.calibrating import calibrate_selector
+        from volition.decoders.ssvep.calibrating import calibrate_selector
 
         return calibrate_selector(
             cls.estimator,

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from decoders.filtering import check_below_half_rate
-from decoders.settings import Settings
-from decoders.stages.blocks import BlockStage
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.contract.settings import Settings
+from volition.decoders.filtering import check_below_half_rate
+from volition.decoders.stages.blocks import BlockStage
 
 ComplexArray = npt.NDArray[np.complex128]
 

@@ -1,11 +1,11 @@
 """Artifact subspace reconstruction (ASR): blinks, muscle bursts and pops rebuilt away.
 
 Every ``step_s`` the covariance of the last ``window_s`` is held against a calibration on clean
-data (`decoders.artifacts.subspace`). While nothing is too large, samples come out as they came in,
-to the bit. Otherwise the signal is multiplied by the repair found, and from one repair to the next
-it is blended by a raised cosine over one step. With ``lookahead_s`` the repair reaches back to
-where the artifact began, at the price of that latency; without it nothing waits, and the first
-``step_s`` or so of an artifact passes.
+data (`volition.decoders.artifacts.subspace`). While nothing is too large, samples come out as they
+came in, to the bit. Otherwise the signal is multiplied by the repair found, and from one repair to
+the next it is blended by a raised cosine over one step. With ``lookahead_s`` the repair reaches
+back to where the artifact began, at the price of that latency; without it nothing waits, and the
+first ``step_s`` or so of an artifact passes.
 
 The signal must be high-passed before (0.5 to 1 Hz): a drift would count as an artifact.
 """
@@ -18,16 +18,21 @@ from typing import Any, ClassVar, Literal, TypeVar
 import numpy as np
 from pydantic import Field
 
-from decoders.artifacts.amplitudes import clean_samples_steps
-from decoders.artifacts.grid import BlockMap, raised_cosine
-from decoders.artifacts.shape import shape_sections
-from decoders.artifacts.steps import Steps, pieces
-from decoders.artifacts.subspace import Repair, RepairFinder, Subspace, fit_subspace_steps
-from decoders.filtering import SosFilter, regular_rate
-from decoders.settings import Settings
-from decoders.stages.blocks import BlockStage, CalibratedSettings, Parameters, signal_channels
-from streams.chunk import FloatArray, SignalSpec
-from streams.errors import NotFittedError
+from volition.chunk import FloatArray, SignalSpec
+from volition.decoders.artifacts.amplitudes import clean_samples_steps
+from volition.decoders.artifacts.grid import BlockMap, raised_cosine
+from volition.decoders.artifacts.shape import shape_sections
+from volition.decoders.artifacts.steps import Steps, pieces
+from volition.decoders.artifacts.subspace import Repair, RepairFinder, Subspace, fit_subspace_steps
+from volition.decoders.contract.settings import Settings
+from volition.decoders.filtering import SosFilter, regular_rate
+from volition.decoders.stages.blocks import (
+    BlockStage,
+    CalibratedSettings,
+    Parameters,
+    signal_channels,
+)
+from volition.errors import NotFittedError
 
 
 class SubspaceSettings(CalibratedSettings):

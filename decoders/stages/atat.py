@@ -3,9 +3,9 @@
 Each channel by itself, in windows of 2 s every ``step_s``. The autoencoder cleans each window; how
 well its output correlates with the window is a proxy of the noise in it. A window that comes out as
 it went in was clean and passes unchanged, to the bit; the others go on to the transformer, whose
-output takes their place (after Choi, arXiv 2502.05332, 2025; see `models.training.atat`). From
-one window's output to the next it is cross-faded over ``step_s``, so that a sample waits for at
-most two steps: 2 s with the full overlap, 0.25 s with a step of 0.125 s, which cleans less well.
+output takes their place (after Choi, arXiv 2502.05332, 2025; see `volition.models.training.atat`).
+From one window's output to the next it is cross-faded over ``step_s``, so that a sample waits for
+at most two steps: 2 s with the full overlap, 0.25 s with a step of 0.125 s, which cleans less well.
 
 The networks know signals of 256 Hz that were high-passed before (0.5 to 1 Hz).
 """
@@ -17,12 +17,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from decoders.artifacts.grid import raised_cosine
-from decoders.network import Network, load_network
-from decoders.settings import Settings
-from decoders.stages.blocks import BlockStage
-from streams.chunk import FloatArray, SignalSpec
-from streams.errors import ConfigError, ModelError
+from volition.chunk import FloatArray, SignalSpec
+from volition.decoders.artifacts.grid import raised_cosine
+from volition.decoders.contract.settings import Settings
+from volition.decoders.fitting.network import Network, load_network
+from volition.decoders.stages.blocks import BlockStage
+from volition.errors import ConfigError, ModelError
 
 #: The rate may differ by so much from the networks': their bands move by as much.
 RATE_TOLERANCE = 0.05

@@ -14,11 +14,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from decoders.filtering import BoolArray
-from decoders.settings import Settings
-from decoders.stages.flagging import FlagSettings, FlagStage
-from decoders.stages.gate import missing_too_much
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.contract.settings import Settings
+from volition.decoders.filtering import BoolArray
+from volition.decoders.stages.flagging import FlagSettings, FlagStage
+from volition.decoders.stages.gate import missing_too_much
 
 
 class BadChannelsSettings(FlagSettings):

@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 import scipy
 from pydantic import Field, model_validator
 
-from decoders.filtering import check_below_half_rate
-from decoders.settings import Settings
-from decoders.stages.iir import IirStage
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.contract.settings import Settings
+from volition.decoders.filtering import check_below_half_rate
+from volition.decoders.stages.iir import IirStage
 
 
 class BandpassSettings(Settings):

@@ -15,11 +15,11 @@ from typing import TypeVar
 import numpy as np
 from pydantic import Field
 
-from decoders.filtering import regular_rate
-from decoders.settings import Settings
-from decoders.stage import Stage, check_channels
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.stage import Stage, check_channels
+from volition.decoders.filtering import regular_rate
+from volition.errors import ConfigError
 
 
 class BinnedSettings(Settings):

@@ -18,13 +18,13 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import Field
 
-from decoders.artifacts.grid import BlockDelay, Grid
-from decoders.artifacts.steps import Steps, finish
-from decoders.filtering import BoolArray, Hold, regular_rate
-from decoders.settings import Settings
-from decoders.stage import Stage, check_channels
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import ConfigError, NotFittedError
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.artifacts.grid import BlockDelay, Grid
+from volition.decoders.artifacts.steps import Steps, finish
+from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.stage import Stage, check_channels
+from volition.decoders.filtering import BoolArray, Hold, regular_rate
+from volition.errors import ConfigError, NotFittedError
 
 S = TypeVar("S", bound=Settings)
 Parameters = Mapping[str, FloatArray]

@@ -4,8 +4,9 @@ The weights are the least squares of each channel on the references over the cal
 (RᵀR)⁻¹ RᵀX (Gratton et al., Electroencephalogr. Clin. Neurophysiol. 55:468, 1983, without its
 averages), taken where the references are large, so that they tell of the eyes and not of brain
 activity that both see. The subtraction is made while the references are larger than brain
-activity is (`decoders.artifacts.references.ReferenceGate`), sample by sample, without latency. The
-signal must be high-passed before. Where a reference is missing, its last good value stands in.
+activity is (`volition.decoders.artifacts.references.ReferenceGate`), sample by sample, without
+latency. The signal must be high-passed before. Where a reference is missing, its last good value
+stands in.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from typing import Any, ClassVar, Literal, TypeVar
 import numpy as np
 from pydantic import Field
 
-from decoders.artifacts.grid import BlockMap
-from decoders.artifacts.references import ReferenceGate, find_references, robust_deviation
-from decoders.artifacts.steps import Steps
-from decoders.filtering import regular_rate
-from decoders.settings import Settings
-from decoders.stages.blocks import BlockStage, CalibratedSettings, Parameters
-from streams.chunk import FloatArray, SignalSpec
-from streams.errors import NotFittedError
+from volition.chunk import FloatArray, SignalSpec
+from volition.decoders.artifacts.grid import BlockMap
+from volition.decoders.artifacts.references import ReferenceGate, find_references, robust_deviation
+from volition.decoders.artifacts.steps import Steps
+from volition.decoders.contract.settings import Settings
+from volition.decoders.filtering import regular_rate
+from volition.decoders.stages.blocks import BlockStage, CalibratedSettings, Parameters
+from volition.errors import NotFittedError
 
 
 class ReferenceSettings(CalibratedSettings):

@@ -22,12 +22,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from decoders.artifacts.steps import Steps
-from decoders.filtering import BoolArray
-from decoders.settings import Settings
-from decoders.stages.blocks import CalibratedSettings, Parameters, signal_channels
-from decoders.stages.flagging import FlagSettings, FlagStage, calibration_windows
-from streams.chunk import FloatArray, SignalSpec
+from volition.chunk import FloatArray, SignalSpec
+from volition.decoders.artifacts.steps import Steps
+from volition.decoders.contract.settings import Settings
+from volition.decoders.filtering import BoolArray
+from volition.decoders.stages.blocks import CalibratedSettings, Parameters, signal_channels
+from volition.decoders.stages.flagging import FlagSettings, FlagStage, calibration_windows
 
 
 class FasterSettings(FlagSettings, CalibratedSettings):

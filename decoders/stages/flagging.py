@@ -3,9 +3,10 @@
 Every ``step_s`` a subclass judges the last ``window_s`` of each channel. A flag stays for
 ``release_s`` beyond what raised it. Then the policy acts:
 
-- ``repair``: flagged channels are made anew out of the others (`decoders.artifacts.interpolation`).
-  Where more than ``max_bad_share`` of the channels are flagged, or there is nothing to make them
-  from, nothing can be repaired, and all channels count as missing.
+- ``repair``: flagged channels are made anew out of the others
+  (`volition.decoders.artifacts.interpolation`). Where more than ``max_bad_share`` of the channels
+  are flagged, or there is nothing to make them from, nothing can be repaired, and all channels
+  count as missing.
 - ``mask``: flagged channels count as missing (NaN).
 - ``hold``: while any channel is flagged, all count as missing.
 
@@ -22,14 +23,14 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from pydantic import Field
 
-from decoders.artifacts.electrodes import find_positions
-from decoders.artifacts.grid import BlockMap
-from decoders.artifacts.interpolation import Interpolator
-from decoders.filtering import BoolArray, regular_rate
-from decoders.settings import Settings
-from decoders.stages.blocks import BlockStage, signal_channels
-from streams.chunk import FloatArray, SignalSpec
-from streams.errors import NotFittedError
+from volition.chunk import FloatArray, SignalSpec
+from volition.decoders.artifacts.electrodes import find_positions
+from volition.decoders.artifacts.grid import BlockMap
+from volition.decoders.artifacts.interpolation import Interpolator
+from volition.decoders.contract.settings import Settings
+from volition.decoders.filtering import BoolArray, regular_rate
+from volition.decoders.stages.blocks import BlockStage, signal_channels
+from volition.errors import NotFittedError
 
 #: The covariance that interpolation may need follows clean blocks by this time constant, and is
 #: used once it has seen that much.

@@ -1,4 +1,4 @@
-"""What the recursive filters share: a stage is a design, the rest is `decoders.filtering`.
+"""What the recursive filters share: a stage is a design, the rest is `volition.decoders.filtering`.
 
 Causal filters delay. Nothing shifts the times to hide it: a sample keeps the time at which it was
 taken, and what comes out at that time holds nothing newer.
@@ -9,10 +9,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TypeVar
 
-from decoders.filtering import SosFilter, regular_rate
-from decoders.settings import Settings
-from decoders.stage import Stage, check_channels
-from streams.chunk import Chunk, FloatArray, SignalSpec
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.stage import Stage, check_channels
+from volition.decoders.filtering import SosFilter, regular_rate
 
 S = TypeVar("S", bound=Settings)
 

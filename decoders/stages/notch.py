@@ -8,10 +8,10 @@ import numpy as np
 import scipy
 from pydantic import Field
 
-from decoders.filtering import check_below_half_rate
-from decoders.settings import Settings
-from decoders.stages.iir import IirStage
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.contract.settings import Settings
+from volition.decoders.filtering import check_below_half_rate
+from volition.decoders.stages.iir import IirStage
 
 
 class NotchSettings(Settings):

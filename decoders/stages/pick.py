@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from decoders.settings import Settings
-from decoders.stage import Stage, check_channels
-from streams.chunk import Chunk, SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import Chunk, SignalSpec
+from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.stage import Stage, check_channels
+from volition.errors import ConfigError
 
 
 def channel_places(who: str, wanted: list[str], spec: SignalSpec) -> list[int]:

@@ -14,24 +14,24 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from decoders.artifacts.averages import (
+from volition.chunk import FloatArray, SignalSpec
+from volition.decoders.artifacts.averages import (
     geodesic,
     lift,
     matrices_at_once,
     riemannian_distance,
     riemannian_mean_steps,
 )
-from decoders.artifacts.steps import Steps, pieces
-from decoders.filtering import BoolArray
-from decoders.settings import Settings
-from decoders.stages.blocks import CalibratedSettings, Parameters
-from decoders.stages.flagging import (
+from volition.decoders.artifacts.steps import Steps, pieces
+from volition.decoders.contract.settings import Settings
+from volition.decoders.filtering import BoolArray
+from volition.decoders.stages.blocks import CalibratedSettings, Parameters
+from volition.decoders.stages.flagging import (
     LEAST_WINDOWS,
     FlagSettings,
     FlagStage,
     calibration_windows,
 )
-from streams.chunk import FloatArray, SignalSpec
 
 
 class PotatoSettings(FlagSettings, CalibratedSettings):

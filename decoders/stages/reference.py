@@ -15,11 +15,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from decoders.settings import Settings
-from decoders.stage import Stage, check_channels
-from decoders.stages.pick import channel_places
-from streams.chunk import Chunk, SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import Chunk, SignalSpec
+from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.stage import Stage, check_channels
+from volition.decoders.stages.pick import channel_places
+from volition.errors import ConfigError
 
 
 class ReferenceSettings(Settings):

@@ -17,11 +17,11 @@ import numpy.typing as npt
 import scipy
 from pydantic import Field
 
-from decoders.filtering import BoolArray, Hold, regular_rate
-from decoders.settings import Settings
-from decoders.stage import Stage, check_channels
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.stage import Stage, check_channels
+from volition.decoders.filtering import BoolArray, Hold, regular_rate
+from volition.errors import ConfigError
 
 #: Largest up or down: more would need a low-pass of thousands of taps.
 LARGEST_FACTOR = 512

@@ -1,8 +1,9 @@
 """Riemannian artifact subspace reconstruction: ASR in coordinates in which clean data is white.
 
 The calibration is averaged by the Riemannian mean, and a window is split into components in the
-tangent space at that mean; see `decoders.artifacts.subspace`. All else is `decoders.stages.asr`.
-The amplitudes along white components scatter less than those of ASR, hence a cutoff of its own.
+tangent space at that mean; see `volition.decoders.artifacts.subspace`. All else is
+`volition.decoders.stages.asr`. The amplitudes along white components scatter less than those of
+ASR, hence a cutoff of its own.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from decoders.settings import Settings
-from decoders.stages.asr import SubspaceSettings, SubspaceStage
+from volition.decoders.contract.settings import Settings
+from volition.decoders.stages.asr import SubspaceSettings, SubspaceStage
 
 
 class RiemannianAsrSettings(SubspaceSettings):

@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from decoders.settings import Settings
-from decoders.stages.eog_regression import ReferenceSettings, ReferenceStage
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.contract.settings import Settings
+from volition.decoders.stages.eog_regression import ReferenceSettings, ReferenceStage
 
 
 class RlsSettings(ReferenceSettings):

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from decoders.settings import Settings
-from decoders.stage import Stage, check_channels
-from streams.chunk import Chunk, SignalSpec
+from volition.chunk import Chunk, SignalSpec
+from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.stage import Stage, check_channels
 
 
 class SaturateSettings(Settings):

@@ -15,10 +15,10 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from decoders.settings import Settings
-from decoders.stage import Stage, check_channels
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.stage import Stage, check_channels
+from volition.errors import ConfigError
 
 
 class SpikeCountsSettings(Settings):

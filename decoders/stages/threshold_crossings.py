@@ -14,9 +14,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from decoders.settings import Settings
-from decoders.stages.binned import BinnedSettings, BinnedStage
-from streams.chunk import FloatArray, SignalSpec
+from volition.chunk import FloatArray, SignalSpec
+from volition.decoders.contract.settings import Settings
+from volition.decoders.stages.binned import BinnedSettings, BinnedStage
 
 
 class ThresholdCrossingsSettings(BinnedSettings):

@@ -2,10 +2,10 @@
 
 The calibration has blinks in it; when they last is told by the references, or by a mask that
 ``fit`` is given. From then on the filter estimates the artifact in every EEG channel from all
-channels, eye channels among them, and their recent past (`decoders.artifacts.wiener`). It is
-subtracted while the direction that artifacts enlarge most is larger than it is without them. Sample
-by sample, without latency. The signal must be high-passed before. A calibration without blinks goes
-on until there were some.
+channels, eye channels among them, and their recent past (`volition.decoders.artifacts.wiener`). It
+is subtracted while the direction that artifacts enlarge most is larger than it is without them.
+Sample by sample, without latency. The signal must be high-passed before. A calibration without
+blinks goes on until there were some.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from decoders.artifacts.grid import BlockMap
-from decoders.artifacts.references import ReferenceGate, find_references
-from decoders.artifacts.steps import Steps, finish
-from decoders.artifacts.wiener import artifact_mask, fit_wiener_steps
-from decoders.filtering import regular_rate
-from decoders.settings import Settings
-from decoders.stages.blocks import (
+from volition.chunk import FloatArray, SignalSpec
+from volition.decoders.artifacts.grid import BlockMap
+from volition.decoders.artifacts.references import ReferenceGate, find_references
+from volition.decoders.artifacts.steps import Steps, finish
+from volition.decoders.artifacts.wiener import artifact_mask, fit_wiener_steps
+from volition.decoders.contract.settings import Settings
+from volition.decoders.filtering import regular_rate
+from volition.decoders.stages.blocks import (
     BlockStage,
     CalibratedSettings,
     Parameters,
     signal_channels,
 )
-from streams.chunk import FloatArray, SignalSpec
-from streams.errors import NotFittedError
+from volition.errors import NotFittedError
 
 
 class WienerSettings(CalibratedSettings):

@@ -7,7 +7,7 @@ small transformer on patches of y and of the autoencoder's output, which correct
 discriminator on the waveform and its spectrum, trained against both, keeps the output like EEG.
 
 Segments are divided by their standard deviation before, as in EEGdenoiseNet (Zhang et al., J.
-Neural Eng. 18:056057, 2021), whose networks are in `models.training.baselines`.
+Neural Eng. 18:056057, 2021), whose networks are in `volition.models.training.baselines`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 
-from decoders.network import NetworkManifest
+from volition.decoders.fitting.network import NetworkManifest
 
 #: Gives so many pairs, noisy and clean.
 Draw: TypeAlias = Callable[[int], tuple[Any, Any]]

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.training.atat import SEGMENT, Draw, error
+from volition.models.training.atat import SEGMENT, Draw, error
 
 #: Share of activations that are left out in training.
 DROPOUT = 0.3
@@ -147,7 +147,7 @@ def train(
     held_out: tuple[Any, Any] | None = None,
     mixed_precision: bool = False,
 ) -> Course:
-    """Train one of `BASELINES` from nothing, as AT-AT is (`models.training.atat.train`).
+    """Train one of `BASELINES` from nothing, as AT-AT is (`volition.models.training.atat.train`).
 
     Parameters
     ----------

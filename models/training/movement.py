@@ -1,4 +1,4 @@
-"""Training of streaming networks for movement (`decoders.kinematics.recurrent`), in torch.
+"""Training of streaming networks for movement (`volition.decoders.kinematics.recurrent`), in torch.
 
 ``gru``: a gated recurrent unit and a linear read-out. ``snn``: two layers of leaky
 integrate-and-fire neurons and two leaky integrators that never fire, after the streaming network
@@ -22,10 +22,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from decoders.fitted import Array
-from decoders.kinematics.recurrent import INPUT, KIND, OUTPUT
-from decoders.network import NetworkManifest
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.fitting.fitted import Array
+from volition.decoders.fitting.network import NetworkManifest
+from volition.decoders.kinematics.recurrent import INPUT, KIND, OUTPUT
 
 OPSET = 18
 NetworkName = Literal["gru", "snn"]

@@ -1,4 +1,4 @@
-"""Training of the two-stage network for flicker (`decoders.ssvep.dnn`), in torch.
+"""Training of the two-stage network for flicker (`volition.decoders.ssvep.methods.dnn`), in torch.
 
 Guney et al., IEEE Trans. Biomed. Eng. 69:932, 2022. Stage one learns from the trials of many
 people, stage two goes on from there with one person's trials alone and more dropout. Adam with a
@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from decoders.network import NetworkManifest
-from decoders.ssvep.dnn import INPUT, OUTPUT, DnnSettings
-from decoders.ssvep.selector import IntArray
-from decoders.ssvep.templates import facts_of
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.fitting.network import NetworkManifest
+from volition.decoders.ssvep.methods.dnn import INPUT, OUTPUT, DnnSettings
+from volition.decoders.ssvep.selector import IntArray
+from volition.decoders.ssvep.templates import facts_of
 
 OPSET = 18
 LEARNING_RATE = 1e-4

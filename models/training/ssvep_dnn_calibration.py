@@ -3,8 +3,8 @@
 It starts from a network of stage one, as it was exported: the weights are read back from the ONNX
 file by their names. Each block (every target's n-th trial) is left out of a training of its own and
 decoded by it, which gives the scores; the network that is kept is then trained on all blocks. See
-`models.training.ssvep_dnn`; the paper takes 1000 passes over all trials at once, which on one core
-takes hours, so that fewer passes of smaller steps are usual here.
+`volition.models.training.ssvep_dnn`; the paper takes 1000 passes over all trials at once, which on
+one core takes hours, so that fewer passes of smaller steps are usual here.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ import onnx
 import onnxscript  # noqa: F401 - the export needs it: say so before a training, not after
 import torch
 
-from decoders.calibration import Calibrated, Calibration, Progress
-from decoders.fitted import Array, FittedModel
-from decoders.network import STARTED_FROM, Network, NetworkManifest
-from decoders.ssvep.calibrating import calibrate_selector
-from decoders.ssvep.dnn import DnnSettings, logits, ready
-from decoders.ssvep.selector import REST, IntArray, filtered_windows, softmax
-from decoders.ssvep.templates import facts_of
-from models.training import ssvep_dnn
-from models.training.ssvep_dnn import Stage
-from streams.chunk import FloatArray
-from streams.errors import ConfigError, ModelError
+from volition.chunk import FloatArray
+from volition.decoders.fitting.calibration import Calibrated, Calibration, Progress
+from volition.decoders.fitting.fitted import Array, FittedModel
+from volition.decoders.fitting.network import STARTED_FROM, Network, NetworkManifest
+from volition.decoders.ssvep.calibrating import calibrate_selector
+from volition.decoders.ssvep.methods.dnn import DnnSettings, logits, ready
+from volition.decoders.ssvep.selector import REST, IntArray, filtered_windows, softmax
+from volition.decoders.ssvep.templates import facts_of
+from volition.errors import ConfigError, ModelError
+from volition.models.training import ssvep_dnn
+from volition.models.training.ssvep_dnn import Stage
 
 #: As `volition bench speller` trains it: as many steps as the paper's, each of fewer trials.
 USUAL_FIRST = Stage(n_epochs=60, batch=20, dropout=ssvep_dnn.GLOBAL.dropout)

@@ -5,11 +5,11 @@
                  of the worker)  of its own)
 
 A guided one first asks for trials: each cue goes to every client of the socket before its onset,
-and the onset into the session's signal as a marker; a cursor is guided by `service.cursor_guide`,
-which has the session decode by newer and newer models meanwhile. Then the worker's signal is
-copied, a piece a turn of its loop, and fitted at the lowest priority in a process of its own
-(`service.fitter`), so that the session that is calibrated goes on as ever. One at a time is made
-for a session.
+and the onset into the session's signal as a marker; a cursor is guided by
+`volition.service.calibration.cursor_guide`, which has the session decode by newer and newer models
+meanwhile. Then the worker's signal is copied, a piece a turn of its loop, and fitted at the lowest
+priority in a process of its own (`volition.service.calibration.fitter`), so that the session that
+is calibrated goes on as ever. One at a time is made for a session.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ from typing import Any
 
 import structlog
 
-from decoders.settings import Settings
-from models.manifest import Manifest
-from service.bus import IntentCode
-from service.cursor_guide import CursorGuide, check_guidable
-from service.fitter import FitJob, Fitters, check_trainable, settings_fields
-from service.folders import models_folder, recordings_folder
-from service.schemas import (
+from volition.chunk import Event
+from volition.decoders.contract.settings import Settings
+from volition.errors import ConfigError, SessionError, VolitionError
+from volition.models.manifest import Manifest
+from volition.service.calibration.cursor_guide import CursorGuide, check_guidable
+from volition.service.calibration.fitter import FitJob, Fitters, check_trainable, settings_fields
+from volition.service.sessions.folders import models_folder, recordings_folder
+from volition.service.supervision.model_choice import settings_for_manifest
+from volition.service.supervision.supervisor import Session
+from volition.service.wire.schemas import (
     CalibrationBody,
     CalibrationMessage,
     CalibrationRefusal,
@@ -40,13 +43,10 @@ from service.schemas import (
     CalibrationView,
     CueMessage,
 )
-from service.session_model import settings_for_manifest
-from service.supervisor import Session
-from streams.chunk import Event
-from streams.clock import local_clock
-from streams.cursor_tasks import CursorTrial, Target
-from streams.errors import ConfigError, SessionError, VolitionError
-from streams.recording import REST, TRIAL_START
+from volition.service.worker.bus import IntentCode
+from volition.streams.files.recording import REST, TRIAL_START
+from volition.streams.lsl.clock import local_clock
+from volition.streams.simulated.cursor_tasks import CursorTrial, Target
 
 log = structlog.get_logger()
 

@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from decoders import registry
-from decoders.fitted import FittedModel
-from decoders.intent import CursorIntent
-from decoders.kinematics.decoder import KinematicDecoder, KinematicSettings
-from streams.chunk import Chunk, FloatArray
-from streams.cursor_participant import (
+from volition.chunk import Chunk, FloatArray
+from volition.decoders import registry
+from volition.decoders.contract.intent import CursorIntent
+from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.kinematics.decoder import KinematicDecoder, KinematicSettings
+from volition.streams.simulated.cursor_participant import (
     WORKSPACE_CM,
     CursorParticipant,
     CursorSitting,
     SittingBin,
 )
-from streams.cursor_tasks import CursorTask, usual_task
+from volition.streams.simulated.cursor_tasks import CursorTask, usual_task
 
 SPEED_LIMIT_CM_S = 40.0
 #: Sitting of a participant that decoders are fitted to; those that are scored have others.

@@ -5,8 +5,8 @@ decoder. A target is shown until the session's cursor has stayed in it or its ti
 the next. Once in a few seconds everything so far is fitted, in the process that fits, and the
 session told to decode by it. At first all that a decoder does across the line to the target is
 taken off, and less and less from then on. Both are asked of the session by events of its signal
-(`target`, `decoders.kinematics.cursor.HELP`), so clients have nothing to do but to show what is
-told. Models on the way are kept in the registry only while the session may need them.
+(`target`, `volition.decoders.kinematics.cursor.HELP`), so clients have nothing to do but to show
+what is told. Models on the way are kept in the registry only while the session may need them.
 """
 
 from __future__ import annotations
@@ -19,23 +19,30 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from decoders.kinematics.cursor import HELP, CursorSettings
-from decoders.kinematics.decoder import KinematicSettings
-from decoders.kinematics.kalman import KalmanSettings
-from decoders.settings import Settings
-from models.manifest import Manifest, named_model
-from models.registry import NoModelError
-from service.bus import Frame, IntentCode
-from service.hub import Closed, Subscription
-from service.named_models import model_registry
-from service.schemas import CursorPlan, GuidedPlan
-from service.session_model import settings_for_manifest
-from service.supervisor import Session
-from streams.chunk import Event
-from streams.clock import local_clock
-from streams.cursor_participant import WORKSPACE_CM
-from streams.cursor_tasks import CursorTask, CursorTrial, Point, Target, TaskRun, radial_targets
-from streams.errors import ConfigError, SessionError
+from volition.chunk import Event
+from volition.decoders.contract.settings import Settings
+from volition.decoders.kinematics.cursor import HELP, CursorSettings
+from volition.decoders.kinematics.decoder import KinematicSettings
+from volition.decoders.kinematics.kalman import KalmanSettings
+from volition.errors import ConfigError, SessionError
+from volition.models.manifest import Manifest, named_model
+from volition.models.registry import NoModelError
+from volition.service.sessions.named_models import model_registry
+from volition.service.supervision.hub import Closed, Subscription
+from volition.service.supervision.model_choice import settings_for_manifest
+from volition.service.supervision.supervisor import Session
+from volition.service.wire.schemas import CursorPlan, GuidedPlan
+from volition.service.worker.bus import Frame, IntentCode
+from volition.streams.lsl.clock import local_clock
+from volition.streams.simulated.cursor_participant import WORKSPACE_CM
+from volition.streams.simulated.cursor_tasks import (
+    CursorTask,
+    CursorTrial,
+    Point,
+    Target,
+    TaskRun,
+    radial_targets,
+)
 
 TARGET = "target"
 """Name of the event that says where the cursor is to go."""
@@ -52,7 +59,7 @@ _UNIT_RADIUS = 0.08  # of a target, where none is given, in shares of the worksp
 
 Refit = Callable[[str, list[tuple[float, list[float]]], float], Awaitable[Mapping[str, Any]]]
 """Fits to the cursor's places and so many seconds of the signal, and keeps the model under a name:
-what `service.fitter` answers."""
+what `volition.service.calibration.fitter` answers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,20 +29,31 @@ import psutil
 import pydantic_core
 from pydantic import BaseModel, ConfigDict
 
-from decoders import registry
-from decoders.calibration import Calibrated, Calibration, CalibrationError, Progress
-from decoders.fitted import FittedDecoder
-from decoders.kinematics.decoder import KinematicDecoder
-from decoders.network import STARTED_FROM, NetworkManifest, read_manifest, read_network
-from decoders.settings import Settings
-from models.manifest import ModelCard, ModelInput, TrainingData, unfitted
-from models.registry import ModelRegistry
-from service.config import SessionConfig, parse_config
-from service.named_models import is_reference
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.continuity import Continuity
-from streams.errors import VolitionError
-from streams.recording import read_recording
+from volition.children import python_module
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.decoders import registry
+from volition.decoders.contract.settings import Settings
+from volition.decoders.fitting.calibration import (
+    Calibrated,
+    Calibration,
+    CalibrationError,
+    Progress,
+)
+from volition.decoders.fitting.fitted import FittedDecoder
+from volition.decoders.fitting.network import (
+    STARTED_FROM,
+    NetworkManifest,
+    read_manifest,
+    read_network,
+)
+from volition.decoders.kinematics.decoder import KinematicDecoder
+from volition.errors import VolitionError
+from volition.models.manifest import ModelCard, ModelInput, TrainingData, unfitted
+from volition.models.registry import ModelRegistry
+from volition.service.sessions.config import SessionConfig, parse_config
+from volition.service.sessions.named_models import is_reference
+from volition.streams.files.recording import read_recording
+from volition.streams.signal.continuity import Continuity
 
 _LENGTHS = struct.Struct("<IQ")
 _PIECE = 4096  # samples of a recording that pass the stages at once
@@ -350,8 +361,7 @@ class Fitters:
 
 async def _spawn() -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "service.fitter"),
+        *python_module("volition.service.calibration.fitter"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=8 << 20,

@@ -1,6 +1,6 @@
-"""Run the command line as ``python -m service.cli``."""
+"""Run the command line as ``python -m volition.service.cli``."""
 
-from service.cli import main
+from volition.service.cli import main
 
 if __name__ == "__main__":
     main()

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from service.demo import Trial
+from volition.service.cli.demonstration import Trial
 
 
 class DemoTable:

@@ -15,21 +15,21 @@ from typing import Any
 
 import numpy as np
 
-from decoders.intent import IdleIntent, Intent, SelectionIntent
-from decoders.metrics import accuracy_interval, itr_bits_per_min
-from decoders.ssvep.fbcca import FbccaSettings
-from service.client import Client
-from service.config import SessionConfig, load_config
-from service.launch import running_service
-from service.schemas import GapMessage
-from streams import lsl
-from streams.chunk import Event
-from streams.clock import local_clock
-from streams.discovery import find_one
-from streams.errors import SessionError
-from streams.headset import HeadsetOptions, HeadsetProcess
-from streams.inlet import MarkerInlet
-from streams.recording import packaged_recordings
+from volition.chunk import Event
+from volition.decoders.contract.intent import IdleIntent, Intent, SelectionIntent
+from volition.decoders.fitting.metrics import accuracy_interval, itr_bits_per_min
+from volition.decoders.ssvep.methods.fbcca import FbccaSettings
+from volition.errors import SessionError
+from volition.service.client.client import Client
+from volition.service.gateway.launch import running_service
+from volition.service.sessions.config import SessionConfig, load_config
+from volition.service.wire.schemas import GapMessage
+from volition.streams.files.recording import packaged_recordings
+from volition.streams.lsl import library as lsl
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.discovery import find_one
+from volition.streams.lsl.inlet import MarkerInlet
+from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess
 
 PRESET = "fbcca-exo"
 RECORDING = "ssvep-exo-s12"

@@ -6,7 +6,6 @@ and a session would be. What is tried cannot take this process down with it.
 
 from __future__ import annotations
 
-import multiprocessing
 import platform
 import sys
 from dataclasses import asdict, dataclass
@@ -14,11 +13,12 @@ from multiprocessing.connection import Connection
 from typing import Any
 from uuid import uuid4
 
-from service.listen import bind
-from streams import lsl
-from streams.discovery import find_streams
-from streams.errors import VolitionError
-from streams.outlet import MarkerOutlet
+from volition.children import spawning
+from volition.errors import VolitionError
+from volition.service.gateway.bind_address import bind
+from volition.streams.lsl import library as lsl
+from volition.streams.lsl.discovery import find_streams
+from volition.streams.lsl.outlet import MarkerOutlet
 
 _MIN_PYTHON, _TESTED_PYTHON = (3, 11), (3, 13)
 _SEARCH_S = 3.0
@@ -68,9 +68,8 @@ def _liblsl() -> Finding:
 
 def _discovery() -> Finding:
     source_id = f"volition-doctor-{uuid4().hex}"
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    outlet = context.Process(target=_offer, args=(source_id, theirs), daemon=True)
+    ours, theirs = spawning.Pipe()
+    outlet = spawning.Process(target=_offer, args=(source_id, theirs), daemon=True)
     try:
         outlet.start()
         theirs.close()
@@ -92,9 +91,8 @@ def _discovery() -> Finding:
 
 
 def _search_apart(source_id: str) -> bool:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    search = context.Process(target=_search, args=(source_id, theirs), daemon=True)
+    ours, theirs = spawning.Pipe()
+    search = spawning.Process(target=_search, args=(source_id, theirs), daemon=True)
     search.start()
     theirs.close()
     found = bool(ours.poll(_START_S + _SEARCH_S) and ours.recv())

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.options import JsonOption, print_json, progress
+from volition.service.cli.options import JsonOption, print_json, progress
 
 if TYPE_CHECKING:
-    from models.manifest import Manifest, ModelCard
+    from volition.models.manifest import Manifest, ModelCard
 
 ReferenceArgument = Annotated[str, typer.Argument(help="NAME, or NAME@VERSION.")]
 
@@ -32,7 +32,7 @@ def list_(json: JsonOption = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from service.named_models import model_registry
+    from volition.service.sessions.named_models import model_registry
 
     found = model_registry().all_versions()
     if json:
@@ -48,7 +48,7 @@ def list_(json: JsonOption = False) -> None:
 
 def show(reference: ReferenceArgument, json: JsonOption = False) -> None:
     """Show the manifest of a version, the newest of a name alone."""
-    from service.named_models import model_registry
+    from volition.service.sessions.named_models import model_registry
 
     found = model_registry().find(reference)
     if json:
@@ -67,9 +67,9 @@ def add(
     json: JsonOption = False,
 ) -> None:
     """Add a model as the newest version of a name, if it is what its card says."""
-    from decoders.fitted import read_model
-    from service.named_models import model_registry
-    from streams.errors import ModelError
+    from volition.decoders.fitting.fitted import read_model
+    from volition.errors import ModelError
+    from volition.service.sessions.named_models import model_registry
 
     try:
         content = file.read_bytes()
@@ -86,7 +86,7 @@ def add(
 
 def remove(reference: ReferenceArgument, json: JsonOption = False) -> None:
     """Remove a version, or every version of a name."""
-    from service.named_models import model_registry
+    from volition.service.sessions.named_models import model_registry
 
     registry = model_registry()
     name, at, version = reference.partition("@")
@@ -102,8 +102,8 @@ def remove(reference: ReferenceArgument, json: JsonOption = False) -> None:
 def _card_of(text: str | None, kind: str) -> ModelCard:
     from pydantic import ValidationError
 
-    from models.manifest import ModelCard
-    from streams.errors import ModelError
+    from volition.errors import ModelError
+    from volition.models.manifest import ModelCard
 
     if text is None:
         return ModelCard(kind=kind)

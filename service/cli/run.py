@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.options import JsonOption, print_json, progress
+from volition.service.cli.options import JsonOption, print_json, progress
 
 if TYPE_CHECKING:
-    from service.config import SignalStream
-    from streams.recording import Recording
+    from volition.service.sessions.config import SignalStream
+    from volition.streams.files.recording import Recording
 
 
 def register(app: typer.Typer) -> None:
@@ -45,12 +45,12 @@ def replay(
     A recording of a session is replayed by itself; the exit code is 1 when its intents are not
     those that were sent live.
     """
-    from decoders.intent import Intent, canonical_json
-    from service.config import load_config
-    from service.replay import recorded_session
-    from service.replay import replay as run
-    from streams.errors import ConfigError
-    from streams.recording import packaged_recordings, read_recording
+    from volition.decoders.contract.intent import Intent, canonical_json
+    from volition.errors import ConfigError
+    from volition.service.sessions.config import load_config
+    from volition.service.worker.replay import recorded_session
+    from volition.service.worker.replay import replay as run
+    from volition.streams.files.recording import packaged_recordings, read_recording
 
     path = packaged_recordings().get(recording, Path(recording))
     config = None if session is None else load_config(session)
@@ -111,8 +111,8 @@ def replay(
 
 def _signal_for(path: Path, stream: SignalStream) -> Recording:
     """Read a recording as the stream that a configuration asks for."""
-    from service.replay import recorded_session
-    from streams.recording import read_recording
+    from volition.service.worker.replay import recorded_session
+    from volition.streams.files.recording import read_recording
 
     signal = read_recording(path, channels=stream.channels)
     # A session records microvolts, whatever unit its stream had or was said to have.
@@ -152,10 +152,15 @@ def simulate(
 
     A simulated person (--participant) looks at what the stream named by --steered-by tells of.
     """
-    from streams.errors import ConfigError
-    from streams.headset import HeadsetOptions, HeadsetProcess, Sine, SyntheticSignal
-    from streams.recording import packaged_recordings
-    from streams.ssvep_participant import SsvepParticipant
+    from volition.errors import ConfigError
+    from volition.streams.files.recording import packaged_recordings
+    from volition.streams.simulated.headset import (
+        HeadsetOptions,
+        HeadsetProcess,
+        Sine,
+        SyntheticSignal,
+    )
+    from volition.streams.simulated.ssvep_participant import SsvepParticipant
 
     if steered_by is not None and participant is None:
         raise ConfigError("--steered-by is for a simulated person: give --participant too")
@@ -206,8 +211,8 @@ def demo(
 
     from rich.console import Console
 
-    from service.cli.demo_table import DemoTable
-    from service.demo import run_demo
+    from volition.service.cli.demo_table import DemoTable
+    from volition.service.cli.demonstration import run_demo
 
     console = Console(stderr=json, record=svg is not None)
 

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from service.cli.options import JsonOption, TokensOption, print_json, progress
-from service.listen import DEFAULT_PORT
-from streams.errors import ConfigError
+from volition.errors import ConfigError
+from volition.service.cli.options import JsonOption, TokensOption, print_json, progress
+from volition.service.wire.address import DEFAULT_PORT
 
 
 def register(app: typer.Typer) -> None:
@@ -61,13 +61,13 @@ def serve(
 
     With --json, one line with the address is printed when it is ready, and logs are JSON lines.
     """
-    from service.auth import Authority, default_token_path
-    from service.config import load_config
-    from service.folders import data_folder
-    from service.guard import Access
-    from service.keeping import SessionFile
-    from service.listen import bind, is_loopback
-    from service.serve import Tls, configure_logging, run_service
+    from volition.service.gateway.auth import Authority, default_token_path
+    from volition.service.gateway.bind_address import bind, is_loopback
+    from volition.service.gateway.guard import Access
+    from volition.service.gateway.serve import Tls, configure_logging, run_service
+    from volition.service.sessions.config import load_config
+    from volition.service.sessions.folders import data_folder
+    from volition.service.supervision.store import SessionFile
 
     configs = [load_config(source) for source in session or []]
     configure_logging(log_level, json=json)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from service.cli.options import JsonOption, TokenOption, UrlOption, print_json
-from service.listen import DEFAULT_PORT, DEFAULT_URL
+from volition.service.cli.options import JsonOption, TokenOption, UrlOption, print_json
+from volition.service.wire.address import DEFAULT_PORT, DEFAULT_URL
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def doctor(
     from rich.console import Console
     from rich.table import Table
 
-    from service.doctor import examine
+    from volition.service.cli.machine import examine
 
     findings = examine(port)
     if json:
@@ -53,7 +53,7 @@ def streams(
     from rich.console import Console
     from rich.table import Table
 
-    from streams.discovery import find_streams
+    from volition.streams.lsl.discovery import find_streams
 
     found = find_streams(type=type, wait_s=wait)
     if json:
@@ -89,7 +89,7 @@ def estop(
     json: JsonOption = False,
 ) -> None:
     """Emergency stop: hold all outputs of a session, or of every one, until released."""
-    from service.client import Client
+    from volition.service.client.client import Client
 
     with Client(url, token=token) as client:
         live = [s.id for s in client.sessions() if not s.state.final]
@@ -103,14 +103,14 @@ def estop(
 
 def openapi() -> None:
     """Print the OpenAPI document of the REST part."""
-    from service.app import create_app
+    from volition.service.gateway.app import create_app
 
     print_json(create_app().openapi())
 
 
 def asyncapi() -> None:
     """Print the AsyncAPI document of the WebSocket part."""
-    from service.app import VERSION
-    from service.asyncapi import asyncapi_document
+    from volition.service.gateway.app import VERSION
+    from volition.service.gateway.asyncapi import asyncapi_document
 
     print_json(asyncapi_document(VERSION))

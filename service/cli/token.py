@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from service.cli.options import JsonOption, TokensOption, print_json, progress
+from volition.service.cli.options import JsonOption, TokensOption, print_json, progress
 
 NameOption = Annotated[str, typer.Option(help="What the token is called, to revoke it by.")]
 
@@ -38,7 +38,7 @@ def make(
 
     A service that runs on this file asks for a token from now on, also on loopback.
     """
-    from service.auth import TOKEN_ROLES, TokenFile
+    from volition.service.gateway.auth import TOKEN_ROLES, TokenFile
 
     path = _path(tokens)
     token = TokenFile(path).make(name, TOKEN_ROLES[role])
@@ -54,7 +54,7 @@ def list_(tokens: TokensOption = None, json: JsonOption = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from service.auth import TokenFile
+    from volition.service.gateway.auth import TokenFile
 
     kept = TokenFile(_path(tokens)).read()
     if json:
@@ -79,7 +79,7 @@ def revoke(
     json: JsonOption = False,
 ) -> None:
     """Revoke a token: it opens nothing any more, in a service that runs too."""
-    from service.auth import TokenFile
+    from volition.service.gateway.auth import TokenFile
 
     token = TokenFile(_path(tokens)).revoke(name)
     if json:
@@ -89,6 +89,6 @@ def revoke(
 
 
 def _path(given: Path | None) -> Path:
-    from service.auth import default_token_path
+    from volition.service.gateway.auth import default_token_path
 
     return given or default_token_path()

@@ -27,10 +27,11 @@ import websockets.sync.client
 from pydantic import BaseModel
 from websockets.exceptions import ConnectionClosed
 
-from models.manifest import Manifest, ModelCard
-from service.config import SessionConfig
-from service.listen import DEFAULT_URL
-from service.schemas import (
+from volition.errors import VolitionError
+from volition.models.manifest import Manifest, ModelCard
+from volition.service.sessions.config import SessionConfig
+from volition.service.wire.address import DEFAULT_URL
+from volition.service.wire.schemas import (
     PROTOCOL,
     CalibrationBody,
     CalibrationList,
@@ -52,7 +53,6 @@ from service.schemas import (
     StreamView,
     server_message_adapter,
 )
-from streams.errors import VolitionError
 
 _TIMEOUT_S = 70.0
 

@@ -20,24 +20,34 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response, WebSocket
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
-from decoders.artifacts.electrodes import from_above
-from models.manifest import named_model
-from service import metrics, openapi, problems
-from service.asyncapi import asyncapi_document
-from service.auth import TICKET_S, Caller, Role, allow
-from service.calibrations import Calibrations
-from service.calibrations_api import calibrations_router
-from service.config import LslText, SessionConfig, preset_names, preset_text
-from service.guard import Access, Guard
-from service.hub import TooOldError
-from service.keeping import SessionFile
-from service.models_api import models_router
-from service.named_models import pinned
-from service.pages import pages_router
-from service.problems import GoneError
-from service.recordings import recordings_router
-from service.requests import PROBLEM, check_reach, session_of, supervisor_of
-from service.schemas import (
+from volition.chunk import Event
+from volition.decoders.artifacts.electrodes import from_above
+from volition.errors import LslMissingError
+from volition.models.manifest import named_model
+from volition.service.calibration.calibrations import Calibrations
+from volition.service.gateway import metrics, openapi
+from volition.service.gateway.asyncapi import asyncapi_document
+from volition.service.gateway.auth import TICKET_S, Caller, Role, allow
+from volition.service.gateway.guard import Access, Guard
+from volition.service.gateway.pages import pages_router
+from volition.service.gateway.routes.calibrations import calibrations_router
+from volition.service.gateway.routes.models import models_router
+from volition.service.gateway.routes.recordings import recordings_router
+from volition.service.gateway.routes.requests import PROBLEM, check_reach, session_of, supervisor_of
+from volition.service.gateway.routes.session_model import session_model_router
+from volition.service.gateway.routes.simulations import Simulations, simulations_router
+from volition.service.gateway.routes.spectrum import spectrum_router
+from volition.service.gateway.sockets import serve_intents, serve_signal
+from volition.service.sessions.config import LslText, SessionConfig, preset_names, preset_text
+from volition.service.sessions.named_models import pinned
+from volition.service.supervision.hub import TooOldError
+from volition.service.supervision.model_choice import model_use
+from volition.service.supervision.scout import Scout
+from volition.service.supervision.store import SessionFile
+from volition.service.supervision.supervisor import Session, Supervisor
+from volition.service.wire import problems
+from volition.service.wire.problems import GoneError
+from volition.service.wire.schemas import (
     Health,
     IntentPage,
     MarkerBody,
@@ -54,16 +64,8 @@ from service.schemas import (
     StreamView,
     TicketView,
 )
-from service.scout import Scout
-from service.session_model import model_use, session_model_router
-from service.simulations import Simulations, simulations_router
-from service.sockets import serve_intents, serve_signal
-from service.spectrum import spectrum_router
-from service.supervisor import Session, Supervisor
-from streams import lsl
-from streams.chunk import Event
-from streams.clock import local_clock
-from streams.errors import LslMissingError
+from volition.streams.lsl import library as lsl
+from volition.streams.lsl.clock import local_clock
 
 log = structlog.get_logger()
 

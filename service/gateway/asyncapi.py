@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from service.schemas import (
+from volition.service.wire.schemas import (
     PROTOCOL,
     client_message_adapter,
     server_message_adapter,
     signal_message_adapter,
 )
-from streams.envelope import SOURCES, encode_bins
+from volition.streams.signal.outline import SOURCES, encode_bins
 
 
 @functools.cache

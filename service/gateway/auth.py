@@ -1,9 +1,9 @@
 """Who may do what: roles, tokens and one-use tickets.
 
-A route declares the least role that may call it (`allow`); `service.guard` holds every request to
-that, and refuses what declares nothing. A token is ``vol_<id>_<secret>`` with 256 random bits. The
-file keeps a salted SHA-256 of it: a secret that nobody can guess gains nothing from a slow hash,
-and every request pays for one. Digests are compared in constant time.
+A route declares the least role that may call it (`allow`); `volition.service.gateway.guard` holds
+every request to that, and refuses what declares nothing. A token is ``vol_<id>_<secret>`` with 256
+random bits. The file keeps a salted SHA-256 of it: a secret that nobody can guess gains nothing
+from a slow hash, and every request pays for one. Digests are compared in constant time.
 
 A running service sees a token that is made or revoked at its next request. Once it has known a
 token it asks for one until it ends, so that revoking the last one opens nothing.
@@ -27,8 +27,8 @@ from typing import TypeVar
 
 import structlog
 
-from service.folders import data_folder
-from streams.errors import ConfigError, VolitionError
+from volition.errors import ConfigError, VolitionError
+from volition.service.sessions.folders import data_folder
 
 log = structlog.get_logger()
 

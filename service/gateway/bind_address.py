@@ -10,10 +10,7 @@ import ipaddress
 import socket
 import sys
 
-from streams.errors import ConfigError, VolitionError
-
-DEFAULT_PORT = 8765
-DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
+from volition.errors import ConfigError, VolitionError
 
 
 class PortTakenError(VolitionError):

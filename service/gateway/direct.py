@@ -5,7 +5,7 @@ millisecond with cold caches. A socket whose sender has nothing to do can take i
 whole text frame, straight from where the bus is read. The scope's extension `WRITE` is that way:
 it takes a frame and says whether it was written. It says no whenever anything is in the way (a
 client that does not take what it was sent, a socket about to close), and then the queue and its
-bounds hold as for any other message (see `service.hub`).
+bounds hold as for any other message (see `volition.service.supervision.hub`).
 """
 
 from __future__ import annotations

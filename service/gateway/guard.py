@@ -1,8 +1,9 @@
 """What stands before every route: where a request comes from, who sent it, how much of it.
 
 An ASGI middleware for HTTP and WebSocket alike. It finds the route that will answer, by the same
-matching as the router, and asks what the route's endpoint declares (`service.auth.allow`); one that
-declares nothing is refused to everybody. In this order:
+matching as the router, and asks what the route's endpoint declares
+(`volition.service.gateway.auth.allow`); one that declares nothing is refused to everybody. In this
+order:
 
 1. ``Host`` is an address of this machine or a name that was allowed: no page can reach the service
    under a name that it has made point here (DNS rebinding).
@@ -33,7 +34,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from service.auth import (
+from volition.service.gateway.auth import (
     ANYONE,
     Authority,
     Caller,
@@ -42,8 +43,8 @@ from service.auth import (
     declared_role,
     takes_uploads,
 )
-from service.direct import WRITE
-from service.problems import problem
+from volition.service.gateway.direct import WRITE
+from volition.service.wire.problems import problem
 
 log = structlog.get_logger()
 

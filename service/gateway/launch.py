@@ -6,11 +6,11 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from typing import IO, NamedTuple
 
-from streams.errors import SessionError
+from volition.children import python_module
+from volition.errors import SessionError
 
 
 class RunningService(NamedTuple):
@@ -44,7 +44,7 @@ def running_service(
     environment = {k: v for k, v in os.environ.items() if k != "VOLITION_TOKEN"}
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "service.cli", "serve"),
+            *python_module("volition.service.cli", "serve"),
             *("--port", "0", "--json", "--log-level", "warning", "--tokens", os.devnull),
             "--end-with-stdin",
             *arguments,

@@ -12,9 +12,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from service.states import SessionState
-from service.supervisor import Session
-from service.timing import BUCKETS_S
+from volition.service.sessions.states import SessionState
+from volition.service.sessions.timing import BUCKETS_S
+from volition.service.supervision.supervisor import Session
 
 _Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 

@@ -13,8 +13,8 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from service.auth import Role, declared_role
-from service.problems import MEDIA_TYPE
+from volition.service.gateway.auth import Role, declared_role
+from volition.service.wire.problems import MEDIA_TYPE
 
 _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 _CHALLENGE = {

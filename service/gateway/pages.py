@@ -19,11 +19,11 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
-from service.auth import Role, allow
-from service.problems import NotFoundError
+from volition.service.gateway.auth import Role, allow
+from volition.service.wire.problems import NotFoundError
 
 #: Where the build puts them, in a checkout and in a wheel alike.
-BUILT = Path(__file__).resolve().parent / "web" / "dist"
+BUILT = Path(__file__).resolve().parents[1] / "web" / "dist"
 
 PAGES = {"/": "index.html", "/speller": "speller.html", "/cursor": "cursor.html"}
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import structlog
 import uvicorn
 
-from service.app import MAX_FRAME_BYTES, MAX_SESSIONS, create_app
-from service.config import SessionConfig
-from service.direct import DirectProtocol
-from service.guard import Access
-from service.keeping import SessionFile
-from streams.errors import ConfigError
+from volition.errors import ConfigError
+from volition.service.gateway.app import MAX_FRAME_BYTES, MAX_SESSIONS, create_app
+from volition.service.gateway.direct import DirectProtocol
+from volition.service.gateway.guard import Access
+from volition.service.sessions.config import SessionConfig
+from volition.service.supervision.store import SessionFile
 
 
 def configure_logging(level: str, *, json: bool) -> None:

@@ -2,8 +2,8 @@
 
 Two tasks serve a socket: one empties the subscription, the other reads the client. Whichever ends
 first ends both, and the client is told why (``bye``). A client that does not take what it is sent
-blocks only its own task; its queue is bounded (see `service.hub`), and when a single send takes
-longer than `_SEND_S` the client is given up.
+blocks only its own task; its queue is bounded (see `volition.service.supervision.hub`), and when a
+single send takes longer than `_SEND_S` the client is given up.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ import structlog
 from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.auth import Caller, Role
-from service.bus import INTENT_CODES, Frame, IntentCode
-from service.direct import WRITE, text_frame
-from service.feed import Look
-from service.hub import Closed, Gap, Subscription
-from service.problems import problem
-from service.schemas import (
+from volition.chunk import Event
+from volition.errors import ConfigError, SessionError
+from volition.service.gateway.auth import Caller, Role
+from volition.service.gateway.direct import WRITE, text_frame
+from volition.service.supervision.hub import Closed, Gap, Subscription
+from volition.service.supervision.outline_feed import OutlineSubscription
+from volition.service.supervision.supervisor import Session
+from volition.service.wire.problems import problem
+from volition.service.wire.schemas import (
     PROTOCOL,
     Bye,
     ClientMessage,
@@ -38,11 +40,9 @@ from service.schemas import (
     SignalHello,
     client_message_adapter,
 )
-from service.supervisor import Session
-from streams.chunk import Event
-from streams.clock import local_clock
-from streams.envelope import SOURCES
-from streams.errors import ConfigError, SessionError
+from volition.service.worker.bus import INTENT_CODES, Frame, IntentCode
+from volition.streams.lsl.clock import local_clock
+from volition.streams.signal.outline import SOURCES
 
 log = structlog.get_logger()
 
@@ -127,7 +127,7 @@ async def serve_signal(websocket: WebSocket, session: Session | None, id: str) -
         session.feed.close(look)
 
 
-async def _show(websocket: WebSocket, session: Session, look: Look) -> None:
+async def _show(websocket: WebSocket, session: Session, look: OutlineSubscription) -> None:
     said: object = None
     while True:
         frame = await look.next()

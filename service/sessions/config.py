@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from decoders import registry
-from decoders.decoder import Decoder
-from decoders.fitted import FittedDecoder, FittedModel
-from decoders.network import Network
-from decoders.pipeline import Pipeline
-from decoders.settings import Settings
-from streams.continuity import ContinuitySettings
-from streams.errors import ConfigError, ModelError
+from volition.decoders import registry
+from volition.decoders.contract.decoder import Decoder
+from volition.decoders.contract.pipeline import Pipeline
+from volition.decoders.contract.settings import Settings
+from volition.decoders.fitting.fitted import FittedDecoder, FittedModel
+from volition.decoders.fitting.network import Network
+from volition.errors import ConfigError, ModelError
+from volition.streams.signal.continuity import ContinuitySettings
 
 if TYPE_CHECKING:
     AnyStageSettings = Settings
@@ -69,7 +69,7 @@ class StreamSelector(_Model):
 
 
 class ContinuityOptions(_Model):
-    """What to do about gaps in the stream; see ``streams.continuity``."""
+    """What to do about gaps in the stream; see ``volition.streams.signal.continuity``."""
 
     policy: Literal["hold", "interpolate", "reset"] = Field(
         default="hold",
@@ -87,7 +87,7 @@ class ContinuityOptions(_Model):
     )
 
     def settings(self) -> ContinuitySettings:
-        """Give them as `streams.continuity` takes them."""
+        """Give them as `volition.streams.signal.continuity` takes them."""
         return ContinuitySettings(self.policy, self.bridge_s, self.tolerance_s)
 
 
@@ -195,7 +195,7 @@ def build_decoder(settings: Settings, model: FittedModel | Network | None = None
 
 def preset_names() -> list[str]:
     """Give the names of the shipped configurations."""
-    folder = resources.files("service") / "presets"
+    folder = resources.files("volition.service") / "presets"
     return sorted(
         f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")
     )
@@ -203,7 +203,7 @@ def preset_names() -> list[str]:
 
 def preset_text(name: str) -> str:
     """Give the YAML of a shipped configuration."""
-    return (resources.files("service") / "presets" / f"{name}.yaml").read_text("utf-8")
+    return (resources.files("volition.service") / "presets" / f"{name}.yaml").read_text("utf-8")
 
 
 def load_config(source: str | Path) -> SessionConfig:

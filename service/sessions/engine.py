@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pydantic_core
 
-from decoders.intent import (
+from volition.chunk import Chunk, Event, SignalSpec
+from volition.decoders.contract.intent import (
     MOMENT_FIELDS,
     IdleIntent,
     Intent,
@@ -26,13 +27,12 @@ from decoders.intent import (
     finite,
     neutral,
 )
-from decoders.pipeline import Pipeline
-from decoders.settings import Settings
-from service.config import SessionConfig, build_decoder
-from service.history import History
-from service.named_models import check_input, open_named
-from streams.chunk import Chunk, Event, SignalSpec
-from streams.continuity import Continuity
+from volition.decoders.contract.pipeline import Pipeline
+from volition.decoders.contract.settings import Settings
+from volition.service.sessions.config import SessionConfig, build_decoder
+from volition.service.sessions.history import History
+from volition.service.sessions.named_models import check_input, open_named
+from volition.streams.signal.continuity import Continuity
 
 #: More events than this do not wait for their samples; the oldest are forgotten.
 _MOST_WAITING = 1024

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 
 MOST_BYTES = 64 << 20
 _PIECE_BYTES = 100 << 10

@@ -10,15 +10,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from decoders.settings import Settings
-from models.manifest import NAME_PATTERN, VERSION_PATTERN, named_model, naming_setting
-from models.registry import ModelRegistry, NoModelError, Opened, is_shipped
-from service.folders import models_folder
-from streams.chunk import SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import SignalSpec
+from volition.decoders.contract.settings import Settings
+from volition.errors import ConfigError
+from volition.models.manifest import NAME_PATTERN, VERSION_PATTERN, named_model, naming_setting
+from volition.models.registry import ModelRegistry, NoModelError, Opened, is_shipped
+from volition.service.sessions.folders import models_folder
 
 if TYPE_CHECKING:  # the engine, which configurations make, stands on this
-    from service.config import SessionConfig
+    from volition.service.sessions.config import SessionConfig
 
 _REFERENCE = re.compile(f"{NAME_PATTERN[:-1]}(@{VERSION_PATTERN[1:-1]})?")
 

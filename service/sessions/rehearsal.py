@@ -19,10 +19,10 @@ from heapq import nlargest
 from itertools import pairwise
 from statistics import median
 
-from decoders.intent import Intent
-from decoders.settings import Settings
-from service.engine import Engine
-from streams.chunk import Chunk, Event, FloatArray
+from volition.chunk import Chunk, Event, FloatArray
+from volition.decoders.contract.intent import Intent
+from volition.decoders.contract.settings import Settings
+from volition.service.sessions.engine import Engine
 
 #: It is over so long before the chunk is due: the scheduler's and the sender's jitter.
 _AHEAD_S = 0.001

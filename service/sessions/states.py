@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from streams.errors import SessionError
+from volition.errors import SessionError
 
 
 class SessionState(StrEnum):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from service.bus import Frame, FrameType, IntentCode
+from volition.service.worker.bus import Frame, FrameType, IntentCode
 
 #: What is gathered comes a moment later than asked for: behind the intent that ends an even time,
 #: when those who wait for that one have it.

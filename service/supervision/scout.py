@@ -7,14 +7,14 @@ pipe closes and the process with it.
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import signal
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from streams.discovery import find_streams
-from streams.errors import StreamError, VolitionError
+from volition.children import spawning
+from volition.errors import StreamError, VolitionError
+from volition.streams.lsl.discovery import find_streams
 
 #: A search may take this much longer than it was asked to look; the first also starts the process.
 _GRACE_S = 20.0
@@ -63,9 +63,8 @@ class Scout:
 
     def _start(self) -> Connection:
         if self._process is None or self._pipe is None:
-            context = multiprocessing.get_context("spawn")
-            self._pipe, theirs = context.Pipe()
-            self._process = context.Process(
+            self._pipe, theirs = spawning.Pipe()
+            self._process = spawning.Process(
                 target=_serve, args=(theirs,), name="volition-scout", daemon=True
             )
             self._process.start()

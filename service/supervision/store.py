@@ -13,8 +13,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from service.config import AnyDecoderSettings, SessionConfig
-from streams.errors import ConfigError
+from volition.errors import ConfigError
+from volition.service.sessions.config import AnyDecoderSettings, SessionConfig
 
 #: More intents than a session can number between two writings of the file.
 LEAP = 100_000

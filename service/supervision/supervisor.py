@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import multiprocessing
 import os
 import secrets
 import socket
@@ -26,9 +25,18 @@ import pydantic_core
 import structlog
 from pydantic import BaseModel
 
-from decoders.settings import Settings
-from models.manifest import named_model
-from service.bus import (
+from volition.children import spawning
+from volition.chunk import Event
+from volition.decoders.contract.settings import Settings
+from volition.errors import ModelError, SessionError
+from volition.models.manifest import named_model
+from volition.service.sessions.config import SessionConfig
+from volition.service.sessions.states import SessionState, check_step
+from volition.service.sessions.timing import StepTimes
+from volition.service.supervision.hub import Hub
+from volition.service.supervision.outline_feed import OutlineFeed
+from volition.service.supervision.store import KeptSession, SessionFile
+from volition.service.worker.bus import (
     Frame,
     FrameType,
     GatewayEnd,
@@ -36,17 +44,9 @@ from service.bus import (
     LocalGatewayEnd,
     local_pair,
 )
-from service.config import SessionConfig
-from service.feed import Feed
-from service.hub import Hub
-from service.keeping import KeptSession, SessionFile
-from service.states import SessionState, check_step
-from service.timing import StepTimes
-from service.worker import WorkerOrder, run_worker
-from streams.chunk import Event
-from streams.clock import local_clock
-from streams.envelope import Source, source_of
-from streams.errors import ModelError, SessionError
+from volition.service.worker.loop import WorkerOrder, run_worker
+from volition.streams.lsl.clock import local_clock
+from volition.streams.signal.outline import Source, source_of
 
 log = structlog.get_logger()
 
@@ -121,7 +121,7 @@ class Session:
     _ids: itertools.count[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
-        self.feed = Feed(self._ask_for_signal)
+        self.feed = OutlineFeed(self._ask_for_signal)
         self._enter(SessionState.CREATED, "made")
 
     @property
@@ -596,8 +596,7 @@ def _spawn() -> _Spawned:
     for name in _ONE_THREAD:
         os.environ.setdefault(name, "1")
     ours, theirs = local_pair()
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(
+    process = spawning.Process(
         target=run_worker, args=(theirs,), name="volition-worker", daemon=True
     )
     process.start()

@@ -169,7 +169,7 @@ def _without_discriminators(schema: Any) -> Any:
 
 def _document(command: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "service.cli", command],
+        [sys.executable, "-P", "-m", "volition.service.cli", command],
         cwd=ROOT,
         check=False,
         capture_output=True,
@@ -232,7 +232,7 @@ class PagesHook(BuildHookInterface[Any]):
                 build(Tools())
             except BuildError as error:
                 raise RuntimeError(str(error)) from None
-        build_data["artifacts"].append("/service/web/dist")
+        build_data["artifacts"].append("/src/volition/service/web/dist")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Errors over HTTP: RFC 9457 problem documents.
 
-One table says which status a code of `streams.errors` has; what is not in it is our fault (500).
+One table says which status a code of `volition.errors` has; what is not in it is our fault (500).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from service.config import explain_item
-from streams.errors import VolitionError
+from volition.errors import VolitionError
+from volition.service.sessions.config import explain_item
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -17,10 +17,10 @@ from pydantic import (
     model_validator,
 )
 
-from decoders.intent import Intent
-from models.manifest import Manifest, ModelCard, ModelName
-from service.config import AnyDecoderSettings, SessionConfig
-from service.states import SessionState
+from volition.decoders.contract.intent import Intent
+from volition.models.manifest import Manifest, ModelCard, ModelName
+from volition.service.sessions.config import AnyDecoderSettings, SessionConfig
+from volition.service.sessions.states import SessionState
 
 PROTOCOL: Literal["volition.v1.json"] = "volition.v1.json"
 

@@ -20,14 +20,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.config import SessionConfig, StreamSelector
-from streams.chunk import SignalSpec
-from streams.clock import local_clock
-from streams.discovery import StreamDescription, find_one, find_streams
-from streams.errors import ConfigError, LslMissingError, StreamError
-from streams.inlet import MarkerInlet, SignalInlet
+from volition.chunk import SignalSpec
+from volition.errors import ConfigError, LslMissingError, StreamError
+from volition.service.sessions.config import SessionConfig, StreamSelector
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.discovery import StreamDescription, find_one, find_streams
+from volition.streams.lsl.inlet import MarkerInlet, SignalInlet
 
-#: One search. Not a multiple of the times between liblsl's waves; see `streams.lsl`.
+#: One search. Not a multiple of the times between liblsl's waves; see
+#: `volition.streams.lsl.library`.
 _LOOK_S = 0.75
 #: liblsl asks for the clock in volleys, two seconds apart; the second one may still tell.
 _OPEN_S = 3.0

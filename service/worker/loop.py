@@ -6,10 +6,12 @@
 
 One thread and one loop. Between two chunks it looks, without waiting, for markers and for commands;
 when there are no samples it wakes every `_POLL_S` to do so. Encoding happens once, here. Nothing in
-the loop waits for the gateway (see `service.bus`), and no web library is ever imported.
+the loop waits for the gateway (see `volition.service.worker.bus`), and no web library is ever
+imported.
 
 The worker watches the stream itself, says what it sees, and has a new inlet made when it was lost
-(`service.connector`). Should the process die all the same, the supervisor starts another.
+(`volition.service.worker.connector`). Should the process die all the same, the supervisor starts
+another.
 """
 
 from __future__ import annotations
@@ -28,23 +30,9 @@ from typing import Any
 
 import pydantic_core
 
-from decoders.intent import Intent, to_json
-from models.manifest import named_model
-from service.bus import INTENT_CODES, FrameType, LocalWorkerEnd, WorkerEnd, pack
-from service.config import SessionConfig, parse_config
-from service.connector import Connection, Connector, GaveUpError
-from service.engine import Engine
-from service.feed import SignalFeed
-from service.folders import recordings_folder
-from service.recorder import Recorder
-from service.rehearsal import Rehearsal
-from service.states import SessionState
-from service.timing import StepTimes
-from streams import lsl
-from streams.chunk import Chunk, Event, SignalSpec
-from streams.clock import local_clock
-from streams.discovery import StreamDescription
-from streams.errors import (
+from volition.chunk import Chunk, Event, SignalSpec
+from volition.decoders.contract.intent import Intent, to_json
+from volition.errors import (
     ConfigError,
     DecodeError,
     LslMissingError,
@@ -53,9 +41,23 @@ from streams.errors import (
     StreamError,
     VolitionError,
 )
-from streams.inlet import SignalInlet
-from streams.outlet import MarkerOutlet
-from streams.quality import SignalQuality
+from volition.models.manifest import named_model
+from volition.service.sessions.config import SessionConfig, parse_config
+from volition.service.sessions.engine import Engine
+from volition.service.sessions.folders import recordings_folder
+from volition.service.sessions.rehearsal import Rehearsal
+from volition.service.sessions.states import SessionState
+from volition.service.sessions.timing import StepTimes
+from volition.service.worker.bus import INTENT_CODES, FrameType, LocalWorkerEnd, WorkerEnd, pack
+from volition.service.worker.connector import Connection, Connector, GaveUpError
+from volition.service.worker.outline_feed import OutlineSender
+from volition.service.worker.recorder import Recorder
+from volition.streams.lsl import library as lsl
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.discovery import StreamDescription
+from volition.streams.lsl.inlet import SignalInlet
+from volition.streams.lsl.outlet import MarkerOutlet
+from volition.streams.signal.quality import SignalQuality
 
 _POLL_S = 0.02
 _HEARTBEAT_S = 0.25
@@ -174,7 +176,7 @@ class Worker:
         self._recording_kinds = ("", False)
         self._t_recorder_died: float | None = None
         self._spec: SignalSpec | None = None
-        self._feed = SignalFeed()
+        self._feed = OutlineSender()
         self._feed_waits = False
         self._histories: list[tuple[int, Iterator[bytes]]] = []
         self._steps = {name: StepTimes() for name in ("lsl", "stages", "decoder", "encode")}

@@ -38,10 +38,11 @@ from typing import Any
 
 import numpy as np
 
-from service.bus import LocalWorkerEnd, local_pair
-from streams.chunk import Chunk, SignalSpec
-from streams.errors import RecordingError, RecordingExistsError
-from streams.xdf import XdfWriter
+from volition.children import python_module
+from volition.chunk import Chunk, SignalSpec
+from volition.errors import RecordingError, RecordingExistsError
+from volition.service.worker.bus import LocalWorkerEnd, local_pair
+from volition.streams.files.xdf import XdfWriter
 
 INTENTS, STATUS, MARKERS = "volition-intents", "volition-status", "volition-markers"
 """Names of the streams of texts in a recording."""
@@ -198,7 +199,7 @@ def _start(sock: socket.socket) -> subprocess.Popen[bytes]:
 
     A worker is a daemon of ``multiprocessing`` and may have no children of that kind.
     """
-    command = [sys.executable, "-m", "service.recorder"]
+    command = python_module("volition.service.worker.recorder")
     if sys.platform == "win32":
         process = subprocess.Popen(command, stdin=subprocess.PIPE)
         assert process.stdin is not None

@@ -1,11 +1,11 @@
 """Run a recording through a session's pipeline, as fast as it goes.
 
-A recording of a session (`service.recorder`) holds all that it takes: the configuration, the number
-of the first intent, the changes of what decodes and the emergency stops, each behind its sample,
-and the intents that were sent live, whose digest the replay's must equal. It cannot where the
-recorder lost samples, or was started again within the session, so that the file lacks the signal
-before; `RecordedSession.lacks` says so. A change to a model that is no longer in the registry is an
-error that names it.
+A recording of a session (`volition.service.worker.recorder`) holds all that it takes: the
+configuration, the number of the first intent, the changes of what decodes and the emergency stops,
+each behind its sample, and the intents that were sent live, whose digest the replay's must equal.
+It cannot where the recorder lost samples, or was started again within the session, so that the file
+lacks the signal before; `RecordedSession.lacks` says so. A change to a model that is no longer in
+the registry is an error that names it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from decoders.intent import Intent
-from decoders.settings import Settings
-from service.config import SessionConfig, parse_config
-from service.engine import Engine, IntentDigest
-from service.recorder import HEADER, INTENTS, STATUS
-from streams.chunk import Chunk, Event
-from streams.errors import RecordingError
-from streams.recording import Recording
+from volition.chunk import Chunk, Event
+from volition.decoders.contract.intent import Intent
+from volition.decoders.contract.settings import Settings
+from volition.errors import RecordingError
+from volition.service.sessions.config import SessionConfig, parse_config
+from volition.service.sessions.engine import Engine, IntentDigest
+from volition.service.worker.recorder import HEADER, INTENTS, STATUS
+from volition.streams.files.recording import Recording
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from streams.chunk import Event, FloatArray
-from streams.errors import RecordingError
+from volition.chunk import Event, FloatArray
+from volition.errors import RecordingError
 
 _TRIGGER_LABEL, _TRIGGER_BITS = "Status", 0xFFFF
 _KIND = re.compile(r"(EEG|EOG|ECG|EKG|EMG|MEG|ERG|SEEG|ECOG)\s+(?=\S)", re.IGNORECASE)

@@ -1,8 +1,8 @@
 """Recordings: a signal with its events, from a file into memory, and on as chunks.
 
 What a recording gives is what the inlet gives: float64 microvolts, LSL times, one plan of channels
-and units for both (`streams.montage`). So a recording that is cut into chunks of any size stands
-for the live stream.
+and units for both (`volition.streams.signal.channel_selection`). So a recording that is cut into
+chunks of any size stands for the live stream.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from streams import montage
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.edf import read_edf
-from streams.errors import ConfigError, RecordingError
-from streams.xdf import XdfStream, read_xdf
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.errors import ConfigError, RecordingError
+from volition.streams.files.edf import read_edf
+from volition.streams.files.xdf import XdfStream, read_xdf
+from volition.streams.signal import channel_selection as montage
 
 TRIAL_START = "trial_start"
 """Name of the event at which a trial begins."""
@@ -164,7 +164,7 @@ def packaged_recordings() -> dict[str, Path]:
 
 def packaged_folder() -> Path:
     """Give the folder of the recordings that come with Volition."""
-    return Path(str(resources.files("streams") / "recordings"))
+    return Path(str(resources.files("volition.streams") / "recordings"))
 
 
 # --- XDF -------------------------------------------------------------------------------------

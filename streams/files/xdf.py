@@ -37,8 +37,8 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import numpy.typing as npt
 
-from streams.chunk import SignalSpec
-from streams.errors import RecordingError, RecordingExistsError
+from volition.chunk import SignalSpec
+from volition.errors import RecordingError, RecordingExistsError
 
 SampleFormat = Literal["float32", "float64", "int8", "int16", "int32", "int64"]
 _XDF_FORMATS: dict[SampleFormat, str] = {

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from streams.errors import LslMissingError
-from streams.lsl import load
+from volition.errors import LslMissingError
+from volition.streams.lsl.library import load
 
 
 @functools.cache

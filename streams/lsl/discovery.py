@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from streams import lsl
-from streams.errors import StreamError
+from volition.errors import StreamError
+from volition.streams.lsl import library as lsl
 
 DETAILS_TIMEOUT_S = 2.0
 """How long one stream may take over its full description and clock offset."""

@@ -27,16 +27,17 @@ from typing import Any, Self
 
 import numpy as np
 
-from streams import lsl, montage
-from streams.chunk import Chunk, Event, SignalSpec
-from streams.clock import local_clock
-from streams.discovery import (
+from volition.chunk import Chunk, Event, SignalSpec
+from volition.errors import StreamError
+from volition.streams.lsl import library as lsl
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.discovery import (
     StreamDescription,
     clean_offset,
     describe_in_full,
     resolve_again,
 )
-from streams.errors import StreamError
+from volition.streams.signal import channel_selection as montage
 
 RESOLVE_S = 5.0
 """How long an inlet looks for an outlet of which it knows no address."""
@@ -224,7 +225,7 @@ class SignalInlet:
     Parameters
     ----------
     description
-        From `streams.discovery`.
+        From `volition.streams.lsl.discovery`.
     channels
         Labels to use, in this order; all when None.
     units
@@ -421,7 +422,7 @@ class MarkerInlet:
     Parameters
     ----------
     description
-        From `streams.discovery`; a stream of texts or integers with one channel.
+        From `volition.streams.lsl.discovery`; a stream of texts or integers with one channel.
     recover
         As in `SignalInlet`.
 

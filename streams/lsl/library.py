@@ -30,7 +30,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from streams.errors import ConfigError, LslMissingError, StreamError
+from volition.errors import ConfigError, LslMissingError, StreamError
 
 Scope = Literal["machine", "link", "site", "organization", "global"]
 SCOPES: tuple[Scope, ...] = ("machine", "link", "site", "organization", "global")

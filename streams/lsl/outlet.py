@@ -7,10 +7,10 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from streams import lsl
-from streams.chunk import SignalSpec
-from streams.clock import local_clock
-from streams.errors import StreamError
+from volition.chunk import SignalSpec
+from volition.errors import StreamError
+from volition.streams.lsl import library as lsl
+from volition.streams.lsl.clock import local_clock
 
 BUFFER_S = 60
 """How much an outlet keeps for a receiver that is slow to pull."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.chunk import FloatArray, SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import FloatArray, SignalSpec
+from volition.errors import ConfigError
 
 MICROVOLTS = "microvolts"
 

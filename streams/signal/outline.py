@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streams.chunk import Chunk, FloatArray, SignalSpec
+from volition.chunk import Chunk, FloatArray, SignalSpec
 
 BINS_HZ = 100.0
 """Most bins a second."""

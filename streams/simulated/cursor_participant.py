@@ -25,9 +25,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from streams.chunk import FloatArray, SignalSpec
-from streams.cursor_tasks import RADIUS_CM, CursorTask, CursorTrial, Point, TaskRun
-from streams.errors import ConfigError
+from volition.chunk import FloatArray, SignalSpec
+from volition.errors import ConfigError
+from volition.streams.simulated.cursor_tasks import (
+    RADIUS_CM,
+    CursorTask,
+    CursorTrial,
+    Point,
+    TaskRun,
+)
 
 #: Half the side of the square that the cursor stays in: the outermost target and some margin.
 WORKSPACE_CM = RADIUS_CM + 4.0

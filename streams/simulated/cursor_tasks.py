@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from streams.errors import ConfigError
+from volition.errors import ConfigError
 
 TaskName = Literal["radial-8", "random", "grid", "fitts", "given"]
 #: Those that need nothing given.

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import multiprocessing
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -25,14 +24,15 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from streams.chunk import Event, FloatArray, SignalSpec
-from streams.clock import local_clock
-from streams.discovery import find_one
-from streams.errors import ConfigError, StreamError, VolitionError
-from streams.inlet import MarkerInlet
-from streams.outlet import MarkerOutlet, SignalOutlet
-from streams.recording import TRIAL_START, Recording, read_recording
-from streams.ssvep_participant import ParticipantSignal, SsvepParticipant
+from volition.children import spawning
+from volition.chunk import Event, FloatArray, SignalSpec
+from volition.errors import ConfigError, StreamError, VolitionError
+from volition.streams.files.recording import TRIAL_START, Recording, read_recording
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.discovery import find_one
+from volition.streams.lsl.inlet import MarkerInlet
+from volition.streams.lsl.outlet import MarkerOutlet, SignalOutlet
+from volition.streams.simulated.ssvep_participant import ParticipantSignal, SsvepParticipant
 
 COUNTER_MODULUS = 1 << 24
 """The sample counter starts again here: float32 holds every integer up to this."""
@@ -525,9 +525,8 @@ class HeadsetProcess:
     def __init__(self, options: HeadsetOptions, *, ready_timeout_s: float = 20.0) -> None:
         self.options = options
         self._ready_timeout_s = ready_timeout_s
-        context = multiprocessing.get_context("spawn")
-        self._connection, self._far_end = context.Pipe()
-        self._process = context.Process(
+        self._connection, self._far_end = spawning.Pipe()
+        self._process = spawning.Process(
             target=_headset_main,
             args=(options, self._far_end),
             name="volition-headset",

@@ -3,14 +3,13 @@
 The stream is on the LSL network like a headset's, each sample due and stamped by its number alone.
 Whoever runs the screen says what is on it: which flicker is looked at and since when (`Gaze`), or
 where the cursor and its target are (`Scene`). What the person does about it is the business of
-`streams.ssvep_participant` and `streams.cursor_participant`. The process ends with the one that
-started it.
+`volition.streams.simulated.ssvep_participant` and `volition.streams.simulated.cursor_participant`.
+The process ends with the one that started it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,13 +18,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from streams.chunk import FloatArray
-from streams.clock import local_clock
-from streams.cursor_participant import CursorParticipant, Intention
-from streams.cursor_tasks import Point
-from streams.errors import ConfigError, StreamError, VolitionError
-from streams.outlet import SignalOutlet
-from streams.ssvep_participant import ParticipantSignal, SsvepParticipant
+from volition.children import spawning
+from volition.chunk import FloatArray
+from volition.errors import ConfigError, StreamError, VolitionError
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.outlet import SignalOutlet
+from volition.streams.simulated.cursor_participant import CursorParticipant, Intention
+from volition.streams.simulated.cursor_tasks import Point
+from volition.streams.simulated.ssvep_participant import ParticipantSignal, SsvepParticipant
 
 _CHUNK_SAMPLES = 8
 _READY_S = 30.0
@@ -84,9 +84,8 @@ class LiveParticipant:
     def __init__(self, person: Person, *, name: str, source_id: str) -> None:
         self.person = person
         self.source_id = source_id
-        context = multiprocessing.get_context("spawn")
-        self._connection, self._far_end = context.Pipe()
-        self._process = context.Process(
+        self._connection, self._far_end = spawning.Pipe()
+        self._process = spawning.Process(
             target=_main,
             args=(person, name, source_id, self._far_end),
             name="volition-participant",

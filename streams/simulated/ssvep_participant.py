@@ -9,8 +9,8 @@ not looked at is left out, as are movement and fatigue.
 
 `SsvepParticipant` describes a person; `ParticipantSignal` is one sitting of theirs: samples in
 order, and `attend` to say what is looked at. `record` gives a whole recording of trials. A
-`ParticipantSignal` can be the source of a headset (`streams.headset`), and be told live what to
-attend to by whoever holds it.
+`ParticipantSignal` can be the source of a headset (`volition.streams.simulated.headset`), and be
+told live what to attend to by whoever holds it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from streams.chunk import Event, FloatArray, SignalSpec
-from streams.errors import ConfigError
-from streams.recording import TRIAL_START, Recording, trial_target
+from volition.chunk import Event, FloatArray, SignalSpec
+from volition.errors import ConfigError
+from volition.streams.files.recording import TRIAL_START, Recording, trial_target
 
 IntArray = npt.NDArray[np.int64]
 

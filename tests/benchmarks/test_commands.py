@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from service.cli import app
+from volition.service.cli import app
 
 run = CliRunner()
 
@@ -28,18 +28,18 @@ def test_what_cannot_be_measured_is_refused(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "400")
     monkeypatch.setenv("TERM", "dumb")
-    result = run.invoke(app, ["bench", *arguments])
+    result = run.invoke(app(), ["bench", *arguments])
     assert result.exit_code == 2
     assert re.search(said, result.output)
 
 
 def test_one_stage_is_measured_and_written_down(tmp_path: Path) -> None:
-    result = run.invoke(app, ["bench", "decoders", "--only", "saturate", "--quick", "--json"])
+    result = run.invoke(app(), ["bench", "decoders", "--only", "saturate", "--quick", "--json"])
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout.splitlines()[-1])
     assert [row["kind"] for row in report["stages"]] == ["saturate"]
     path, out = tmp_path / "decoders.json", tmp_path / "figures.md"
     path.write_text(result.stdout, "utf-8")
-    written = run.invoke(app, ["bench", "report", "--decoders", str(path), "--out", str(out)])
+    written = run.invoke(app(), ["bench", "report", "--decoders", str(path), "--out", str(out)])
     assert written.exit_code == 0, written.output
     assert "| `saturate` | 32 | 1000 Hz |" in out.read_text("utf-8")

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import costs, counts, report
-from benchmarks.environment import environment
-from benchmarks.feed import Feed
-from benchmarks.peers import measure
-from benchmarks.peers.subscribers import Messages
+from volition.benchmarks import report
+from volition.benchmarks.environment import environment
+from volition.benchmarks.peers import measure
+from volition.benchmarks.peers.subscribers import Messages
+from volition.benchmarks.speed import costs, counts
+from volition.benchmarks.speed.feeder import Feed
 
 ENVIRONMENT = environment()
 
@@ -91,7 +92,7 @@ def test_the_same_reports_give_the_same_drawings(
     decoders: dict[str, Any], peers: dict[str, Any]
 ) -> None:
     pytest.importorskip("matplotlib", reason="drawings are of the extra bench")
-    from benchmarks import drawings
+    from volition.benchmarks import drawings
 
     first, second = drawings.peers(peers["rows"]), drawings.peers(peers["rows"])
     assert first == second

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from decoders.fitted import FittedModel
-from streams.chunk import SignalSpec
+from volition.chunk import SignalSpec
+from volition.decoders.fitting.fitted import FittedModel
 
 #: What was fitted already, by settings and signal: the battery asks again and again.
 _FITTED: dict[str, FittedModel] = {}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from decoders.network import NetworkManifest
+from volition.decoders.fitting.network import NetworkManifest
 
 
 def number(field: int, value: int) -> bytes:

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
-from decoders import filtering
-from decoders.filtering import Hold, SosFilter, run_public, sos_runner
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders import filtering
+from volition.decoders.filtering import Hold, SosFilter, run_public, sos_runner
 
 SOS = butter(4, [5, 40], "bandpass", fs=256, output="sos")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from service.client import Client
-from service.launch import RunningService, running_service
-from streams.headset import HeadsetOptions, HeadsetProcess, Sine, SyntheticSignal
+from volition.service.client.client import Client
+from volition.service.gateway.launch import RunningService, running_service
+from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess, Sine, SyntheticSignal
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import sys
 
 import numpy as np
 
-from streams.chunk import SignalSpec
-from streams.clock import local_clock
-from streams.outlet import MarkerOutlet, SignalOutlet
+from volition.chunk import SignalSpec
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.outlet import MarkerOutlet, SignalOutlet
 
 RATE_HZ = 250.0
 PERIOD = 500

@@ -16,10 +16,10 @@ import websockets.exceptions
 import websockets.sync.client
 from websockets.sync.client import ClientConnection
 
-from service.auth import Role, TokenFile
-from service.client import ApiError, AsyncClient, Client
-from service.launch import running_service
-from streams.errors import SessionError
+from volition.errors import SessionError
+from volition.service.client.client import ApiError, AsyncClient, Client
+from volition.service.gateway.auth import Role, TokenFile
+from volition.service.gateway.launch import running_service
 
 NOBODY = {
     "name": "waiting",

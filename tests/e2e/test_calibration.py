@@ -13,18 +13,18 @@ from typing import Any
 import psutil
 import pytest
 
-from decoders.intent import IdleIntent, SelectionIntent
-from decoders.metrics import itr_bits_per_min
-from service.client import ApiError, Client
-from service.launch import running_service
-from service.replay import recorded_session, replay
-from service.schemas import CalibrationMessage, CueMessage, ServerMessage, Status
-from streams.chunk import Event
-from streams.clock import local_clock
-from streams.headset import HeadsetOptions, HeadsetProcess
-from streams.outlet import MarkerOutlet
-from streams.recording import read_recording
-from streams.ssvep_participant import Flicker, SsvepParticipant
+from volition.chunk import Event
+from volition.decoders.contract.intent import IdleIntent, SelectionIntent
+from volition.decoders.fitting.metrics import itr_bits_per_min
+from volition.service.client.client import ApiError, Client
+from volition.service.gateway.launch import running_service
+from volition.service.wire.schemas import CalibrationMessage, CueMessage, ServerMessage, Status
+from volition.service.worker.replay import recorded_session, replay
+from volition.streams.files.recording import read_recording
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.outlet import MarkerOutlet
+from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess
+from volition.streams.simulated.ssvep_participant import Flicker, SsvepParticipant
 
 LETTERS = {"D": 9.4, "O": 10.8, "W": 12.2, "R": 13.6}
 WORD = "WORD"

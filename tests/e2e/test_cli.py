@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from streams.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal
+from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal
 
 PACKAGED = "ssvep-exo-s12"
 FBCCA = "{kind: fbcca, targets: [{label: a, freq_hz: 9}, {label: b, freq_hz: 12}]}"
@@ -21,7 +21,7 @@ FBCCA = "{kind: fbcca, targets: [{label: a, freq_hz: 9}, {label: b, freq_hz: 12}
 
 def volition(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "service.cli", *map(str, arguments)],
+        [sys.executable, "-m", "volition.service.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=170,

@@ -16,11 +16,11 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from decoders.intent import IdleIntent, SelectionIntent
-from service.client import Client
-from service.launch import running_service
-from service.schemas import Hello, ServerMessage, Status
-from streams.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal
+from volition.decoders.contract.intent import IdleIntent, SelectionIntent
+from volition.service.client.client import Client
+from volition.service.gateway.launch import running_service
+from volition.service.wire.schemas import Hello, ServerMessage, Status
+from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal
 
 MakeConfig = Callable[..., dict[str, Any]]
 
@@ -62,7 +62,7 @@ def test_the_command_line_stops_and_releases_every_session(
     client: Client, sliding: MakeConfig
 ) -> None:
     names = [client.create_session(sliding(name=f"s{n}")).id for n in range(2)]
-    command = [sys.executable, "-m", "service.cli", "estop", "--url", client.url]
+    command = [sys.executable, "-m", "volition.service.cli", "estop", "--url", client.url]
     subprocess.run(command, check=True, capture_output=True)
     assert all(client.session(name).held for name in names)
     subprocess.run([*command, "s0", "--release"], check=True, capture_output=True)
@@ -182,8 +182,8 @@ def test_nothing_outlives_a_killed_user_of_the_service(tmp_path: Path) -> None:
     script = tmp_path / "user.py"
     script.write_text(
         "import time\n"
-        "from service.client import Client\n"
-        "from service.launch import running_service\n"
+        "from volition.service.client.client import Client\n"
+        "from volition.service.gateway.launch import running_service\n"
         "if __name__ == '__main__':\n"
         "    with running_service() as service, Client(service.url) as client:\n"
         "        client.streams(wait_s=0)\n"

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from decoders.intent import CursorIntent
-from service.client import ApiError, Client
-from service.cursor_fit import cursor_settings
-from service.launch import running_service
-from service.schemas import CalibrationMessage, CueMessage, ServerMessage, Status
-from streams.cursor_participant import CursorParticipant
-from streams.live_participant import LiveParticipant, Scene
+from volition.decoders.contract.intent import CursorIntent
+from volition.service.calibration.cursor_fit import cursor_settings
+from volition.service.client.client import ApiError, Client
+from volition.service.gateway.launch import running_service
+from volition.service.wire.schemas import CalibrationMessage, CueMessage, ServerMessage, Status
+from volition.streams.simulated.cursor_participant import CursorParticipant
+from volition.streams.simulated.live_participant import LiveParticipant, Scene
 
 PERSON = CursorParticipant(seed=1, n_units=20)
 NOTHING_KNOWN = {

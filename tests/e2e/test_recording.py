@@ -19,11 +19,11 @@ import psutil
 import pytest
 import pyxdf
 
-from decoders.intent import SelectionIntent
-from service.client import Client
-from service.launch import RunningService, running_service
-from service.replay import Replayed, recorded_session, replay
-from streams.recording import read_recording
+from volition.decoders.contract.intent import SelectionIntent
+from volition.service.client.client import Client
+from volition.service.gateway.launch import RunningService, running_service
+from volition.service.worker.replay import Replayed, recorded_session, replay
+from volition.streams.files.recording import read_recording
 
 GAPPY = Path(__file__).with_name("gappy_headset.py")
 BRIDGED, UNBRIDGED = 10, 150
@@ -132,7 +132,7 @@ def test_a_session_with_gaps_replays_to_the_intents_that_were_sent(
     (path,) = folder.glob(f"{session.id}-*.xdf")
 
     finished = subprocess.run(
-        [sys.executable, "-m", "service.cli", "replay", str(path), "--json"],
+        [sys.executable, "-m", "volition.service.cli", "replay", str(path), "--json"],
         capture_output=True,
         text=True,
         check=False,

@@ -12,9 +12,9 @@ from typing import Any
 
 import psutil
 
-from service.client import Client
-from service.keeping import LEAP
-from service.launch import running_service
+from volition.service.client.client import Client
+from volition.service.gateway.launch import running_service
+from volition.service.supervision.store import LEAP
 
 MakeConfig = Callable[..., dict[str, Any]]
 
@@ -67,7 +67,7 @@ def test_a_broken_file_is_one_sentence_and_is_left_alone(tmp_path: Path) -> None
     file = tmp_path / "sessions.json"
     file.write_text("{")
     finished = subprocess.run(
-        [sys.executable, "-m", "service.cli", "serve", "--restore", "--port", "0"],
+        [sys.executable, "-m", "volition.service.cli", "serve", "--restore", "--port", "0"],
         env={**os.environ, "VOLITION_DATA": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -16,11 +16,11 @@ import psutil
 import pytest
 import websockets.sync.client
 
-from decoders.intent import SelectionIntent
-from service.client import ApiError, Client
-from service.launch import RunningService, running_service
-from service.schemas import Bye, Hello, Status
-from streams.clock import local_clock
+from volition.decoders.contract.intent import SelectionIntent
+from volition.service.client.client import ApiError, Client
+from volition.service.gateway.launch import RunningService, running_service
+from volition.service.wire.schemas import Bye, Hello, Status
+from volition.streams.lsl.clock import local_clock
 
 MakeConfig = Callable[..., dict[str, Any]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from service.launch import RunningService
+from volition.service.gateway.launch import RunningService
 
 
 def test_a_simulated_person_outlives_every_moment_that_may_be_named(

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decoders.fitted import FittedModel, load_model, shipped_models
-from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
-from decoders.network import Network, shipped_networks
-from decoders.ssvep.dnn import INPUT, OUTPUT, DnnSettings
-from decoders.ssvep.templates import facts_of
-from models.manifest import ModelCard, ModelInput
-from models.registry import ModelRegistry, NoModelError, ReadOnlyModelError
-from streams.chunk import SignalSpec
-from streams.errors import ConfigError, ModelError
 from tests.decoders import onnx_files
+from volition.chunk import SignalSpec
+from volition.decoders.fitting.fitted import FittedModel, load_model, shipped_models
+from volition.decoders.fitting.network import Network, shipped_networks
+from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from volition.decoders.ssvep.methods.dnn import INPUT, OUTPUT, DnnSettings
+from volition.decoders.ssvep.templates import facts_of
+from volition.errors import ConfigError, ModelError
+from volition.models.manifest import ModelCard, ModelInput
+from volition.models.registry import ModelRegistry, NoModelError, ReadOnlyModelError
 
 SHIPPED = {*shipped_models(), *shipped_networks()}
 CARD = ModelCard(kind="kalman", input=ModelInput(rate_hz=50, labels=["a", "b", "c"]))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from streams.discovery import StreamDescription, find_streams
+from volition.streams.lsl.discovery import StreamDescription, find_streams
 
 SENDER = Path(__file__).with_name("sender.py")
 

@@ -26,8 +26,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from benchmarks.pages import BROWSER_ARGUMENTS, NoBrowserError, find_browser
-from service.launch import RunningService, running_service
+from volition.benchmarks.speed.pages import BROWSER_ARGUMENTS, NoBrowserError, find_browser
+from volition.service.gateway.launch import RunningService, running_service
 
 # A worker of a busy machine takes its time to start.
 expect.set_options(timeout=30_000)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.pages import NoBrowserError, find_browser, measure
+from volition.benchmarks.speed.pages import NoBrowserError, find_browser, measure
 
 
 @pytest.mark.slow

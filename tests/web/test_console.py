@@ -14,11 +14,11 @@ import pytest
 import yaml
 from playwright.sync_api import BrowserContext, Page, expect
 
-from service.client import Client
-from service.launch import RunningService, running_service
-from service.schemas import CueMessage
-from streams.headset import HeadsetOptions, HeadsetProcess, Sine, SyntheticSignal
 from tests.web.conftest import TABLET, Reader
+from volition.service.client.client import Client
+from volition.service.gateway.launch import RunningService, running_service
+from volition.service.wire.schemas import CueMessage
+from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess, Sine, SyntheticSignal
 
 Open = Callable[[str], Reader]
 Picture = Callable[[Page, str], None]

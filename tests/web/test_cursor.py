@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from service.client import Client
-from service.launch import RunningService
 from tests.web.conftest import TABLET, Reader
+from volition.service.client.client import Client
+from volition.service.gateway.launch import RunningService
 
 Open = Callable[[str], Reader]
 Picture = Callable[[Page, str], None]

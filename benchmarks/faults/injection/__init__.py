@@ -1,4 +1,4 @@
-"""Causes of failure, each made for real and judged from outside; `benchmarks.faults` runs them.
+"""Faults, each made for real and judged from outside; `volition.benchmarks.faults.table` runs them.
 
 `feeder` is a headset that does what it is told, in a process of its own. `witness` is a client that
 writes down what it is sent and acts as clients should. `scene` holds what one cause needs. The

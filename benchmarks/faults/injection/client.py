@@ -21,12 +21,12 @@ import psutil
 import websockets.asyncio.client
 from websockets.exceptions import ConnectionClosed
 
-from benchmarks.causes.feeder import Feeder
-from benchmarks.causes.scene import DECODER, Scene, require, wait_until
-from benchmarks.causes.witness import Witness
-from benchmarks.footprint import open_files
-from decoders.intent import IntentBase
-from streams.clock import local_clock
+from volition.benchmarks.faults.injection.feeder import Feeder
+from volition.benchmarks.faults.injection.scene import DECODER, Scene, require, wait_until
+from volition.benchmarks.faults.injection.witness import Witness
+from volition.benchmarks.speed.footprint import open_files
+from volition.decoders.contract.intent import IntentBase
+from volition.streams.lsl.clock import local_clock
 
 #: The service pings every 10 s and waits 10 s for the answer.
 _GIVEN_UP_S = 25.0

@@ -25,9 +25,10 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from streams.chunk import FloatArray, SignalSpec
-from streams.clock import local_clock
-from streams.outlet import SignalOutlet
+from volition.children import python_module
+from volition.chunk import FloatArray, SignalSpec
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.outlet import SignalOutlet
 
 LOOKED_AT_HZ = 12.0
 _AMPLITUDE_UV, _NOISE_UV = 20.0, 2.0
@@ -80,7 +81,7 @@ class Feeder:
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.causes.feeder", json.dumps(asdict(feed))],
+            python_module("volition.benchmarks.faults.injection.feeder", json.dumps(asdict(feed))),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 import pyxdf
 
-from benchmarks.causes.scene import Scene, require, wait_until
-from benchmarks.causes.witness import Witness
-from streams.clock import local_clock
+from volition.benchmarks.faults.injection.scene import Scene, require, wait_until
+from volition.benchmarks.faults.injection.witness import Witness
+from volition.streams.lsl.clock import local_clock
 
 _ROOM_BYTES = 50_000
 _DISK_BYTES = 4 << 20

@@ -19,14 +19,14 @@ from uuid import uuid4
 import httpx
 import psutil
 
-from benchmarks.causes.feeder import Feed, Feeder
-from benchmarks.causes.witness import BrokenError, Received, Witness
-from decoders.intent import IdleIntent, IntentBase
-from service.client import Client
-from service.launch import RunningService, running_service
-from service.schemas import Status
-from streams.clock import local_clock
-from streams.errors import VolitionError
+from volition.benchmarks.faults.injection.feeder import Feed, Feeder
+from volition.benchmarks.faults.injection.witness import BrokenError, Received, Witness
+from volition.decoders.contract.intent import IdleIntent, IntentBase
+from volition.errors import VolitionError
+from volition.service.client.client import Client
+from volition.service.gateway.launch import RunningService, running_service
+from volition.service.wire.schemas import Status
+from volition.streams.lsl.clock import local_clock
 
 VISIBLE_S = 1.0
 RECOVERED_S = 2.0

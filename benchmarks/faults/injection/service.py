@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from uuid import uuid4
 
 import psutil
 
-from benchmarks.causes.feeder import Feeder
-from benchmarks.causes.scene import Scene, require, wait_until
-from benchmarks.causes.witness import Witness
-from service.schemas import Status
-from streams.clock import local_clock
+from volition.benchmarks.faults.injection.feeder import Feeder
+from volition.benchmarks.faults.injection.scene import Scene, require, wait_until
+from volition.benchmarks.faults.injection.witness import Witness
+from volition.children import python_module
+from volition.service.wire.schemas import Status
+from volition.streams.lsl.clock import local_clock
 
 _ENDS_S = 2.0
 _CONFIG_EXIT = 3
@@ -43,7 +43,7 @@ def port_is_taken(scene: Scene) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        command = (sys.executable, "-m", "service.cli", "serve", "--port", port)
+        command = python_module("volition.service.cli", "serve", "--port", port)
         found = subprocess.run(
             (*command, "--tokens", os.devnull),
             capture_output=True,

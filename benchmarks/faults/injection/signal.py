@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.causes.feeder import Feeder
-from benchmarks.causes.scene import Scene, require, wait_until
-from benchmarks.causes.witness import Witness, asks
-from decoders.intent import IdleIntent
-from streams.clock import local_clock
+from volition.benchmarks.faults.injection.feeder import Feeder
+from volition.benchmarks.faults.injection.scene import Scene, require, wait_until
+from volition.benchmarks.faults.injection.witness import Witness, asks
+from volition.decoders.contract.intent import IdleIntent
+from volition.streams.lsl.clock import local_clock
 
 _LASTS_S = 1.5
 _BRIDGED, _NOT_BRIDGED = 20, 200  # samples of 4 ms; 50 of them are 0.2 s

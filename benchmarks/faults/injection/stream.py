@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from benchmarks.causes.feeder import Feeder
-from benchmarks.causes.scene import RECOVERED_S, WINDOW_S, Scene, require
-from benchmarks.causes.witness import Witness
-from service.schemas import Status
-from streams.clock import local_clock
+from volition.benchmarks.faults.injection.feeder import Feeder
+from volition.benchmarks.faults.injection.scene import RECOVERED_S, WINDOW_S, Scene, require
+from volition.benchmarks.faults.injection.witness import Witness
+from volition.service.wire.schemas import Status
+from volition.streams.lsl.clock import local_clock
 
 _AWAY_S = 1.0
 _REFUSED_S = 6.0

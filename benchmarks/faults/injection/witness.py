@@ -16,11 +16,11 @@ from typing import Any, NamedTuple, Self
 from pydantic import ValidationError
 from websockets.exceptions import WebSocketException
 
-from decoders.intent import CursorIntent, IdleIntent, IntentBase
-from service.client import Client, UnreachableError
-from service.schemas import Bye, GapMessage, Hello, ServerMessage, Status
-from streams.clock import local_clock
-from streams.errors import VolitionError
+from volition.decoders.contract.intent import CursorIntent, IdleIntent, IntentBase
+from volition.errors import VolitionError
+from volition.service.client.client import Client, UnreachableError
+from volition.service.wire.schemas import Bye, GapMessage, Hello, ServerMessage, Status
+from volition.streams.lsl.clock import local_clock
 
 
 class BrokenError(VolitionError):

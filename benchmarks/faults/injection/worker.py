@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import psutil
 
-from benchmarks.causes.feeder import Feeder
-from benchmarks.causes.scene import RECOVERED_S, WINDOW_S, Scene, require
-from benchmarks.causes.witness import Witness, asks
-from decoders.intent import IdleIntent, IntentBase
-from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
-from service.schemas import Status
-from streams.clock import local_clock
+from volition.benchmarks.faults.injection.feeder import Feeder
+from volition.benchmarks.faults.injection.scene import RECOVERED_S, WINDOW_S, Scene, require
+from volition.benchmarks.faults.injection.witness import Witness, asks
+from volition.decoders.contract.intent import IdleIntent, IntentBase
+from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from volition.service.wire.schemas import Status
+from volition.streams.lsl.clock import local_clock
 
 #: How long a session runs before its worker dies: the service keeps one worker in reserve, and
 #: needs a while to make another when a session has taken it.

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from decoders.artifacts.electrodes import find_positions
-from streams.chunk import FloatArray
-from streams.errors import RecordingError
+from volition.chunk import FloatArray
+from volition.decoders.artifacts.electrodes import find_positions
+from volition.errors import RecordingError
 
 #: EEGdenoiseNet's ten levels.
 SNR_DB = tuple(float(level) for level in range(-7, 3))

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from benchmarks.datasets.denoise_mix import SNR_DB, scale_to
-from streams.chunk import FloatArray
-from streams.errors import RecordingError
+from volition.benchmarks.quality.datasets.denoise_mix import SNR_DB, scale_to
+from volition.chunk import FloatArray
+from volition.errors import RecordingError
 
 #: Files of clean segments and of artifacts, and their rate, by what is to be removed.
 FILES = {

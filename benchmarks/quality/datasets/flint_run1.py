@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets.movement import MovementRecording
-from streams.chunk import FloatArray
-from streams.errors import RecordingError
+from volition.benchmarks.quality.datasets.movement import MovementRecording
+from volition.chunk import FloatArray
+from volition.errors import RecordingError
 
 N_TRAIN, N_TEST = 5000, 1000
 BIN_S = 0.1

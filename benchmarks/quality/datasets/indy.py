@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.datasets.movement import MovementRecording
-from streams.chunk import FloatArray
-from streams.errors import ConfigError, RecordingError
+from volition.benchmarks.quality.datasets.movement import MovementRecording
+from volition.chunk import FloatArray
+from volition.errors import ConfigError, RecordingError
 
 RATE_HZ = 250.0
 #: Shares of the segments to learn from and to choose by.

@@ -15,9 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets.ssvep_exo import TrialRecording
-from benchmarks.datasets.tsinghua import Layout, block, check_shape, mat_array, mat_files
-from streams.chunk import FloatArray
+from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
+from volition.benchmarks.quality.datasets.tsinghua import (
+    Layout,
+    block,
+    check_shape,
+    mat_array,
+    mat_files,
+)
+from volition.chunk import FloatArray
 
 LAYOUT = Layout(256.0, ("PO7", "PO3", "POz", "PO4", "PO8", "O1", "Oz", "O2"), (38,), 4.0)
 
@@ -38,7 +44,7 @@ def load(
     root
         Folder of ``s1.mat``, ``s2.mat``, ...
     channels, units
-        As for `streams.recording.read_recording`.
+        As for `volition.streams.files.recording.read_recording`.
 
     Raises
     ------

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets.movement import MovementRecording
-from streams.errors import RecordingError
+from volition.benchmarks.quality.datasets.movement import MovementRecording
+from volition.errors import RecordingError
 
 TRAIN_SHARE = 0.8
 _ARRAYS = ("counts", "kin", "trial", "bin_s")

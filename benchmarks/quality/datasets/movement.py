@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from streams.chunk import Event, FloatArray, SignalSpec
-from streams.recording import TRIAL_START, Recording
+from volition.chunk import Event, FloatArray, SignalSpec
+from volition.streams.files.recording import TRIAL_START, Recording
 
 
 @dataclass(frozen=True, slots=True, eq=False)

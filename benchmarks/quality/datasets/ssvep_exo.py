@@ -1,9 +1,10 @@
 """Kalunga et al. 2016 (MOABB: SSVEPExo): LEDs at 13, 17 and 21 Hz, and rest; 8 channels, 256 Hz.
 
-Whole continuous recordings, one ``.npz`` each, of the layout that `streams.recording` reads: eeg,
-scale_uV, fs, ch_names, onset (sample at which a trial begins) and freq_hz (0 at rest). Any folder
-of such files will do. Files are named after the person, ``S02_r1.npz``: what was chosen on some
-people can so be told from what was found on the others.
+Whole continuous recordings, one ``.npz`` each, of the layout that
+`volition.streams.files.recording` reads: eeg, scale_uV, fs, ch_names, onset (sample at which a
+trial begins) and freq_hz (0 at rest). Any folder of such files will do. Files are named after the
+person, ``S02_r1.npz``: what was chosen on some people can so be told from what was found on the
+others.
 
 E. K. Kalunga, S. Chevallier, Q. Barthelemy, K. Djouani, E. Monacelli, Y. Hamam, "Online SSVEP-based
 BCI using Riemannian geometry", Neurocomputing 191, 2016.
@@ -16,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.errors import RecordingError
-from streams.recording import TRIAL_START, Recording, read_recording
+from volition.errors import RecordingError
+from volition.streams.files.recording import TRIAL_START, Recording, read_recording
 
 #: Length of a trial where a file does not say.
 TRIAL_S = 5.0
@@ -68,7 +69,7 @@ def load(
     root
         Folder of ``.npz`` files.
     channels, units
-        As for `streams.recording.read_recording`.
+        As for `volition.streams.files.recording.read_recording`.
 
     Raises
     ------

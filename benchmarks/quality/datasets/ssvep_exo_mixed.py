@@ -1,12 +1,13 @@
 """Real recordings of ssvep_exo with artifacts mixed in: blinks, muscle bursts, electrode pops.
 
-The waveforms of blinks and muscle are real, from the people of `benchmarks.datasets.denoise_mix`
-that are for testing alone, whose folder lies beside that of ssvep_exo. Pops are made: an electrode,
-or several on one cable, jumps and decays by about 0.2 s. Blinks reach all channels alike, as they
-do at the back of the head; muscle is four sources, on both sides of the neck and behind both ears,
-and some of each electrode's own. They come at random moments from the first sample on, by a seed
-and the recording's name, and know nothing of the trials. Levels are in microvolts at the channel
-that an artifact reaches most: a blink's peak, a burst's root mean square, a pop's jump.
+The waveforms of blinks and muscle are real, from the people of
+`volition.benchmarks.quality.datasets.denoise_mix` that are for testing alone, whose folder lies
+beside that of ssvep_exo. Pops are made: an electrode, or several on one cable, jumps and decays by
+about 0.2 s. Blinks reach all channels alike, as they do at the back of the head; muscle is four
+sources, on both sides of the neck and behind both ears, and some of each electrode's own. They come
+at random moments from the first sample on, by a seed and the recording's name, and know nothing of
+the trials. Levels are in microvolts at the channel that an artifact reaches most: a blink's peak, a
+burst's root mean square, a pop's jump.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.datasets.denoise_mix import Segments
-from benchmarks.datasets.ssvep_exo import TrialRecording
-from decoders.artifacts.electrodes import find_positions
-from streams.chunk import FloatArray
-from streams.errors import RecordingError
+from volition.benchmarks.quality.datasets.denoise_mix import Segments
+from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
+from volition.chunk import FloatArray
+from volition.decoders.artifacts.electrodes import find_positions
+from volition.errors import RecordingError
 
 #: What may be mixed in.
 KINDS = ("blink", "emg", "pop")
@@ -68,7 +69,7 @@ def mix(
     Parameters
     ----------
     one
-        The recording, with electrodes that `decoders.artifacts.electrodes` knows.
+        The recording, with electrodes that `volition.decoders.artifacts.electrodes` knows.
     segments
         Waveforms, of people for testing alone.
     levels_uv

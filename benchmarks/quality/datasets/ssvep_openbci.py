@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets.ssvep_exo import TrialRecording
-from benchmarks.datasets.tsinghua import Layout, block
-from streams.errors import RecordingError
+from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
+from volition.benchmarks.quality.datasets.tsinghua import Layout, block
+from volition.errors import RecordingError
 
 TRIAL_S = 4.0
 #: Of a stretch, before its first trial.
@@ -34,7 +34,7 @@ def load(
     root
         Folder of ``.npz`` files.
     channels, units
-        As for `streams.recording.read_recording`.
+        As for `volition.streams.files.recording.read_recording`.
 
     Raises
     ------

@@ -21,11 +21,11 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from benchmarks.datasets.ssvep_exo import Trial, TrialRecording
-from streams import montage
-from streams.chunk import Event, FloatArray
-from streams.errors import RecordingError
-from streams.recording import TRIAL_START, Recording, trial_target
+from volition.benchmarks.quality.datasets.ssvep_exo import Trial, TrialRecording
+from volition.chunk import Event, FloatArray
+from volition.errors import RecordingError
+from volition.streams.files.recording import TRIAL_START, Recording, trial_target
+from volition.streams.signal import channel_selection as montage
 
 RATE_HZ = 250.0
 #: Signal before the flicker in each trial.
@@ -102,7 +102,7 @@ def load_benchmark(
     root
         Folder of ``S1.mat``, ``S2.mat``, ...
     channels, units
-        As for `streams.recording.read_recording`.
+        As for `volition.streams.files.recording.read_recording`.
 
     Raises
     ------

@@ -15,8 +15,9 @@ import numpy as np
 import scipy
 from pydantic import BaseModel, ConfigDict, Field
 
-from decoders.fitted import Array
-from decoders.kinematics.regression.regressor import (
+from volition.chunk import FloatArray
+from volition.decoders.fitting.fitted import Array
+from volition.decoders.kinematics.regression.regressor import (
     KernelSettings,
     Parameter,
     Regressor,
@@ -24,8 +25,7 @@ from decoders.kinematics.regression.regressor import (
     RowDistances,
     squared_distances,
 )
-from streams.chunk import FloatArray
-from streams.errors import DecodeError
+from volition.errors import DecodeError
 
 
 class HyperParameters(BaseModel):

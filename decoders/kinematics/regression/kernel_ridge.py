@@ -17,9 +17,10 @@ import numpy as np
 import scipy
 from pydantic import Field
 
-from decoders.fitted import Array
-from decoders.kinematics import metrics
-from decoders.kinematics.regression.regressor import (
+from volition.chunk import FloatArray
+from volition.decoders.fitting.fitted import Array
+from volition.decoders.kinematics import metrics
+from volition.decoders.kinematics.regression.regressor import (
     KernelSettings,
     Parameter,
     Regressor,
@@ -27,7 +28,6 @@ from decoders.kinematics.regression.regressor import (
     RowDistances,
     squared_distances,
 )
-from streams.chunk import FloatArray
 
 #: Rows of training data that the kernel sums are worked on at once.
 _BLOCK = 2048

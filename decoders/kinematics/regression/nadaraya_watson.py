@@ -14,8 +14,9 @@ import numpy as np
 import scipy
 from pydantic import Field
 
-from decoders.fitted import Array
-from decoders.kinematics.regression.regressor import (
+from volition.chunk import FloatArray
+from volition.decoders.fitting.fitted import Array
+from volition.decoders.kinematics.regression.regressor import (
     KernelSettings,
     Parameter,
     Regressor,
@@ -23,7 +24,6 @@ from decoders.kinematics.regression.regressor import (
     RowDistances,
     squared_distances,
 )
-from streams.chunk import FloatArray
 
 #: Rows of the leave-one-out error that are worked on at once.
 _BLOCK = 512

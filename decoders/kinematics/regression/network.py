@@ -12,9 +12,13 @@ import numpy as np
 import scipy
 from pydantic import Field
 
-from decoders.fitted import Array
-from decoders.kinematics.regression.regressor import Parameter, Regressor, RegressorSettings
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.fitting.fitted import Array
+from volition.decoders.kinematics.regression.regressor import (
+    Parameter,
+    Regressor,
+    RegressorSettings,
+)
 
 
 class NetworkSettings(RegressorSettings):

@@ -14,10 +14,14 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from decoders.fitted import Array
-from decoders.kinematics.regression.regressor import Parameter, Regressor, RegressorSettings
-from streams.chunk import FloatArray
-from streams.errors import ModelError
+from volition.chunk import FloatArray
+from volition.decoders.fitting.fitted import Array
+from volition.decoders.kinematics.regression.regressor import (
+    Parameter,
+    Regressor,
+    RegressorSettings,
+)
+from volition.errors import ModelError
 
 IntArray = npt.NDArray[np.intp]
 

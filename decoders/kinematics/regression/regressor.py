@@ -13,8 +13,8 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from decoders.fitted import Array
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.fitting.fitted import Array
 
 Parameter = Callable[[str, tuple[int | None, ...]], FloatArray]
 """Gives an array of a fitted model by name and shape: `FittedDecoder.parameter`."""

@@ -2,7 +2,8 @@
 
 Lin et al., IEEE Trans. Biomed. Eng. 53:2610, 2006: the largest canonical correlation of the window
 with sines at a target's harmonics. It is FBCCA with one sub-band, and what others are measured
-against. Idle is said by a ratio to what noise reaches, as in `decoders.ssvep.fbcca`.
+against. Idle is said by a ratio to what noise reaches, as in
+`volition.decoders.ssvep.methods.fbcca`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from decoders.settings import Settings
-from decoders.ssvep.correlation import (
+from volition.chunk import FloatArray
+from volition.decoders.contract.settings import Settings
+from volition.decoders.ssvep.scores.correlation import (
     Moments,
     ReferenceFactor,
     noise_edge,
@@ -21,8 +23,7 @@ from decoders.ssvep.correlation import (
     references,
     squared_correlations,
 )
-from decoders.ssvep.epochs import Epoch
-from decoders.ssvep.selector import (
+from volition.decoders.ssvep.selector import (
     REST,
     IntArray,
     SelectorDecoder,
@@ -31,7 +32,7 @@ from decoders.ssvep.selector import (
     filtered_windows,
     softmax,
 )
-from streams.chunk import FloatArray
+from volition.decoders.ssvep.windows.epochs import Epoch
 
 
 class CcaSettings(SelectorSettings):

@@ -3,7 +3,8 @@
 O. B. Guney, M. Oblokulov, H. Ozkan, "A deep neural network for SSVEP-based brain-computer
 interfaces", IEEE Trans. Biomed. Eng. 69:932, 2022. Three sub-bands are mixed to one, channels to
 120 filters, and two convolutions over time lead to one number for each target. It is trained by
-`models.training.ssvep_dnn` and runs here as an ONNX file (`decoders.network`).
+`volition.models.training.ssvep_dnn` and runs here as an ONNX file
+(`volition.decoders.fitting.network`).
 
 The paper filters each epoch forwards and backwards. A live window has no samples after it, so the
 same Chebyshev sections run forwards alone here, in training as in use.
@@ -16,11 +17,11 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from decoders.network import Network, load_network
-from decoders.settings import Settings
-from decoders.ssvep.bank import FilterBank
-from decoders.ssvep.epochs import Epoch
-from decoders.ssvep.selector import (
+from volition.chunk import FloatArray
+from volition.decoders.contract.settings import Settings
+from volition.decoders.fitting.network import Network, load_network
+from volition.decoders.ssvep.scores.bank import FilterBank
+from volition.decoders.ssvep.selector import (
     REST,
     IntArray,
     SelectorDecoder,
@@ -29,9 +30,9 @@ from decoders.ssvep.selector import (
     filtered_windows,
     softmax,
 )
-from decoders.ssvep.templates import check_facts
-from streams.chunk import FloatArray
-from streams.errors import ConfigError, ModelError, NotFittedError
+from volition.decoders.ssvep.templates import check_facts
+from volition.decoders.ssvep.windows.epochs import Epoch
+from volition.errors import ConfigError, ModelError, NotFittedError
 
 #: Names of the network's input and output.
 INPUT, OUTPUT = "windows", "logits"
@@ -93,7 +94,7 @@ def logits(network: Network, window: FloatArray) -> FloatArray:
 
 
 class DNN:
-    """The decoder on epochs; what trains its network is `models.training.ssvep_dnn`.
+    """The decoder on epochs; what trains its network is `volition.models.training.ssvep_dnn`.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ class DnnDecoder(SelectorDecoder[DnnSettings]):
 
     settings_model: ClassVar[type[Settings]] = DnnSettings
     #: Module whose ``calibrate`` trains a network further on its user's trials; it needs torch.
-    trained_by: ClassVar[str] = "models.training.ssvep_dnn_calibration"
+    trained_by: ClassVar[str] = "volition.models.training.ssvep_dnn_calibration"
 
     def __init__(self, settings: DnnSettings, network: Network | None = None) -> None:
         super().__init__(settings)

@@ -15,8 +15,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from decoders.settings import Settings
-from decoders.ssvep.templates import (
+from volition.chunk import FloatArray
+from volition.decoders.contract.settings import Settings
+from volition.decoders.ssvep.templates import (
     Arrays,
     TemplateDecoder,
     TemplateEstimator,
@@ -24,7 +25,6 @@ from decoders.ssvep.templates import (
     correlations,
     ridged,
 )
-from streams.chunk import FloatArray
 
 
 class EccaSettings(TemplateSettings):

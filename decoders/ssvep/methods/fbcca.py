@@ -21,13 +21,15 @@ import numpy.typing as npt
 import scipy
 from pydantic import Field
 
-from decoders.decoder import Decoder
-from decoders.filtering import regular_rate
-from decoders.intent import IdleIntent, Intent, SelectionIntent
-from decoders.settings import Settings
-from decoders.ssvep.bank import FilterBank
-from decoders.ssvep.scorer import WindowScorer
-from decoders.ssvep.selector import (
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.decoders.contract.decoder import Decoder
+from volition.decoders.contract.intent import IdleIntent, Intent, SelectionIntent
+from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.stage import check_channels
+from volition.decoders.filtering import regular_rate
+from volition.decoders.ssvep.scores.bank import FilterBank
+from volition.decoders.ssvep.scores.scorer import WindowScorer
+from volition.decoders.ssvep.selector import (
     MOST_KEPT,
     REST,
     SETTLING_S,
@@ -38,10 +40,8 @@ from decoders.ssvep.selector import (
     check_window,
     softmax,
 )
-from decoders.ssvep.windows import Scored, SlidingWindows, TriggeredWindows, Windows
-from decoders.stage import check_channels
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.errors import ConfigError, DecodeError
+from volition.decoders.ssvep.windows.scored import Scored, SlidingWindows, TriggeredWindows, Windows
+from volition.errors import ConfigError, DecodeError
 
 #: A marker-triggered window is summed in pieces of this length as it comes.
 PIECE_S = 0.1
@@ -143,7 +143,7 @@ class FbccaDecoder(Decoder[FbccaSettings]):
         rate_hz = regular_rate(spec, "fbcca")
         settings = self.settings
         if settings.stopping is not None or settings.destructive:
-            from decoders.ssvep.fbcca_looks import FbccaLooks
+            from volition.decoders.ssvep.methods.fbcca_looks import FbccaLooks
 
             self._looks = FbccaLooks(settings)
             self._looks.prepare(spec)

@@ -1,16 +1,17 @@
 """Filter-bank canonical correlation at several lengths of a window, and with second thoughts.
 
-`decoders.ssvep.fbcca` sums a window of one length as its samples come. Where a window is judged at
-several lengths (``stopping``), or a selection needs two windows that agree (``destructive``), it
-hands over to this: the same scores, from the windows that the other decoders share.
+`volition.decoders.ssvep.methods.fbcca` sums a window of one length as its samples come. Where a
+window is judged at several lengths (``stopping``), or a selection needs two windows that agree
+(``destructive``), it hands over to this: the same scores, from the windows that the other decoders
+share.
 """
 
 from __future__ import annotations
 
-from decoders.ssvep.epochs import Epoch
-from decoders.ssvep.fbcca import FbccaSettings, probabilities
-from decoders.ssvep.selector import SelectorDecoder, Verdict
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.ssvep.methods.fbcca import FbccaSettings, probabilities
+from volition.decoders.ssvep.selector import SelectorDecoder, Verdict
+from volition.decoders.ssvep.windows.epochs import Epoch
 
 
 class FbccaLooks(SelectorDecoder[FbccaSettings]):

@@ -20,10 +20,15 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from decoders.artifacts.averages import lift, riemannian_mean, spectral
-from decoders.settings import Settings
-from decoders.ssvep.templates import Arrays, TemplateDecoder, TemplateEstimator, TemplateSettings
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.artifacts.averages import lift, riemannian_mean, spectral
+from volition.decoders.contract.settings import Settings
+from volition.decoders.ssvep.templates import (
+    Arrays,
+    TemplateDecoder,
+    TemplateEstimator,
+    TemplateSettings,
+)
 
 
 class RiemannSettings(TemplateSettings):

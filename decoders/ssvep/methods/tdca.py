@@ -17,15 +17,15 @@ import numpy as np
 import scipy
 from pydantic import Field
 
-from decoders.settings import Settings
-from decoders.ssvep.templates import (
+from volition.chunk import FloatArray
+from volition.decoders.contract.settings import Settings
+from volition.decoders.ssvep.templates import (
     Arrays,
     TemplateDecoder,
     TemplateEstimator,
     TemplateSettings,
     ridged,
 )
-from streams.chunk import FloatArray
 
 
 class TdcaSettings(TemplateSettings):

@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
-from decoders.filtering import BoolArray, Hold, SectionState
-from streams.chunk import FloatArray
-from streams.errors import ConfigError
+from volition.chunk import FloatArray
+from volition.decoders.filtering import BoolArray, Hold, SectionState
+from volition.errors import ConfigError
 
 #: Upper edges are kept below this share of the rate, so that every filter can be designed.
 HIGHEST_SHARE_OF_RATE = 0.45

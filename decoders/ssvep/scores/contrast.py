@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from decoders.ssvep.correlation import (
+from volition.chunk import FloatArray
+from volition.decoders.ssvep.scores.correlation import (
     Moments,
     ReferenceFactor,
     correlation_matrices,
@@ -18,7 +19,6 @@ from decoders.ssvep.correlation import (
     phases,
     references,
 )
-from streams.chunk import FloatArray
 
 N_HARMONICS = 3
 #: Correlations of each sub-band: harmonic 1, 2 and 3 apart, 1 and 2 together, all three.

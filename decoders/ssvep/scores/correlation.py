@@ -18,7 +18,7 @@ import dataclasses
 import numpy as np
 import scipy
 
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
 
 #: Added to each channel's sum of squares, as a share of it: lets a montage of linearly dependent
 #: channels (an average reference, a bridge of gel, a dead one) be factored. It is far above the

@@ -10,8 +10,9 @@ import math
 
 import numpy as np
 
-from decoders.ssvep.bank import sub_band_weights
-from decoders.ssvep.correlation import (
+from volition.chunk import FloatArray
+from volition.decoders.ssvep.scores.bank import sub_band_weights
+from volition.decoders.ssvep.scores.correlation import (
     Moments,
     ReferenceFactor,
     correlation_matrices,
@@ -20,7 +21,6 @@ from decoders.ssvep.correlation import (
     phases,
     references,
 )
-from streams.chunk import FloatArray
 
 
 class WindowScorer:

@@ -6,10 +6,11 @@ over sum w'X X'w with X a trial, each of power one, and P the projection onto it
 No phase enters, so the flicker need not be locked to its marker. And what the correlations of each
 target are while the user looks at another: their own background, which is then taken away.
 
-The correlations (`decoders.ssvep.contrast`) of all channels and those of the filters' outputs stand
-side by side as twice as many sub-bands, and are weighed as in `decoders.ssvep.pretrained`, by
-weights that ship: learned from other people, each calibrated as a user is. So a dozen trials have
-to teach little, and what they cannot tell is known beforehand.
+The correlations (`volition.decoders.ssvep.scores.contrast`) of all channels and those of the
+filters' outputs stand side by side as twice as many sub-bands, and are weighed as in
+`volition.decoders.ssvep.transfer.pretrained`, by weights that ship: learned from other people, each
+calibrated as a user is. So a dozen trials have to teach little, and what they cannot tell is known
+beforehand.
 """
 
 from __future__ import annotations
@@ -20,14 +21,19 @@ import numpy as np
 import scipy
 from pydantic import Field
 
-from decoders.fitted import FittedModel, load_model
-from decoders.settings import Settings
-from decoders.ssvep.bank import sub_band_weights
-from decoders.ssvep.contrast import Contrast
-from decoders.ssvep.pretrained import arrays_for, log_odds
-from decoders.ssvep.templates import Arrays, TemplateDecoder, TemplateEstimator, TemplateSettings
-from streams.chunk import FloatArray
-from streams.errors import ConfigError, NotFittedError
+from volition.chunk import FloatArray
+from volition.decoders.contract.settings import Settings
+from volition.decoders.fitting.fitted import FittedModel, load_model
+from volition.decoders.ssvep.scores.bank import sub_band_weights
+from volition.decoders.ssvep.scores.contrast import Contrast
+from volition.decoders.ssvep.templates import (
+    Arrays,
+    TemplateDecoder,
+    TemplateEstimator,
+    TemplateSettings,
+)
+from volition.decoders.ssvep.transfer.pretrained import arrays_for, log_odds
+from volition.errors import ConfigError, NotFittedError
 
 #: Added to the total covariance's diagonal, as a share of its mean.
 FILTER_RIDGE = 0.03

@@ -1,11 +1,12 @@
 """A decoder of flicker that other people have trained: its user calibrates nothing.
 
-Which target: the squared canonical correlations of the sub-bands (`decoders.ssvep.contrast`) are
-weighed by what told targets apart in other people; weights start from FBCCA's and move only as far
-as the data ask. First each target's correlations are re-centred by what they were, in this signal
-so far, while another target led: a person's own background favours some frequencies. It must be
-while *another* led: centring by all that came before learns which targets have had their turn, and
-where each has equally many turns that is knowledge of the answer.
+Which target: the squared canonical correlations of the sub-bands
+(`volition.decoders.ssvep.scores.contrast`) are weighed by what told targets apart in other people;
+weights start from FBCCA's and move only as far as the data ask. First each target's correlations
+are re-centred by what they were, in this signal so far, while another target led: a person's own
+background favours some frequencies. It must be while *another* led: centring by all that came
+before learns which targets have had their turn, and where each has equally many turns that is
+knowledge of the answer.
 
 Whether at all: a logistic model, rest against flicker, on the best target's correlations, those
 beside it in frequency and those of the others. Every number means the same for every target.
@@ -20,15 +21,15 @@ import numpy as np
 import scipy
 from pydantic import Field
 
-from decoders.fitted import FittedDecoder, FittedModel, FittedSettings
-from decoders.settings import Settings
-from decoders.ssvep.bank import sub_band_weights
-from decoders.ssvep.contrast import FIRST_TWO, N_KINDS, Contrast
-from decoders.ssvep.epochs import Epoch
-from decoders.ssvep.selector import SelectorDecoder, SelectorSettings, Verdict
-from decoders.ssvep.windows import LATE_S
-from streams.chunk import FloatArray
-from streams.errors import ConfigError, ModelError
+from volition.chunk import FloatArray
+from volition.decoders.contract.settings import Settings
+from volition.decoders.fitting.fitted import FittedDecoder, FittedModel, FittedSettings
+from volition.decoders.ssvep.scores.bank import sub_band_weights
+from volition.decoders.ssvep.scores.contrast import FIRST_TWO, N_KINDS, Contrast
+from volition.decoders.ssvep.selector import SelectorDecoder, SelectorSettings, Verdict
+from volition.decoders.ssvep.windows.epochs import Epoch
+from volition.decoders.ssvep.windows.scored import LATE_S
+from volition.errors import ConfigError, ModelError
 
 #: Between the windows that re-centring is learned from.
 GRID_S = 0.5

@@ -1,4 +1,4 @@
-"""Learning `decoders.ssvep.pretrained` from other people: windows, weights, and when to be idle.
+"""Learning the pretrained decoder from other people: windows, weights, and when to be idle.
 
 `collect` runs a recording through the very filters, windows and re-centring of the live decoder.
 `learn` fits the weights of which target (a conditional logit, so that a weight belongs to a kind of
@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from decoders.fitted import FittedModel
-from decoders.ssvep.bank import sub_band_weights
-from decoders.ssvep.contrast import FIRST_TWO, N_KINDS, Contrast
-from decoders.ssvep.epochs import EpochWindows
-from decoders.ssvep.pretrained import (
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.ssvep.scores.bank import sub_band_weights
+from volition.decoders.ssvep.scores.contrast import FIRST_TWO, N_KINDS, Contrast
+from volition.decoders.ssvep.selector import REST, IntArray, check_targets, filtered_windows
+from volition.decoders.ssvep.transfer.pretrained import (
     GRID_S,
     Baseline,
     PretrainedSettings,
@@ -31,10 +32,9 @@ from decoders.ssvep.pretrained import (
     rest_features,
     weighed,
 )
-from decoders.ssvep.selector import REST, IntArray, check_targets, filtered_windows
-from decoders.ssvep.windows import LATE_S
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import DecodeError
+from volition.decoders.ssvep.windows.epochs import EpochWindows
+from volition.decoders.ssvep.windows.scored import LATE_S
+from volition.errors import DecodeError
 
 #: Penalty on the squared distance of the scaled choice weights from FBCCA's.
 CHOICE_PENALTY = 0.1

@@ -20,8 +20,8 @@ import math
 import numpy as np
 import scipy
 
-from decoders.ssvep.correlation import Moments, ReferenceFactor, whiten
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.ssvep.scores.correlation import Moments, ReferenceFactor, whiten
 
 #: Where the factor of I + y'y is larger, the last part has little in common with the rest (an
 #: electrode has come off), and the identity loses digits that factoring the whole does not.

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decoders.ssvep.bank import FilterBank
-from decoders.ssvep.windows import LARGEST_LAG_S, LATE_S
-from streams.chunk import Chunk, FloatArray
+from volition.chunk import Chunk, FloatArray
+from volition.decoders.ssvep.scores.bank import FilterBank
+from volition.decoders.ssvep.windows.scored import LARGEST_LAG_S, LATE_S
 
 #: Most samples that are filtered at once.
 MOST_AT_ONCE = 64

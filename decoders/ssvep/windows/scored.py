@@ -15,11 +15,11 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from decoders.ssvep.bank import FilterBank
-from decoders.ssvep.begun import BegunWindow, LastPart
-from decoders.ssvep.correlation import Moments, turn
-from decoders.ssvep.scorer import WindowScorer
-from streams.chunk import Chunk, FloatArray
+from volition.chunk import Chunk, FloatArray
+from volition.decoders.ssvep.scores.bank import FilterBank
+from volition.decoders.ssvep.scores.correlation import Moments, turn
+from volition.decoders.ssvep.scores.scorer import WindowScorer
+from volition.decoders.ssvep.windows.begun import BegunWindow, LastPart
 
 A = TypeVar("A", bound=np.generic)
 

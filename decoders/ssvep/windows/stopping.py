@@ -22,7 +22,7 @@ import numpy as np
 import scipy
 from pydantic import BaseModel, ConfigDict, Field
 
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
 
 #: Fewer wrong scores than this make no density; what is then known of them is their range alone.
 LEAST_FOR_DENSITY = 3
@@ -36,7 +36,9 @@ class Stopping(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rule: Literal["margin", "cost", "bayes", "confidence"]
-    threshold: float = Field(ge=0, description="Of the rule; see `decoders.ssvep.stopping`.")
+    threshold: float = Field(
+        ge=0, description="Of the rule; see `volition.decoders.ssvep.windows.stopping`."
+    )
     min_s: float = Field(default=0.5, gt=0, description="Length of the first look.")
     step_s: float = Field(default=0.25, gt=0, description="From one look to the next.")
     otherwise: Literal["idle", "select"] = Field(

@@ -6,12 +6,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from models.manifest import named_model
-from service.auth import ForbiddenError, Role, allow
-from service.calibrations import Calibration, Calibrations
-from service.problems import NotFoundError
-from service.requests import PROBLEM, check_reach, session_of
-from service.schemas import CalibrationBody, CalibrationList, CalibrationView
+from volition.models.manifest import named_model
+from volition.service.calibration.calibrations import Calibration, Calibrations
+from volition.service.gateway.auth import ForbiddenError, Role, allow
+from volition.service.gateway.routes.requests import PROBLEM, check_reach, session_of
+from volition.service.wire.problems import NotFoundError
+from volition.service.wire.schemas import CalibrationBody, CalibrationList, CalibrationView
 
 _OF_ONE: dict[int | str, dict[str, Any]] = {404: PROBLEM, 422: PROBLEM}
 

@@ -1,7 +1,7 @@
 """The model registry, over REST: list, show, upload, download, remove.
 
 An upload is JSON with the file as base64, its hash and its card; it is refused whole unless all of
-it fits (`models.registry`). A version that a live session runs cannot be removed.
+it fits (`volition.models.registry`). A version that a live session runs cannot be removed.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
-from models.manifest import NAME_PATTERN, VERSION_PATTERN, Manifest
-from models.registry import ReadOnlyModelError, shipped_manifests
-from service.auth import Role, allow
-from service.named_models import model_registry
-from service.requests import PROBLEM
-from service.schemas import ModelList, ModelUpload, ModelVersions
-from streams.errors import SessionError
+from volition.errors import SessionError
+from volition.models.manifest import NAME_PATTERN, VERSION_PATTERN, Manifest
+from volition.models.registry import ReadOnlyModelError, shipped_manifests
+from volition.service.gateway.auth import Role, allow
+from volition.service.gateway.routes.requests import PROBLEM
+from volition.service.sessions.named_models import model_registry
+from volition.service.wire.schemas import ModelList, ModelUpload, ModelVersions
 
 _OF_ONE: dict[int | str, dict[str, Any]] = {404: PROBLEM, 422: PROBLEM, 503: PROBLEM}
 

@@ -16,11 +16,11 @@ from typing import IO, Annotated, Any
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import StreamingResponse
 
-from service.auth import Role, allow
-from service.folders import recordings_folder
-from service.requests import PROBLEM
-from service.schemas import RecordingList, RecordingView
-from streams.errors import RecordingError, SessionError
+from volition.errors import RecordingError, SessionError
+from volition.service.gateway.auth import Role, allow
+from volition.service.gateway.routes.requests import PROBLEM
+from volition.service.sessions.folders import recordings_folder
+from volition.service.wire.schemas import RecordingList, RecordingView
 
 _BLOCK_BYTES = 1 << 18
 _ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,159}$"

@@ -7,11 +7,11 @@ from typing import Any
 
 from fastapi import Request
 
-from service import problems
-from service.auth import Caller, ForbiddenError, Role
-from service.problems import NotFoundError
-from service.schemas import Problem
-from service.supervisor import Session, Supervisor
+from volition.service.gateway.auth import Caller, ForbiddenError, Role
+from volition.service.supervision.supervisor import Session, Supervisor
+from volition.service.wire import problems
+from volition.service.wire.problems import NotFoundError
+from volition.service.wire.schemas import Problem
 
 PROBLEM: dict[str, Any] = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
 """A problem document, among the responses of a route."""

@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request
 
-from models.manifest import ModelCard, ModelInput, TrainingData
-from service import problems
-from service.auth import Role, allow
-from service.cursor_fit import fitted, watched
-from service.named_models import model_registry
-from service.problems import NotFoundError
-from service.schemas import (
+from volition.errors import SessionError, VolitionError
+from volition.models.manifest import ModelCard, ModelInput, TrainingData
+from volition.service.calibration.cursor_fit import fitted, watched
+from volition.service.gateway.auth import Role, allow
+from volition.service.sessions.named_models import model_registry
+from volition.service.wire import problems
+from volition.service.wire.problems import NotFoundError
+from volition.service.wire.schemas import (
     GazeBody,
     Problem,
     SceneBody,
@@ -31,12 +32,11 @@ from service.schemas import (
     SimulationList,
     SimulationView,
 )
-from streams.cursor_participant import CursorParticipant
-from streams.errors import SessionError, VolitionError
-from streams.headset import HeadsetOptions, HeadsetProcess
-from streams.live_participant import Gaze, LiveParticipant, Scene
-from streams.recording import packaged_recordings
-from streams.ssvep_participant import SsvepParticipant
+from volition.streams.files.recording import packaged_recordings
+from volition.streams.simulated.cursor_participant import CursorParticipant
+from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess
+from volition.streams.simulated.live_participant import Gaze, LiveParticipant, Scene
+from volition.streams.simulated.ssvep_participant import SsvepParticipant
 
 MAX_SIMULATIONS = 4
 _RECORDING = "ssvep-exo-s12"

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Query, Request
 
-from service.auth import Role, allow
-from service.requests import PROBLEM, session_of
-from service.schemas import ChannelSpectrum, SpectrumView
-from streams.errors import ConfigError
+from volition.errors import ConfigError
+from volition.service.gateway.auth import Role, allow
+from volition.service.gateway.routes.requests import PROBLEM, session_of
+from volition.service.wire.schemas import ChannelSpectrum, SpectrumView
 
 #: Length of Welch's windows where there is as much signal: bins of 0.5 Hz.
 WINDOW_S = 2.0

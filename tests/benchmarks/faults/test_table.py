@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import faults
-from benchmarks.causes.scene import Scene, require
-from benchmarks.footprint import Footprint, Sample
+from volition.benchmarks.faults import table as faults
+from volition.benchmarks.faults.injection.scene import Scene, require
+from volition.benchmarks.speed.footprint import Footprint, Sample
 
 FAST = (
     "stream.restarts_as_it_was",

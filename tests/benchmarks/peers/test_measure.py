@@ -15,11 +15,11 @@ import pytest
 import websockets.exceptions
 import websockets.sync.server
 
-from benchmarks.feed import Feed
-from benchmarks.peers import measure, subscribers
-from benchmarks.peers.measure import Placed, Program
-from benchmarks.peers.subscribers import Messages
-from streams.clock import local_clock
+from volition.benchmarks.peers import measure, subscribers
+from volition.benchmarks.peers.measure import Placed, Program
+from volition.benchmarks.peers.subscribers import Messages
+from volition.benchmarks.speed.feeder import Feed
+from volition.streams.lsl.clock import local_clock
 
 FEED = Feed(2, 1000.0, 0.010, "a-feed")
 #: A push every 10 ms, each late by up to 0.4 ms.

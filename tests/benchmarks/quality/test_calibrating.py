@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from benchmarks import calibrating, personal
-from benchmarks.calibrating import Calibration
-from benchmarks.datasets import jfpm12, ssvep_exo, ssvep_openbci
-from benchmarks.evaluate import evaluate
-from benchmarks.trials import labels_by_frequency, run_trials
-from decoders.fitted import FittedModel
-from service.config import SessionConfig, load_config
-from streams.errors import ConfigError, RecordingError
+from volition.benchmarks.quality import calibrating, personal
+from volition.benchmarks.quality.calibrating import Calibration
+from volition.benchmarks.quality.datasets import jfpm12, ssvep_exo, ssvep_openbci
+from volition.benchmarks.quality.evaluate import evaluate
+from volition.benchmarks.quality.trials import labels_by_frequency, run_trials
+from volition.decoders.fitting.fitted import FittedModel
+from volition.errors import ConfigError, RecordingError
+from volition.service.sessions.config import SessionConfig, load_config
 
 PERSON = ("S12_r1", "S12_r2", "S03_r1")
 
@@ -147,7 +147,7 @@ def test_a_network_is_trained_on_blocks_and_where_that_cannot_be_it_is_said(
     nakanishi(tmp_path)
     monkeypatch.setitem(sys.modules, "torch", None)  # as where the extra is not installed
     for name in ("ssvep_dnn", "ssvep_dnn_calibration"):
-        monkeypatch.delitem(sys.modules, f"models.training.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, f"volition.models.training.{name}", raising=False)
     with pytest.raises(ConfigError, match="install the extra train"):
         evaluate("jfpm12", tmp_path, network_of_twelve())
     with pytest.raises(ConfigError, match="made of blocks: benchmark, beta, jfpm12; found ssvep"):
@@ -161,7 +161,7 @@ def test_each_block_is_scored_by_a_network_of_the_others(
 ) -> None:
     pytest.importorskip("torch", reason="needs the extra train")
     pytest.importorskip("onnxscript", reason="needs the extra train")
-    from models.training import ssvep_dnn, ssvep_dnn_calibration
+    from volition.models.training import ssvep_dnn, ssvep_dnn_calibration
 
     monkeypatch.setattr(ssvep_dnn_calibration, "USUAL_FIRST", ssvep_dnn.Stage(50, 3, 0.1))
     monkeypatch.setattr(ssvep_dnn_calibration, "USUAL", ssvep_dnn.Stage(20, 3, 0.1))

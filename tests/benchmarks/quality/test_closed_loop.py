@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
-from benchmarks.closed_loop import OFFSET_SD, closed_loop
-from benchmarks.cursor_decoders import (
+from volition.benchmarks.quality.closed_loop import OFFSET_SD, closed_loop
+from volition.benchmarks.quality.cursor_decoders import (
     DECODERS,
     DecoderName,
     calibrate,
     guide,
     play_trials,
 )
-from service.cursor_fit import Calibrated
-from service.cursor_guide import Pace
-from streams.cursor_participant import CursorParticipant, CursorSitting
-from streams.cursor_tasks import scores, usual_task
+from volition.service.calibration.cursor_fit import Calibrated
+from volition.service.calibration.cursor_guide import Pace
+from volition.streams.simulated.cursor_participant import CursorParticipant, CursorSitting
+from volition.streams.simulated.cursor_tasks import scores, usual_task
 
 PERSON = CursorParticipant(seed=1)
 TASK = usual_task("radial-8")

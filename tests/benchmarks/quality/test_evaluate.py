@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.datasets import ssvep_exo
-from benchmarks.evaluate import evaluate
-from service.config import SessionConfig, load_config
-from streams.errors import ConfigError, RecordingError
+from volition.benchmarks.quality.datasets import ssvep_exo
+from volition.benchmarks.quality.evaluate import evaluate
+from volition.errors import ConfigError, RecordingError
+from volition.service.sessions.config import SessionConfig, load_config
 
 RATE_HZ = 256
 TRIAL_SAMPLES = 8 * RATE_HZ

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import evaluate_denoising
-from benchmarks.datasets import denoise_mix
-from benchmarks.evaluate import evaluate
-from benchmarks.evaluate_denoising import ratios, score_held_out, score_recording
-from benchmarks.stages import measure
-from decoders.stages.wiener import WienerSettings
-from service.config import load_config, preset_names
-from streams.errors import ConfigError, RecordingError
+from volition.benchmarks.quality import evaluate_denoising
+from volition.benchmarks.quality.datasets import denoise_mix
+from volition.benchmarks.quality.evaluate import evaluate
+from volition.benchmarks.quality.evaluate_denoising import ratios, score_held_out, score_recording
+from volition.benchmarks.speed.stages import measure
+from volition.decoders.stages.wiener import WienerSettings
+from volition.errors import ConfigError, RecordingError
+from volition.service.sessions.config import load_config, preset_names
 
 METHODS = ("asr", "rasr", "eog-regression", "rls", "mwf", "faster")
 
@@ -147,8 +147,8 @@ def test_asr_removes_no_less_than_its_peer_where_both_keep_as_much(
 
 @pytest.mark.slow
 def test_every_stage_is_timed_on_both_signals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.stages.SIGNALS", ((8, 250.0),))
-    monkeypatch.setattr("benchmarks.stages.meegkit_share", lambda *_: None)
+    monkeypatch.setattr("volition.benchmarks.speed.stages.SIGNALS", ((8, 250.0),))
+    monkeypatch.setattr("volition.benchmarks.speed.stages.meegkit_share", lambda *_: None)
     rows = measure(seconds=1.0)["rows"]
     assert {row["stage"] for row in rows} >= {"asr", "rasr", "rls", "mwf", "faster"}
     assert all(0 < row["share"] < 1 for row in rows)

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import evaluate_kinematics
-from benchmarks.datasets import flint_run1, m1_reach
-from benchmarks.evaluate import evaluate
-from benchmarks.package_models import package
-from decoders.fitted import load_model
-from service.config import SessionConfig, load_config, parse_config
-from streams.errors import ConfigError, RecordingError
+from volition.benchmarks.quality import evaluate_kinematics
+from volition.benchmarks.quality.datasets import flint_run1, m1_reach
+from volition.benchmarks.quality.evaluate import evaluate
+from volition.benchmarks.quality.package_models import package
+from volition.decoders.fitting.fitted import load_model
+from volition.errors import ConfigError, RecordingError
+from volition.service.sessions.config import SessionConfig, load_config, parse_config
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import evaluate_mixed
-from benchmarks.datasets import denoise_mix, ssvep_exo
-from benchmarks.datasets.ssvep_exo import TrialRecording
-from benchmarks.datasets.ssvep_exo_mixed import KINDS, LEVELS_UV, mix
-from benchmarks.evaluate import evaluate
-from service.config import load_config
-from streams.errors import ConfigError, RecordingError
+from volition.benchmarks.quality import evaluate_mixed
+from volition.benchmarks.quality.datasets import denoise_mix, ssvep_exo
+from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
+from volition.benchmarks.quality.datasets.ssvep_exo_mixed import KINDS, LEVELS_UV, mix
+from volition.benchmarks.quality.evaluate import evaluate
+from volition.errors import ConfigError, RecordingError
+from volition.service.sessions.config import load_config
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.datasets import ssvep_exo
-from benchmarks.evaluate import evaluate
-from benchmarks.pretraining import protocol, without_each
-from service.config import load_config
-from streams.errors import ConfigError
+from volition.benchmarks.quality.datasets import ssvep_exo
+from volition.benchmarks.quality.evaluate import evaluate
+from volition.benchmarks.quality.pretraining import protocol, without_each
+from volition.errors import ConfigError
+from volition.service.sessions.config import load_config
 
 #: One recording of each of six people.
 ONE_EACH = ("S01_r1", "S02_r1", "S03_r1", "S05_r1", "S10_r3", "S12_r1")

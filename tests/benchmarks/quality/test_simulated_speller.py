@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decoders.intent import SelectionIntent
-from decoders.ssvep.tdca import TDCA, TdcaSettings
-from service.config import SessionConfig, load_config
-from service.engine import run_offline
-from streams.ssvep_participant import SsvepParticipant, jfpm_targets
+from volition.decoders.contract.intent import SelectionIntent
+from volition.decoders.ssvep.methods.tdca import TDCA, TdcaSettings
+from volition.service.sessions.config import SessionConfig, load_config
+from volition.service.sessions.engine import run_offline
+from volition.streams.simulated.ssvep_participant import SsvepParticipant, jfpm_targets
 
 #: Every fourth of the speller's targets, so that one is 0.8 Hz or more from the next.
 TARGETS = tuple(sorted(jfpm_targets(), key=lambda target: target.freq_hz)[::4])

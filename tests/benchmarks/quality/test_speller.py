@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import speller
-from benchmarks.spectrum import spectra
+from volition.benchmarks.quality import speller
+from volition.benchmarks.quality.spectrum import spectra
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ def test_calibrated_decoders_read_more_than_the_one_that_is_not(
     monkeypatch.setattr(speller, "CALIBRATED", chosen)
     monkeypatch.setattr(speller, "N_BLOCKS", 4)
     monkeypatch.setitem(sys.modules, "torch", None)  # as where the extra is not installed
-    monkeypatch.delitem(sys.modules, "models.training.ssvep_dnn", raising=False)
+    monkeypatch.delitem(sys.modules, "volition.models.training.ssvep_dnn", raising=False)
     said: list[str] = []
     result = speller.speller(1, (0.5,), said.append)
     rows: dict[str, Any] = {row["decoder"]: row for row in result["rows"]}
@@ -42,7 +42,7 @@ def test_the_network_is_trained_in_both_stages_where_torch_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("torch", reason="needs the extra train")
-    from models.training import ssvep_dnn
+    from volition.models.training import ssvep_dnn
 
     learned: list[tuple[int, int]] = []
     train = ssvep_dnn.train
@@ -68,14 +68,14 @@ def test_simulated_people_have_the_spectrum_of_real_ones(shared_data: Path) -> N
         if 1 <= freq_hz <= 45:
             assert 0.5 < simulated / real < 2, freq_hz
     pytest.importorskip("matplotlib", reason="drawn with the extra bench")
-    from benchmarks import drawings
+    from volition.benchmarks import drawings
 
     assert ET.fromstring(drawings.spectra(result)).tag.endswith("svg")  # noqa: S314 - our own
 
 
 def test_curves_are_drawn_from_reports() -> None:
     pytest.importorskip("matplotlib", reason="drawn with the extra bench")
-    from benchmarks import drawings
+    from volition.benchmarks import drawings
 
     point = {"false_selections_per_min": 1.0, "selected_share": 0.5}
     report = {"idle_curve": {"points": [point, point]}, **point}

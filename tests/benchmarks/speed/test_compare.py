@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.compare import compare
+from volition.benchmarks.speed.compare import compare
 
 
 def report(*ratios: float) -> dict[str, list[float]]:

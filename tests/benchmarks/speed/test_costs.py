@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import costs, packages
-from decoders import registry
-from decoders.kinematics.decoder import KinematicDecoder
-from decoders.kinematics.regressing import REGRESSORS
+from volition.benchmarks.speed import costs, packages
+from volition.decoders import registry
+from volition.decoders.kinematics.decoder import KinematicDecoder
+from volition.decoders.kinematics.regressing import REGRESSORS
 
 TINY = costs.Extent(passes=1, stage_s=0.5, decoder_s=2.0, sweep=False)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import counts
-from decoders import registry
+from volition.benchmarks.speed import counts
+from volition.decoders import registry
 
 BUDGET = counts.budget()
 count = functools.cache(counts.count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import during_fit
+from volition.benchmarks.speed import during_fit
 
 
 @pytest.mark.slow

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.feed import Feed
-from benchmarks.latency import lost_samples, spread
-from service.schemas import ModelUse, StateView
-from service.states import SessionState
+from volition.benchmarks.speed.feeder import Feed
+from volition.benchmarks.speed.latency import lost_samples, spread
+from volition.service.sessions.states import SessionState
+from volition.service.wire.schemas import ModelUse, StateView
 
 
 def test_percentiles_are_of_the_latencies() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decoders.artifacts.amplitudes import clean_samples, fit_amplitudes, window_rms
+from volition.decoders.artifacts.amplitudes import clean_samples, fit_amplitudes, window_rms
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.3])

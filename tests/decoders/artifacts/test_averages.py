@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decoders.artifacts.averages import (
+from volition.chunk import FloatArray
+from volition.decoders.artifacts.averages import (
     block_covariances,
     geodesic,
     geometric_median,
@@ -14,7 +15,6 @@ from decoders.artifacts.averages import (
     riemannian_mean,
     spectral,
 )
-from streams.chunk import FloatArray
 
 
 def covariances(n: int, size: int, seed: int = 0) -> FloatArray:

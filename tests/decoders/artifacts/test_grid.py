@@ -6,7 +6,7 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 
-from decoders.artifacts.grid import BlockMap, Grid
+from volition.decoders.artifacts.grid import BlockMap, Grid
 
 
 @hypothesis.given(lengths=st.lists(st.integers(0, 40), max_size=20), block=st.integers(1, 16))

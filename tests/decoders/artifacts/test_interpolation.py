@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decoders.artifacts.electrodes import find_positions, from_above, positions
-from decoders.artifacts.interpolation import Interpolator, covariance_weights, spline_weights
+from volition.decoders.artifacts.electrodes import find_positions, from_above, positions
+from volition.decoders.artifacts.interpolation import (
+    Interpolator,
+    covariance_weights,
+    spline_weights,
+)
 
 
 def test_electrodes_lie_where_the_system_puts_them() -> None:

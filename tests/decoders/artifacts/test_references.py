@@ -7,10 +7,10 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from decoders.artifacts.references import ReferenceGate, find_references
-from decoders.artifacts.wiener import artifact_mask, fit_wiener, stack_past
-from streams.chunk import SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import SignalSpec
+from volition.decoders.artifacts.references import ReferenceGate, find_references
+from volition.decoders.artifacts.wiener import artifact_mask, fit_wiener, stack_past
+from volition.errors import ConfigError
 
 
 def test_eye_channels_are_found_by_kind_label_or_place() -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.signal import sosfreqz
 
-from decoders.artifacts.shape import shape_curve, shape_sections
-from decoders.artifacts.subspace import RepairFinder, Subspace, fit_subspace
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.artifacts.shape import shape_curve, shape_sections
+from volition.decoders.artifacts.subspace import RepairFinder, Subspace, fit_subspace
 
 
 def clean_signal(n_channels: int, seed: int = 0) -> FloatArray:

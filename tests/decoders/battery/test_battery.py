@@ -20,13 +20,13 @@ import numpy as np
 import pytest
 import yaml
 
-from decoders import registry
-from decoders.decoder import Decoder
-from decoders.intent import IdleIntent, Intent, canonical_json
-from decoders.settings import Settings
-from decoders.stage import Stage
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.errors import SpecError
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.decoders import registry
+from volition.decoders.contract.decoder import Decoder
+from volition.decoders.contract.intent import IdleIntent, Intent, canonical_json
+from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.stage import Stage
+from volition.errors import SpecError
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 LABELS = ["Oz", "O1", "O2", "PO3", "POz", "PO7"]

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from decoders.network import Network
-from decoders.ssvep.dnn import INPUT, OUTPUT
-from decoders.ssvep.templates import facts_of
-from streams.chunk import SignalSpec
 from tests.decoders.onnx_files import manifest, model, node
+from volition.chunk import SignalSpec
+from volition.decoders.fitting.network import Network
+from volition.decoders.ssvep.methods.dnn import INPUT, OUTPUT
+from volition.decoders.ssvep.templates import facts_of
 
 
 def make_ready(decoder: Any, spec: SignalSpec) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from decoders.kinematics.recurrent import INPUT, KIND, OUTPUT
-from decoders.network import Network
-from streams.chunk import SignalSpec
 from tests.decoders.onnx_files import manifest, model, node
+from volition.chunk import SignalSpec
+from volition.decoders.fitting.network import Network
+from volition.decoders.kinematics.recurrent import INPUT, KIND, OUTPUT
 
 
 def make_ready(decoder: Any, spec: SignalSpec) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decoders import registry
-from decoders.fitted import FittedModel, load_model, shipped_models
-from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
-from streams.chunk import SignalSpec
-from streams.errors import ModelError, NotFittedError
+from volition.chunk import SignalSpec
+from volition.decoders import registry
+from volition.decoders.fitting.fitted import FittedModel, load_model, shipped_models
+from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from volition.errors import ModelError, NotFittedError
 
 ARRAYS = {"weights": np.arange(6.0).reshape(2, 3), "count": np.array(4), "flag": np.array(True)}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from decoders.metrics import (
+from volition.decoders.fitting.metrics import (
     accuracy_interval,
     bits_per_selection,
     confusion,

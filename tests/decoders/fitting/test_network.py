@@ -11,7 +11,8 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from decoders.network import (
+from tests.decoders.onnx_files import doubler, manifest, message, model, node, number, tensor
+from volition.decoders.fitting.network import (
     LARGEST_BYTES,
     Network,
     NetworkManifest,
@@ -20,9 +21,8 @@ from decoders.network import (
     save_network,
     shipped_networks,
 )
-from decoders.onnx_outline import outline
-from streams.errors import ModelError
-from tests.decoders.onnx_files import doubler, manifest, message, model, node, number, tensor
+from volition.decoders.fitting.onnx_outline import outline
+from volition.errors import ModelError
 
 
 def test_a_network_gives_its_outputs_by_name() -> None:

@@ -6,14 +6,14 @@ import numpy as np
 import pydantic
 import pytest
 
-from decoders.fitted import FittedModel, load_model
-from decoders.intent import CursorIntent
-from decoders.kinematics import metrics
-from decoders.kinematics.adaptation import RecursiveLikelihood, SmoothBatch
-from decoders.kinematics.dkf import DkfDecoder, DkfSettings
-from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import ConfigError, DecodeError
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.contract.intent import CursorIntent
+from volition.decoders.fitting.fitted import FittedModel, load_model
+from volition.decoders.kinematics import metrics
+from volition.decoders.kinematics.adaptation import RecursiveLikelihood, SmoothBatch
+from volition.decoders.kinematics.dkf import DkfDecoder, DkfSettings
+from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from volition.errors import ConfigError, DecodeError
 
 BIN_S = 0.05
 SPEC = SignalSpec(1 / BIN_S, tuple(f"unit{n}" for n in range(6)))

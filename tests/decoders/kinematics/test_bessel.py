@@ -5,12 +5,12 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.signal import bessel, sosfiltfilt
 
-from decoders.intent import CursorIntent, IdleIntent, Intent
-from decoders.kinematics import metrics
-from decoders.kinematics.bessel import BesselBlock, BesselSettings
-from decoders.kinematics.wiener import WienerDecoder, WienerSettings
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.contract.intent import CursorIntent, IdleIntent, Intent
+from volition.decoders.kinematics import metrics
+from volition.decoders.kinematics.bessel import BesselBlock, BesselSettings
+from volition.decoders.kinematics.wiener import WienerDecoder, WienerSettings
+from volition.errors import ConfigError
 
 BIN_S = 0.004
 N_BINS = 32

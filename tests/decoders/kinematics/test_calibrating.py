@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decoders.calibration import Calibrated, Calibration, CalibrationError
-from decoders.registry import decoders_by_kind
-from streams.chunk import Event, SignalSpec
+from volition.chunk import Event, SignalSpec
+from volition.decoders.fitting.calibration import Calibrated, Calibration, CalibrationError
+from volition.decoders.registry import decoders_by_kind
 
 RATE_HZ, TRIAL_S = 20.0, 1.0
 

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from decoders.fitted import FittedModel
-from decoders.intent import ClickIntent, CursorIntent, Intent, canonical_json
-from decoders.kinematics.click import OFFSET, WEIGHTS, with_click
-from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import ConfigError, DecodeError, ModelError
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.contract.intent import ClickIntent, CursorIntent, Intent, canonical_json
+from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.kinematics.click import OFFSET, WEIGHTS, with_click
+from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from volition.errors import ConfigError, DecodeError, ModelError
 
 BIN_S = 0.02
 N_UNITS = 30

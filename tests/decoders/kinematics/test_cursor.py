@@ -8,11 +8,11 @@ import numpy as np
 import pydantic
 import pytest
 
-from decoders.intent import CursorIntent, IdleIntent, Intent
-from decoders.kinematics.bins import Bins, StepValue, samples_per_step
-from decoders.kinematics.cursor import HELP, Cursor, CursorSettings, help_of
-from streams.chunk import Chunk, Event, FloatArray
-from streams.errors import ConfigError
+from volition.chunk import Chunk, Event, FloatArray
+from volition.decoders.contract.intent import CursorIntent, IdleIntent, Intent
+from volition.decoders.kinematics.bins import Bins, StepValue, samples_per_step
+from volition.decoders.kinematics.cursor import HELP, Cursor, CursorSettings, help_of
+from volition.errors import ConfigError
 
 NOTHING_KNOWN = [[1.0, 0.0], [0.0, 1.0]]
 

@@ -9,15 +9,15 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from decoders.intent import CursorIntent, IdleIntent, Intent, canonical_json
-from decoders.kinematics import metrics
-from decoders.kinematics.cursor import HELP
-from decoders.kinematics.decoder import KinematicDecoder
-from decoders.kinematics.dkf import DkfDecoder, DkfSettings
-from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings, intended_velocities
-from decoders.kinematics.wiener import WienerDecoder
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.errors import ConfigError, DecodeError, SpecError
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.decoders.contract.intent import CursorIntent, IdleIntent, Intent, canonical_json
+from volition.decoders.kinematics import metrics
+from volition.decoders.kinematics.cursor import HELP
+from volition.decoders.kinematics.decoder import KinematicDecoder
+from volition.decoders.kinematics.dkf import DkfDecoder, DkfSettings
+from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings, intended_velocities
+from volition.decoders.kinematics.wiener import WienerDecoder
+from volition.errors import ConfigError, DecodeError, SpecError
 
 BIN_S = 0.05
 MANY = {"n_lags": 4, "lag_decay": 0.8, "n_components": 5}

@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from decoders.kinematics.features import FeatureMap, FeatureSettings
+from volition.decoders.kinematics.features import FeatureMap, FeatureSettings
 
 SIGNAL = np.random.default_rng(0).standard_normal((80, 6)) * [1, 2, 3, 4, 5, 0] + 7
 

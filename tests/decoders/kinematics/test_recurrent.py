@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from decoders.intent import CursorIntent, IdleIntent, Intent
-from decoders.kinematics.recurrent import RecurrentDecoder, RecurrentSettings
-from decoders.network import Network, shipped_networks
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.errors import DecodeError, ModelError, NotFittedError, SpecError
 from tests.decoders.examples.recurrent import leaky
 from tests.decoders.onnx_files import doubler, manifest
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.decoders.contract.intent import CursorIntent, IdleIntent, Intent
+from volition.decoders.fitting.network import Network, shipped_networks
+from volition.decoders.kinematics.recurrent import RecurrentDecoder, RecurrentSettings
+from volition.errors import DecodeError, ModelError, NotFittedError, SpecError
 
 SPEC = SignalSpec(20.0, ("a", "b", "c"))
 FEATURES = 100 * np.random.default_rng(0).standard_normal((40, 3))

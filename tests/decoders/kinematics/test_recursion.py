@@ -6,14 +6,20 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_discrete_are
 
-from decoders.kinematics.gaussian import fit_dynamics, fit_start, follows_of, inverse, made_definite
-from decoders.kinematics.recursion import (
+from volition.chunk import FloatArray
+from volition.decoders.kinematics.gaussian import (
+    fit_dynamics,
+    fit_start,
+    follows_of,
+    inverse,
+    made_definite,
+)
+from volition.decoders.kinematics.recursion import (
     DiscriminativeRecursion,
     KalmanRecursion,
     Variant,
 )
-from streams.chunk import FloatArray
-from streams.errors import ModelError
+from volition.errors import ModelError
 
 
 class Linear:

@@ -4,28 +4,28 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from decoders.fitted import Array
-from decoders.kinematics.regressing import REGRESSORS
-from decoders.kinematics.regression.gaussian_process import (
+from volition.chunk import FloatArray
+from volition.decoders.fitting.fitted import Array
+from volition.decoders.kinematics.regressing import REGRESSORS
+from volition.decoders.kinematics.regression.gaussian_process import (
     GaussianProcess,
     GaussianProcessSettings,
     _negative_log_likelihood,
     _negative_log_likelihood_of_relevances,
     best_hyper_parameters,
 )
-from decoders.kinematics.regression.kernel_ridge import KernelRidge, KernelRidgeSettings
-from decoders.kinematics.regression.linear import Linear, LinearSettings
-from decoders.kinematics.regression.multiple_kernel import (
+from volition.decoders.kinematics.regression.kernel_ridge import KernelRidge, KernelRidgeSettings
+from volition.decoders.kinematics.regression.linear import Linear, LinearSettings
+from volition.decoders.kinematics.regression.multiple_kernel import (
     MultipleKernel,
     MultipleKernelSettings,
     octant_means,
 )
-from decoders.kinematics.regression.nadaraya_watson import NadarayaWatson, best_bandwidth
-from decoders.kinematics.regression.network import Network, NetworkSettings
-from decoders.kinematics.regression.random_forest import RandomForest, RandomForestSettings
-from decoders.kinematics.regression.regressor import RegressorSettings, squared_distances
-from streams.chunk import FloatArray
-from streams.errors import DecodeError, ModelError
+from volition.decoders.kinematics.regression.nadaraya_watson import NadarayaWatson, best_bandwidth
+from volition.decoders.kinematics.regression.network import Network, NetworkSettings
+from volition.decoders.kinematics.regression.random_forest import RandomForest, RandomForestSettings
+from volition.decoders.kinematics.regression.regressor import RegressorSettings, squared_distances
+from volition.errors import DecodeError, ModelError
 
 
 def curve(n_rows: int, seed: int = 0, noise: float = 0.1) -> tuple[FloatArray, FloatArray]:

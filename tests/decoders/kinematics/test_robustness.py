@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decoders.intent import CursorIntent
-from decoders.kinematics import metrics
-from decoders.kinematics.decoder import KinematicDecoder
-from decoders.kinematics.dkf import DkfDecoder, DkfSettings
-from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
-from streams.chunk import Chunk, FloatArray, SignalSpec
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.contract.intent import CursorIntent
+from volition.decoders.kinematics import metrics
+from volition.decoders.kinematics.decoder import KinematicDecoder
+from volition.decoders.kinematics.dkf import DkfDecoder, DkfSettings
+from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
 
 
 def decoded(decoder: KinematicDecoder[Any], features: FloatArray) -> FloatArray:

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decoders.calibration import Calibrated, Calibration, CalibrationError
-from decoders.intent import IdleIntent, SelectionIntent
-from decoders.registry import decoders_by_kind
-from decoders.ssvep.calibrating import target_of
-from decoders.ssvep.personal import PersonalDecoder, PersonalSettings
-from decoders.ssvep.selector import REST
-from streams.chunk import Chunk, Event, SignalSpec
-from streams.ssvep_participant import Flicker, SsvepParticipant
+from volition.chunk import Chunk, Event, SignalSpec
+from volition.decoders.contract.intent import IdleIntent, SelectionIntent
+from volition.decoders.fitting.calibration import Calibrated, Calibration, CalibrationError
+from volition.decoders.registry import decoders_by_kind
+from volition.decoders.ssvep.calibrating import target_of
+from volition.decoders.ssvep.selector import REST
+from volition.decoders.ssvep.transfer.personal import PersonalDecoder, PersonalSettings
+from volition.streams.simulated.ssvep_participant import Flicker, SsvepParticipant
 
 FREQS_HZ = (8.0, 9.6, 11.2, 12.8)
 TARGETS = [{"label": f"t{n}", "freq_hz": freq_hz} for n, freq_hz in enumerate(FREQS_HZ)]

@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 from scipy.linalg import eigh, svd
 
-from decoders.fitted import load_model
-from decoders.intent import SelectionIntent
-from decoders.ssvep.ecca import ECCA, EccaDecoder, EccaSettings
-from decoders.ssvep.fbcca import FBCCA, FbccaSettings
-from decoders.ssvep.selector import REST, IntArray
-from decoders.ssvep.tdca import TDCA, TdcaDecoder, TdcaSettings
-from decoders.ssvep.templates import TemplateDecoder, TemplateEstimator
-from decoders.ssvep.trca import (
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.decoders.contract.intent import SelectionIntent
+from volition.decoders.fitting.fitted import load_model
+from volition.decoders.ssvep.methods.ecca import ECCA, EccaDecoder, EccaSettings
+from volition.decoders.ssvep.methods.fbcca import FBCCA, FbccaSettings
+from volition.decoders.ssvep.methods.tdca import TDCA, TdcaDecoder, TdcaSettings
+from volition.decoders.ssvep.methods.trca import (
     ETRCA,
     EtrcaDecoder,
     EtrcaSettings,
     leading_filter,
     shared_and_total,
 )
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.errors import ConfigError, DecodeError, ModelError, NotFittedError
+from volition.decoders.ssvep.selector import REST, IntArray
+from volition.decoders.ssvep.templates import TemplateDecoder, TemplateEstimator
+from volition.errors import ConfigError, DecodeError, ModelError, NotFittedError
 
 RATE_HZ = 250.0
 N_CHANNELS = 6

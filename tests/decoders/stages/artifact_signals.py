@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from decoders.stage import Stage
-from streams.chunk import Chunk, FloatArray, SignalSpec
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.contract.stage import Stage
 
 RATE_HZ = 250.0
 

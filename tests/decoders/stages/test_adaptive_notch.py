@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decoders.stages.adaptive_notch import AdaptiveNotch, AdaptiveNotchSettings
-from streams.chunk import FloatArray
-from streams.errors import ConfigError
 from tests.decoders.stages.artifact_signals import RATE_HZ, brain, run, spec_of
+from volition.chunk import FloatArray
+from volition.decoders.stages.adaptive_notch import AdaptiveNotch, AdaptiveNotchSettings
+from volition.errors import ConfigError
 
 
 def hum(freq_hz: float, seconds: float, size_uv: float = 50.0) -> FloatArray:

@@ -13,11 +13,11 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from decoders.stages.asr import Asr, AsrSettings, SubspaceStage
-from decoders.stages.riemannian_asr import RiemannianAsr, RiemannianAsrSettings
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import ConfigError, NotFittedError
 from tests.decoders.stages.artifact_signals import RATE_HZ, blinks, brain, run, spec_of
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.stages.asr import Asr, AsrSettings, SubspaceStage
+from volition.decoders.stages.riemannian_asr import RiemannianAsr, RiemannianAsrSettings
+from volition.errors import ConfigError, NotFittedError
 
 Make = Callable[..., SubspaceStage[Any]]
 

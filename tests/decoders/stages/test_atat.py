@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decoders.network import load_network
-from decoders.stages.atat import Atat, AtatSettings
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import ConfigError, ModelError
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.fitting.network import load_network
+from volition.decoders.stages.atat import Atat, AtatSettings
+from volition.errors import ConfigError, ModelError
 
 RATE_HZ = 256.0
 LABELS = ("Oz", "O1", "O2")

@@ -7,16 +7,16 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pytest
 
-from decoders.artifacts.steps import Steps
-from decoders.intent import IdleIntent, SelectionIntent
-from decoders.pipeline import Pipeline
-from decoders.settings import Settings
-from decoders.ssvep.fbcca import FbccaDecoder, FbccaSettings
-from decoders.stages.blocks import LEARNING_S, BlockStage, CalibratedSettings
-from decoders.stages.gate import Gate, GateSettings
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import NotFittedError
 from tests.decoders.stages.artifact_signals import RATE_HZ, brain, run, spec_of
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.artifacts.steps import Steps
+from volition.decoders.contract.intent import IdleIntent, SelectionIntent
+from volition.decoders.contract.pipeline import Pipeline
+from volition.decoders.contract.settings import Settings
+from volition.decoders.ssvep.methods.fbcca import FbccaDecoder, FbccaSettings
+from volition.decoders.stages.blocks import LEARNING_S, BlockStage, CalibratedSettings
+from volition.decoders.stages.gate import Gate, GateSettings
+from volition.errors import NotFittedError
 
 N_STEPS = 100
 

@@ -11,13 +11,13 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from decoders.stages.blocks import BlockStage
-from decoders.stages.eog_regression import EogRegression, EogRegressionSettings
-from decoders.stages.rls import RlsFilter, RlsSettings
-from decoders.stages.wiener import WienerFilter, WienerSettings
-from streams.chunk import FloatArray, SignalSpec
-from streams.errors import ConfigError, NotFittedError
 from tests.decoders.stages.artifact_signals import RATE_HZ, blinks, brain, run
+from volition.chunk import FloatArray, SignalSpec
+from volition.decoders.stages.blocks import BlockStage
+from volition.decoders.stages.eog_regression import EogRegression, EogRegressionSettings
+from volition.decoders.stages.rls import RlsFilter, RlsSettings
+from volition.decoders.stages.wiener import WienerFilter, WienerSettings
+from volition.errors import ConfigError, NotFittedError
 
 SPREAD = np.array([1.0, 0.6, 0.4, 0.2, 0.1, 0.05])
 AT_S = [2.0, 4.5, 7.0, 9.0, 13.0, 16.2, 19.0]

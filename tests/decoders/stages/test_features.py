@@ -9,14 +9,17 @@ import numpy as np
 import pydantic
 import pytest
 
-from decoders.stage import Stage
-from decoders.stages.band_power import BandPower, BandPowerSettings
-from decoders.stages.saturate import Saturate, SaturateSettings
-from decoders.stages.spike_counts import SpikeCounts, SpikeCountsSettings
-from decoders.stages.threshold_crossings import ThresholdCrossings, ThresholdCrossingsSettings
-from decoders.stages.zscore import ZScore, ZScoreSettings
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.contract.stage import Stage
+from volition.decoders.stages.band_power import BandPower, BandPowerSettings
+from volition.decoders.stages.saturate import Saturate, SaturateSettings
+from volition.decoders.stages.spike_counts import SpikeCounts, SpikeCountsSettings
+from volition.decoders.stages.threshold_crossings import (
+    ThresholdCrossings,
+    ThresholdCrossingsSettings,
+)
+from volition.decoders.stages.zscore import ZScore, ZScoreSettings
+from volition.errors import ConfigError
 
 
 def run(

@@ -11,13 +11,13 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from decoders.artifacts.electrodes import find_positions
-from decoders.stages.bad_channels import BadChannels, BadChannelsSettings
-from decoders.stages.faster import Faster, FasterSettings, hurst_exponent
-from decoders.stages.gate import Gate, GateSettings
-from decoders.stages.potato import Potato, PotatoSettings
-from streams.chunk import Chunk, FloatArray, SignalSpec
 from tests.decoders.stages.artifact_signals import RATE_HZ, brain, run, spec_of
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.artifacts.electrodes import find_positions
+from volition.decoders.stages.bad_channels import BadChannels, BadChannelsSettings
+from volition.decoders.stages.faster import Faster, FasterSettings, hurst_exponent
+from volition.decoders.stages.gate import Gate, GateSettings
+from volition.decoders.stages.potato import Potato, PotatoSettings
 
 LABELS = ("Fp1", "Fp2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2", "Fz", "Cz", "Pz")
 SPEC = SignalSpec(RATE_HZ, LABELS)

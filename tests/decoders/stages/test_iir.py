@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from decoders.stages.bandpass import Bandpass, BandpassSettings
-from decoders.stages.highpass import Highpass, HighpassSettings
-from decoders.stages.lowpass import Lowpass, LowpassSettings
-from decoders.stages.notch import Notch, NotchSettings
-from streams.chunk import Chunk, SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import Chunk, SignalSpec
+from volition.decoders.stages.bandpass import Bandpass, BandpassSettings
+from volition.decoders.stages.highpass import Highpass, HighpassSettings
+from volition.decoders.stages.lowpass import Lowpass, LowpassSettings
+from volition.decoders.stages.notch import Notch, NotchSettings
+from volition.errors import ConfigError
 
 RATE_HZ = 256.0
 HALF_POWER = 1 / np.sqrt(2)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decoders.stages.pick import Pick, PickSettings
-from streams.chunk import Chunk, SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import Chunk, SignalSpec
+from volition.decoders.stages.pick import Pick, PickSettings
+from volition.errors import ConfigError
 
 SPEC = SignalSpec(
     256.0, ("Oz", "O1", "EOG"), ("microvolts",) * 2 + ("volts",), ("EEG",) * 2 + ("EOG",)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decoders.stages.reference import Reference, ReferenceSettings
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.stages.reference import Reference, ReferenceSettings
+from volition.errors import ConfigError
 
 LABELS = ("A1", "Oz", "A2", "O1")
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.signal import firwin, upfirdn
 
-from decoders.stages.resample import Resample, ResampleSettings
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.stages.resample import Resample, ResampleSettings
+from volition.errors import ConfigError
 
 RATES = [(1000.0, 250.0), (256.0, 250.0), (250.0, 256.0), (100.0, 300.0), (1000.0, 600.0)]
 

@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 
-from service.config import load_config
-from streams.chunk import Chunk, SignalSpec
+from volition.chunk import Chunk, SignalSpec
+from volition.service.sessions.config import load_config
 
 
 def test_a_pipeline_says_what_each_of_its_stages_did() -> None:

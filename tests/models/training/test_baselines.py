@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.training.mixing import scaled
+from volition.models.training.mixing import scaled
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
@@ -24,8 +24,8 @@ def pairs(n: int, rng: np.random.Generator) -> tuple[Any, Any]:
 def test_the_loss_on_pairs_held_out_falls_and_its_least_is_what_is_given(
     mixed_precision: bool,
 ) -> None:
-    from models.training.atat import error
-    from models.training.baselines import cleaner, train
+    from volition.models.training.atat import error
+    from volition.models.training.baselines import cleaner, train
 
     rng = np.random.default_rng(1)
     held_out = pairs(64, rng)
@@ -46,7 +46,7 @@ def test_the_loss_on_pairs_held_out_falls_and_its_least_is_what_is_given(
 
 
 def test_every_network_of_the_benchmark_gives_segments_of_the_length_that_it_takes() -> None:
-    from models.training.baselines import BASELINES
+    from volition.models.training.baselines import BASELINES
 
     for name, make in BASELINES.items():
         with torch.no_grad():

@@ -8,24 +8,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decoders.calibration import CalibrationError
-from decoders.intent import SelectionIntent
-from decoders.network import STARTED_FROM, NetworkManifest
-from decoders.ssvep.dnn import DnnSettings
-from decoders.ssvep.selector import filtered_windows
-from models.manifest import Manifest, ModelCard, ModelInput
-from models.registry import ModelRegistry
-from service.config import parse_config
-from service.engine import Engine
-from service.fitter import FitJob, fit
-from streams.errors import ConfigError, ModelError
-from streams.recording import Recording
-from streams.ssvep_participant import Flicker, SsvepParticipant
-from tests.decoders.ssvep.make_tiny_dnn import FOLDER as TINY
+from tests.decoders.ssvep.methods.make_tiny_dnn import FOLDER as TINY
+from volition.decoders.contract.intent import SelectionIntent
+from volition.decoders.fitting.calibration import CalibrationError
+from volition.decoders.fitting.network import STARTED_FROM, NetworkManifest
+from volition.decoders.ssvep.methods.dnn import DnnSettings
+from volition.decoders.ssvep.selector import filtered_windows
+from volition.errors import ConfigError, ModelError
+from volition.models.manifest import Manifest, ModelCard, ModelInput
+from volition.models.registry import ModelRegistry
+from volition.service.calibration.fitter import FitJob, fit
+from volition.service.sessions.config import parse_config
+from volition.service.sessions.engine import Engine
+from volition.streams.files.recording import Recording
+from volition.streams.simulated.ssvep_participant import Flicker, SsvepParticipant
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 pytest.importorskip("onnxscript", reason="needs the extra train")
-from models.training import ssvep_dnn, ssvep_dnn_calibration  # noqa: E402 - after torch
+from volition.models.training import ssvep_dnn, ssvep_dnn_calibration  # noqa: E402 - after torch
 
 pytestmark = [
     pytest.mark.slow,
@@ -119,7 +119,9 @@ def test_a_person_trains_the_network_of_many_further_and_is_decoded_by_it_anothe
     assert again.network["facts"][STARTED_FROM] == "many"
     assert (again.sha256, again.scores) == (made.sha256, made.scores)
 
-    monkeypatch.setattr("service.named_models.models_folder", lambda: models.folder)
+    monkeypatch.setattr(
+        "volition.service.sessions.named_models.models_folder", lambda: models.folder
+    )
     session = {"stream": {"name": "x"}, "decoder": made.settings_for(SETTINGS)}
     other = person(3).record([2, 0, 3, 1] * 3, trial_s=0.8, pause_s=0.4, sitting=2)
     found = selected(session, other)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from decoders.fitted import load_model
-from service.cli import app
-from streams.errors import ModelError
+from volition.decoders.fitting.fitted import load_model
+from volition.errors import ModelError
+from volition.service.cli import app
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def _own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(*arguments: str) -> Any:
-    result = CliRunner().invoke(app, ["models", *arguments, "--json"], catch_exceptions=False)
+    result = CliRunner().invoke(app(), ["models", *arguments, "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout.splitlines()[-1])
 

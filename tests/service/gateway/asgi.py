@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from fastapi import FastAPI
 
-from service.auth import Role, declared_role
+from volition.service.gateway.auth import Role, declared_role
 
 
 class Answer(NamedTuple):

@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from service.auth import (
+from volition.errors import ConfigError
+from volition.service.cli import app as cli
+from volition.service.gateway.auth import (
     ANYONE,
     TICKET_S,
     TOKEN_ROLES,
@@ -28,9 +30,7 @@ from service.auth import (
     _Tickets,
     default_token_path,
 )
-from service.cli import app as cli
-from service.listen import bind
-from streams.errors import ConfigError
+from volition.service.gateway.bind_address import bind
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_the_commands_make_list_and_revoke(tmp_path: Path) -> None:
     path = str(tmp_path / "tokens.json")
 
     def run(*arguments: str) -> str:
-        result = runner.invoke(cli, ["token", *arguments, "--tokens", path, "--json"])
+        result = runner.invoke(cli(), ["token", *arguments, "--tokens", path, "--json"])
         assert result.exit_code == 0, result.output
         return result.stdout
 

@@ -14,10 +14,17 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.app import create_app
-from service.auth import TOKEN_ROLES, Authority, Role, TokenFile, allow, declared_role
-from service.guard import Access
-from tests.service.asgi import Call, ask, bearer, calls_of, running
+from tests.service.gateway.asgi import Call, ask, bearer, calls_of, running
+from volition.service.gateway.app import create_app
+from volition.service.gateway.auth import (
+    TOKEN_ROLES,
+    Authority,
+    Role,
+    TokenFile,
+    allow,
+    declared_role,
+)
+from volition.service.gateway.guard import Access
 
 application = functools.cache(create_app)
 CALLS = calls_of(application())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from websockets.frames import Frame, Opcode
 
-from service.direct import text_frame
+from volition.service.gateway.direct import text_frame
 
 
 @pytest.mark.parametrize("n_bytes", [0, 1, 125, 126, 127, 65535, 65536, 100_000])

@@ -19,14 +19,14 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from service.config import SessionConfig, load_config, parse_config, preset_names
-from service.schemas import EmergencyStop, MarkerMessage, Ping, Refused
-from service.sockets import read_message
-from streams.errors import ConfigError
+from volition.errors import ConfigError
+from volition.service.gateway.sockets import read_message
+from volition.service.sessions.config import SessionConfig, load_config, parse_config, preset_names
+from volition.service.wire.schemas import EmergencyStop, MarkerMessage, Ping, Refused
 
 LONG = bool(os.environ.get("VOLITION_LONG_FUZZ"))
 pytestmark = pytest.mark.timeout(7200 if LONG else 120)
-EXAMPLES = Path(__file__).parents[1] / "decoders" / "examples"
+EXAMPLES = Path(__file__).parents[2] / "decoders" / "examples"
 
 
 def examples(short: int, long: int) -> settings:
@@ -38,7 +38,7 @@ def examples(short: int, long: int) -> settings:
 
 def session_files() -> list[dict[str, Any]]:
     """Give right configurations that name every stage and decoder there is."""
-    folder = resources.files("service") / "presets"
+    folder = resources.files("volition.service") / "presets"
     found = [
         yaml.safe_load((folder / f"{name}.yaml").read_text("utf-8")) for name in preset_names()
     ]

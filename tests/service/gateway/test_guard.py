@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request, WebSocket
 
-from service.app import create_app
-from service.auth import Authority, Role, TokenFile, allow
-from service.guard import Access, Limits, _Rates
-from tests.service.asgi import Call, ask, bearer, running
+from tests.service.gateway.asgi import Call, ask, bearer, running
+from volition.service.gateway.app import create_app
+from volition.service.gateway.auth import Authority, Role, TokenFile, allow
+from volition.service.gateway.guard import Access, Limits, _Rates
 
 SESSIONS = Call("http", "POST", "/v1/sessions", None)
 TICKETS = Call("http", "POST", "/v1/tickets", None)
@@ -50,7 +50,7 @@ async def test_changes_beyond_the_rate_are_told_when_to_come_again(small: FastAP
 
 def test_a_rate_is_each_callers_own_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("service.guard.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("volition.service.gateway.guard.time.monotonic", lambda: now[0])
     rates = _Rates(per_s=10, at_once=2)
     assert [rates.spend("a") for _ in range(3)] == [0, 0, pytest.approx(0.1)]
     assert rates.spend("b") == 0

@@ -17,9 +17,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.auth import Role, TokenFile
-from service.client import Client
-from service.launch import running_service
+from volition.service.client.client import Client
+from volition.service.gateway.auth import Role, TokenFile
+from volition.service.gateway.launch import running_service
 
 LONG = bool(os.environ.get("VOLITION_LONG_FUZZ"))
 # Each live session is a process: with two of them, the refusal of a third is tried as well.

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service import problems
-from service.pages import BUILT, PAGES, pages_router
+from volition.service.gateway.pages import BUILT, PAGES, pages_router
+from volition.service.wire import problems
 
 
 def application(folder: Path) -> FastAPI:

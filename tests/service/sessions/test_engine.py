@@ -8,12 +8,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoders.intent import IdleIntent, SelectionIntent, canonical_json, to_json
-from service.config import SessionConfig, load_config, parse_config
-from service.engine import Engine, IntentDigest
-from service.replay import replay
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.recording import Recording, packaged_recordings, read_recording
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.decoders.contract.intent import IdleIntent, SelectionIntent, canonical_json, to_json
+from volition.service.sessions.config import SessionConfig, load_config, parse_config
+from volition.service.sessions.engine import Engine, IntentDigest
+from volition.service.worker.replay import replay
+from volition.streams.files.recording import Recording, packaged_recordings, read_recording
 
 CONFIG = load_config("fbcca-exo")
 

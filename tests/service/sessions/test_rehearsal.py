@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from decoders.intent import Intent, canonical_json
-from service.config import SessionConfig
-from service.engine import Engine
-from service.rehearsal import Rehearsal
-from streams.chunk import Chunk, SignalSpec
+from volition.chunk import Chunk, SignalSpec
+from volition.decoders.contract.intent import Intent, canonical_json
+from volition.service.sessions.config import SessionConfig
+from volition.service.sessions.engine import Engine
+from volition.service.sessions.rehearsal import Rehearsal
 
 SPEC = SignalSpec(250.0, ("a", "b"))
 CONFIG = SessionConfig.model_validate(

@@ -10,24 +10,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoders.calibration import CalibrationError
-from decoders.fitted import FittedModel
-from decoders.intent import Intent, SelectionIntent
-from decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
-from decoders.settings import Settings
-from decoders.ssvep.personal import PersonalDecoder
-from models.manifest import ModelCard, ModelInput
-from models.registry import ModelRegistry, shipped_manifests
-from service.config import SessionConfig, parse_config
-from service.engine import Engine
-from service.fitter import fitted_class, trainer_of
-from service.history import History
-from service.named_models import pinned
-from service.replay import RecordedSwap, replay
-from streams.chunk import Chunk, Event, SignalSpec
-from streams.errors import ConfigError, ModelError, SpecError
-from streams.recording import Recording
-from streams.ssvep_participant import Flicker, SsvepParticipant
+from volition.chunk import Chunk, Event, SignalSpec
+from volition.decoders.contract.intent import Intent, SelectionIntent
+from volition.decoders.contract.settings import Settings
+from volition.decoders.fitting.calibration import CalibrationError
+from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from volition.decoders.ssvep.transfer.personal import PersonalDecoder
+from volition.errors import ConfigError, ModelError, SpecError
+from volition.models.manifest import ModelCard, ModelInput
+from volition.models.registry import ModelRegistry, shipped_manifests
+from volition.service.calibration.fitter import fitted_class, trainer_of
+from volition.service.sessions.config import SessionConfig, parse_config
+from volition.service.sessions.engine import Engine
+from volition.service.sessions.history import History
+from volition.service.sessions.named_models import pinned
+from volition.service.worker.replay import RecordedSwap, replay
+from volition.streams.files.recording import Recording
+from volition.streams.simulated.ssvep_participant import Flicker, SsvepParticipant
 
 STREAM = {"stream": {"name": "x"}}
 FREQS_HZ = {"a": 9.0, "b": 11.0, "c": 14.0}

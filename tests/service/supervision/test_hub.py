@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bus import Frame, FrameType, IntentCode
-from service.hub import Closed, Gap, Hub, Item, Subscription, TooOldError
+from volition.service.supervision.hub import Closed, Gap, Hub, Item, Subscription, TooOldError
+from volition.service.worker.bus import Frame, FrameType, IntentCode
 
 codes = st.sampled_from([IntentCode.CURSOR, IntentCode.SELECTION, IntentCode.IDLE])
 

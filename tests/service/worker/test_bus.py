@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bus import (
+from volition.service.worker.bus import (
     Frame,
     FrameReader,
     FrameType,

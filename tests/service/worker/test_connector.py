@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.config import SessionConfig
-from service.connector import Connector, GaveUpError, _Pauses
-from streams.chunk import SignalSpec
-from streams.outlet import SignalOutlet
+from volition.chunk import SignalSpec
+from volition.service.sessions.config import SessionConfig
+from volition.service.worker.connector import Connector, GaveUpError, _Pauses
+from volition.streams.lsl.outlet import SignalOutlet
 
 TARGETS = [{"label": "a", "freq_hz": 8.0}, {"label": "b", "freq_hz": 9.0}]
 

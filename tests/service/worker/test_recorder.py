@@ -15,9 +15,9 @@ import psutil
 import pytest
 import pyxdf
 
-from service.recorder import Recorder
-from streams.chunk import Chunk, SignalSpec
-from streams.xdf import read_xdf
+from volition.chunk import Chunk, SignalSpec
+from volition.service.worker.recorder import Recorder
+from volition.streams.files.xdf import read_xdf
 
 SPEC = SignalSpec(250.0, ("counter", "b"))
 STREAM = {"name": "exo", "type": "EEG", "source_id": "exo-1", "host": "h", "created_at": 1.5}

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.errors import ConfigError, RecordingError
-from streams.recording import read_recording
+from volition.errors import ConfigError, RecordingError
+from volition.streams.files.recording import read_recording
 
 SECONDS, RATE_HZ = 4, 128
 RANDOM = np.random.default_rng(2)

@@ -10,11 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.chunk import Event, SignalSpec
-from streams.errors import ConfigError, RecordingError
-from streams.package_recordings import SOURCES, package
-from streams.recording import Recording, packaged_folder, packaged_recordings, read_recording
-from streams.xdf import XdfWriter
+from volition.benchmarks.quality.package_recordings import SOURCES, package
+from volition.chunk import Event, SignalSpec
+from volition.errors import ConfigError, RecordingError
+from volition.streams.files.recording import (
+    Recording,
+    packaged_folder,
+    packaged_recordings,
+    read_recording,
+)
+from volition.streams.files.xdf import XdfWriter
 
 LABELS = ["Oz", "O1", "O2", "PO3", "POz", "PO7", "PO8", "PO4"]
 

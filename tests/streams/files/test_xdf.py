@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from streams.chunk import SignalSpec
-from streams.errors import RecordingError
-from streams.xdf import SampleFormat, XdfWriter, read_xdf
+from volition.chunk import SignalSpec
+from volition.errors import RecordingError
+from volition.streams.files.xdf import SampleFormat, XdfWriter, read_xdf
 
 SPEC = SignalSpec(256.0, ("Oz", "VEOG"), ("microvolts", "mV"), ("EEG", "EOG"))
 RAW: dict[str, Any] = {"synchronize_clocks": False, "dejitter_timestamps": False}
@@ -221,8 +221,8 @@ def test_what_was_flushed_survives_the_death_of_the_process(tmp_path: Path) -> N
     program = (
         "import os, sys, numpy as np\n"
         "from pathlib import Path\n"
-        "from streams.chunk import SignalSpec\n"
-        "from streams.xdf import XdfWriter\n"
+        "from volition.chunk import SignalSpec\n"
+        "from volition.streams.files.xdf import XdfWriter\n"
         "writer = XdfWriter(Path(sys.argv[1]))\n"
         "eeg = writer.add_signal(SignalSpec(100.0, ('a',)), name='s', source_id='i')\n"
         "writer.write_samples(eeg, np.arange(500.0)[:, None], np.arange(500) / 100)\n"

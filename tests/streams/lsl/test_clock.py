@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pylsl
 import pytest
 
-from streams.clock import local_clock, to_utc, utc_offset_s
+from volition.streams.lsl.clock import local_clock, to_utc, utc_offset_s
 
 
 def test_the_clock_is_that_of_lsl() -> None:
@@ -31,7 +31,7 @@ def test_without_liblsl_the_clock_keeps_its_epoch() -> None:
     program = (
         "import sys\n"
         "sys.modules['pylsl'] = None\n"
-        "from streams.clock import local_clock\n"
+        "from volition.streams.lsl.clock import local_clock\n"
         "print(repr(local_clock()))\n"
     )
     before = local_clock()

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streams import discovery
-from streams.chunk import SignalSpec
-from streams.clock import local_clock
-from streams.discovery import (
+from volition.chunk import SignalSpec
+from volition.errors import StreamError
+from volition.streams.lsl import discovery
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.discovery import (
     DETAILS_TIMEOUT_S,
     StreamDescription,
     _with_details,
@@ -27,8 +28,7 @@ from streams.discovery import (
     resolve_again,
     xpath_string,
 )
-from streams.errors import StreamError
-from streams.outlet import MarkerOutlet, SignalOutlet
+from volition.streams.lsl.outlet import MarkerOutlet, SignalOutlet
 
 if TYPE_CHECKING:
     from tests.streams.conftest import Sender

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.chunk import Chunk, Event, SignalSpec
-from streams.clock import local_clock
-from streams.discovery import StreamDescription, find_one, find_streams
-from streams.errors import ConfigError, StreamError
-from streams.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal
-from streams.inlet import MarkerInlet, Packets, SignalInlet
-from streams.outlet import MarkerOutlet, SignalOutlet
+from volition.chunk import Chunk, Event, SignalSpec
+from volition.errors import ConfigError, StreamError
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.discovery import StreamDescription, find_one, find_streams
+from volition.streams.lsl.inlet import MarkerInlet, Packets, SignalInlet
+from volition.streams.lsl.outlet import MarkerOutlet, SignalOutlet
+from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal
 
 if TYPE_CHECKING:
     from tests.streams.conftest import Sender
@@ -327,7 +327,9 @@ def test_another_clock_behind_the_same_host_name_goes_on_being_measured(
     shared_sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offsets = iter([0.5])
-    monkeypatch.setattr("streams.inlet.clean_offset", lambda *_, **__: next(offsets, 0.25))
+    monkeypatch.setattr(
+        "volition.streams.lsl.inlet.clean_offset", lambda *_, **__: next(offsets, 0.25)
+    )
     stream = shared_sender.make(n_channels=4, channels=CHANNELS)
     with SignalInlet(stream, recover=False) as inlet:
         inlet.open(5.0)

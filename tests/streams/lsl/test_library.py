@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from streams import lsl
-from streams.errors import ConfigError
+from volition.errors import ConfigError
+from volition.streams.lsl import library as lsl
 
 
 def run_python(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -25,10 +25,13 @@ def run_python(program: str, **environment: str) -> subprocess.CompletedProcess[
 
 def test_nothing_in_streams_loads_pylsl_when_it_is_imported() -> None:
     done = run_python(
-        "import sys, pkgutil, importlib, streams\n"
-        "names = [m.name for m in pkgutil.iter_modules(streams.__path__)]\n"
-        "assert 'inlet' in names and 'headset' in names\n"
-        "for name in names: importlib.import_module('streams.' + name)\n"
+        "import sys, pkgutil, importlib\n"
+        "from volition import streams\n"
+        "walked = pkgutil.walk_packages(streams.__path__, 'volition.streams.')\n"
+        "names = [m.name for m in walked]\n"
+        "assert 'volition.streams.lsl.inlet' in names\n"
+        "assert 'volition.streams.simulated.headset' in names\n"
+        "for name in names: importlib.import_module(name)\n"
         "assert 'pylsl' not in sys.modules\n"
     )
 
@@ -39,8 +42,8 @@ def test_a_missing_pylsl_is_an_error_that_says_what_to_install() -> None:
     done = run_python(
         "import sys\n"
         "sys.modules['pylsl'] = None\n"
-        "from streams import lsl\n"
-        "from streams.errors import LslMissingError\n"
+        "from volition.streams.lsl import library as lsl\n"
+        "from volition.errors import LslMissingError\n"
         "try: lsl.load()\n"
         "except LslMissingError as error: print(error.code, error)\n"
     )
@@ -56,8 +59,8 @@ def test_a_liblsl_that_cannot_be_loaded_is_an_error_that_names_the_ways_out(
     library.write_text("not a library", encoding="utf-8")
 
     done = run_python(
-        "from streams import lsl\n"
-        "from streams.errors import LslMissingError\n"
+        "from volition.streams.lsl import library as lsl\n"
+        "from volition.errors import LslMissingError\n"
         "try: lsl.load()\n"
         "except LslMissingError as error: print(error)\n",
         PYLSL_LIB=str(library),
@@ -97,7 +100,7 @@ def test_settings_reach_this_process_and_its_children(tmp_path: Path) -> None:
     done = run_python(
         "import subprocess, sys\n"
         "from pathlib import Path\n"
-        "from streams import lsl\n"
+        "from volition.streams.lsl import library as lsl\n"
         f"lsl.loopback_config(Path({str(tmp_path)!r}), session_id='a-lab')\n"
         "child = '''import pylsl\n"
         'outlet = pylsl.StreamOutlet(pylsl.StreamInfo("n", "t", 1, 0, "string", "s"))\n'
@@ -111,8 +114,9 @@ def test_settings_reach_this_process_and_its_children(tmp_path: Path) -> None:
 def test_settings_that_come_too_late_are_an_error_and_not_ignored(tmp_path: Path) -> None:
     done = run_python(
         "from pathlib import Path\n"
-        "from streams import clock, discovery, lsl\n"
-        "from streams.errors import StreamError\n"
+        "from volition.streams.lsl import clock, discovery\n"
+        "from volition.streams.lsl import library as lsl\n"
+        "from volition.errors import StreamError\n"
         "clock.local_clock()\n"
         f"lsl.loopback_config(Path({str(tmp_path)!r}))\n"
         "discovery.find_streams(wait_s=0.05)\n"

@@ -7,9 +7,9 @@ import numpy as np
 import pylsl
 import pytest
 
-from streams.chunk import SignalSpec
-from streams.errors import StreamError
-from streams.outlet import MarkerOutlet, SignalOutlet
+from volition.chunk import SignalSpec
+from volition.errors import StreamError
+from volition.streams.lsl.outlet import MarkerOutlet, SignalOutlet
 
 SPEC = SignalSpec(250.0, ("Oz", "VEOG"), ("microvolts", "mV"), ("EEG", "EOG"))
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams import montage
-from streams.errors import ConfigError
+from volition.errors import ConfigError
+from volition.streams.signal import channel_selection as montage
 
 LABELS = ("Oz", "O1", "O2")
 

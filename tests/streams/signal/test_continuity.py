@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.continuity import Continuity, ContinuitySettings, Policy
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.streams.signal.continuity import Continuity, ContinuitySettings, Policy
 
 RATE_HZ = 250.0
 INTERVAL_S = 1 / RATE_HZ

@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.envelope import SOURCES, Bins, Envelope, Source, decode_bins, encode_bins, source_of
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.streams.signal.outline import (
+    SOURCES,
+    Bins,
+    Envelope,
+    Source,
+    decode_bins,
+    encode_bins,
+    source_of,
+)
 
 SPEC = SignalSpec(1000.0, ("a", "b", "c"))
 

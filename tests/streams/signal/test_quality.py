@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.chunk import Chunk, FloatArray, SignalSpec
-from streams.quality import SignalQuality
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.streams.signal.quality import SignalQuality
 
 RATE_HZ = 250.0
 T = np.arange(1000) / RATE_HZ

@@ -5,14 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from streams.cursor_participant import (
+from volition.errors import ConfigError
+from volition.streams.simulated.cursor_participant import (
     WORKSPACE_CM,
     CursorParticipant,
     CursorSitting,
     Intention,
 )
-from streams.cursor_tasks import usual_task
-from streams.errors import ConfigError
+from volition.streams.simulated.cursor_tasks import usual_task
 
 TASK = usual_task("radial-8")
 

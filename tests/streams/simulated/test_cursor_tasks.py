@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from streams.cursor_tasks import (
+from volition.errors import ConfigError
+from volition.streams.simulated.cursor_tasks import (
     RADIUS_CM,
     TASKS,
     CursorTask,
@@ -15,7 +16,6 @@ from streams.cursor_tasks import (
     scores,
     usual_task,
 )
-from streams.errors import ConfigError
 
 BIN_S = 0.02
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -15,10 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.clock import local_clock
-from streams.discovery import find_one, find_streams
-from streams.errors import ConfigError, RecordingError, StreamError
-from streams.headset import (
+from volition.errors import ConfigError, RecordingError, StreamError
+from volition.streams.files.recording import packaged_recordings, read_recording
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.discovery import find_one, find_streams
+from volition.streams.lsl.inlet import MarkerInlet, SignalInlet
+from volition.streams.simulated.headset import (
     Due,
     HeadsetOptions,
     HeadsetProcess,
@@ -27,8 +28,6 @@ from streams.headset import (
     SyntheticSignal,
     run_headset,
 )
-from streams.inlet import MarkerInlet, SignalInlet
-from streams.recording import packaged_recordings, read_recording
 
 S03 = packaged_recordings()["ssvep-exo-s03"]
 S12 = packaged_recordings()["ssvep-exo-s12"]
@@ -316,7 +315,9 @@ def test_a_headset_ends_when_the_process_that_started_it_dies(tmp_path: Path) ->
     program = tmp_path / "parent.py"
     program.write_text(
         "import os, sys\n"
-        "from streams.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal\n"
+        "from volition.streams.simulated.headset import (\n"
+        "    HeadsetOptions, HeadsetProcess, SyntheticSignal,\n"
+        ")\n"
         "if __name__ == '__main__':\n"
         "    headset = HeadsetProcess(HeadsetOptions(SyntheticSignal(), source_id='orphan'))\n"
         "    headset.__enter__()\n"
@@ -332,7 +333,6 @@ def test_a_headset_ends_when_the_process_that_started_it_dies(tmp_path: Path) ->
         stdout=subprocess.PIPE,
         check=False,
         timeout=30,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
 
     assert done.returncode == 1

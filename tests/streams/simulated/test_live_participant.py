@@ -7,14 +7,14 @@ import uuid
 import numpy as np
 import pytest
 
-from streams.chunk import Chunk, FloatArray
-from streams.clock import local_clock
-from streams.cursor_participant import CursorParticipant
-from streams.discovery import find_one
-from streams.errors import ConfigError, StreamError
-from streams.inlet import SignalInlet
-from streams.live_participant import Gaze, LiveParticipant, Person, Scene
-from streams.ssvep_participant import Flicker, SsvepParticipant
+from volition.chunk import Chunk, FloatArray
+from volition.errors import ConfigError, StreamError
+from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.discovery import find_one
+from volition.streams.lsl.inlet import SignalInlet
+from volition.streams.simulated.cursor_participant import CursorParticipant
+from volition.streams.simulated.live_participant import Gaze, LiveParticipant, Person, Scene
+from volition.streams.simulated.ssvep_participant import Flicker, SsvepParticipant
 
 LOOKER = SsvepParticipant(
     seed=1, targets=(Flicker(9.0), Flicker(13.0)), response_uv=20.0, background_uv=1.0, alpha_uv=0.0

@@ -11,11 +11,11 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from streams.discovery import find_one
-from streams.errors import ConfigError
-from streams.headset import HeadsetOptions, run_headset
-from streams.inlet import SignalInlet
-from streams.ssvep_participant import (
+from volition.errors import ConfigError
+from volition.streams.lsl.discovery import find_one
+from volition.streams.lsl.inlet import SignalInlet
+from volition.streams.simulated.headset import HeadsetOptions, run_headset
+from volition.streams.simulated.ssvep_participant import (
     OCCIPITAL,
     Flicker,
     SsvepParticipant,

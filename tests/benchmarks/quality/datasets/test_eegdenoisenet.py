@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.datasets import eegdenoisenet
-from streams.errors import RecordingError
+from volition.benchmarks.quality.datasets import eegdenoisenet
+from volition.errors import RecordingError
 
 
 def write(root: Path, n_eeg: int, n_emg: int, n_eog: int) -> None:

@@ -8,11 +8,11 @@ import h5py
 import numpy as np
 import pytest
 
-from benchmarks.datasets import indy
-from benchmarks.evaluate import evaluate
-from service.config import parse_config
-from streams.chunk import FloatArray
-from streams.errors import RecordingError
+from volition.benchmarks.quality.datasets import indy
+from volition.benchmarks.quality.evaluate import evaluate
+from volition.chunk import FloatArray
+from volition.errors import RecordingError
+from volition.service.sessions.config import parse_config
 
 RATE_HZ = 250.0
 N_BINS = 4000

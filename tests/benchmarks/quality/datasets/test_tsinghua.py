@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from benchmarks.datasets import tsinghua
-from benchmarks.evaluate import evaluate
-from service.config import SessionConfig, load_config
-from streams.errors import RecordingError
+from volition.benchmarks.quality.datasets import tsinghua
+from volition.benchmarks.quality.evaluate import evaluate
+from volition.errors import RecordingError
+from volition.service.sessions.config import SessionConfig, load_config
 
 
 def speller(window_s: float) -> SessionConfig:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from decoders.network import save_network
-from decoders.ssvep.dnn import DnnSettings
-from streams.chunk import FloatArray
+from volition.chunk import FloatArray
+from volition.decoders.fitting.network import save_network
+from volition.decoders.ssvep.methods.dnn import DnnSettings
 
 RATE_HZ = 250.0
 N_CHANNELS = 6
@@ -35,7 +35,7 @@ def windows(n: int, seed: int) -> FloatArray:
 def write() -> None:
     import torch
 
-    from models.training import ssvep_dnn
+    from volition.models.training import ssvep_dnn
 
     layers = ssvep_dnn.network((3, N_CHANNELS, 75), 4, n_filters=6)
     torch.manual_seed(0)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import qr, svdvals
 
-from decoders.intent import IdleIntent, SelectionIntent
-from decoders.ssvep.cca import CCA, CcaDecoder, CcaSettings
-from decoders.ssvep.selector import REST, filtered_windows
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.decoders.contract.intent import IdleIntent, SelectionIntent
+from volition.decoders.ssvep.methods.cca import CCA, CcaDecoder, CcaSettings
+from volition.decoders.ssvep.selector import REST, filtered_windows
 
 RATE_HZ = 250.0
 LABELS = ("Oz", "O1", "O2", "POz")

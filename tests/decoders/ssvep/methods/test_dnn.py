@@ -7,12 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decoders.network import Network, load_network
-from decoders.ssvep.dnn import DNN, DnnDecoder, logits, ready
-from decoders.ssvep.selector import REST
-from streams.chunk import Chunk, Event, SignalSpec
-from streams.errors import ConfigError, ModelError, NotFittedError
-from tests.decoders.ssvep.make_tiny_dnn import FOLDER, N_CHANNELS, RATE_HZ, settings, windows
+from tests.decoders.ssvep.methods.make_tiny_dnn import (
+    FOLDER,
+    N_CHANNELS,
+    RATE_HZ,
+    settings,
+    windows,
+)
+from volition.chunk import Chunk, Event, SignalSpec
+from volition.decoders.fitting.network import Network, load_network
+from volition.decoders.ssvep.methods.dnn import DNN, DnnDecoder, logits, ready
+from volition.decoders.ssvep.selector import REST
+from volition.errors import ConfigError, ModelError, NotFittedError
 
 SPEC = SignalSpec(RATE_HZ, ("O1", "Oz", "O2", "PO3", "POz", "PO4"))
 
@@ -78,7 +84,7 @@ def test_one_that_takes_something_else_is_refused(tiny: Network) -> None:
 def test_both_stages_learn_and_the_export_gives_the_same() -> None:
     torch = pytest.importorskip("torch", reason="needs the extra train")
     pytest.importorskip("onnxscript", reason="needs the extra train")
-    from models.training import ssvep_dnn
+    from volition.models.training import ssvep_dnn
 
     torch.set_num_threads(1)
 

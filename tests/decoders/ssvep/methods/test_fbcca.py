@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from decoders.intent import IdleIntent, Intent, SelectionIntent, canonical_json
-from decoders.ssvep.bank import FilterBank, sub_band_edges, sub_band_weights
-from decoders.ssvep.fbcca import FBCCA, FbccaDecoder, FbccaSettings
-from decoders.ssvep.selector import REST
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.errors import ConfigError, DecodeError
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.decoders.contract.intent import IdleIntent, Intent, SelectionIntent, canonical_json
+from volition.decoders.ssvep.methods.fbcca import FBCCA, FbccaDecoder, FbccaSettings
+from volition.decoders.ssvep.scores.bank import FilterBank, sub_band_edges, sub_band_weights
+from volition.decoders.ssvep.selector import REST
+from volition.errors import ConfigError, DecodeError
 
 RATE_HZ = 256.0
 LABELS = ("Oz", "O1", "O2", "PO3")

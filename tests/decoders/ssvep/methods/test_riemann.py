@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from scipy.linalg import block_diag
 
-from decoders.intent import IdleIntent, SelectionIntent
-from decoders.ssvep.riemann import (
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.decoders.contract.intent import IdleIntent, SelectionIntent
+from volition.decoders.ssvep.methods.riemann import (
     RIEMANN,
     RiemannDecoder,
     RiemannSettings,
     shrunk_covariances,
     squared_distances,
 )
-from decoders.ssvep.selector import REST, IntArray, filtered_windows
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.errors import DecodeError
+from volition.decoders.ssvep.selector import REST, IntArray, filtered_windows
+from volition.errors import DecodeError
 
 RATE_HZ = 128.0
 FREQS_HZ = (9.0, 13.0, 17.0)

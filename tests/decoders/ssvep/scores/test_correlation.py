@@ -7,7 +7,8 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from decoders.ssvep.correlation import (
+from volition.chunk import FloatArray
+from volition.decoders.ssvep.scores.correlation import (
     Moments,
     ReferenceFactor,
     noise_edge,
@@ -16,7 +17,6 @@ from decoders.ssvep.correlation import (
     squared_correlations,
     turn,
 )
-from streams.chunk import FloatArray
 
 RATE_HZ = 256.0
 FREQS_HZ = np.array([8.0, 13.0, 21.0])

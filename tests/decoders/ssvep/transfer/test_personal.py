@@ -7,14 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decoders.fitted import FittedModel, load_model
-from decoders.intent import IdleIntent, SelectionIntent
-from decoders.ssvep.personal import PERSONAL, SHARED, PersonalDecoder, PersonalSettings
-from decoders.ssvep.pretrained import PretrainedSettings
-from decoders.ssvep.pretraining import PretrainedSSVEP
-from decoders.ssvep.selector import REST, IntArray
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.errors import ConfigError, DecodeError, NotFittedError
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.decoders.contract.intent import IdleIntent, SelectionIntent
+from volition.decoders.fitting.fitted import FittedModel, load_model
+from volition.decoders.ssvep.selector import REST, IntArray
+from volition.decoders.ssvep.transfer.personal import (
+    PERSONAL,
+    SHARED,
+    PersonalDecoder,
+    PersonalSettings,
+)
+from volition.decoders.ssvep.transfer.pretrained import PretrainedSettings
+from volition.decoders.ssvep.transfer.pretraining import PretrainedSSVEP
+from volition.errors import ConfigError, DecodeError, NotFittedError
 
 RATE_HZ = 256.0
 N_CHANNELS = 8

@@ -7,14 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decoders.fitted import FittedModel, load_model
-from decoders.intent import IdleIntent, SelectionIntent
-from decoders.ssvep.contrast import FIRST_TWO, N_KINDS, Contrast
-from decoders.ssvep.pretrained import Baseline, PretrainedDecoder, PretrainedSettings, log_odds
-from decoders.ssvep.pretraining import PretrainedSSVEP, Windows, collect, learn
-from decoders.ssvep.selector import REST
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.errors import ConfigError, DecodeError, ModelError
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.decoders.contract.intent import IdleIntent, SelectionIntent
+from volition.decoders.fitting.fitted import FittedModel, load_model
+from volition.decoders.ssvep.scores.contrast import FIRST_TWO, N_KINDS, Contrast
+from volition.decoders.ssvep.selector import REST
+from volition.decoders.ssvep.transfer.pretrained import (
+    Baseline,
+    PretrainedDecoder,
+    PretrainedSettings,
+    log_odds,
+)
+from volition.decoders.ssvep.transfer.pretraining import PretrainedSSVEP, Windows, collect, learn
+from volition.errors import ConfigError, DecodeError, ModelError
 
 RATE_HZ = 256.0
 N_CHANNELS = 8

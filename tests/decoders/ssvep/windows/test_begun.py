@@ -6,15 +6,15 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 
-from decoders.ssvep.begun import BegunWindow, LastPart
-from decoders.ssvep.correlation import (
+from volition.chunk import FloatArray
+from volition.decoders.ssvep.scores.correlation import (
     Moments,
     ReferenceFactor,
     correlation_matrices,
     phases,
     references,
 )
-from streams.chunk import FloatArray
+from volition.decoders.ssvep.windows.begun import BegunWindow, LastPart
 
 RATE_HZ = 256.0
 FREQS_HZ = np.array([8.0, 13.0, 21.0])

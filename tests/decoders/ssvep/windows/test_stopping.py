@@ -9,15 +9,15 @@ import pytest
 from pydantic import ValidationError
 from scipy.stats import gaussian_kde
 
-from decoders.fitted import FittedModel
-from decoders.intent import IdleIntent, Intent, SelectionIntent
-from decoders.ssvep.ecca import ECCA, EccaDecoder, EccaSettings
-from decoders.ssvep.fbcca import FbccaDecoder, FbccaSettings
-from decoders.ssvep.selector import REST
-from decoders.ssvep.stopping import Densities, Stopping
-from decoders.ssvep.templates import RIGHT, WRONG
-from streams.chunk import Chunk, Event, FloatArray, SignalSpec
-from streams.errors import ConfigError
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.decoders.contract.intent import IdleIntent, Intent, SelectionIntent
+from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.ssvep.methods.ecca import ECCA, EccaDecoder, EccaSettings
+from volition.decoders.ssvep.methods.fbcca import FbccaDecoder, FbccaSettings
+from volition.decoders.ssvep.selector import REST
+from volition.decoders.ssvep.templates import RIGHT, WRONG
+from volition.decoders.ssvep.windows.stopping import Densities, Stopping
+from volition.errors import ConfigError
 
 RATE_HZ = 250.0
 LABELS = ("O1", "Oz", "O2", "POz")

@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from decoders.fitted import load_model
-from service.app import create_app
-from service.client import ApiError, AsyncClient
+from volition.decoders.fitting.fitted import load_model
+from volition.service.client.client import ApiError, AsyncClient
+from volition.service.gateway.app import create_app
 
 LABELS = [str(i + 1) for i in range(10)]
 CARD = {"kind": "kalman", "input": {"rate_hz": 10, "labels": LABELS}, "licence": "MIT"}

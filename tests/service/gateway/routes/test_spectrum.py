@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.spectrum import spectrum_of
-from streams.chunk import FloatArray
-from streams.errors import ConfigError
+from volition.chunk import FloatArray
+from volition.errors import ConfigError
+from volition.service.gateway.routes.spectrum import spectrum_of
 
 RATE_HZ = 250.0
 

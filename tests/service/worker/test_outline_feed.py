@@ -9,11 +9,19 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from service.bus import Frame, FrameReader, FrameType, LocalWorkerEnd, local_pair, pack
-from service.feed import Feed, SignalFeed
-from service.hub import Closed
-from streams.chunk import Chunk, SignalSpec
-from streams.envelope import Bins, Source, decode_bins, encode_bins
+from volition.chunk import Chunk, SignalSpec
+from volition.service.supervision.hub import Closed
+from volition.service.supervision.outline_feed import OutlineFeed
+from volition.service.worker.bus import (
+    Frame,
+    FrameReader,
+    FrameType,
+    LocalWorkerEnd,
+    local_pair,
+    pack,
+)
+from volition.service.worker.outline_feed import OutlineSender
+from volition.streams.signal.outline import Bins, Source, decode_bins, encode_bins
 
 SPEC = SignalSpec(100.0, ("a", "b"))
 
@@ -27,8 +35,8 @@ def ends() -> Iterator[tuple[socket.socket, LocalWorkerEnd]]:
     link.close(0.1)
 
 
-def prepared(*sources: Source) -> SignalFeed:
-    feed = SignalFeed()
+def prepared(*sources: Source) -> OutlineSender:
+    feed = OutlineSender()
     feed.prepare({"raw": SPEC, "cleaned": SPEC})
     feed.show(list(sources))
     return feed
@@ -104,7 +112,7 @@ def test_a_gateway_that_is_behind_misses_pictures_and_no_intent(
 
 async def test_the_worker_is_told_only_when_other_sources_are_looked_at() -> None:
     told: list[list[Source]] = []
-    feed = Feed(told.append)
+    feed = OutlineFeed(told.append)
 
     first = feed.open("cleaned")
     second = feed.open("cleaned")
@@ -116,7 +124,7 @@ async def test_the_worker_is_told_only_when_other_sources_are_looked_at() -> Non
 
 
 async def test_one_who_does_not_look_up_keeps_the_newest_and_holds_up_nobody() -> None:
-    feed = Feed(lambda _: None)
+    feed = OutlineFeed(lambda _: None)
     slow, other = feed.open("raw"), feed.open("cleaned")
     frames = [encode_bins(Bins(np.array([float(i)]), *[np.ones((1, 2), np.float32)] * 2), "raw")
               for i in range(500)]  # fmt: skip

@@ -1,125 +1,29 @@
-"""The signal of one session for those who look at it, and nothing while nobody does.
+"""The outline of a session's signal for those who look at it, at the worker's end.
 
-`SignalFeed` is the worker's end. It works a moment after the intents of a chunk are out, when those
-who wait for them have them, and sends only when nothing waits on the bus: a gateway that is behind
-misses pictures, not intents. `Feed` is the gateway's end: it tells the worker what is looked at,
-and hands each frame to those who look, through a queue that drops its oldest when it is full, since
-a picture wants the newest.
+`OutlineSender` works a moment after the intents of a chunk are out, when those who wait for them
+have them, and sends only when nothing waits on the bus: a gateway that is behind misses pictures,
+not intents. Nothing is made while nobody looks.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from service.bus import FrameType, WorkerEnd, pack
-from service.hub import Closed
-from streams.chunk import Chunk, SignalSpec
-from streams.envelope import Bins, Envelope, Source, encode_bins
+from volition.chunk import Chunk, SignalSpec
+from volition.service.worker.bus import FrameType, WorkerEnd, pack
+from volition.streams.signal.outline import Bins, Envelope, Source, encode_bins
 
-_MAX_QUEUED = 64
-#: Frames go out about so often: rather behind a decision, where there is time, than behind a chunk
-#: whose next may bring one; and without a quiet moment where none came for too long.
+#: Frames are sent about this often. A frame rather follows a decision, when there is time, than a
+#: chunk whose successor may bring a decision; after `_LATEST_S` it is sent in any case.
 _FEED_S = 0.05
 _DECIDED_S, _UNDECIDED_S, _LATEST_S = 0.9 * _FEED_S, 1.2 * _FEED_S, 2 * _FEED_S
-#: So many chunks are kept until then, and a frame has so many bytes at most.
+#: At most this many chunks wait for the next frame, and a frame has at most this many bytes.
 _MOST_WAITING = 16
 _FEED_BYTES = 32 * 1024
 
 
-# -- the gateway's end ------------------------------------------------------------------------
-
-
-class Look:
-    """One who looks: a bounded queue.
-
-    Parameters
-    ----------
-    source
-        ``cleaned`` or ``raw``.
-    """
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self._frames: deque[bytes] = deque(maxlen=_MAX_QUEUED)
-        self._closed: Closed | None = None
-        self._news = asyncio.Event()
-
-    def offer(self, frame: bytes) -> None:
-        """Queue a frame; never waits."""
-        self._frames.append(frame)
-        self._news.set()
-
-    def end(self, reason: str) -> None:
-        """Say that nothing more comes."""
-        self._closed = self._closed or Closed(reason)
-        self._news.set()
-
-    async def next(self) -> bytes | Closed:
-        """Wait for the next frame, or for the end."""
-        while True:
-            if self._frames:
-                return self._frames.popleft()
-            if self._closed is not None:
-                return self._closed
-            self._news.clear()
-            await self._news.wait()
-
-
-class Feed:
-    """Those who look at one session's signal.
-
-    Parameters
-    ----------
-    on_change
-        Told whenever other sources are looked at than before.
-    """
-
-    def __init__(self, on_change: Callable[[list[Source]], None]) -> None:
-        self._looks: set[Look] = set()
-        self._on_change = on_change
-
-    @property
-    def sources(self) -> list[Source]:
-        """What is looked at now."""
-        return sorted({look.source for look in self._looks})
-
-    def open(self, source: Source) -> Look:
-        """Begin to look."""
-        before = self.sources
-        look = Look(source)
-        self._looks.add(look)
-        self._tell(before)
-        return look
-
-    def close(self, look: Look) -> None:
-        """Look no more."""
-        before = self.sources
-        self._looks.discard(look)
-        self._tell(before)
-
-    def _tell(self, before: list[Source]) -> None:
-        if self.sources != before:
-            self._on_change(self.sources)
-
-    def publish(self, source: Source, frame: bytes) -> None:
-        """Hand a frame to those who look at its source."""
-        for look in self._looks:
-            if look.source == source:
-                look.offer(frame)
-
-    def end(self, reason: str) -> None:
-        """Say to all that nothing more comes."""
-        for look in self._looks:
-            look.end(reason)
-
-
-# -- the worker's end -------------------------------------------------------------------------
-
-
-class SignalFeed:
+class OutlineSender:
     """The outline of the signal, for whoever looks at it.
 
     What is cleaned is copied on its way to the decoder, and outlined in a quiet moment behind it.

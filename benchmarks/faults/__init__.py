@@ -1,0 +1,1 @@
+"""What goes wrong, made for real and judged from outside."""

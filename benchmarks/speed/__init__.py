@@ -1,0 +1,1 @@
+"""How fast, how many, at what cost."""

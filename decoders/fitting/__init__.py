@@ -1,0 +1,1 @@
+"""What a decoder learns from, and what it has learned."""

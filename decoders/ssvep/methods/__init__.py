@@ -1,0 +1,1 @@
+"""Decoders of SSVEP from the literature: one a module."""

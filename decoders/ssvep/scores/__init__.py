@@ -1,0 +1,1 @@
+"""How strongly a window flickers at a frequency."""

@@ -1,0 +1,1 @@
+"""Decoders of SSVEP that other people have trained."""

@@ -1,0 +1,1 @@
+"""The web server: who may ask, what is asked, and what goes out to clients."""

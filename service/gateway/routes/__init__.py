@@ -1,0 +1,1 @@
+"""REST, by what is asked for."""

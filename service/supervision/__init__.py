@@ -1,0 +1,1 @@
+"""Sessions as the service keeps them: their workers, their clients, their past."""

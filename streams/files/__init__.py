@@ -1,0 +1,1 @@
+"""Recordings on disk: XDF, EDF and BDF."""

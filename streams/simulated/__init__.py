@@ -1,0 +1,1 @@
+"""Headsets and people that are not there: to try everything with nobody."""
