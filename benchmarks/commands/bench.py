@@ -347,7 +347,7 @@ def speller(
     network: Annotated[bool, typer.Option(help="Train the two-stage network too: minutes.")] = True,
     json: JsonOption = False,
 ) -> None:
-    """What each decoder of flicker reads among forty targets, by length of the window."""
+    """What each SSVEP decoder reads among forty targets, by length of the window."""
     from volition.benchmarks.quality.speller import speller as run
 
     _report(run(people, say=progress, network=network), json)

@@ -124,7 +124,7 @@ def for_each(
 def _judged(
     dataset: str, recordings: Sequence[TrialRecording], config: SessionConfig, folder: Path
 ) -> Iterator[Judged]:
-    measured = [Calibration.of(one, config) for one in recordings]
+    measured = [CutTrials.of(one, config) for one in recordings]
     shared: Mapping[int | None, FittedModel] = {}
     if dataset == personal.DATASET and isinstance(config.decoder, PersonalSettings):
         shared = personal.without_each(recordings, config)
@@ -148,7 +148,7 @@ def _judged_by_networks(
     settings = config.decoder
     assert isinstance(settings, DnnSettings)
     training, ssvep_dnn = _training()
-    measured = [Calibration.of(one, config) for one in recordings]
+    measured = [CutTrials.of(one, config) for one in recordings]
     blocks = _blocks_of(recordings)
     known = [(filtered_windows(settings, one.epochs, one.rate_hz), one.targets) for one in measured]
     for block in sorted(set(blocks)):
@@ -199,9 +199,9 @@ def _blocks_of(recordings: Sequence[TrialRecording]) -> list[int]:
 def known_of(
     dataset: str,
     recordings: Sequence[TrialRecording],
-    measured: Sequence[Calibration],
+    measured: Sequence[CutTrials],
     number: int,
-) -> tuple[list[Calibration], int]:
+) -> tuple[list[CutTrials], int]:
     """Give what a recording may be calibrated on, and how many of its first trials are in it."""
     person = recordings[number].person
     same = [k for k, other in enumerate(recordings) if other.person == person]
@@ -227,7 +227,7 @@ def _first_turns(trials: Sequence[Trial]) -> int:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
+class CutTrials:
     """Trials to fit to, as the session's decoder would see them.
 
     Attributes
@@ -243,7 +243,7 @@ class Calibration:
     rate_hz: float
 
     @classmethod
-    def of(cls, one: TrialRecording, config: SessionConfig) -> Calibration:
+    def of(cls, one: TrialRecording, config: SessionConfig) -> CutTrials:
         """Cut the trials out of a recording, behind the session's stages."""
         assert isinstance(config.decoder, SelectorSettings)
         return cls.of_each(one, config, [config.decoder.delay_s])[0]
@@ -251,7 +251,7 @@ class Calibration:
     @classmethod
     def of_each(
         cls, one: TrialRecording, config: SessionConfig, delays_s: Sequence[float]
-    ) -> list[Calibration]:
+    ) -> list[CutTrials]:
         """Cut them out at several delays from the onset."""
         settings = config.decoder
         assert isinstance(settings, SelectorSettings)
@@ -273,12 +273,12 @@ class Calibration:
             found.append(cls(whole, targets[inside], spec.rate_hz))
         return found
 
-    def until(self, n_trials: int) -> Calibration:
+    def until(self, n_trials: int) -> CutTrials:
         """Give the first trials alone."""
-        return Calibration(self.epochs[:n_trials], self.targets[:n_trials], self.rate_hz)
+        return CutTrials(self.epochs[:n_trials], self.targets[:n_trials], self.rate_hz)
 
 
-def joined(known: Sequence[Calibration]) -> tuple[FloatArray, IntArray]:
+def joined(known: Sequence[CutTrials]) -> tuple[FloatArray, IntArray]:
     """Give the epochs of several, and their targets."""
     # A recording that began with a trial has less signal before its windows.
     n_samples = min(one.epochs.shape[2] for one in known)
@@ -287,7 +287,7 @@ def joined(known: Sequence[Calibration]) -> tuple[FloatArray, IntArray]:
 
 
 def fitted(
-    known: Sequence[Calibration], config: SessionConfig, shared: FittedModel | None = None
+    known: Sequence[CutTrials], config: SessionConfig, shared: FittedModel | None = None
 ) -> FittedModel:
     """Fit the session's decoder, from the weights ``shared`` by others where it has such.
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from volition.chunk import Chunk, Event
 from volition.decoders.contract.intent import CursorIntent, Intent
-from volition.decoders.fitting.calibration import Calibration
+from volition.decoders.fitting.calibration import CalibrationData
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.kinematics.cursor import HELP
 from volition.decoders.kinematics.decoder import KinematicDecoder
@@ -199,7 +199,7 @@ class _Seen:
     def model(self, settings: dict[str, Any]) -> FittedModel | None:
         """Fit all so far; None while it says too little, as before all directions came."""
         learned, person = Learned(self._bins), self._sitting.participant
-        calibration = Calibration(
+        calibration = CalibrationData(
             person.spec(),
             learned.features,
             learned.times,

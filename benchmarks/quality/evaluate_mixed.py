@@ -1,4 +1,4 @@
-"""What artifacts cost a decoder of flicker, and what a session's stages win back.
+"""What artifacts cost an SSVEP decoder, and what a session's stages win back.
 
 Each recording of ssvep_exo is decoded as it is and with artifacts mixed in
 (`volition.benchmarks.quality.datasets.ssvep_exo_mixed`), each time by the session as it is and by

@@ -23,7 +23,7 @@ from volition.benchmarks.quality.pretraining import MORE_DELAYS_S, People, clean
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.ssvep.selector import filtered_windows
 from volition.decoders.ssvep.transfer.personal import PERSONAL, WINDOWS_S, PersonalSettings, lead
-from volition.decoders.ssvep.transfer.pretraining import Windows, learn
+from volition.decoders.ssvep.transfer.pretraining import TrainingWindows, learn
 from volition.errors import ConfigError
 from volition.service.sessions.config import SessionConfig, load_config
 
@@ -69,8 +69,8 @@ def collected(
     delays_s = [settings.delay_s]
     delays_s += [s for s in MORE_DELAYS_S if s <= recordings[0].trial_s - window_s]
     session = config.model_copy(update={"decoder": settings})
-    cut = [calibrating.Calibration.of_each(one, session, delays_s) for one in recordings]
-    parts: dict[str, list[Windows]] = {}
+    cut = [calibrating.CutTrials.of_each(one, session, delays_s) for one in recordings]
+    parts: dict[str, list[TrainingWindows]] = {}
     counted = [found[0] for found in cut]
     for number, one in enumerate(recordings):
         known, n_first = calibrating.known_of(DATASET, recordings, counted, number)
@@ -82,7 +82,7 @@ def collected(
             rows = [estimator.measure(arrays, window) for window in windows[whole]]
             at = np.array([row[0] for row in rows])
             parts.setdefault(str(one.person), []).append(
-                Windows(
+                TrainingWindows(
                     at,
                     np.array([row[1] for row in rows]),
                     np.broadcast_to(arrays["centre"], at.shape),
@@ -90,7 +90,7 @@ def collected(
                     np.full(len(rows), place == 0),
                 )
             )
-    return {name: Windows.joined(found) for name, found in parts.items()}
+    return {name: TrainingWindows.joined(found) for name, found in parts.items()}
 
 
 def made(by_length_s: Mapping[float, People], n_channels: int) -> FittedModel:

@@ -22,7 +22,7 @@ from volition.chunk import Chunk, SignalSpec
 from volition.decoders.fitting.fitted import FittedModel, shipped_models
 from volition.decoders.ssvep.selector import REST
 from volition.decoders.ssvep.transfer.pretrained import PretrainedSettings
-from volition.decoders.ssvep.transfer.pretraining import Windows, collect, learn
+from volition.decoders.ssvep.transfer.pretraining import TrainingWindows, collect, learn
 from volition.errors import ConfigError
 from volition.service.sessions.config import SessionConfig, load_config
 
@@ -34,7 +34,7 @@ WINDOWS_S = (1.0, 1.5, 2.0, 2.5, 3.0)
 _CHUNK_S = 1.0
 
 #: Windows by person.
-People = dict[str, Windows]
+People = dict[str, TrainingWindows]
 
 
 @contextlib.contextmanager
@@ -120,7 +120,7 @@ def collect_people(recordings: Iterable[TrialRecording], config: SessionConfig) 
     """Measure the windows of each person's recordings, as the session's decoder would."""
     settings = settings_of(config)
     numbers = {target.freq_hz: number for number, target in enumerate(settings.targets)}
-    parts: dict[str, list[Windows]] = {}
+    parts: dict[str, list[TrainingWindows]] = {}
     for one in recordings:
         last_start_s = one.trial_s - settings.window_s
         trials = [(trial.onset, numbers.get(trial.freq_hz, REST)) for trial in one.trials]
@@ -133,7 +133,7 @@ def collect_people(recordings: Iterable[TrialRecording], config: SessionConfig) 
             [delay_s for delay_s in MORE_DELAYS_S if delay_s <= last_start_s],
         )
         parts.setdefault(str(one.person), []).append(windows)
-    return {name: Windows.joined(found) for name, found in parts.items()}
+    return {name: TrainingWindows.joined(found) for name, found in parts.items()}
 
 
 def made(by_length_ms: Mapping[int, People], n_channels: int) -> FittedModel:

@@ -119,8 +119,8 @@ def _network_row(people: Sequence[SsvepParticipant]) -> dict[str, Any]:
         found = one.epochs(N_BLOCKS, NETWORK_WINDOW_S)
         return filtered_windows(settings, found.reshape(-1, *found.shape[2:]), one.rate_hz)
 
-    def stage(n_passes: int, like: ssvep_dnn.Stage) -> ssvep_dnn.Stage:
-        return ssvep_dnn.Stage(n_passes, BATCH, like.dropout)
+    def stage(n_passes: int, like: ssvep_dnn.TrainingStage) -> ssvep_dnn.TrainingStage:
+        return ssvep_dnn.TrainingStage(n_passes, BATCH, like.dropout)
 
     known = np.tile(np.arange(n_targets), N_BLOCKS)
     seeds = range(FIRST_TEACHER, FIRST_TEACHER + N_TEACHERS)

@@ -64,8 +64,8 @@ def run(
 
     known = [(windows(found)[:n_learned], targets[:n_learned]) for found in epochs]
     stages = (
-        ssvep_dnn.Stage(passes[0], batch, ssvep_dnn.GLOBAL.dropout),
-        ssvep_dnn.Stage(passes[1], batch, ssvep_dnn.PERSONAL.dropout),
+        ssvep_dnn.TrainingStage(passes[0], batch, ssvep_dnn.GLOBAL.dropout),
+        ssvep_dnn.TrainingStage(passes[1], batch, ssvep_dnn.PERSONAL.dropout),
     )
     began = time.perf_counter()
     shared, own = ssvep_dnn.two_stages(known, known[0], n_targets, stages=stages)

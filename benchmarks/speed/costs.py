@@ -468,7 +468,7 @@ def target_freqs(n_targets: int) -> list[float]:
 
 
 def selector_settings(cell: Cell) -> SelectorSettings:
-    """Give a decoder of flicker: windows of 1 s, a decision every `STEP_S`."""
+    """Give an SSVEP decoder: windows of 1 s, a decision every `STEP_S`."""
     model = registry.decoders_by_kind()[cell.kind].settings_model.model_validate(
         {
             "kind": cell.kind,

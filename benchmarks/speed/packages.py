@@ -218,7 +218,7 @@ def selector_peer(
     freqs_hz: Sequence[float],
     rate_hz: float,
 ) -> Peer | str:
-    """Give the peer of a decoder of flicker, or why there is none.
+    """Give the peer of an SSVEP decoder, or why there is none.
 
     Parameters
     ----------

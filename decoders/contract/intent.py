@@ -1,6 +1,6 @@
 """What a decoder says: the tagged union ``Intent``.
 
-A decoder fills in the body and ``t_sample``; the engine that runs it stamps the envelope
+A decoder fills in the body and ``t_sample``; the engine that runs it stamps the header
 (``session``, ``epoch``, ``seq``, ``t_decoded``, ``decoder``, ``model``) once, before the intent is
 encoded. The same models describe the wire: what ``to_json`` gives is what a client receives.
 """
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class IntentBase(BaseModel):
-    """The envelope that all intents share."""
+    """The header that all intents share."""
 
     # No validation on assignment: the engine stamps a handful of fields per decision. Unknown
     # keys are ignored: a client may be older than the service.

@@ -1,6 +1,6 @@
 """What a calibration is, to every decoder that can be fitted.
 
-A `Calibration` is a stretch of the signal as the decoder sees it, with the events that say what
+A `CalibrationData` is a stretch of the signal as the decoder sees it, with the events that say what
 was asked of the person. `FittedDecoder.calibrate` makes a `Calibrated` of it: the model, the
 settings to decode by it, and scores from trials that were left out. What cannot be used is refused
 with a `CalibrationError`, whose ``reason`` is a word for programs.
@@ -54,7 +54,7 @@ class CalibrationError(DecodeError):
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class CalibrationData:
     """A signal and what was asked of the person.
 
     Attributes

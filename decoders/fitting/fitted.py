@@ -32,7 +32,7 @@ from volition.decoders.contract.decoder import Decoder
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.calibration import (
     Calibrated,
-    Calibration,
+    CalibrationData,
     CalibrationError,
     Progress,
 )
@@ -237,7 +237,7 @@ class FittedDecoder(Decoder[S]):
     def calibrate(
         cls,
         settings: S,
-        calibration: Calibration,  # noqa: ARG003 - of the contract
+        calibration: CalibrationData,  # noqa: ARG003 - of the contract
         progress: Progress,  # noqa: ARG003 - of the contract
     ) -> Calibrated:
         """Learn from a marked signal.

@@ -22,7 +22,7 @@ from volition.decoders.filtering import regular_rate
 from volition.decoders.fitting.calibration import (
     MOST_CHANCE,
     Calibrated,
-    Calibration,
+    CalibrationData,
     CalibrationError,
     Progress,
     check_channels_live,
@@ -62,7 +62,7 @@ class Labelled(NamedTuple):
 def calibrate_cursor(
     cls: type[KinematicDecoder[Any]],
     settings: KinematicSettings,
-    calibration: Calibration,
+    calibration: CalibrationData,
     progress: Progress,
 ) -> Calibrated:
     """Calibrate a decoder of movement; see `FittedDecoder.calibrate`."""
@@ -92,7 +92,7 @@ def calibrate_cursor(
 
 
 def refresh_cursor(
-    cls: type[KinematicDecoder[Any]], settings: KinematicSettings, calibration: Calibration
+    cls: type[KinematicDecoder[Any]], settings: KinematicSettings, calibration: CalibrationData
 ) -> FittedModel:
     """Fit to what there is so far, for use while the calibration goes on; see `calibrate_cursor`.
 
@@ -106,7 +106,7 @@ def refresh_cursor(
     return _fitted(cls, settings, labelled, np.arange(len(labelled.features)))
 
 
-def _labelled(settings: KinematicSettings, calibration: Calibration) -> Labelled:
+def _labelled(settings: KinematicSettings, calibration: CalibrationData) -> Labelled:
     rate_hz = regular_rate(calibration.spec, settings.kind)
     size = samples_per_step(settings.step_s, rate_hz, settings.kind)
     bins = Bins(size, calibration.spec.n_channels, settings.step_value)
@@ -153,7 +153,9 @@ def _targets(events: list[Event], n: int) -> tuple[FloatArray, FloatArray, Float
     return np.array([event.time for event in events]), places, radii
 
 
-def _cursor(calibration: Calibration, settings: KinematicSettings) -> tuple[FloatArray, FloatArray]:
+def _cursor(
+    calibration: CalibrationData, settings: KinematicSettings
+) -> tuple[FloatArray, FloatArray]:
     """Give where the cursor was that the person saw, and when."""
     shown = sorted(
         (e for e in calibration.events if e.name == CURSOR and "position" in e.data),

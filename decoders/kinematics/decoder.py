@@ -22,7 +22,7 @@ from volition.decoders.contract.decoder import Decoder
 from volition.decoders.contract.intent import Intent
 from volition.decoders.contract.stage import check_channels
 from volition.decoders.filtering import regular_rate
-from volition.decoders.fitting.calibration import Calibrated, Calibration, Progress
+from volition.decoders.fitting.calibration import Calibrated, CalibrationData, Progress
 from volition.decoders.fitting.fitted import Array, FittedDecoder, FittedModel, FittedSettings
 from volition.decoders.kinematics.bessel import BesselBlock, BesselSettings
 from volition.decoders.kinematics.bins import Bins, samples_per_step
@@ -136,13 +136,13 @@ class KinematicDecoder(FittedDecoder[S]):
         """
 
     @classmethod
-    def calibrate(cls, settings: S, calibration: Calibration, progress: Progress) -> Calibrated:
+    def calibrate(cls, settings: S, calibration: CalibrationData, progress: Progress) -> Calibrated:
         from volition.decoders.kinematics.calibrating import calibrate_cursor
 
         return calibrate_cursor(cls, settings, calibration, progress)
 
     @classmethod
-    def refresh(cls, settings: S, calibration: Calibration) -> FittedModel:
+    def refresh(cls, settings: S, calibration: CalibrationData) -> FittedModel:
         """Fit a model to what a calibration has brought so far, unscored.
 
         Raises

@@ -91,7 +91,7 @@ class KalmanRecursion:
     def restart(self) -> None:
         """Forget what was observed."""
         self.mean, self.covariance = self._start
-        self._begun = False
+        self._started = False
         self._predicted, self._M = self._start
         self._observed: FloatArray | None = None
         self._previous: FloatArray | None = None
@@ -99,12 +99,12 @@ class KalmanRecursion:
     def resume(self, mean: FloatArray, covariance: FloatArray) -> None:
         """Go on from a belief about the newest bin, another filter's or a corrected one."""
         self.mean, self.covariance = mean, covariance
-        self._begun = True
+        self._started = True
         self._observed = self._previous = None
 
     def step(self, features: FloatArray | None) -> None:
         """Move on by one bin whose features are given, or None if they are missing."""
-        if self._steady and self._begun and features is not None:
+        if self._steady and self._started and features is not None:
             previous = self.mean
             self.mean = self._F_steady.dot(previous)
             self.mean += self._K_steady.dot(features)
@@ -128,8 +128,8 @@ class KalmanRecursion:
         self.mean = self._predicted + gain @ (features - self._C @ self._predicted)
 
     def _predict(self) -> None:
-        if not self._begun:
-            self._begun = True
+        if not self._started:
+            self._started = True
             self._predicted, self._M = self._start
             return
         self._predicted = self._A @ self.mean
@@ -204,7 +204,7 @@ class DiscriminativeRecursion:
         """Forget what was observed; counts of replacements too."""
         self.mean, self.covariance = self._start
         self._predicted, self._M = self._start
-        self._begun = False
+        self._started = False
         self._frozen: tuple[FloatArray, FloatArray] | None = None
         self._f: FloatArray | None = None
         self._used: tuple[FloatArray, FloatArray] | None = None
@@ -214,7 +214,7 @@ class DiscriminativeRecursion:
     def resume(self, mean: FloatArray, covariance: FloatArray) -> None:
         """Go on from a belief about the newest bin, another filter's."""
         self.mean, self.covariance = mean, covariance
-        self._begun = True
+        self._started = True
         self._frozen = self._f = self._used = None
 
     def step(self, f: FloatArray | None, Q: FloatArray | None = None) -> None:
@@ -252,8 +252,8 @@ class DiscriminativeRecursion:
             self._frozen = (F, np.ascontiguousarray(self.covariance @ Q_inverse))
 
     def _predict(self) -> None:
-        if not self._begun:
-            self._begun = True
+        if not self._started:
+            self._started = True
             self._predicted, self._M = self._start
             return
         self._predicted = self._A @ self.mean

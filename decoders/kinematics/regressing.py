@@ -29,7 +29,7 @@ from volition.decoders.kinematics.regression.nadaraya_watson import (
     NadarayaWatson,
     NadarayaWatsonSettings,
 )
-from volition.decoders.kinematics.regression.network import Network, NetworkSettings
+from volition.decoders.kinematics.regression.network import NetworkRegression, NetworkSettings
 from volition.decoders.kinematics.regression.random_forest import RandomForest, RandomForestSettings
 from volition.decoders.kinematics.regression.regressor import Regressor
 
@@ -39,7 +39,7 @@ REGRESSORS: dict[str, type[Regressor]] = {
     "linear": Linear,
     "multiple-kernel": MultipleKernel,
     "nadaraya-watson": NadarayaWatson,
-    "network": Network,
+    "network": NetworkRegression,
     "random-forest": RandomForest,
 }
 

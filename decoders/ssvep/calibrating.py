@@ -1,4 +1,4 @@
-"""From a marked signal to a calibrated decoder of flicker: trials, windows, scores, a suggestion.
+"""From a marked signal to a calibrated SSVEP decoder: trials, windows, scores, a suggestion.
 
 A trial is an event whose data name its target: ``target`` is a label of the decoder's or "rest",
 or ``freq_hz`` is its flicker (0 at rest). It lasts until the next event. The decoder is
@@ -20,7 +20,7 @@ from volition.decoders.filtering import regular_rate
 from volition.decoders.fitting.calibration import (
     MOST_CHANCE,
     Calibrated,
-    Calibration,
+    CalibrationData,
     CalibrationError,
     Progress,
     check_channels_live,
@@ -110,7 +110,7 @@ def target_of(event: Event, settings: SelectorSettings) -> int | None:
     return REST if named == _RESTING or freq_hz == 0 else None
 
 
-def trials_of(calibration: Calibration, settings: SelectorSettings) -> list[Trial]:
+def trials_of(calibration: CalibrationData, settings: SelectorSettings) -> list[Trial]:
     """Give the trials, in order of time."""
     events = sorted(calibration.events, key=lambda event: event.time)
     newest = float(calibration.times[-1]) if len(calibration.times) else -np.inf
@@ -126,13 +126,13 @@ def trials_of(calibration: Calibration, settings: SelectorSettings) -> list[Tria
 def calibrate_selector(
     estimator: Callable[[Any, float], Learner],
     settings: SelectorSettings,
-    calibration: Calibration,
+    calibration: CalibrationData,
     progress: Progress,
     *,
     least_trials: int = 2,
     lengths_s: Sequence[float] = WINDOWS_S,
 ) -> Calibrated:
-    """Calibrate a decoder of flicker; see `FittedDecoder.calibrate`.
+    """Calibrate an SSVEP decoder; see `FittedDecoder.calibrate`.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def _within(progress: Progress, done: float, share: float) -> Progress:
 
 
 def _checked_trials(
-    calibration: Calibration, settings: SelectorSettings, least: int
+    calibration: CalibrationData, settings: SelectorSettings, least: int
 ) -> list[Trial]:
     trials = trials_of(calibration, settings)
     if not any(trial.target != REST for trial in trials):
@@ -217,7 +217,7 @@ def _check_counts(targets: IntArray, settings: SelectorSettings, least: int) -> 
 
 
 def _windows_to_try(
-    calibration: Calibration,
+    calibration: CalibrationData,
     settings: SelectorSettings,
     trials: Sequence[Trial],
     rate_hz: float,
@@ -247,7 +247,7 @@ def _windows_to_try(
 
 
 def _epochs(
-    calibration: Calibration,
+    calibration: CalibrationData,
     settings: SelectorSettings,
     trials: Sequence[Trial],
     window_s: float,

@@ -1,4 +1,4 @@
-"""What the decoders of flicker share: targets, sub-bands, windows, and how a verdict is said.
+"""What the SSVEP decoders share: targets, sub-bands, windows, and how a verdict is said.
 
 A decoder of this kind waits for a window to end, scores each target on its sub-bands, and says a
 selection or idle. What differs between them is the score: a subclass gives `judge`.
@@ -46,7 +46,7 @@ class Target(BaseModel):
 
 
 class SelectorSettings(Settings):
-    """Settings that every decoder of flicker has."""
+    """Settings that every SSVEP decoder has."""
 
     targets: list[Target] = Field(
         min_length=2, max_length=256, description="What can be selected, each with its flicker."

@@ -1,4 +1,4 @@
-"""What the calibrated decoders of flicker share: classes of trials, refusal, live and offline.
+"""What the calibrated SSVEP decoders share: classes of trials, refusal, live and offline.
 
 Each learns, for every sub-band, filters over the channels and a template of every target from
 trials whose flicker is locked to their onset; a window is then told by how it correlates with the
@@ -21,7 +21,7 @@ import scipy
 from pydantic import Field
 
 from volition.chunk import FloatArray
-from volition.decoders.fitting.calibration import Calibrated, Calibration, Progress
+from volition.decoders.fitting.calibration import Calibrated, CalibrationData, Progress
 from volition.decoders.fitting.fitted import FittedDecoder, FittedModel, FittedSettings
 from volition.decoders.ssvep.scores.bank import sub_band_weights
 from volition.decoders.ssvep.scores.correlation import phases, references
@@ -387,7 +387,7 @@ class TemplateDecoder(FittedDecoder[S], SelectorDecoder[S]):
     estimator: ClassVar[type[TemplateEstimator[Any]]]
 
     @classmethod
-    def calibrate(cls, settings: S, calibration: Calibration, progress: Progress) -> Calibrated:
+    def calibrate(cls, settings: S, calibration: CalibrationData, progress: Progress) -> Calibrated:
         from volition.decoders.ssvep.calibrating import calibrate_selector
 
         return calibrate_selector(

@@ -32,7 +32,7 @@ N_FILTERS = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class TrainingStage:
     """How one stage is trained.
 
     Attributes
@@ -51,8 +51,8 @@ class Stage:
 
 
 #: The two stages for the Benchmark; BETA had 800 passes and a dropout of 0.7.
-GLOBAL = Stage(n_epochs=1000, batch=100, dropout=0.1)
-PERSONAL = Stage(n_epochs=1000, batch=None, dropout=0.6)
+GLOBAL = TrainingStage(n_epochs=1000, batch=100, dropout=0.1)
+PERSONAL = TrainingStage(n_epochs=1000, batch=None, dropout=0.6)
 
 
 def network(shape: tuple[int, int, int], n_targets: int, *, n_filters: int = N_FILTERS) -> Any:
@@ -83,7 +83,9 @@ def network(shape: tuple[int, int, int], n_targets: int, *, n_filters: int = N_F
     return layers
 
 
-def train(layers: Any, windows: FloatArray, targets: IntArray, stage: Stage, *, seed: int) -> float:
+def train(
+    layers: Any, windows: FloatArray, targets: IntArray, stage: TrainingStage, *, seed: int
+) -> float:
     """Train ``layers`` in place; give the loss of the last pass.
 
     Parameters
@@ -180,7 +182,7 @@ def two_stages(
     person: tuple[FloatArray, IntArray],
     n_targets: int,
     *,
-    stages: tuple[Stage, Stage] = (GLOBAL, PERSONAL),
+    stages: tuple[TrainingStage, TrainingStage] = (GLOBAL, PERSONAL),
     seed: int = 0,
     n_threads: int = 1,
 ) -> tuple[Any, Any]:

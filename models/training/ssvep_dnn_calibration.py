@@ -20,7 +20,7 @@ import onnxscript  # noqa: F401 - the export needs it: say so before a training,
 import torch
 
 from volition.chunk import FloatArray
-from volition.decoders.fitting.calibration import Calibrated, Calibration, Progress
+from volition.decoders.fitting.calibration import Calibrated, CalibrationData, Progress
 from volition.decoders.fitting.fitted import Array, FittedModel
 from volition.decoders.fitting.network import STARTED_FROM, Network, NetworkManifest
 from volition.decoders.ssvep.calibrating import calibrate_selector
@@ -29,11 +29,11 @@ from volition.decoders.ssvep.selector import REST, IntArray, filtered_windows, s
 from volition.decoders.ssvep.templates import facts_of
 from volition.errors import ConfigError, ModelError
 from volition.models.training import ssvep_dnn
-from volition.models.training.ssvep_dnn import Stage
+from volition.models.training.ssvep_dnn import TrainingStage
 
 #: As `volition bench speller` trains it: as many steps as the paper's, each of fewer trials.
-USUAL_FIRST = Stage(n_epochs=60, batch=20, dropout=ssvep_dnn.GLOBAL.dropout)
-USUAL = Stage(n_epochs=150, batch=20, dropout=ssvep_dnn.PERSONAL.dropout)
+USUAL_FIRST = TrainingStage(n_epochs=60, batch=20, dropout=ssvep_dnn.GLOBAL.dropout)
+USUAL = TrainingStage(n_epochs=150, batch=20, dropout=ssvep_dnn.PERSONAL.dropout)
 #: Of a calibration's options: which field of `Stage` each is, and what it may be.
 _OPTIONS = {
     "passes": ("n_epochs", 1, 10_000),
@@ -98,7 +98,7 @@ def _checked(weights: dict[str, Array], network: Network) -> dict[str, Array]:
 
 
 def first_stage(
-    settings: DnnSettings, people: Sequence[tuple[FloatArray, IntArray]], stage: Stage
+    settings: DnnSettings, people: Sequence[tuple[FloatArray, IntArray]], stage: TrainingStage
 ) -> dict[str, Array]:
     """Train stage one on windows and targets of each person; give the weights."""
     torch.set_num_threads(1)
@@ -114,7 +114,7 @@ def _weights(layers: Any) -> dict[str, Array]:
     return {key: one.numpy() for key, one in layers.state_dict().items()}
 
 
-def stage_of(options: Mapping[str, Any]) -> Stage:
+def stage_of(options: Mapping[str, Any]) -> TrainingStage:
     """Give how a calibration's ``options`` want it trained: ``passes``, ``batch``, ``dropout``.
 
     Raises
@@ -159,7 +159,11 @@ class SecondStage:
     """
 
     def __init__(
-        self, settings: DnnSettings, rate_hz: float, start: Mapping[str, Array], stage: Stage
+        self,
+        settings: DnnSettings,
+        rate_hz: float,
+        start: Mapping[str, Array],
+        stage: TrainingStage,
     ) -> None:
         self.settings = settings
         self.rate_hz = rate_hz
@@ -197,7 +201,7 @@ class SecondStage:
 
 def calibrate(
     settings: DnnSettings,
-    calibration: Calibration,
+    calibration: CalibrationData,
     progress: Progress,
     *,
     start: tuple[NetworkManifest, bytes],

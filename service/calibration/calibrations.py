@@ -46,7 +46,7 @@ from volition.service.wire.schemas import (
 from volition.service.worker.bus import IntentCode
 from volition.streams.files.recording import REST, TRIAL_START
 from volition.streams.lsl.clock import local_clock
-from volition.streams.simulated.cursor_tasks import CursorTrial, Target
+from volition.streams.simulated.cursor_tasks import CursorTarget, CursorTrial
 
 log = structlog.get_logger()
 
@@ -281,7 +281,7 @@ class Calibrations:
             job = job.model_copy(update={"refresh": True, "name": name})
             return await self._fitters.run(job, signal, lambda *_: None)
 
-        def say(number: int, target: Target, t_end: float, ended: CursorTrial | None) -> None:
+        def say(number: int, target: CursorTarget, t_end: float, ended: CursorTrial | None) -> None:
             calibration.n_done = number if ended is not None else number - 1
             _cue_cursor(calibration, "trial" if ended is None else "pause", t_end, target, ended)
 
@@ -407,7 +407,7 @@ def _cue_cursor(
     calibration: Calibration,
     phase: Any,
     t_end: float,
-    target: Target | None = None,
+    target: CursorTarget | None = None,
     ended: CursorTrial | None = None,
 ) -> None:
     data: dict[str, Any] = {}

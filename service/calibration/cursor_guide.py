@@ -36,10 +36,10 @@ from volition.service.worker.bus import Frame, IntentCode
 from volition.streams.lsl.clock import local_clock
 from volition.streams.simulated.cursor_participant import WORKSPACE_CM
 from volition.streams.simulated.cursor_tasks import (
+    CursorTarget,
     CursorTask,
     CursorTrial,
     Point,
-    Target,
     TaskRun,
     radial_targets,
 )
@@ -103,7 +103,7 @@ class CursorGuide:
     decoder: Settings
     plan: GuidedPlan
     refit: Refit
-    say: Callable[[int, Target, float, CursorTrial | None], None]
+    say: Callable[[int, CursorTarget, float, CursorTrial | None], None]
     went_on: Callable[[float, str], None]
     moves: list[tuple[float, list[float]]] = field(default_factory=list)
     n_models: int = 0
@@ -177,7 +177,7 @@ class CursorGuide:
     def n_trials(self) -> int:
         return len(self._run.trials)
 
-    def index_of(self, target: Target) -> int | None:
+    def index_of(self, target: CursorTarget) -> int | None:
         """Give a target's place among the plan's; None for one between them."""
         places = self._run.task.places
         return places.index(target) if target in places else None
@@ -369,7 +369,7 @@ def task_of(decoder: Settings, plan: GuidedPlan) -> CursorTask:
     hold_s, timeout_s = plan.cursor.hold_s, plan.cursor.timeout_s
     if plan.targets is None:
         places = radial_targets(middle, half / WORKSPACE_CM)
-        return CursorTask("given", hold_s, timeout_s, places, Target(middle, places[0].reach))
+        return CursorTask("given", hold_s, timeout_s, places, CursorTarget(middle, places[0].reach))
     places = tuple(_target(data, half) for data in plan.targets)
     return CursorTask("given", hold_s, timeout_s, places)
 
@@ -378,7 +378,7 @@ def _in_short(task: CursorTask) -> CursorTask:
     return replace(task, timeout_s=max(2 * task.hold_s, min(task.timeout_s, _STILL_S)))
 
 
-def _target(data: Mapping[str, Any], half: float) -> Target:
+def _target(data: Mapping[str, Any], half: float) -> CursorTarget:
     try:
         x, y = (float(one) for one in data["position"])
         reach = float(data.get("radius", _UNIT_RADIUS * 2 * half))
@@ -387,4 +387,4 @@ def _target(data: Mapping[str, Any], half: float) -> Target:
             "each of guided.targets needs a position of two numbers, and its radius if it is not "
             f"the usual one; found {dict(data)}"
         ) from None
-    return Target((x, y), reach)
+    return CursorTarget((x, y), reach)

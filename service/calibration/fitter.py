@@ -35,7 +35,7 @@ from volition.decoders import registry
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.calibration import (
     Calibrated,
-    Calibration,
+    CalibrationData,
     CalibrationError,
     Progress,
 )
@@ -161,7 +161,7 @@ def fit(job: FitJob, signal: bytes, progress: Callable[[float, str], None]) -> d
 
 
 def _fitted(
-    job: FitJob, settings: Settings, calibration: Calibration, progress: Progress
+    job: FitJob, settings: Settings, calibration: CalibrationData, progress: Progress
 ) -> tuple[Calibrated, bytes, NetworkManifest | None]:
     """Fit; give what came of it, its file's content and, where that is a network, its manifest."""
     trainer = trainer_of(settings.kind)
@@ -268,7 +268,7 @@ def _start(job: FitJob, kind: str) -> tuple[tuple[NetworkManifest, bytes], str |
     return read(first), first
 
 
-def _calibration(job: FitJob, config: SessionConfig, signal: bytes) -> Calibration:
+def _calibration(job: FitJob, config: SessionConfig, signal: bytes) -> CalibrationData:
     if job.recording is not None:
         return cleaned(config, Path(job.recording), job.options)
     assert job.spec is not None
@@ -280,7 +280,7 @@ def _calibration(job: FitJob, config: SessionConfig, signal: bytes) -> Calibrati
     )
     values = np.frombuffer(signal, np.float64).reshape(-1, 1 + spec.n_channels)
     moves = job.cursor
-    return Calibration(
+    return CalibrationData(
         spec,
         np.ascontiguousarray(values[:, 1:]),
         np.ascontiguousarray(values[:, 0]),
@@ -293,7 +293,7 @@ def _calibration(job: FitJob, config: SessionConfig, signal: bytes) -> Calibrati
 
 def cleaned(
     config: SessionConfig, path: Path, options: Mapping[str, Any] | None = None
-) -> Calibration:
+) -> CalibrationData:
     """Give a recording as a session's decoder would have seen it."""
     recording = read_recording(path, channels=config.stream.channels)
     continuity = Continuity(recording.spec, config.stream.continuity.settings())
@@ -312,7 +312,7 @@ def cleaned(
                 clean = stage.process(clean)
             samples.append(clean.samples.copy())
             times.append(clean.times.copy())
-    return Calibration(
+    return CalibrationData(
         spec,
         np.concatenate(samples) if samples else np.empty((0, spec.n_channels)),
         np.concatenate(times) if times else np.empty(0),

@@ -67,7 +67,7 @@ def serve(
     from volition.service.gateway.serve import Tls, configure_logging, run_service
     from volition.service.sessions.config import load_config
     from volition.service.sessions.folders import data_folder
-    from volition.service.supervision.store import SessionFile
+    from volition.service.supervision.store import SessionStore
 
     configs = [load_config(source) for source in session or []]
     configure_logging(log_level, json=json)
@@ -107,6 +107,6 @@ def serve(
         access=access,
         tls=tls,
         max_sessions=max_sessions,
-        kept=SessionFile(data_folder() / "sessions.json") if restore else None,
+        kept=SessionStore(data_folder() / "sessions.json") if restore else None,
         end_with_stdin=end_with_stdin,
     )

@@ -43,7 +43,7 @@ from volition.service.sessions.named_models import pinned
 from volition.service.supervision.hub import TooOldError
 from volition.service.supervision.model_choice import model_use
 from volition.service.supervision.scout import Scout
-from volition.service.supervision.store import SessionFile
+from volition.service.supervision.store import SessionStore
 from volition.service.supervision.supervisor import Session, Supervisor
 from volition.service.wire import problems
 from volition.service.wire.problems import GoneError
@@ -81,7 +81,7 @@ def create_app(
     access: Access | None = None,
     *,
     max_sessions: int = MAX_SESSIONS,
-    kept: SessionFile | None = None,
+    kept: SessionStore | None = None,
 ) -> FastAPI:
     """Make the application; its sessions live as long as it runs.
 
@@ -363,7 +363,7 @@ def view(session: Session) -> SessionView:
         reason=now.reason,
         since_utc=now.utc,
         held=session.held,
-        epoch=session.epoch,
+        epoch=session.generation,
         worker_pid=session.process.pid if session.process else None,
         last_seq=session.hub.last_seq,
         stream=StreamView.model_validate(session.stream) if session.stream else None,
@@ -387,7 +387,7 @@ async def state_of(session: Session) -> StateView:
         state=now.state,
         reason=now.reason,
         held=session.held,
-        epoch=session.epoch,
+        epoch=session.generation,
         last_seq=session.hub.last_seq,
         fresh=answer is not None,
         lsl_time=local_clock(),

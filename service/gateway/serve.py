@@ -21,7 +21,7 @@ from volition.service.gateway.app import MAX_FRAME_BYTES, MAX_SESSIONS, create_a
 from volition.service.gateway.direct import DirectProtocol
 from volition.service.gateway.guard import Access
 from volition.service.sessions.config import SessionConfig
-from volition.service.supervision.store import SessionFile
+from volition.service.supervision.store import SessionStore
 
 
 def configure_logging(level: str, *, json: bool) -> None:
@@ -91,7 +91,7 @@ def run_service(
     access: Access | None = None,
     tls: Tls | None = None,
     max_sessions: int = MAX_SESSIONS,
-    kept: SessionFile | None = None,
+    kept: SessionStore | None = None,
     end_with_stdin: bool = False,
 ) -> None:
     """Serve on a bound socket until SIGINT or SIGTERM, or until standard input is closed.

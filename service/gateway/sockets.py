@@ -82,7 +82,7 @@ async def serve_intents(websocket: WebSocket, session: Session | None, id: str) 
                 session=session.id,
                 state=session.state,
                 held=session.held,
-                epoch=session.epoch,
+                epoch=session.generation,
                 last_seq=session.hub.last_seq,
                 lsl_time=local_clock(),
                 config=session.config,

@@ -1,6 +1,6 @@
 """The one path for samples: live, replayed and offline evaluation all run an `Engine`.
 
-An engine drives a session's pipeline chunk by chunk and stamps each intent's envelope. It knows no
+An engine drives a session's pipeline chunk by chunk and stamps each intent's header. It knows no
 LSL, no socket and no process; its clock is given to it, and nothing that it decides depends on it.
 
 Samples first pass `Continuity`, which bridges short gaps and has the pipeline forget the signal at
@@ -47,8 +47,8 @@ class Engine:
         What to run.
     spec
         The signal as the inlet or a recording gives it: channels picked, microvolts.
-    session, epoch, next_seq
-        The envelope: whose intents these are, which life of the worker, and the first number.
+    session, generation, next_seq
+        The header: whose intents these are, which generation of the worker, and the first number.
     clock
         LSL time, seconds.
 
@@ -64,7 +64,7 @@ class Engine:
         spec: SignalSpec,
         *,
         session: str = "",
-        epoch: int = 1,
+        generation: int = 1,
         next_seq: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -78,7 +78,7 @@ class Engine:
         #: Samples that came so far, as they came.
         self.n_samples = 0
         self.session = session
-        self.epoch = epoch
+        self.generation = generation
         self.next_seq = next_seq
         #: While held, every intent is replaced by the neutral one.
         self.held = False
@@ -189,9 +189,9 @@ class Engine:
         self.decoder_kind = decoder.kind
 
     def stamp(self, intent: Intent) -> None:
-        """Fill in the envelope and take the next number."""
+        """Fill in the header and take the next number."""
         intent.session = self.session
-        intent.epoch = self.epoch
+        intent.epoch = self.generation
         intent.seq = self.next_seq
         intent.t_decoded = self.t_decoded
         intent.decoder = self.decoder_kind

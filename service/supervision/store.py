@@ -20,7 +20,7 @@ from volition.service.sessions.config import AnyDecoderSettings, SessionConfig
 LEAP = 100_000
 
 
-class KeptSession(BaseModel):
+class StoredSession(BaseModel):
     """What is kept of one session."""
 
     model_config = ConfigDict(extra="forbid")
@@ -37,10 +37,10 @@ class _Kept(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     ended_well: bool
-    sessions: list[KeptSession]
+    sessions: list[StoredSession]
 
 
-class SessionFile:
+class SessionStore:
     """The file of kept sessions.
 
     Parameters
@@ -64,7 +64,7 @@ class SessionFile:
         self._written = ""
         self.former = self._read()
 
-    def _read(self) -> list[KeptSession]:
+    def _read(self) -> list[StoredSession]:
         try:
             kept = _Kept.model_validate_json(self._path.read_text("utf-8"))
         except FileNotFoundError:
@@ -79,7 +79,7 @@ class SessionFile:
                 session.last_seq += LEAP
         return kept.sessions
 
-    def write(self, sessions: Sequence[KeptSession], *, ended_well: bool = False) -> None:
+    def write(self, sessions: Sequence[StoredSession], *, ended_well: bool = False) -> None:
         """Keep these sessions and no others; does nothing when nothing changed."""
         text = _Kept(ended_well=ended_well, sessions=list(sessions)).model_dump_json()
         if text == self._written:

@@ -2,7 +2,7 @@
 
 A `Session` is what the API speaks of: a configuration, a state, a `Hub` and, while it runs, one
 worker process. The supervisor spawns the worker, listens to it over the bus, starts another when it
-dies (``epoch`` goes up, ``seq`` goes on), gives up when deaths come too fast, and ends every worker
+dies (a new generation; ``seq`` goes on), gives up when deaths come too fast, and ends every worker
 when the service ends. It runs on the gateway's event loop and never waits for a worker on it.
 """
 
@@ -35,7 +35,7 @@ from volition.service.sessions.states import SessionState, check_step
 from volition.service.sessions.timing import StepTimes
 from volition.service.supervision.hub import Hub
 from volition.service.supervision.outline_feed import OutlineFeed
-from volition.service.supervision.store import KeptSession, SessionFile
+from volition.service.supervision.store import SessionStore, StoredSession
 from volition.service.worker.bus import (
     Frame,
     FrameType,
@@ -96,7 +96,7 @@ class Session:
     config: SessionConfig
     hub: Hub = field(default_factory=Hub)
     steps: deque[Step] = field(default_factory=lambda: deque(maxlen=100))
-    epoch: int = 0
+    generation: int = 0
     restarts: int = 0
     held: bool = False
     stream: dict[str, Any] | None = None
@@ -142,7 +142,9 @@ class Session:
     def _enter(self, state: SessionState, reason: str) -> None:
         step = Step(state, reason, local_clock(), time.time())
         self.steps.append(step)
-        log.info("session", session=self.id, state=str(state), reason=reason, epoch=self.epoch)
+        log.info(
+            "session", session=self.id, state=str(state), reason=reason, generation=self.generation
+        )
         self.announce()
         if state.final:
             self.hub.close(f"{state}: {reason}")
@@ -150,7 +152,7 @@ class Session:
 
     def begin_life(self) -> WorkerOrder:
         """Count a new life of the worker; give what it is to run."""
-        self.epoch += 1
+        self.generation += 1
         self.t_heard = time.monotonic() + _START_S  # its imports may take until then
         self._silent = False
         self._hold_heard = True
@@ -158,7 +160,7 @@ class Session:
         return WorkerOrder(
             self.id,
             config,
-            self.epoch,
+            self.generation,
             self.hub.last_seq + 1,
             self.held,
             self.counts.get("t_newest"),
@@ -223,12 +225,12 @@ class Session:
         """Never go back to a model, which is about to be removed."""
         self.earlier_decoders = [one for one in self.earlier_decoders if named_model(one) != model]
 
-    def kept(self) -> KeptSession:
+    def kept(self) -> StoredSession:
         """Give what another life of the service needs to bring this session back."""
-        return KeptSession(
+        return StoredSession(
             id=self.id,
             config=self.config,
-            epoch=self.epoch,
+            epoch=self.generation,
             last_seq=self.hub.last_seq,
             held=self.held,
             earlier_decoders=self.earlier_decoders,
@@ -246,7 +248,7 @@ class Session:
             "decoder": self.config.decoder.kind,
             "model": named_model(self.config.decoder),
             "t": step.t,
-            "epoch": self.epoch,
+            "epoch": self.generation,
         }
         payload = json.dumps(message).encode()
         self.hub.announce(Frame(FrameType.STATUS, IntentCode.NONE, 0, step.t, payload))
@@ -416,7 +418,7 @@ class Supervisor:
         Where live sessions are kept, to be brought back; nowhere when left out.
     """
 
-    def __init__(self, max_sessions: int = 64, kept: SessionFile | None = None) -> None:
+    def __init__(self, max_sessions: int = 64, kept: SessionStore | None = None) -> None:
         self.sessions: dict[str, Session] = {}
         self._kept = kept
         self._max_sessions = max_sessions
@@ -458,7 +460,7 @@ class Supervisor:
     async def restore(self) -> None:
         """Bring back the sessions that were kept."""
         for kept in self._kept.former if self._kept else ():
-            session = Session(kept.id, kept.config, epoch=kept.epoch, held=kept.held)
+            session = Session(kept.id, kept.config, generation=kept.epoch, held=kept.held)
             session.earlier_decoders = list(kept.earlier_decoders)
             session.hub.last_seq = kept.last_seq
             self.sessions[kept.id] = session

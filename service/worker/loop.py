@@ -89,7 +89,7 @@ class WorkerOrder:
 
     session: str
     config_json: str
-    epoch: int
+    generation: int
     next_seq: int
     held: bool
     #: Of the lives before: the newest sample that was heard of, and what was lost between them.
@@ -251,7 +251,7 @@ class Worker:
             self._config,
             inlet.spec,
             session=self._order.session,
-            epoch=self._order.epoch,
+            generation=self._order.generation,
             next_seq=self._order.next_seq,
             clock=local_clock,
         )
@@ -285,7 +285,7 @@ class Worker:
         self._recorder = Recorder(
             recordings_folder(),
             self._order.session,
-            self._order.epoch,
+            self._order.generation,
             inlet.spec,
             stream={
                 "name": of.name,

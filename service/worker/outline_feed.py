@@ -12,7 +12,7 @@ from typing import Any
 
 from volition.chunk import Chunk, SignalSpec
 from volition.service.worker.bus import FrameType, WorkerEnd, pack
-from volition.streams.signal.outline import Bins, Envelope, Source, encode_bins
+from volition.streams.signal.outline import Bins, MinMaxOutline, Source, encode_bins
 
 #: Frames are sent about this often. A frame rather follows a decision, when there is time, than a
 #: chunk whose successor may bring a decision; after `_LATEST_S` it is sent in any case.
@@ -34,7 +34,7 @@ class OutlineSender:
         self.signals: dict[str, Any] = {}
         self._specs: dict[Source, SignalSpec] = {}
         self._wanted: list[Source] = []
-        self._envelopes: dict[Source, Envelope] = {}
+        self._outlines: dict[Source, MinMaxOutline] = {}
         self._waiting: list[tuple[Source, Chunk]] = []
         self._t_sent = 0.0
 
@@ -54,8 +54,8 @@ class OutlineSender:
     def show(self, sources: list[Source]) -> None:
         """Make the outlines of these, and of no others."""
         self._wanted = sources
-        self._envelopes = {
-            source: self._envelopes.get(source) or Envelope(self._specs[source])
+        self._outlines = {
+            source: self._outlines.get(source) or MinMaxOutline(self._specs[source])
             for source in sources
             if source in self._specs
         }
@@ -64,10 +64,10 @@ class OutlineSender:
     @property
     def on_cleaned(self) -> Callable[[Chunk], None] | None:
         """What the engine is to show its cleaned signal to, if anything."""
-        return self._add_cleaned if "cleaned" in self._envelopes else None
+        return self._add_cleaned if "cleaned" in self._outlines else None
 
     def add_raw(self, chunk: Chunk) -> None:
-        if "raw" in self._envelopes:
+        if "raw" in self._outlines:
             self._keep("raw", chunk)
 
     def _add_cleaned(self, chunk: Chunk) -> None:
@@ -89,7 +89,7 @@ class OutlineSender:
         if len(self._waiting) > _MOST_WAITING:
             self._outline()
         least_s = _DECIDED_S if decided else _UNDECIDED_S
-        return bool(self._envelopes) and now - self._t_sent >= least_s
+        return bool(self._outlines) and now - self._t_sent >= least_s
 
     def is_late(self, now: float) -> bool:
         """Say whether a quiet moment has been waited for too long."""
@@ -97,15 +97,15 @@ class OutlineSender:
 
     def _outline(self) -> None:
         for source, chunk in self._waiting:
-            self._envelopes[source].add(chunk)
+            self._outlines[source].add(chunk)
         self._waiting.clear()
 
     def send(self, link: WorkerEnd, now: float) -> None:
         """Send what there is."""
         self._outline()
         self._t_sent = now
-        for source, envelope in self._envelopes.items():
-            bins = envelope.take()
+        for source, outline in self._outlines.items():
+            bins = outline.take()
             if bins is not None:
                 _send_bins(link, bins, source)
 

@@ -80,7 +80,7 @@ class Recorder:
     ----------
     folder
         Where the file goes; made when it is not there.
-    session, epoch
+    session, generation
         Whose recording it is; they name the file, with the time.
     spec
         The signal.
@@ -94,15 +94,15 @@ class Recorder:
         self,
         folder: Path,
         session: str,
-        epoch: int,
+        generation: int,
         spec: SignalSpec,
         *,
         stream: Mapping[str, Any],
         header: Mapping[str, Any],
     ) -> None:
-        self._name = f"{session}-{{moment}}-{epoch}"
+        self._name = f"{session}-{{moment}}-{generation}"
         self._opening = {"folder": str(folder), "spec": asdict(spec), "stream": dict(stream)}
-        self._owner = {"session": session, "epoch": epoch}
+        self._owner = {"session": session, "epoch": generation}
         self._n_samples = self._n_before = self._lost_before = self._restarts = 0
         self._is_closed = False
         self._begin(header)

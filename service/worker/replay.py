@@ -139,7 +139,7 @@ class RecordedSession:
     """What a recording says of the session that it is of."""
 
     session: str
-    epoch: int
+    generation: int
     next_seq: int
     config: SessionConfig
     live_sha256: str

@@ -22,7 +22,7 @@ from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.errors import ConfigError, RecordingError
 from volition.streams.files.edf import read_edf
 from volition.streams.files.xdf import XdfStream, read_xdf
-from volition.streams.signal import channel_selection as montage
+from volition.streams.signal import channel_selection
 
 TRIAL_START = "trial_start"
 """Name of the event at which a trial begins."""
@@ -175,7 +175,7 @@ def _from_xdf(
 ) -> Recording:
     contents = read_xdf(path)
     signal = _choose_signal(contents.streams, wanted, path)
-    plan = montage.plan(
+    plan = channel_selection.plan(
         n_channels=signal.n_channels,
         rate_hz=signal.rate_hz,
         labels=signal.labels,
@@ -254,7 +254,7 @@ def _events_of(stream: XdfStream) -> Iterator[Event]:
 
 def _from_edf(path: Path, channels: Sequence[str] | None, units: str | None) -> Recording:
     contents = read_edf(path)
-    plan = montage.plan(
+    plan = channel_selection.plan(
         n_channels=len(contents.labels),
         rate_hz=contents.rate_hz,
         labels=contents.labels,
@@ -294,11 +294,11 @@ def _from_npz(path: Path, channels: Sequence[str] | None, units: str | None) -> 
             path=str(path),
         )
     rate_hz = float(arrays["fs"])
-    plan = montage.plan(
+    plan = channel_selection.plan(
         n_channels=len(labels),
         rate_hz=rate_hz,
         labels=labels,
-        units=(montage.MICROVOLTS,) * len(labels),
+        units=(channel_selection.MICROVOLTS,) * len(labels),
         channels=channels,
         override_units=units,
     )

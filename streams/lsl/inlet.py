@@ -37,7 +37,7 @@ from volition.streams.lsl.discovery import (
     describe_in_full,
     resolve_again,
 )
-from volition.streams.signal import channel_selection as montage
+from volition.streams.signal import channel_selection
 
 RESOLVE_S = 5.0
 """How long an inlet looks for an outlet of which it knows no address."""
@@ -268,7 +268,7 @@ class SignalInlet:
             )
         self._connection = _Connection(description, max_buffer_s=max_buffer_s, recover=recover)
         self.description = description = self._connection.describe()
-        plan = montage.plan(
+        plan = channel_selection.plan(
             n_channels=description.n_channels,
             rate_hz=description.rate_hz,
             labels=description.labels,
@@ -284,7 +284,7 @@ class SignalInlet:
         self._packets = Packets()
         self._make_buffers(plan, max_buffer_s)
 
-    def _make_buffers(self, plan: montage.Montage, max_buffer_s: float) -> None:
+    def _make_buffers(self, plan: channel_selection.ChannelSelection, max_buffer_s: float) -> None:
         n_in, rate_hz = plan.n_in, self.description.rate_hz
         seconds = max(1, math.ceil(max_buffer_s))
         self._ring_samples = int(rate_hz * seconds) if rate_hz else 100 * seconds

@@ -43,7 +43,7 @@ def microvolts_per_unit(unit: str) -> float | None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Montage:
+class ChannelSelection:
     """The plan from a stream's samples to ours.
 
     Attributes
@@ -87,7 +87,7 @@ def plan(
     kinds: Sequence[str] = (),
     channels: Sequence[str] | None = None,
     override_units: str | None = None,
-) -> Montage:
+) -> ChannelSelection:
     """Make the plan for a stream that describes itself so.
 
     Parameters
@@ -116,7 +116,7 @@ def plan(
         out_units,
         tuple(kinds[i] if i < len(kinds) and kinds[i] else "EEG" for i in indices),
     )
-    return Montage(spec, indices, scale, tuple(warnings), n_channels)
+    return ChannelSelection(spec, indices, scale, tuple(warnings), n_channels)
 
 
 def _unique_labels(labels: Sequence[str], n: int, warnings: list[str]) -> list[str]:

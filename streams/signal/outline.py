@@ -2,7 +2,7 @@
 
 A screen shows a hundred columns a second at most; what lies between two of them is drawn as a line
 from its least to its greatest value, so that no spike is lost and 30 kHz costs no more than 250 Hz.
-`Envelope.add` takes the signal as it comes and `Envelope.take` gives the bins that are whole.
+`MinMaxOutline.add` takes the signal as it comes and `take` gives the bins that are whole.
 Where the signal is cut makes no difference. A bin never spans a gap: what was begun before it is
 left out. Missing samples are passed over; a bin of nothing else is NaN.
 """
@@ -43,7 +43,7 @@ class Bins(NamedTuple):
     highs: npt.NDArray[np.float32]
 
 
-class Envelope:
+class MinMaxOutline:
     """Bins the samples of one signal.
 
     Parameters

@@ -34,7 +34,7 @@ _GRID = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class CursorTarget:
     """A place to bring the cursor to.
 
     Attributes
@@ -81,8 +81,8 @@ class CursorTask:
     name: TaskName = "radial-8"
     hold_s: float = 0.3
     timeout_s: float = 5.0
-    places: tuple[Target, ...] = ()
-    home: Target | None = None
+    places: tuple[CursorTarget, ...] = ()
+    home: CursorTarget | None = None
 
     def __post_init__(self) -> None:
         if self.name not in TASKS and not (self.name == "given" and self.places):
@@ -96,7 +96,7 @@ class CursorTask:
                 f"a task needs 0 < hold_s < timeout_s; found {self.hold_s:g} and {self.timeout_s:g}"
             )
 
-    def targets(self, seed: int) -> Iterator[Target]:
+    def targets(self, seed: int) -> Iterator[CursorTarget]:
         """Give one target after the other, without end."""
         random = np.random.default_rng(seed)
         if self.name == "given":
@@ -108,7 +108,7 @@ class CursorTask:
             "fitts": _sizes,
         }[self.name](random)
 
-    def choices(self) -> tuple[Target, ...]:
+    def choices(self) -> tuple[CursorTarget, ...]:
         """Give every target that staying selects, right or wrong; none but for the grid."""
         return _grid_squares() if self.name == "grid" else ()
 
@@ -128,24 +128,24 @@ def _reach(target_cm: float) -> float:
     return (target_cm + _CURSOR_CM) / 2
 
 
-def radial_targets(middle: Point = (0.0, 0.0), scale: float = 1.0) -> tuple[Target, ...]:
+def radial_targets(middle: Point = (0.0, 0.0), scale: float = 1.0) -> tuple[CursorTarget, ...]:
     """Give the eight targets around the middle of a screen that is ``scale`` times the usual."""
     x, y = middle
     angles = [2 * math.pi * number / 8 for number in range(8)]
     radius, reach = scale * RADIUS_CM, scale * _reach(_TARGET_CM)
     return tuple(
-        Target((x + radius * math.cos(angle), y + radius * math.sin(angle)), reach)
+        CursorTarget((x + radius * math.cos(angle), y + radius * math.sin(angle)), reach)
         for angle in angles
     )
 
 
-def _radial(random: np.random.Generator) -> Iterator[Target]:
-    return _blocks(random, radial_targets(), Target((0.0, 0.0), _reach(_TARGET_CM)))
+def _radial(random: np.random.Generator) -> Iterator[CursorTarget]:
+    return _blocks(random, radial_targets(), CursorTarget((0.0, 0.0), _reach(_TARGET_CM)))
 
 
 def _blocks(
-    random: np.random.Generator, places: Sequence[Target], home: Target | None
-) -> Iterator[Target]:
+    random: np.random.Generator, places: Sequence[CursorTarget], home: CursorTarget | None
+) -> Iterator[CursorTarget]:
     while True:
         for number in random.permutation(len(places)):
             yield places[int(number)]
@@ -153,18 +153,18 @@ def _blocks(
                 yield home
 
 
-def _anywhere(random: np.random.Generator) -> Iterator[Target]:
+def _anywhere(random: np.random.Generator) -> Iterator[CursorTarget]:
     while True:
-        yield Target(_place(random), _reach(_TARGET_CM))
+        yield CursorTarget(_place(random), _reach(_TARGET_CM))
 
 
-def _sizes(random: np.random.Generator) -> Iterator[Target]:
+def _sizes(random: np.random.Generator) -> Iterator[CursorTarget]:
     while True:
         for size in random.permutation(_FITTS_CM):
-            yield Target(_place(random), _reach(float(size)))
+            yield CursorTarget(_place(random), _reach(float(size)))
 
 
-def _squares(random: np.random.Generator) -> Iterator[Target]:
+def _squares(random: np.random.Generator) -> Iterator[CursorTarget]:
     squares, before = _grid_squares(), -1
     while True:
         number = int(random.integers(len(squares)))
@@ -178,10 +178,10 @@ def _place(random: np.random.Generator) -> Point:
     return float(x), float(y)
 
 
-def _grid_squares() -> tuple[Target, ...]:
+def _grid_squares() -> tuple[CursorTarget, ...]:
     side = 2 * RADIUS_CM / _GRID
     middles = [-RADIUS_CM + side * (number + 0.5) for number in range(_GRID)]
-    return tuple(Target((x, y), side / 2, square=True) for y in middles for x in middles)
+    return tuple(CursorTarget((x, y), side / 2, square=True) for y in middles for x in middles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,14 +224,14 @@ class CursorTrial:
 class _Trial:
     """A trial under way."""
 
-    target: Target
+    target: CursorTarget
     start_s: float
     distance: float
     path: float = 0.0
     path_to_entry: float = 0.0
     entries: int = 0
     inside: bool = False
-    touched: Target | None = None
+    touched: CursorTarget | None = None
     since_s: float = 0.0
 
 
@@ -256,7 +256,7 @@ class TaskRun:
         self._cursor: Point | None = None
 
     @property
-    def target(self) -> Target | None:
+    def target(self) -> CursorTarget | None:
         """What is to be reached; None before the first `show`."""
         return None if self._trial is None else self._trial.target
 

@@ -25,7 +25,7 @@ from volition.benchmarks.quality.datasets.ssvep_exo import Trial, TrialRecording
 from volition.chunk import Event, FloatArray
 from volition.errors import RecordingError
 from volition.streams.files.recording import TRIAL_START, Recording, trial_target
-from volition.streams.signal import channel_selection as montage
+from volition.streams.signal import channel_selection
 
 RATE_HZ = 250.0
 #: Signal before the flicker in each trial.
@@ -200,11 +200,11 @@ def block(
     """Make a recording of trials, shape (n_trials, n_channels, n_samples), microvolts."""
     _, n_channels, n_samples = trials.shape
     rate_hz = layout.rate_hz
-    plan = montage.plan(
+    plan = channel_selection.plan(
         n_channels=n_channels,
         rate_hz=rate_hz,
         labels=layout.labels,
-        units=(montage.MICROVOLTS,) * n_channels,
+        units=(channel_selection.MICROVOLTS,) * n_channels,
         channels=channels,
         override_units=units,
     )

@@ -22,7 +22,7 @@ from volition.decoders.kinematics.regression.regressor import (
 
 
 class NetworkSettings(RegressorSettings):
-    """Settings of `Network`."""
+    """Settings of `NetworkRegression`."""
 
     kind: Literal["network"] = "network"
     n_units: int = Field(default=10, ge=1, le=256)
@@ -31,7 +31,7 @@ class NetworkSettings(RegressorSettings):
     seed: int = Field(default=0, ge=0, description="Of the first weights.")
 
 
-class Network(Regressor):
+class NetworkRegression(Regressor):
     """``f(x) = V tanh(U x + u) + v``.
 
     Parameters

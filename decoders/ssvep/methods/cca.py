@@ -1,4 +1,4 @@
-"""Canonical correlation analysis on one band: the textbook's decoder of flicker.
+"""Canonical correlation analysis on one band: the textbook's SSVEP decoder.
 
 Lin et al., IEEE Trans. Biomed. Eng. 53:2610, 2006: the largest canonical correlation of the window
 with sines at a target's harmonics. It is FBCCA with one sub-band, and what others are measured

@@ -145,7 +145,7 @@ class ReferenceFactor:
         inverse = np.linalg.inv(np.linalg.qr(columns, mode="r"))
         return cls(n_samples, waves.sum(axis=1), np.ascontiguousarray(inverse.transpose(0, 2, 1)))
 
-    def begun_at(self, radians: FloatArray, start: int) -> ReferenceFactor:
+    def starting_at(self, radians: FloatArray, start: int) -> ReferenceFactor:
         """Give the factor of the same window, its first sample at ``start`` from the origin."""
         cosine, sine = np.cos(radians * start), np.sin(radians * start)
 

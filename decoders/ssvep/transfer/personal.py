@@ -1,4 +1,4 @@
-"""A decoder of flicker that other people have trained and its user's own trials fit to them.
+"""A SSVEP decoder that other people have trained and its user's own trials fit to them.
 
 From the user's trials come two things that no other person knows. For each sub-band one filter
 over the channels: the one whose output their flickers explain best, w maximising sum w'X P X'w

@@ -1,4 +1,4 @@
-"""A decoder of flicker that other people have trained: its user calibrates nothing.
+"""A SSVEP decoder that other people have trained: its user calibrates nothing.
 
 Which target: the squared canonical correlations of the sub-bands
 (`volition.decoders.ssvep.scores.contrast`) are weighed by what told targets apart in other people;

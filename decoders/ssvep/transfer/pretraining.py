@@ -48,7 +48,7 @@ FALSE_PER_MIN = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Windows:
+class TrainingWindows:
     """What was measured in the windows of one person.
 
     Attributes
@@ -67,7 +67,7 @@ class Windows:
     counted: npt.NDArray[np.bool_]
 
     @classmethod
-    def joined(cls, parts: Sequence[Windows]) -> Windows:
+    def joined(cls, parts: Sequence[TrainingWindows]) -> TrainingWindows:
         """Put the windows of several together."""
         return cls(
             np.concatenate([part.at for part in parts]),
@@ -84,7 +84,7 @@ def collect(
     chunks: Iterable[Chunk],
     trials: Sequence[tuple[float, int]],
     more_delays_s: Sequence[float] = (),
-) -> Windows:
+) -> TrainingWindows:
     """Measure the windows of a recording's trials as the live decoder does.
 
     Parameters
@@ -133,7 +133,7 @@ def collect(
                 offset = baseline.before(epoch.end - window_samples)
                 rows.append((at, beside, offset, *wanted[epoch.t_trigger]))
     shape = (len(rows), n_targets, settings.n_subbands, N_KINDS)
-    return Windows(
+    return TrainingWindows(
         np.array([row[0] for row in rows]).reshape(shape),
         np.array([row[1] for row in rows]).reshape(shape),
         np.array([row[2] for row in rows]).reshape(shape),
@@ -143,7 +143,7 @@ def collect(
 
 
 def learn(
-    people: Mapping[str, Windows],
+    people: Mapping[str, TrainingWindows],
     decision_s: float,
     *,
     false_per_min: float = FALSE_PER_MIN,
@@ -183,7 +183,7 @@ def learn(
     return model
 
 
-def _refuse(people: Iterable[Windows]) -> NoReturn:
+def _refuse(people: Iterable[TrainingWindows]) -> NoReturn:
     every = list(people)
     targets = np.concatenate([windows.targets for windows in every])
     raise DecodeError(
@@ -194,8 +194,8 @@ def _refuse(people: Iterable[Windows]) -> NoReturn:
     )
 
 
-def _weights(people: Sequence[Windows], lead: FloatArray | None) -> dict[str, FloatArray]:
-    windows = Windows.joined(people)
+def _weights(people: Sequence[TrainingWindows], lead: FloatArray | None) -> dict[str, FloatArray]:
+    windows = TrainingWindows.joined(people)
     if (windows.targets == REST).all() or (windows.targets != REST).all():
         _refuse(people)
     model = _choice(windows, lead)
@@ -212,7 +212,7 @@ def _weights(people: Sequence[Windows], lead: FloatArray | None) -> dict[str, Fl
     return model
 
 
-def _choice(windows: Windows, lead: FloatArray | None) -> dict[str, FloatArray]:
+def _choice(windows: TrainingWindows, lead: FloatArray | None) -> dict[str, FloatArray]:
     """Fit which target: a softmax over targets of weights shared by all of them."""
     flicker = windows.targets != REST
     rows = (windows.at - windows.baseline)[flicker]
@@ -303,7 +303,7 @@ class PretrainedSSVEP:
         at, beside = self._measure(epochs)
         whose = np.array(people)
         windows = {
-            name: Windows(
+            name: TrainingWindows(
                 at[whose == name],
                 beside[whose == name],
                 np.zeros_like(at[whose == name]),

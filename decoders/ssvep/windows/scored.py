@@ -19,7 +19,7 @@ from volition.chunk import Chunk, FloatArray
 from volition.decoders.ssvep.scores.bank import FilterBank
 from volition.decoders.ssvep.scores.correlation import Moments, turn
 from volition.decoders.ssvep.scores.scorer import WindowScorer
-from volition.decoders.ssvep.windows.begun import BegunWindow, LastPart
+from volition.decoders.ssvep.windows.partial import LastPart, PartialWindow
 
 A = TypeVar("A", bound=np.generic)
 
@@ -86,7 +86,7 @@ class SlidingWindows:
     start of the next round, for that is where it will be read.
 
     All but the last part of the last step is added up, and factored, before a decision is awaited
-    (`BegunWindow`), unless that part has too many samples for it to pay.
+    (`PartialWindow`), unless that part has too many samples for it to pay.
     """
 
     def __init__(self, scorer: WindowScorer, bank: FilterBank) -> None:
@@ -107,7 +107,7 @@ class SlidingWindows:
             for waves in scorer.waves
         ]
         self._factors = [
-            scorer.factor.begun_at(scorer.radians, (row + 1 - self._n_steps) * self._step)
+            scorer.factor.starting_at(scorer.radians, (row + 1 - self._n_steps) * self._step)
             for row in range(self._n_steps)
         ]
         n_last = self._step - self._edges[-2]
@@ -116,7 +116,7 @@ class SlidingWindows:
             for factor, waves in zip(self._factors, self._waves, strict=True)
             if n_parts > 1 and n_last <= scorer.n_channels * BEGUN_UP_TO
         ]
-        self._begun: BegunWindow | None = None
+        self._partial: PartialWindow | None = None
         self._missing = np.zeros(self._n_steps, dtype=bool)
         self.reset()
 
@@ -128,7 +128,7 @@ class SlidingWindows:
         self._n_pending = 0
         self._n_filtered = 0  # of the pending
         self._n_parts = 0  # summed, of this step
-        self._begun = None
+        self._partial = None
         self._n_done = 0  # steps, of those that are settled
         self._unsettled = False
         self._missing[:] = False
@@ -179,7 +179,7 @@ class SlidingWindows:
             self._row_moments[self._n_done % self._n_steps].flat += self._part.flat
             if self._n_parts == last and self._last_parts and self._n_done + 1 >= self._n_steps:
                 row = self._n_done % self._n_steps
-                self._begun = BegunWindow(self._window, self._last_parts[row])
+                self._partial = PartialWindow(self._window, self._last_parts[row])
 
     def _sum_part(self) -> None:
         """Add the next part of the step to the window."""
@@ -208,8 +208,8 @@ class SlidingWindows:
         return scores
 
     def _scores(self) -> FloatArray:
-        if self._begun is not None:
-            matrices = self._begun.correlation_matrices(self._newest_part())
+        if self._partial is not None:
+            matrices = self._partial.correlation_matrices(self._newest_part())
             if matrices is not None:
                 return self._scorer.weigh(matrices)
         self._sum_part()
@@ -241,7 +241,7 @@ class SlidingWindows:
         self._rows[following] = 0.0
         self._n_done += 1
         self._n_parts = 0
-        self._begun = None
+        self._partial = None
         self._unsettled = False
 
 

@@ -13,7 +13,7 @@ import pytest
 from scipy.io import savemat
 
 from volition.benchmarks.quality import calibrating, personal
-from volition.benchmarks.quality.calibrating import Calibration
+from volition.benchmarks.quality.calibrating import CutTrials
 from volition.benchmarks.quality.datasets import jfpm12, ssvep_exo, ssvep_openbci
 from volition.benchmarks.quality.evaluate import evaluate
 from volition.benchmarks.quality.trials import labels_by_frequency, run_trials
@@ -36,7 +36,7 @@ def test_a_recording_is_scored_by_the_same_persons_earlier_ones_and_a_first_by_i
 ) -> None:
     used: list[int] = []
 
-    def counted(known: Sequence[Calibration], *_: Any) -> FittedModel:
+    def counted(known: Sequence[CutTrials], *_: Any) -> FittedModel:
         used.append(sum(len(one.epochs) for one in known))
         return FittedModel("riemann", {}, {})
 
@@ -163,8 +163,8 @@ def test_each_block_is_scored_by_a_network_of_the_others(
     pytest.importorskip("onnxscript", reason="needs the extra train")
     from volition.models.training import ssvep_dnn, ssvep_dnn_calibration
 
-    monkeypatch.setattr(ssvep_dnn_calibration, "USUAL_FIRST", ssvep_dnn.Stage(50, 3, 0.1))
-    monkeypatch.setattr(ssvep_dnn_calibration, "USUAL", ssvep_dnn.Stage(20, 3, 0.1))
+    monkeypatch.setattr(ssvep_dnn_calibration, "USUAL_FIRST", ssvep_dnn.TrainingStage(50, 3, 0.1))
+    monkeypatch.setattr(ssvep_dnn_calibration, "USUAL", ssvep_dnn.TrainingStage(20, 3, 0.1))
     nakanishi(tmp_path)
     result = evaluate("jfpm12", tmp_path, network_of_twelve())
     assert result["n_recordings"] == 4

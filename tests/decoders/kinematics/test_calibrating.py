@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from volition.chunk import Event, SignalSpec
-from volition.decoders.fitting.calibration import Calibrated, Calibration, CalibrationError
+from volition.decoders.fitting.calibration import Calibrated, CalibrationData, CalibrationError
 from volition.decoders.registry import decoders_by_kind
 
 RATE_HZ, TRIAL_S = 20.0, 1.0
 
 
 @functools.cache
-def watched(n_trials: int = 24, tuned: bool = True) -> Calibration:
+def watched(n_trials: int = 24, tuned: bool = True) -> CalibrationData:
     """A cursor that goes by itself to targets around the middle, and units tuned to its way."""
     rng = np.random.default_rng(5)
     per_trial = round(TRIAL_S * RATE_HZ)
@@ -35,10 +35,10 @@ def watched(n_trials: int = 24, tuned: bool = True) -> Calibration:
     ]
     spec = SignalSpec(RATE_HZ, tuple("abcdef"))
     options = {"speed": 10.0, "slowing_s": 0.5, "reaction_s": 0.0}
-    return Calibration(spec, samples, times, events, times, positions, options)
+    return CalibrationData(spec, samples, times, events, times, positions, options)
 
 
-def calibrated(calibration: Calibration, kind: str = "kalman") -> Calibrated:
+def calibrated(calibration: CalibrationData, kind: str = "kalman") -> Calibrated:
     cls: Any = decoders_by_kind()[kind]
     found: Calibrated = cls.calibrate(cls.settings_model(), calibration, lambda *_: None)
     return found

@@ -22,7 +22,7 @@ from volition.decoders.kinematics.regression.multiple_kernel import (
     octant_means,
 )
 from volition.decoders.kinematics.regression.nadaraya_watson import NadarayaWatson, best_bandwidth
-from volition.decoders.kinematics.regression.network import Network, NetworkSettings
+from volition.decoders.kinematics.regression.network import NetworkRegression, NetworkSettings
 from volition.decoders.kinematics.regression.random_forest import RandomForest, RandomForestSettings
 from volition.decoders.kinematics.regression.regressor import RegressorSettings, squared_distances
 from volition.errors import DecodeError, ModelError
@@ -198,7 +198,7 @@ def test_a_network_trains_to_what_one_hidden_layer_can_say() -> None:
     rows = np.random.default_rng(0).standard_normal((500, 3))
     states = np.tanh(rows @ np.array([[1.0, -1.0], [0.5, 0.0], [0.0, 2.0]]))
     settings = NetworkSettings(weight_decay=0, max_iterations=2000)
-    fitted = Network.fit(rows, states, settings)
+    fitted = NetworkRegression.fit(rows, states, settings)
     assert np.abs(fitted.predict(rows) - states).max() < 0.05
 
 

@@ -1,4 +1,4 @@
-"""Calibrating decoders of flicker: what is scored, what is suggested, what is refused and why."""
+"""Calibrating SSVEP decoders: what is scored, what is suggested, what is refused and why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from volition.chunk import Chunk, Event, SignalSpec
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent
-from volition.decoders.fitting.calibration import Calibrated, Calibration, CalibrationError
+from volition.decoders.fitting.calibration import Calibrated, CalibrationData, CalibrationError
 from volition.decoders.registry import decoders_by_kind
 from volition.decoders.ssvep.calibrating import target_of
 from volition.decoders.ssvep.selector import REST
@@ -27,23 +27,23 @@ TRIAL_S = 1.3
 
 
 @functools.cache
-def marked(rest: int = 0) -> Calibration:
+def marked(rest: int = 0) -> CalibrationData:
     asked: list[int | None] = [*range(4), *[None] * rest]
     recording = PERSON.record(asked * 4, trial_s=TRIAL_S, pause_s=0.7)
     events: list[Event] = []
     for event in recording.events:
         events += [event, Event(event.time + TRIAL_S, "over")]
-    return Calibration(recording.spec, recording.samples, recording.times, events)
+    return CalibrationData(recording.spec, recording.samples, recording.times, events)
 
 
-def calibrated(calibration: Calibration, kind: str = "ecca", **settings: Any) -> Calibrated:
+def calibrated(calibration: CalibrationData, kind: str = "ecca", **settings: Any) -> Calibrated:
     cls: Any = decoders_by_kind()[kind]
     made = cls.settings_model(targets=TARGETS, **settings)
     found: Calibrated = cls.calibrate(made, calibration, lambda *_: None)
     return found
 
 
-def refused(calibration: Calibration, **settings: Any) -> CalibrationError:
+def refused(calibration: CalibrationData, **settings: Any) -> CalibrationError:
     with pytest.raises(CalibrationError) as caught:
         calibrated(calibration, **settings)
     return caught.value
@@ -158,7 +158,7 @@ def test_a_trial_names_its_target_by_label_or_frequency() -> None:
 
 def test_the_hash_of_a_calibration_is_of_all_that_it_holds() -> None:
     spec = SignalSpec(10.0, ("a",))
-    one = Calibration(spec, np.zeros((3, 1)), np.arange(3.0), [Event(1.0, "x", {"a": 1})])
+    one = CalibrationData(spec, np.zeros((3, 1)), np.arange(3.0), [Event(1.0, "x", {"a": 1})])
     assert one.sha256() == dataclasses.replace(one).sha256()
     others = [
         dataclasses.replace(one, samples=np.ones((3, 1))),

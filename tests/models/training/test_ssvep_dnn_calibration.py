@@ -55,7 +55,7 @@ def many() -> tuple[NetworkManifest, bytes]:
     learned = np.concatenate(windows)
     targets = np.tile(np.arange(4), 2 * N_BLOCKS)
     layers = ssvep_dnn.network((3, 9, learned.shape[-1]), 4, n_filters=24)
-    ssvep_dnn.train(layers, learned, targets, ssvep_dnn.Stage(60, 8, 0.1), seed=0)
+    ssvep_dnn.train(layers, learned, targets, ssvep_dnn.TrainingStage(60, 8, 0.1), seed=0)
     return ssvep_dnn.exported(
         layers, SETTINGS, 250.0, 9, name="many", trained_on="two people", licence="CC0"
     )

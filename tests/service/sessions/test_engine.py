@@ -57,7 +57,7 @@ def test_an_engine_stamps_the_envelope_and_goes_on_from_the_number_it_is_given()
         CONFIG,
         recording.spec,
         session="s",
-        epoch=3,
+        generation=3,
         next_seq=41,
         clock=lambda: float(next(ticks)),
     )

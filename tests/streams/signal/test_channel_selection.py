@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from volition.errors import ConfigError
-from volition.streams.signal import channel_selection as montage
+from volition.streams.signal import channel_selection
 
 LABELS = ("Oz", "O1", "O2")
 
@@ -33,11 +33,11 @@ LABELS = ("Oz", "O1", "O2")
     ],
 )
 def test_a_unit_of_voltage_is_known_however_it_is_written(unit: str, factor: float | None) -> None:
-    assert montage.microvolts_per_unit(unit) == factor
+    assert channel_selection.microvolts_per_unit(unit) == factor
 
 
 def test_channels_that_are_picked_come_in_the_order_asked_for() -> None:
-    plan = montage.plan(
+    plan = channel_selection.plan(
         n_channels=3,
         rate_hz=256.0,
         labels=LABELS,
@@ -54,7 +54,7 @@ def test_channels_that_are_picked_come_in_the_order_asked_for() -> None:
 
 
 def test_a_stream_that_is_used_as_it_comes_is_not_copied() -> None:
-    plan = montage.plan(n_channels=3, rate_hz=256.0, labels=LABELS, units=("uV",) * 3)
+    plan = channel_selection.plan(n_channels=3, rate_hz=256.0, labels=LABELS, units=("uV",) * 3)
     samples = np.ones((4, 3))
 
     assert plan.takes_all
@@ -63,21 +63,23 @@ def test_a_stream_that_is_used_as_it_comes_is_not_copied() -> None:
 
 
 def test_channels_without_names_are_counted_and_a_warning_says_so() -> None:
-    plan = montage.plan(n_channels=3, rate_hz=256.0, units=("uV",) * 3)
+    plan = channel_selection.plan(n_channels=3, rate_hz=256.0, units=("uV",) * 3)
 
     assert plan.spec.labels == ("1", "2", "3")
     assert plan.warnings == ("the stream names no channels; they are called 1 to 3",)
 
 
 def test_labels_that_do_not_fit_the_number_of_channels_are_not_guessed_at() -> None:
-    plan = montage.plan(n_channels=3, rate_hz=256.0, labels=("Oz", "O1"), units=("uV",) * 3)
+    plan = channel_selection.plan(
+        n_channels=3, rate_hz=256.0, labels=("Oz", "O1"), units=("uV",) * 3
+    )
 
     assert plan.spec.labels == ("1", "2", "3")
     assert "describes 2 channels but has 3" in plan.warnings[0]
 
 
 def test_a_label_that_occurs_twice_is_made_unique_and_a_warning_says_so() -> None:
-    plan = montage.plan(
+    plan = channel_selection.plan(
         n_channels=4, rate_hz=256.0, labels=("Oz", "Oz", "Oz-2", ""), units=("uV",) * 4
     )
 
@@ -87,25 +89,25 @@ def test_a_label_that_occurs_twice_is_made_unique_and_a_warning_says_so() -> Non
 
 @given(st.lists(st.sampled_from(["", "a", "a-2", "a-3", "1", "2", " a"]), min_size=1))
 def test_labels_come_out_unique_whatever_comes_in(labels: list[str]) -> None:
-    plan = montage.plan(n_channels=len(labels), rate_hz=1.0, labels=labels)
+    plan = channel_selection.plan(n_channels=len(labels), rate_hz=1.0, labels=labels)
 
     assert len(set(plan.spec.labels)) == len(labels)
 
 
 def test_a_label_that_is_not_there_is_an_error_that_lists_those_that_are() -> None:
     with pytest.raises(ConfigError, match=r"no channel 'Cz'; found: Oz, O1, O2") as caught:
-        montage.plan(n_channels=3, rate_hz=256.0, labels=LABELS, channels=["Oz", "Cz"])
+        channel_selection.plan(n_channels=3, rate_hz=256.0, labels=LABELS, channels=["Oz", "Cz"])
 
     assert caught.value.fields["missing"] == ["Cz"]
 
 
 def test_a_channel_asked_for_twice_is_an_error() -> None:
     with pytest.raises(ConfigError, match="Oz is asked for more than once"):
-        montage.plan(n_channels=3, rate_hz=256.0, labels=LABELS, channels=["Oz", "Oz"])
+        channel_selection.plan(n_channels=3, rate_hz=256.0, labels=LABELS, channels=["Oz", "Oz"])
 
 
 def test_a_missing_unit_is_taken_as_microvolts_and_never_in_silence() -> None:
-    plan = montage.plan(n_channels=3, rate_hz=256.0, labels=LABELS)
+    plan = channel_selection.plan(n_channels=3, rate_hz=256.0, labels=LABELS)
 
     assert plan.scale is None
     assert plan.spec.units == ("microvolts",) * 3
@@ -113,7 +115,9 @@ def test_a_missing_unit_is_taken_as_microvolts_and_never_in_silence() -> None:
 
 
 def test_an_unknown_unit_stays_what_it_is_and_never_in_silence() -> None:
-    plan = montage.plan(n_channels=3, rate_hz=256.0, labels=LABELS, units=("uV", "uV", "kOhm"))
+    plan = channel_selection.plan(
+        n_channels=3, rate_hz=256.0, labels=LABELS, units=("uV", "uV", "kOhm")
+    )
 
     assert plan.spec.units == ("microvolts", "microvolts", "kOhm")
     assert plan.scale is None
@@ -121,7 +125,7 @@ def test_an_unknown_unit_stays_what_it_is_and_never_in_silence() -> None:
 
 
 def test_units_given_by_the_user_win_over_what_the_stream_says() -> None:
-    plan = montage.plan(
+    plan = channel_selection.plan(
         n_channels=3, rate_hz=256.0, labels=LABELS, units=("V",) * 3, override_units="nV"
     )
 
@@ -131,4 +135,4 @@ def test_units_given_by_the_user_win_over_what_the_stream_says() -> None:
 
 def test_units_given_by_the_user_must_be_a_voltage() -> None:
     with pytest.raises(ConfigError, match="units 'furlong' are no voltage; allowed: microvolts"):
-        montage.plan(n_channels=1, rate_hz=1.0, override_units="furlong")
+        channel_selection.plan(n_channels=1, rate_hz=1.0, override_units="furlong")

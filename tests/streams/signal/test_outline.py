@@ -11,7 +11,7 @@ from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.streams.signal.outline import (
     SOURCES,
     Bins,
-    Envelope,
+    MinMaxOutline,
     Source,
     decode_bins,
     encode_bins,
@@ -22,10 +22,10 @@ SPEC = SignalSpec(1000.0, ("a", "b", "c"))
 
 
 def outline(samples: FloatArray, times: FloatArray, cuts: list[int]) -> Bins:
-    envelope = Envelope(SPEC)
+    outline = MinMaxOutline(SPEC)
     for start, stop in zip([0, *cuts], [*cuts, len(times)], strict=True):
-        envelope.add(Chunk(samples[start:stop], times[start:stop]))
-    bins = envelope.take()
+        outline.add(Chunk(samples[start:stop], times[start:stop]))
+    bins = outline.take()
     assert bins is not None
     return bins
 
@@ -90,20 +90,20 @@ def test_no_bin_spans_a_gap() -> None:
 
 
 def test_what_was_taken_is_not_given_again() -> None:
-    envelope = Envelope(SPEC)
-    envelope.add(Chunk(np.ones((10, 3)), np.arange(10) / 1000.0))
+    outline = MinMaxOutline(SPEC)
+    outline.add(Chunk(np.ones((10, 3)), np.arange(10) / 1000.0))
 
-    assert envelope.take() is not None
-    assert envelope.take() is None
-    envelope.add(Chunk(np.empty((0, 3)), np.empty(0)))
-    assert envelope.take() is None
+    assert outline.take() is not None
+    assert outline.take() is None
+    outline.add(Chunk(np.empty((0, 3)), np.empty(0)))
+    assert outline.take() is None
 
 
 @pytest.mark.parametrize(
     ("rate_hz", "expected"), [(0.0, 1), (50.0, 1), (250.0, 3), (30_000.0, 300)]
 )
 def test_a_screen_gets_no_more_than_a_hundred_bins_a_second(rate_hz: float, expected: int) -> None:
-    assert Envelope(SignalSpec(rate_hz, ("a",))).samples_per_bin == expected
+    assert MinMaxOutline(SignalSpec(rate_hz, ("a",))).samples_per_bin == expected
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -98,7 +98,7 @@ def test_both_stages_learn_and_the_export_gives_the_same() -> None:
         return 2 * (patterns[targets] + own[targets]) + 6 * noise, targets
 
     everyone = [person(seed) for seed in range(3)]
-    stages = (ssvep_dnn.Stage(25, 20, 0.1), ssvep_dnn.Stage(15, 12, 0.6))
+    stages = (ssvep_dnn.TrainingStage(25, 20, 0.1), ssvep_dnn.TrainingStage(15, 12, 0.6))
     shared, own = ssvep_dnn.two_stages(everyone, everyone[0], 4, stages=stages)
     again = person(0)[0] + np.random.default_rng(99).standard_normal((48, 3, N_CHANNELS, 40))
     right = [

@@ -45,7 +45,7 @@ def by_sums(bands: FloatArray, radians: FloatArray, start: int = 0) -> FloatArra
     moments = Moments(n_bands, n_channels, len(waves) - 1)
     moments.measure(bands, waves)
     return squared_correlations(
-        moments, ReferenceFactor.of(radians, n_samples).begun_at(radians, start)
+        moments, ReferenceFactor.of(radians, n_samples).starting_at(radians, start)
     )
 
 
@@ -124,7 +124,9 @@ def test_sums_of_pieces_add_up_whatever_their_origins_were() -> None:
     turn(first.cross, radians, 100)
     second.measure(bands[:, :, 100:].copy(), references(radians, 0, 50))
     second.flat += first.flat
-    result = squared_correlations(second, ReferenceFactor.of(radians, 150).begun_at(radians, -100))
+    result = squared_correlations(
+        second, ReferenceFactor.of(radians, 150).starting_at(radians, -100)
+    )
     np.testing.assert_allclose(result, textbook(bands, radians), atol=1e-9)
 
 

@@ -18,7 +18,12 @@ from volition.decoders.ssvep.transfer.pretrained import (
     PretrainedSettings,
     log_odds,
 )
-from volition.decoders.ssvep.transfer.pretraining import PretrainedSSVEP, Windows, collect, learn
+from volition.decoders.ssvep.transfer.pretraining import (
+    PretrainedSSVEP,
+    TrainingWindows,
+    collect,
+    learn,
+)
 from volition.errors import ConfigError, DecodeError, ModelError
 
 RATE_HZ = 256.0
@@ -146,14 +151,14 @@ def test_the_threshold_of_idle_keeps_rest_that_was_not_learned_from() -> None:
     rng = np.random.default_rng(9)
     shape = (60, 3, 5, N_KINDS)
 
-    def person() -> Windows:
+    def person() -> TrainingWindows:
         at = rng.uniform(0, 0.3, shape)
         targets = rng.integers(REST, 3, 60)
         for window, target in zip(at, targets, strict=True):
             if target != REST:
                 window[target] += 0.15
         ones = np.ones(60, dtype=bool)
-        return Windows(at, rng.uniform(0, 0.3, shape), np.zeros(shape), targets, ones)
+        return TrainingWindows(at, rng.uniform(0, 0.3, shape), np.zeros(shape), targets, ones)
 
     people = {name: person() for name in "abcd"}
     strict = learn(people, 2.0, false_per_min=0.0)["idle_log_odds"][0]
@@ -163,7 +168,9 @@ def test_the_threshold_of_idle_keeps_rest_that_was_not_learned_from() -> None:
 
 def test_what_cannot_be_learned_from_is_refused() -> None:
     zeros = np.zeros((4, 3, 5, N_KINDS))
-    flicker = Windows(zeros, zeros, zeros, np.zeros(4, dtype=np.int64), np.ones(4, dtype=np.bool_))
+    flicker = TrainingWindows(
+        zeros, zeros, zeros, np.zeros(4, dtype=np.int64), np.ones(4, dtype=np.bool_)
+    )
     with pytest.raises(DecodeError, match="found 1 people, 0 windows at rest, 4 of flicker"):
         learn({"a": flicker}, 2.0)
     with pytest.raises(DecodeError, match="fit it, or give it a model"):

@@ -70,7 +70,7 @@ class LastPart:
         return cls(so_far, root, np.linalg.solve(root, whitened.T))
 
 
-class BegunWindow:
+class PartialWindow:
     """Sums of a window without its last part, factored.
 
     Parameters

@@ -14,7 +14,7 @@ from volition.decoders.ssvep.scores.correlation import (
     phases,
     references,
 )
-from volition.decoders.ssvep.windows.begun import BegunWindow, LastPart
+from volition.decoders.ssvep.windows.partial import LastPart, PartialWindow
 
 RATE_HZ = 256.0
 FREQS_HZ = np.array([8.0, 13.0, 21.0])
@@ -27,13 +27,13 @@ def both_ways(
     n_bands, n_channels, n_samples = bands.shape
     radians = phases(FREQS_HZ, n_harmonics, RATE_HZ)
     waves = references(radians, start, n_samples)
-    factor = ReferenceFactor.of(radians, n_samples).begun_at(radians, start)
+    factor = ReferenceFactor.of(radians, n_samples).starting_at(radians, start)
     whole = Moments(n_bands, n_channels, len(waves) - 1)
     whole.measure(bands, waves)
     so_far = Moments(n_bands, n_channels, len(waves) - 1)
     so_far.measure(bands[:, :, :-n_last].copy(), waves[:, :-n_last].copy())
-    begun = BegunWindow(so_far, LastPart.of(factor, waves[:, -n_last:]))
-    return correlation_matrices(whole, factor), begun.correlation_matrices(bands[:, :, -n_last:])
+    partial = PartialWindow(so_far, LastPart.of(factor, waves[:, -n_last:]))
+    return correlation_matrices(whole, factor), partial.correlation_matrices(bands[:, :, -n_last:])
 
 
 @hypothesis.given(
@@ -51,9 +51,9 @@ def test_it_gives_what_the_whole_window_gives(
     hypothesis.assume(np.linalg.cond(mixing) < 30)
     bands = mixing @ rng.standard_normal((2, *shape))
     bands[:, :, -n_last:] *= louder
-    whole, begun = both_ways(bands + 3.0, n_last, n_harmonics, start)
-    assert begun is not None
-    np.testing.assert_allclose(begun, whole, rtol=0, atol=1e-9)
+    whole, partial = both_ways(bands + 3.0, n_last, n_harmonics, start)
+    assert partial is not None
+    np.testing.assert_allclose(partial, whole, rtol=0, atol=1e-9)
 
 
 def test_dependent_flat_and_silent_channels_change_nothing() -> None:
@@ -62,9 +62,9 @@ def test_dependent_flat_and_silent_channels_change_nothing() -> None:
     flat, silent = np.full((2, 1, 200), 1e3), np.zeros((2, 1, 200))
     doubled = np.concatenate([good, good[:, :1], good[:, 1:2] - good[:, 2:], flat, silent], axis=1)
     whole, _ = both_ways(good, 5)
-    _, begun = both_ways(doubled, 5)
-    assert begun is not None
-    np.testing.assert_allclose(begun, whole, atol=1e-6)
+    _, partial = both_ways(doubled, 5)
+    assert partial is not None
+    np.testing.assert_allclose(partial, whole, atol=1e-6)
 
 
 def test_where_the_last_part_is_unlike_the_rest_the_whole_has_to_be_factored() -> None:
@@ -74,8 +74,8 @@ def test_where_the_last_part_is_unlike_the_rest_the_whole_has_to_be_factored() -
     woken[:, 2, :-3] = 0.0
     silenced[1, :, -1] = np.nan
     for one in (popped, woken, silenced):
-        _, begun = both_ways(one, 5)
-        assert begun is None
+        _, partial = both_ways(one, 5)
+        assert partial is None
 
 
 def test_a_window_that_cannot_be_factored_is_not_begun() -> None:
