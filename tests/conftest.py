@@ -17,7 +17,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from volition.streams.lsl import library as lsl
+from volition.streams import lsl
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 #: Rooms whose tests run for long: services, browsers and whole recordings.

@@ -37,7 +37,7 @@ def latency(
 ) -> None:
     """Newest sample to a WebSocket client, beside the floor, in turns, in one run."""
     from volition.benchmarks.speed.latency import CHUNKS_S, SIGNALS, Cell, measure
-    from volition.streams.lsl import library as lsl
+    from volition.streams import lsl
 
     if decoder not in ("kalman", "fbcca"):
         raise typer.BadParameter(f"{decoder!r}; allowed: kalman, fbcca", param_hint="--decoder")
@@ -72,7 +72,7 @@ def capacity(
 ) -> None:
     """How many sessions and clients, how broad a signal, how soon, at what rest."""
     from volition.benchmarks.speed.capacity import measure
-    from volition.streams.lsl import library as lsl
+    from volition.streams import lsl
 
     with lsl.own_network():
         _report(measure(seconds, progress), json)
@@ -87,7 +87,7 @@ def broadband(
 ) -> None:
     """Broadband, threshold crossings, bins of 20 ms and a filter: bin end to a WebSocket client."""
     from volition.benchmarks.speed.capacity import broadband as measure
-    from volition.streams.lsl import library as lsl
+    from volition.streams import lsl
 
     if decoder not in ("dkf", "kalman"):
         raise typer.BadParameter(f"{decoder!r}; allowed: dkf, kalman", param_hint="--decoder")
@@ -103,7 +103,7 @@ def pages(
 ) -> None:
     """What three pages open in a browser cost the intents of a session of 64 channels at 1 kHz."""
     from volition.benchmarks.speed.pages import measure
-    from volition.streams.lsl import library as lsl
+    from volition.streams import lsl
 
     with lsl.own_network():
         _report(measure(seconds=seconds, rounds=rounds, on_round=progress), json)
@@ -124,7 +124,7 @@ def closed_loop(
 ) -> None:
     """A simulated person and the cursor, through the service, with each decoder at once."""
     from volition.benchmarks.quality.closed_loop import closed_loop as run
-    from volition.streams.lsl import library as lsl
+    from volition.streams import lsl
     from volition.streams.simulated.cursor_participant import CursorParticipant
     from volition.streams.simulated.cursor_tasks import TASKS
 
@@ -188,7 +188,7 @@ def peers(
     cannot run is named with the reason.
     """
     from volition.benchmarks.peers.measure import PROGRAMS, measure
-    from volition.streams.lsl import library as lsl
+    from volition.streams import lsl
 
     pythons = {}
     for given in python or ():
@@ -285,7 +285,7 @@ def faults(
     Exits with 1 when a promise was broken.
     """
     from volition.benchmarks.faults.table import CAUSES, document, run_faults
-    from volition.streams.lsl import library as lsl
+    from volition.streams import lsl
 
     keys = [key for key in CAUSES if not only or key.startswith(tuple(only))]
     if not keys:
@@ -318,7 +318,7 @@ def chaos(
     Exits with 1 when a session hung, came back late, or a sample is wrong.
     """
     from volition.benchmarks.faults.chaos import chaos as run
-    from volition.streams.lsl import library as lsl
+    from volition.streams import lsl
 
     with lsl.own_network():
         result = run(minutes, outlets=outlets, seed=seed, on_step=progress)
@@ -335,7 +335,7 @@ def soak(
 ) -> None:
     """Run for long, and see whether memory, open files, threads or latency grow."""
     from volition.benchmarks.faults.soak import soak as run
-    from volition.streams.lsl import library as lsl
+    from volition.streams import lsl
 
     with lsl.own_network():
         _report(run(minutes, sessions=sessions, on_step=progress), json)
@@ -365,7 +365,7 @@ def during_fit(
 ) -> None:
     """What a calibration costs its session: samples lost, and how late its intents are."""
     from volition.benchmarks.speed.during_fit import during_fit as run
-    from volition.streams.lsl import library as lsl
+    from volition.streams import lsl
 
     named = {} if network is None else {"network": network}
     with lsl.own_network():

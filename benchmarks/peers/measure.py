@@ -41,7 +41,7 @@ from volition.benchmarks.speed.latency import kalman_settings, spread
 from volition.benchmarks.speed.relay import relay_process
 from volition.service.client.client import Client
 from volition.service.gateway.launch import running_service
-from volition.streams.lsl import library as lsl
+from volition.streams import lsl
 
 BAND_HZ, ORDER = (5.0, 45.0), 4
 _SESSION = "peers"

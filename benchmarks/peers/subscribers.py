@@ -21,7 +21,7 @@ import websockets.asyncio.server
 import websockets.sync.client
 
 from volition.children import spawning
-from volition.streams.lsl import library as lsl
+from volition.streams import lsl
 from volition.streams.lsl.clock import local_clock
 
 #: So long a contender may take from its start to its first message.

@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from volition.benchmarks.speed.feeder import Feed
 from volition.benchmarks.speed.listeners import WARM_UP_S, Received
 from volition.children import spawning
-from volition.streams.lsl import library as lsl
+from volition.streams import lsl
 
 _START_S = 30.0
 

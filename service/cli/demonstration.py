@@ -24,8 +24,8 @@ from volition.service.client.client import Client
 from volition.service.gateway.launch import running_service
 from volition.service.sessions.config import SessionConfig, load_config
 from volition.service.wire.schemas import GapMessage
+from volition.streams import lsl
 from volition.streams.files.recording import packaged_recordings
-from volition.streams.lsl import library as lsl
 from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.discovery import find_one
 from volition.streams.lsl.inlet import MarkerInlet

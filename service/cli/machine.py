@@ -16,7 +16,7 @@ from uuid import uuid4
 from volition.children import spawning
 from volition.errors import VolitionError
 from volition.service.gateway.bind_address import bind
-from volition.streams.lsl import library as lsl
+from volition.streams import lsl
 from volition.streams.lsl.discovery import find_streams
 from volition.streams.lsl.outlet import MarkerOutlet
 

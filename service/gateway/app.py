@@ -64,7 +64,7 @@ from volition.service.wire.schemas import (
     StreamView,
     TicketView,
 )
-from volition.streams.lsl import library as lsl
+from volition.streams import lsl
 from volition.streams.lsl.clock import local_clock
 
 log = structlog.get_logger()

@@ -52,7 +52,7 @@ from volition.service.worker.bus import INTENT_CODES, FrameType, LocalWorkerEnd,
 from volition.service.worker.connector import Connection, Connector, GaveUpError
 from volition.service.worker.outline_feed import OutlineSender
 from volition.service.worker.recorder import Recorder
-from volition.streams.lsl import library as lsl
+from volition.streams import lsl
 from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.discovery import StreamDescription
 from volition.streams.lsl.inlet import SignalInlet

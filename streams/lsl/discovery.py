@@ -17,7 +17,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from volition.errors import StreamError
-from volition.streams.lsl import library as lsl
+from volition.streams.lsl import library
 
 DETAILS_TIMEOUT_S = 2.0
 """How long one stream may take over its full description and clock offset."""
@@ -203,7 +203,7 @@ def resolve_again(description: StreamDescription, *, wait_s: float) -> Any:
 
 def _resolve(wanted: dict[str, str | None], *, wait_s: float, minimum: int) -> list[Any]:
     """Search by a predicate, and check the answers without it."""
-    pylsl = lsl.in_use()
+    pylsl = library.in_use()
     given = {key: value for key, value in wanted.items() if value is not None}
     predicate = " and ".join(f"{key}={xpath_string(value)}" for key, value in given.items())
     infos = pylsl.resolve_bypred(predicate or "true()", minimum, wait_s)
@@ -239,7 +239,7 @@ def _with_details(infos: Sequence[Any]) -> list[StreamDescription]:
 
 def _ask(info: Any, timeout_s: float) -> StreamDescription:
     """Ask one stream for its description and its clock; what does not come in time is left out."""
-    pylsl = lsl.in_use()
+    pylsl = library.in_use()
     deadline = time.monotonic() + timeout_s
     detailed, offset, complete = info, None, False
     try:

@@ -29,7 +29,7 @@ import numpy as np
 
 from volition.chunk import Chunk, Event, SignalSpec
 from volition.errors import StreamError
-from volition.streams.lsl import library as lsl
+from volition.streams.lsl import library
 from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.discovery import (
     StreamDescription,
@@ -74,9 +74,9 @@ class _Connection:
     def __init__(
         self, description: StreamDescription, *, max_buffer_s: float, recover: bool
     ) -> None:
-        pylsl = lsl.in_use()
+        pylsl = library.in_use()
         self._pylsl = pylsl
-        self._calls = lsl.library_calls()
+        self._calls = library.library_calls()
         self.description = description
         self._info = description.handle or resolve_again(description, wait_s=RESOLVE_S)
         recover = recover and bool(description.source_id)
@@ -125,7 +125,7 @@ class _Connection:
                 self._offset_due = math.inf
         else:
             self._measure_offset(self.inlet, left_s)
-        if self.code.value == lsl.LIBLSL_LOST:
+        if self.code.value == library.LIBLSL_LOST:
             raise self.lost()
         if self.known_offset_s is None:
             raise StreamError(
@@ -163,7 +163,7 @@ class _Connection:
     def check(self) -> None:
         """Raise for what the last call into liblsl reported."""
         code = self.code.value
-        if code == lsl.LIBLSL_LOST:
+        if code == library.LIBLSL_LOST:
             raise self.lost()
         if code != 0:
             raise StreamError(
@@ -280,7 +280,7 @@ class SignalInlet:
         self.spec: SignalSpec = plan.spec
         self.warnings: list[str] = [*plan.warnings, *_identity_warnings(description)]
         self.overruns = 0
-        self._calls = lsl.library_calls()
+        self._calls = library.library_calls()
         self._packets = Packets()
         self._make_buffers(plan, max_buffer_s)
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from volition.chunk import SignalSpec
 from volition.errors import StreamError
-from volition.streams.lsl import library as lsl
+from volition.streams.lsl import library
 from volition.streams.lsl.clock import local_clock
 
 BUFFER_S = 60
@@ -68,8 +68,8 @@ class SignalOutlet(_Outlet):
         chunk_samples: int = 0,
         format: Literal["float32", "float64"] = "float32",
     ) -> None:
-        pylsl = lsl.in_use()
-        calls = lsl.library_calls()
+        pylsl = library.in_use()
+        calls = library.library_calls()
         self.spec = spec
         self._dtype = np.dtype(format)
         self._push = calls.push_chunk_float32 if format == "float32" else calls.push_chunk_float64
@@ -134,7 +134,7 @@ class MarkerOutlet(_Outlet):
         *,
         type: str = "Markers",
     ) -> None:
-        pylsl = lsl.in_use()
+        pylsl = library.in_use()
         info = pylsl.StreamInfo(name, type, 1, pylsl.IRREGULAR_RATE, pylsl.cf_string, source_id)
         # Irregular streams count their buffer in hundreds of samples.
         self._outlet = pylsl.StreamOutlet(info, 1, BUFFER_S)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from volition.errors import ConfigError
-from volition.streams.lsl import library as lsl
+from volition.streams import lsl
 
 
 def run_python(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -42,7 +42,7 @@ def test_a_missing_pylsl_is_an_error_that_says_what_to_install() -> None:
     done = run_python(
         "import sys\n"
         "sys.modules['pylsl'] = None\n"
-        "from volition.streams.lsl import library as lsl\n"
+        "from volition.streams import lsl\n"
         "from volition.errors import LslMissingError\n"
         "try: lsl.load()\n"
         "except LslMissingError as error: print(error.code, error)\n"
@@ -59,7 +59,7 @@ def test_a_liblsl_that_cannot_be_loaded_is_an_error_that_names_the_ways_out(
     library.write_text("not a library", encoding="utf-8")
 
     done = run_python(
-        "from volition.streams.lsl import library as lsl\n"
+        "from volition.streams import lsl\n"
         "from volition.errors import LslMissingError\n"
         "try: lsl.load()\n"
         "except LslMissingError as error: print(error)\n",
@@ -100,7 +100,7 @@ def test_settings_reach_this_process_and_its_children(tmp_path: Path) -> None:
     done = run_python(
         "import subprocess, sys\n"
         "from pathlib import Path\n"
-        "from volition.streams.lsl import library as lsl\n"
+        "from volition.streams import lsl\n"
         f"lsl.loopback_config(Path({str(tmp_path)!r}), session_id='a-lab')\n"
         "child = '''import pylsl\n"
         'outlet = pylsl.StreamOutlet(pylsl.StreamInfo("n", "t", 1, 0, "string", "s"))\n'
@@ -115,7 +115,7 @@ def test_settings_that_come_too_late_are_an_error_and_not_ignored(tmp_path: Path
     done = run_python(
         "from pathlib import Path\n"
         "from volition.streams.lsl import clock, discovery\n"
-        "from volition.streams.lsl import library as lsl\n"
+        "from volition.streams import lsl\n"
         "from volition.errors import StreamError\n"
         "clock.local_clock()\n"
         f"lsl.loopback_config(Path({str(tmp_path)!r}))\n"
