@@ -99,7 +99,7 @@ def test_no_file_holds_a_package_index_or_a_folder_of_one_machine(
 ) -> None:
     found = []
     for path in tracked:
-        content = (repository / path).read_bytes()
+        content = (repository / path).read_bytes() if not (repository / path).is_dir() else b""
         if b"\0" in content:
             continue
         text = content.decode("utf-8")

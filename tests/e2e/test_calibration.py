@@ -236,14 +236,18 @@ def test_what_cannot_be_used_is_refused_with_its_reason_and_the_session_goes_on(
         assert (view.state, view.model) == ("refused", None)
         return str(view.refusal.reason)
 
+    def more_samples(n: int) -> None:
+        until = client.state(session).samples + n
+        while client.state(session).samples < until:
+            client.intents(session, after=1 << 40, wait_s=0.05)
+
     assert refused() == "no-trials"
+    more_samples(500)  # the session must know the second before the markers
     t = local_clock()
     for number, label in enumerate(["D", "O", "W"] * 2):
         client.marker(session, "trial_start", {"target": label}, t - 1.0 + number * 0.1)
     client.marker(session, "end", t=t)
-    await_time = client.state(session).samples + 100
-    while client.state(session).samples < await_time:
-        client.intents(session, after=1 << 40, wait_s=0.05)
+    more_samples(100)
     assert refused() == "class-missing"
     assert refused(decoder=UNCALIBRATED) == "cannot-be-calibrated"
     with pytest.raises(ApiError, match="history_s"):

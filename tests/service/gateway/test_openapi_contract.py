@@ -106,7 +106,7 @@ def _fuzz(url: str, secret: str | None, phases: str, folder: Path, repository: P
         cwd=folder,
         env={
             **os.environ,
-            "PYTHONPATH": str(repository / "tests" / "service"),
+            "PYTHONPATH": str(repository / "tests" / "service" / "gateway"),
             "SCHEMATHESIS_HOOKS": "schemathesis_hooks",
         },
         stdout=subprocess.PIPE,

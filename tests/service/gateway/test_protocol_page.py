@@ -23,7 +23,7 @@ def page(repository: Path) -> str:
 
 @pytest.fixture(scope="module")
 def sources(repository: Path) -> str:
-    return "\n".join(path.read_text("utf-8") for path in (repository / "service").glob("*.py"))
+    return "\n".join(path.read_text("utf-8") for path in (repository / "service").rglob("*.py"))
 
 
 def test_every_call_and_its_role_is_in_the_table_and_no_other(page: str) -> None:
