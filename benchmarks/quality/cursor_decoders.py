@@ -13,15 +13,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from volition.chunk import Chunk, Event
 from volition.decoders.contract.intent import CursorIntent, Intent
+from volition.decoders.contract.trials import HELP
 from volition.decoders.fitting.calibration import CalibrationData
-from volition.decoders.fitting.fitted import FittedModel
-from volition.decoders.kinematics.cursor import HELP
+from volition.decoders.fitting.fitted import FittedDecoder, FittedModel
 from volition.decoders.kinematics.decoder import KinematicDecoder
 from volition.decoders.kinematics.kalman import intended_velocities
 from volition.errors import DecodeError
@@ -87,7 +87,7 @@ def calibrate(
     return fitted(DECODERS[name], used, intended)
 
 
-def play(decoder: KinematicDecoder[Any], sitting: CursorSitting) -> Iterator[SittingBin]:
+def play(decoder: FittedDecoder[Any], sitting: CursorSitting) -> Iterator[SittingBin]:
     """Close the loop in this process: bin by bin, without end, as fast as it goes.
 
     The decoder is given each bin as soon as it is over, and the participant sees the cursor that
@@ -103,7 +103,7 @@ def play(decoder: KinematicDecoder[Any], sitting: CursorSitting) -> Iterator[Sit
         yield one
 
 
-def play_trials(decoder: KinematicDecoder[Any], sitting: CursorSitting, n_trials: int) -> None:
+def play_trials(decoder: FittedDecoder[Any], sitting: CursorSitting, n_trials: int) -> None:
     """Close the loop in this process until so many more trials have ended."""
     wanted = len(sitting.trials) + n_trials
     for _ in play(decoder, sitting):
@@ -155,7 +155,7 @@ def guide(sitting: CursorSitting, settings: dict[str, Any], pace: Pace | None = 
             continue
         model = newer
         if decoder is None:
-            decoder = made(settings, model)
+            decoder = cast(KinematicDecoder[Any], made(settings, model))
             decoder.prepare(sitting.participant.spec())
         else:
             decoder.adopt(model)

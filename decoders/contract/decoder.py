@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from volition.chunk import Chunk, Event, SignalSpec
 from volition.decoders.contract.intent import Intent
 from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.trials import Trials
 
 S = TypeVar("S", bound=Settings)
 
@@ -35,6 +36,25 @@ class Decoder(ABC, Generic[S]):
 
     def __init__(self, settings: S) -> None:
         self.settings = settings
+
+    @classmethod
+    def trials(cls, settings: S) -> Trials | None:  # noqa: ARG003 - of the contract
+        """Say what a person is asked to do while a decoder of these settings learns.
+
+        None where nobody can be asked: no guide knows what to ask for.
+        """
+        return None
+
+    @classmethod
+    def example_model(cls, settings: S, spec: SignalSpec) -> Any:  # noqa: ARG003 - of the contract
+        """Make a model of random data for the examples of a decoder that cannot run without one.
+
+        Returns
+        -------
+        FittedModel or Network
+            What the decoder's ``use`` takes. None where the settings suffice.
+        """
+        return None
 
     @abstractmethod
     def prepare(self, spec: SignalSpec) -> None:

@@ -260,6 +260,22 @@ class FittedDecoder(Decoder[S]):
             "cannot-be-calibrated", f"a decoder of kind {settings.kind} is not calibrated by trials"
         )
 
+    @classmethod
+    def refresh(cls, settings: S, calibration: CalibrationData) -> FittedModel:  # noqa: ARG003 - of the contract
+        """Fit a model to what a calibration has brought so far, unscored.
+
+        A decoder whose trials can be guided while newer models take over (`PositionTrials`) has it.
+
+        Raises
+        ------
+        CalibrationError
+            The signal cannot be used, or not yet; or such a decoder has nothing of the kind.
+        """
+        raise CalibrationError(
+            "cannot-be-calibrated",
+            f"a decoder of kind {settings.kind} takes up no model while it is calibrated",
+        )
+
     def use(self, model: FittedModel) -> None:
         """Decode by ``model`` from the next ``prepare`` on, whatever the settings name."""
         self._model = model

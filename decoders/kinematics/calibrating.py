@@ -18,6 +18,7 @@ import numpy.typing as npt
 import scipy
 
 from volition.chunk import Chunk, Event, FloatArray
+from volition.decoders.contract.trials import HELP
 from volition.decoders.filtering import regular_rate
 from volition.decoders.fitting.calibration import (
     MOST_CHANCE,
@@ -31,7 +32,6 @@ from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.metrics import accuracy_interval
 from volition.decoders.kinematics.adaptation import aimed_velocities
 from volition.decoders.kinematics.bins import Bins, samples_per_step
-from volition.decoders.kinematics.cursor import HELP
 from volition.errors import DecodeError
 
 if TYPE_CHECKING:  # whose method this is

@@ -21,9 +21,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from volition.chunk import Event
 from volition.decoders.contract.intent import ClickIntent, CursorIntent, IdleIntent, Intent
 
-HELP = "cursor_help"
-"""Name of the event that asks for help; see `help_of`."""
-
 
 class DwellSettings(BaseModel):
     """When staying in one place is a click."""

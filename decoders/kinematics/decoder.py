@@ -21,13 +21,14 @@ from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.decoder import Decoder
 from volition.decoders.contract.intent import Intent
 from volition.decoders.contract.stage import check_channels
+from volition.decoders.contract.trials import HELP, PositionTrials
 from volition.decoders.filtering import regular_rate
 from volition.decoders.fitting.calibration import Calibrated, CalibrationData, Progress
 from volition.decoders.fitting.fitted import Array, FittedDecoder, FittedModel, FittedSettings
 from volition.decoders.kinematics.bessel import BesselBlock, BesselSettings
 from volition.decoders.kinematics.bins import Bins, samples_per_step
 from volition.decoders.kinematics.click import OFFSET, WEIGHTS, ClickDetector, ClickSettings
-from volition.decoders.kinematics.cursor import HELP, Cursor, CursorSettings, Help, help_of
+from volition.decoders.kinematics.cursor import Cursor, CursorSettings, Help, help_of
 from volition.decoders.kinematics.features import FeatureSettings
 from volition.errors import ConfigError, ModelError, SpecError, VolitionError
 
@@ -143,16 +144,17 @@ class KinematicDecoder(FittedDecoder[S]):
 
     @classmethod
     def refresh(cls, settings: S, calibration: CalibrationData) -> FittedModel:
-        """Fit a model to what a calibration has brought so far, unscored.
-
-        Raises
-        ------
-        CalibrationError
-            It cannot be used, or not yet.
-        """
         from volition.decoders.kinematics.calibrating import refresh_cursor
 
         return refresh_cursor(cls, settings, calibration)
+
+    @classmethod
+    def trials(cls, settings: S) -> PositionTrials:
+        cursor = settings.cursor
+        return PositionTrials(
+            None if cursor.workspace is None else tuple(cursor.workspace),
+            None if cursor.start is None else tuple(cursor.start),
+        )
 
     @abstractmethod
     def follower(self, n_features: int) -> tuple[Follower, int]:

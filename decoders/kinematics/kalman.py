@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.trials import PositionTrials
 from volition.decoders.fitting.fitted import Array, FittedModel
 from volition.decoders.kinematics.decoder import (
     Follower,
@@ -118,6 +119,17 @@ class KalmanDecoder(KinematicDecoder[KalmanSettings]):
     @property
     def needs_model(self) -> bool:
         return self.settings.matrices is None
+
+    @classmethod
+    def trials(cls, settings: KalmanSettings) -> PositionTrials:
+        found = super().trials(settings)
+        if settings.state != "position-velocity" or settings.sees_cursor:
+            return found
+        return dataclasses.replace(
+            found,
+            unguidable="a cursor that is helped is not where a filter of position and velocity "
+            "believes: set sees_cursor: true, or state: velocity",
+        )
 
     @classmethod
     def fit(

@@ -20,6 +20,7 @@ from volition.decoders.contract.decoder import Decoder
 from volition.decoders.contract.intent import IdleIntent, Intent, SelectionIntent
 from volition.decoders.contract.settings import Settings
 from volition.decoders.contract.stage import check_channels
+from volition.decoders.contract.trials import Choice, TargetTrials
 from volition.decoders.filtering import check_below_half_rate, regular_rate
 from volition.decoders.ssvep.scores.bank import FilterBank, sub_band_edges
 from volition.decoders.ssvep.windows.epochs import Epoch, EpochWindows
@@ -111,6 +112,14 @@ class SelectorSettings(Settings):
             if repeated:
                 raise ValueError(f"each target needs a {name} of its own; found twice: {repeated}")
         return self
+
+    def trials(self) -> TargetTrials:
+        """Say what a trial may ask for: one of the targets, or rest."""
+        choices = (
+            Choice(target.label, {"target": target.label, "freq_hz": target.freq_hz})
+            for target in self.targets
+        )
+        return TargetTrials(tuple(choices), rest=Choice("rest", {"target": "rest", "freq_hz": 0}))
 
     def looks_s(self) -> list[float]:
         """Give the lengths at which a window is judged; the last is ``window_s``."""
@@ -284,6 +293,10 @@ class SelectorDecoder(Decoder[S]):
 
     #: Calibration scores, for the stopping rule that asks for them.
     densities: Densities | None = None
+
+    @classmethod
+    def trials(cls, settings: S) -> TargetTrials:
+        return settings.trials()
 
     def prepare(self, spec: SignalSpec) -> None:
         settings = self.settings

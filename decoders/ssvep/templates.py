@@ -20,7 +20,7 @@ import numpy.typing as npt
 import scipy
 from pydantic import Field
 
-from volition.chunk import FloatArray
+from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.fitting.calibration import Calibrated, CalibrationData, Progress
 from volition.decoders.fitting.fitted import FittedDecoder, FittedModel, FittedSettings
 from volition.decoders.ssvep.scores.bank import sub_band_weights
@@ -397,6 +397,12 @@ class TemplateDecoder(FittedDecoder[S], SelectorDecoder[S]):
             progress,
             least_trials=cls.estimator.least_trials,
         )
+
+    @classmethod
+    def example_model(cls, settings: S, spec: SignalSpec) -> FittedModel:
+        from volition.decoders.ssvep.example import flicker_model
+
+        return flicker_model(cls.estimator, settings, spec)
 
     def _for_look(self, window_s: float) -> Self:
         return type(self)(self.settings.at(window_s), self.fitted_model())

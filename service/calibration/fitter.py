@@ -46,7 +46,6 @@ from volition.decoders.fitting.network import (
     read_manifest,
     read_network,
 )
-from volition.decoders.kinematics.decoder import KinematicDecoder
 from volition.errors import VolitionError
 from volition.models.manifest import ModelCard, ModelInput, TrainingData, unfitted
 from volition.models.registry import ModelRegistry
@@ -180,7 +179,6 @@ def _fitted(
         return found, content, network
     cls = fitted_class(settings.kind)
     if job.refresh:
-        assert issubclass(cls, KinematicDecoder)
         model = cls.refresh(settings, calibration)
         found = Calibrated(model, settings.model_dump(mode="json"), {}, 0)
     else:

@@ -63,17 +63,15 @@ class Broken:
         return f"{self.distribution} adds {self.name} to {self.group}, which fails: {self.error}"
 
 
-_broken: dict[tuple[Group, str, str], Broken] = {}
+#: In the order in which they were found; a dictionary for its keys alone.
+_broken: dict[Broken, None] = {}
 
 
 @functools.cache
 def parts(group: Group) -> tuple[Part, ...]:
     """Give what is installed of a group: Volition's own first, then by distribution and name."""
     found = []
-    points = [
-        (point.dist.name if point.dist is not None else "?", point)
-        for point in metadata.entry_points(group=group)
-    ]
+    points = [(_distribution(point), point) for point in metadata.entry_points(group=group)]
     for distribution, point in sorted(points, key=lambda one: (one[0] != OWN, one[0], one[1].name)):
         try:
             found.append(Part(point.name, distribution, point.load()))
@@ -99,18 +97,31 @@ def classes(group: Group, base: type[T]) -> Iterator[tuple[Part, type[T]]]:
 
 def leave_out(group: Group, name: str, distribution: str, error: str) -> None:
     """Note that a part cannot be used."""
-    _broken[group, name, distribution] = Broken(group, name, distribution, error)
+    _broken[Broken(group, name, distribution, error)] = None
 
 
 def broken() -> tuple[Broken, ...]:
     """Give the parts that could not be used, of the groups that were asked for so far."""
-    return tuple(_broken.values())
+    return tuple(_broken)
+
+
+def summary(value: Any) -> str:
+    """Give the first sentence of a part's docstring; empty where it has none of its own."""
+    text = " ".join((getattr(value, "__doc__", None) or "").split("\n\n")[0].split())
+    first, stop, _ = text.partition(". ")
+    return first + stop.strip()
+
+
+def _distribution(point: metadata.EntryPoint) -> str:
+    # One whose metadata are damaged has no name.
+    name: str | None = None if point.dist is None else point.dist.metadata["Name"]
+    return name or "?"
 
 
 def _classes_of(value: Any, base: type[T]) -> Iterator[type[T]]:
     if not isinstance(value, ModuleType):
-        if not (inspect.isclass(value) and issubclass(value, base)):
-            raise TypeError(f"{value!r} is no {base.__name__}")
+        if not (inspect.isclass(value) and issubclass(value, base)) or inspect.isabstract(value):
+            raise TypeError(f"{value!r} is no {base.__name__} that can be made")
         yield value
         return
     for module in _modules(value):
@@ -123,4 +134,5 @@ def _classes_of(value: Any, base: type[T]) -> Iterator[type[T]]:
 def _modules(module: ModuleType) -> Iterator[ModuleType]:
     yield module
     for info in pkgutil.walk_packages(getattr(module, "__path__", ()), module.__name__ + "."):
-        yield import_module(info.name)
+        if not info.name.endswith(".__main__"):  # a program: to import it would run it
+            yield import_module(info.name)

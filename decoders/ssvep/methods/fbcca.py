@@ -26,6 +26,7 @@ from volition.decoders.contract.decoder import Decoder
 from volition.decoders.contract.intent import IdleIntent, Intent, SelectionIntent
 from volition.decoders.contract.settings import Settings
 from volition.decoders.contract.stage import check_channels
+from volition.decoders.contract.trials import TargetTrials
 from volition.decoders.filtering import regular_rate
 from volition.decoders.ssvep.scores.bank import FilterBank
 from volition.decoders.ssvep.scores.scorer import WindowScorer
@@ -138,6 +139,10 @@ class FbccaDecoder(Decoder[FbccaSettings]):
 
     #: Decides in place of this one where a window is judged more than once.
     _looks: Decoder[FbccaSettings] | None = None
+
+    @classmethod
+    def trials(cls, settings: FbccaSettings) -> TargetTrials:
+        return settings.trials()
 
     def prepare(self, spec: SignalSpec) -> None:
         rate_hz = regular_rate(spec, "fbcca")

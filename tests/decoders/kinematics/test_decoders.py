@@ -11,8 +11,8 @@ import pytest
 
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import CursorIntent, IdleIntent, Intent, canonical_json
+from volition.decoders.contract.trials import HELP
 from volition.decoders.kinematics import metrics
-from volition.decoders.kinematics.cursor import HELP
 from volition.decoders.kinematics.decoder import KinematicDecoder
 from volition.decoders.kinematics.dkf import DkfDecoder, DkfSettings
 from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings, intended_velocities
