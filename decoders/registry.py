@@ -13,16 +13,14 @@ that holds that package: settings that run, and the signal that they run on.
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
-import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Annotated, Any, Union
 
 import yaml
-from pydantic import Field, PydanticUserError
+from pydantic import Field
 
 from volition import extension
 from volition.chunk import SignalSpec
@@ -31,7 +29,6 @@ from volition.decoders.contract.settings import Settings
 from volition.decoders.contract.stage import Stage
 from volition.decoders.contract.trials import Trials
 from volition.errors import ConfigError
-from volition.extension import Group
 
 Kind = type[Stage[Any]] | type[Decoder[Any]]
 
@@ -54,7 +51,7 @@ class Example:
     any_channels
         Whether the settings suit any channels and rate; the example names neither then.
     costs
-        How the kind is measured beside, or in place of, this (``benchmarks/speed/costs.py``).
+        How the kind is measured beside, or in place of, this (`volition.benchmarks.speed.cells`).
     """
 
     settings: Settings
@@ -64,27 +61,16 @@ class Example:
     costs: Mapping[str, Any] = field(default_factory=dict)
 
 
+@functools.cache
 def stages() -> Mapping[str, type[Stage[Any]]]:
     """Give every stage by its kind."""
-    return _find("volition.stages", Stage)[0]
+    return extension.classes_by_kind("volition.stages", Stage)
 
 
+@functools.cache
 def decoders_by_kind() -> Mapping[str, type[Decoder[Any]]]:
     """Give every decoder by its kind."""
-    return _find("volition.decoders", Decoder)[0]
-
-
-def distribution_of(cls: Kind) -> str:
-    """Give the name of the installed package that brings a stage or decoder."""
-    is_stage = issubclass(cls, Stage)
-    found = _find("volition.stages", Stage) if is_stage else _find("volition.decoders", Decoder)
-    return found[1][kind_of(cls)]
-
-
-def kind_of(cls: Kind) -> str:
-    """Give what a configuration names a stage or decoder by."""
-    kind: str = cls.settings_model.model_fields["kind"].default
-    return kind
+    return extension.classes_by_kind("volition.decoders", Decoder)
 
 
 def settings_union(classes: Mapping[str, Kind]) -> Any:
@@ -121,7 +107,7 @@ def examples(kind: str) -> tuple[Example, ...]:
 
 @functools.cache
 def _examples(cls: Kind) -> tuple[Example, ...]:
-    kind = kind_of(cls)
+    kind = extension.kind_of(cls)
     text = example_text(kind)
     try:
         return tuple(_example(cls, one) for one in yaml.safe_load_all(text or ""))
@@ -130,7 +116,9 @@ def _examples(cls: Kind) -> tuple[Example, ...]:
 
 
 def _example(cls: Kind, document: Mapping[str, Any]) -> Example:
-    settings = cls.settings_model.model_validate({"kind": kind_of(cls), **document["settings"]})
+    settings = cls.settings_model.model_validate(
+        {"kind": extension.kind_of(cls), **document["settings"]}
+    )
     spec = SignalSpec(document.get("rate_hz", _RATE_HZ), tuple(document.get("labels", _LABELS)))
     return Example(
         settings,
@@ -157,43 +145,3 @@ def _packages_of(module: str) -> Iterator[str]:
     while name:
         yield name
         name = name.rpartition(".")[0]
-
-
-@functools.cache
-def _find(group: Group, base: type[Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Give the classes of a group by their kinds, and the distribution that brings each."""
-    found: dict[str, Any] = {}
-    brought: dict[str, str] = {}
-    for part, cls in extension.classes(group, base):
-        # One without settings of its own is a base that others share.
-        if not hasattr(cls, "settings_model") or cls in found.values():
-            continue
-        error = _fault_of(cls, found, theirs=part.distribution != extension.OWN)
-        if error:
-            extension.leave_out(group, part.name, part.distribution, error)
-            continue
-        found[kind_of(cls)], brought[kind_of(cls)] = cls, part.distribution
-    return found, brought
-
-
-def _fault_of(cls: Kind, found: Mapping[str, Any], *, theirs: bool) -> str:
-    """Say why a class cannot be used beside those that were found; empty where it can."""
-    name = _name_of(cls)
-    model: Any = cls.settings_model  # whatever a plugin says it is
-    if not (inspect.isclass(model) and issubclass(model, Settings)):
-        return f"the settings_model of {name} is no Settings"
-    kind = kind_of(cls)
-    if typing.get_args(model.model_fields["kind"].annotation) != (kind,):
-        return f"the settings of {name} have no kind: Literal[...] with that as its default"
-    if kind in found:
-        return f"{name} is of the kind {kind!r}, as {_name_of(found[kind])} is"
-    try:
-        if theirs:  # of ours the tests say it
-            model.model_json_schema()
-    except PydanticUserError as error:
-        return f"the settings of {name} cannot be told in JSON: {error.message}"
-    return ""
-
-
-def _name_of(cls: Kind) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"

@@ -95,6 +95,69 @@ def classes(group: Group, base: type[T]) -> Iterator[tuple[Part, type[T]]]:
             yield part, one
 
 
+def classes_by_kind(group: Group, base: type[Any]) -> dict[str, Any]:
+    """Give the classes of a group by the ``kind`` of their ``settings_model``.
+
+    A class without settings of its own is a base that others share. One whose settings cannot be
+    used, or whose kind is taken already, is left out and told.
+    """
+    return {kind: cls for kind, (_, cls) in kinds(group, base).items()}
+
+
+def kinds(group: Group, base: type[Any] = object) -> dict[str, tuple[Part, Any]]:
+    """Give the same with the part that brings each class."""
+    found: dict[str, tuple[Part, Any]] = {}
+    for part, cls in classes(group, base):
+        if not hasattr(cls, "settings_model") or any(cls is one for _, one in found.values()):
+            continue
+        fault = _fault_of(cls, theirs=part.distribution != OWN)
+        if not fault and kind_of(cls) in found:
+            fault = f"is of the kind {kind_of(cls)!r}, as {_name_of(found[kind_of(cls)][1])} is"
+        if fault:
+            leave_out(group, part.name, part.distribution, f"{_name_of(cls)} {fault}")
+        else:
+            found[kind_of(cls)] = part, cls
+    return found
+
+
+def kind_of(cls: Any) -> str:
+    """Give what a configuration names a class by: the ``kind`` of its settings."""
+    kind: str = cls.settings_model.model_fields["kind"].default
+    return kind
+
+
+def _fault_of(cls: Any, *, theirs: bool) -> str:
+    """Say what is wrong with the settings of a class; empty where nothing is."""
+    field = getattr(cls.settings_model, "model_fields", {}).get("kind")
+    if field is None or get_args(field.annotation) != (field.default,):
+        return 'has settings without a kind: Literal["..."] that is its own default'
+    try:
+        if theirs:  # a union with one that cannot be told in JSON could not be told either
+            cls.settings_model.model_json_schema()
+    except Exception as error:  # noqa: BLE001 - another's code may raise anything
+        return f"has settings that cannot be told in JSON: {type(error).__name__}: {error}"
+    return ""
+
+
+def _name_of(cls: Any) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def members(group: Group) -> Iterator[tuple[Part, Any]]:
+    """Give all that a group's parts bring: what each names or, of a module, what is public there.
+
+    For lists; whoever uses a part knows its class and asks for `classes`.
+    """
+    for part in parts(group):
+        try:
+            found = list(_members_of(part.value))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - another's code may raise anything
+            leave_out(group, part.name, part.distribution, f"{type(error).__name__}: {error}")
+            continue
+        for one in found:
+            yield part, one
+
+
 def leave_out(group: Group, name: str, distribution: str, error: str) -> None:
     """Note that a part cannot be used."""
     _broken[Broken(group, name, distribution, error)] = None
@@ -129,6 +192,14 @@ def _classes_of(value: Any, base: type[T]) -> Iterator[type[T]]:
             is_here = found.__module__ == module.__name__
             if is_here and issubclass(found, base) and not inspect.isabstract(found):
                 yield found
+
+
+def _members_of(value: Any) -> Iterator[Any]:
+    if not isinstance(value, ModuleType):
+        yield value
+        return
+    for module in _modules(value):
+        yield from (one for name, one in vars(module).items() if not name.startswith("_"))
 
 
 def _modules(module: ModuleType) -> Iterator[ModuleType]:
