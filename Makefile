@@ -19,7 +19,7 @@ ARGS ?=
 
 PAGES := service/web/dist/sources.sha256
 
-.PHONY: help venv pages try-pages demo serve screenshots test check lint types format bench lock clean
+.PHONY: help venv pages try-pages demo serve kinds screenshots test check lint types format bench lock clean
 
 # The tests start hundreds of processes; each would compile the rooms anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -46,6 +46,9 @@ lint: .venv/.made
 
 types: .venv/.made
 	.venv/bin/mypy
+
+kinds: .venv/.made ## Write docs/kinds.md anew, from what is registered
+	.venv/bin/volition kinds --markdown > docs/kinds.md
 
 screenshots: .venv/.made pages ## Take the pictures of the pages in docs/ anew
 	VOLITION_SCREENSHOTS=1 .venv/bin/python -m pytest -q tests/web

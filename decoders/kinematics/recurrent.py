@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
-from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.fitting.fitted import FittedDecoder, FittedModel
 from volition.decoders.fitting.network import Network, State, load_network
 from volition.decoders.kinematics.decoder import Follower, KinematicDecoder, KinematicSettings
 from volition.decoders.kinematics.features import FeatureSettings
@@ -55,6 +55,8 @@ class RecurrentDecoder(KinematicDecoder[RecurrentSettings]):
     @property
     def needs_model(self) -> bool:
         return False
+
+    calibrate = FittedDecoder.calibrate  # which refuses: a network is trained
 
     @classmethod
     def fit(cls, *_given: Any, **_named: Any) -> FittedModel:

@@ -20,6 +20,7 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response, WebSocket
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
+from volition import extension
 from volition.chunk import Event
 from volition.decoders.artifacts.electrodes import from_above
 from volition.errors import LslMissingError
@@ -31,6 +32,7 @@ from volition.service.gateway.auth import TICKET_S, Caller, Role, allow
 from volition.service.gateway.guard import Access, Guard
 from volition.service.gateway.pages import pages_router
 from volition.service.gateway.routes.calibrations import calibrations_router
+from volition.service.gateway.routes.kinds import kinds_router
 from volition.service.gateway.routes.models import models_router
 from volition.service.gateway.routes.recordings import recordings_router
 from volition.service.gateway.routes.requests import PROBLEM, check_reach, session_of, supervisor_of
@@ -98,6 +100,8 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        for one in extension.broken():
+            log.warning("left out", part=one.name, distribution=one.distribution, error=one.error)
         app.state.supervisor = Supervisor(max_sessions, kept)
         app.state.scout = Scout()
         app.state.simulations = Simulations()
@@ -134,6 +138,7 @@ def create_app(
         recordings_router(),
         models_router(),
         simulations_router(),
+        kinds_router(),
         spectrum_router(),
         pages_router(),
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module, metadata
@@ -27,6 +28,8 @@ Group = Literal[
     "volition.commands",
 ]
 GROUPS: tuple[Group, ...] = get_args(Group)
+#: Behind its full stop; that of "et al." ends none.
+_SENTENCE_END = re.compile(r"(?<=\.)(?<!et al\.)\s+(?=[A-Z`])")
 OWN = "volition"
 """The distribution whose parts come first: no plugin takes a name from it."""
 
@@ -169,10 +172,9 @@ def broken() -> tuple[Broken, ...]:
 
 
 def summary(value: Any) -> str:
-    """Give the first sentence of a part's docstring; empty where it has none of its own."""
-    text = " ".join((getattr(value, "__doc__", None) or "").split("\n\n")[0].split())
-    first, stop, _ = text.partition(". ")
-    return first + stop.strip()
+    """Give the first sentence of a part's own docstring; empty where it has none."""
+    paragraph = (inspect.cleandoc(value.__doc__) if value.__doc__ else "").partition("\n\n")[0]
+    return _SENTENCE_END.split(" ".join(paragraph.split()), maxsplit=1)[0]
 
 
 def _distribution(point: metadata.EntryPoint) -> str:
