@@ -23,6 +23,7 @@ from pydantic import Field
 from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.fitting.calibration import Calibrated, CalibrationData, Progress
 from volition.decoders.fitting.fitted import FittedDecoder, FittedModel, FittedSettings
+from volition.decoders.ssvep.example import made_up_flickers
 from volition.decoders.ssvep.scores.bank import sub_band_weights
 from volition.decoders.ssvep.scores.correlation import phases, references
 from volition.decoders.ssvep.selector import (
@@ -400,9 +401,7 @@ class TemplateDecoder(FittedDecoder[S], SelectorDecoder[S]):
 
     @classmethod
     def example_model(cls, settings: S, spec: SignalSpec) -> FittedModel:
-        from volition.decoders.ssvep.example import flicker_model
-
-        return flicker_model(cls.estimator, settings, spec)
+        return cls.estimator(settings, spec.rate_hz).fit(*made_up_flickers(settings, spec))
 
     def _for_look(self, window_s: float) -> Self:
         return type(self)(self.settings.at(window_s), self.fitted_model())
