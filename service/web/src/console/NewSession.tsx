@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, call, sentence } from "../shared/api";
 import { tell } from "../shared/frame";
 import type { PresetView, SessionView, StreamView } from "../shared/wire";
+import { Kinds } from "./Kinds";
 import { chooseStream, lineOf, readYaml, type Located } from "./yaml";
 
 const FIRST_PRESET = "fbcca-exo";
@@ -112,6 +113,7 @@ export function NewSession({ stream, all, onMade }: NewSessionProps) {
           {about}
         </details>
       )}
+      <Kinds />
       <label class="file">
         or a file
         <input
