@@ -7,7 +7,7 @@ import { calibrate, modelName, type CalibrationBody } from "../shared/calibratio
 import { Frame, nameSessionInAddress, sessionOfAddress, tell } from "../shared/frame";
 import { saveText } from "../shared/save";
 import { describeLink, SHOWN_AFTER_S, useSession } from "../shared/useSession";
-import { useSimulation } from "../shared/useSimulation";
+import { useSimulation } from "../shared/useSimulatedPerson";
 import { named } from "../shared/words";
 import type { CalibrationView } from "../shared/wire";
 import { decoderFor, onsetOf, Outcome, PlanInputs, USUAL_PLAN, whyNotPlan, type Progress } from "./Calibrate";

@@ -8,7 +8,7 @@ import { Frame, nameSessionInAddress, sessionOfAddress, tell } from "../shared/f
 import { NumberInput } from "../shared/NumberInput";
 import { saveText } from "../shared/save";
 import { describeLink, SHOWN_AFTER_S, useSession } from "../shared/useSession";
-import { useSimulation } from "../shared/useSimulation";
+import { useSimulation } from "../shared/useSimulatedPerson";
 import type { CalibrationView } from "../shared/wire";
 import { Calibrate } from "./Calibrate";
 import { draw, fit, lookOf, type Asked } from "./draw";
