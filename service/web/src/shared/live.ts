@@ -60,7 +60,7 @@ export class LiveSession {
     return true;
   }
 
-  /** Have intents come together once in `forS` seconds, or each at once (0), which is the beginning. */
+  /** Have intents come together once in `forS` seconds, or each at once (0, as at first). */
   gather(forS: number): void {
     if (forS === this.gatherS) return;
     this.gatherS = forS;

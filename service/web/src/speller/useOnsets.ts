@@ -10,7 +10,7 @@ import type { RunHandle } from "./useRun";
 export interface Onsets {
   /** LSL time of a moment of `performance.now()`; null while it is not known. */
   lslAt(atMs: number): number | null;
-  /** The onset of a target's flicker (null: of no one target's) is fixed. */
+  /** The onset of a flicker is fixed; `target` is null where none is asked for. */
   onset(layout: Layout, marker: string | null, onsetMs: number, target: number | null): void;
   /** The flicker is over. */
   offset(marker: string | null): void;
