@@ -249,8 +249,24 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(
             "import volition.service.gateway.serve, volition.service.gateway.app",
             {"torch", "onnx", "volition.benchmarks", "pylsl", "scipy.linalg", "scipy.signal"},
         ),
+        (
+            "import volition.service.client",
+            {
+                "fastapi",
+                "onnxruntime",
+                "pylsl",
+                "scipy",
+                "starlette",
+                "structlog",
+                "uvicorn",
+                "yaml",
+                "volition.decoders.registry",
+                "volition.service.sessions.config",
+                "volition.streams",
+            },
+        ),
     ],
-    ids=["streams", "decoders", "the worker", "the gateway"],
+    ids=["streams", "decoders", "the worker", "the gateway", "the client"],
 )
 def test_importing_a_room_loads_nothing_that_it_must_not(
     repository: Path, statement: str, absent: set[str]

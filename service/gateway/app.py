@@ -46,24 +46,15 @@ from volition.service.supervision.scout import Scout
 from volition.service.supervision.store import SessionStore
 from volition.service.supervision.supervisor import Session, Supervisor
 from volition.service.wire import problems
+from volition.service.wire.intents import IntentPage
+from volition.service.wire.markers import MarkerBody, MarkerView
+from volition.service.wire.presets import PresetList, PresetView
 from volition.service.wire.problems import GoneError
-from volition.service.wire.schemas import (
-    Health,
-    IntentPage,
-    MarkerBody,
-    MarkerView,
-    PresetList,
-    PresetView,
-    QualityView,
-    Readiness,
-    SessionList,
-    SessionView,
-    StateView,
-    StepView,
-    StreamList,
-    StreamView,
-    TicketView,
-)
+from volition.service.wire.served import SessionList, SessionView
+from volition.service.wire.service import Health, Readiness, TicketView
+from volition.service.wire.sessions import StepView
+from volition.service.wire.state import QualityView, StateView
+from volition.service.wire.streams import StreamList, StreamView
 from volition.streams import lsl
 from volition.streams.lsl.clock import local_clock
 

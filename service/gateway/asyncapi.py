@@ -5,12 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from volition.service.wire.schemas import (
-    PROTOCOL,
-    client_message_adapter,
-    server_message_adapter,
-    signal_message_adapter,
-)
+from volition.service.wire.messages import PROTOCOL, client_message_adapter, signal_message_adapter
+from volition.service.wire.served import server_message_adapter
 from volition.streams.signal.outline import SOURCES, encode_bins
 
 

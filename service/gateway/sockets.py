@@ -25,21 +25,21 @@ from volition.service.gateway.direct import WRITE, text_frame
 from volition.service.supervision.hub import Closed, Gap, Subscription
 from volition.service.supervision.outline_feed import OutlineSubscription
 from volition.service.supervision.supervisor import Session
-from volition.service.wire.problems import problem
-from volition.service.wire.schemas import (
+from volition.service.wire.messages import (
     PROTOCOL,
     Bye,
     ClientMessage,
     EmergencyStop,
     GapMessage,
     Gather,
-    Hello,
     Ping,
     Pong,
     Refused,
     SignalHello,
     client_message_adapter,
 )
+from volition.service.wire.problems import problem
+from volition.service.wire.served import Hello
 from volition.service.worker.bus import INTENT_CODES, Frame, IntentCode
 from volition.streams.lsl.clock import local_clock
 from volition.streams.signal.outline import SOURCES

@@ -10,8 +10,9 @@ from volition.models.manifest import named_model
 from volition.service.calibration.calibrations import Calibration, Calibrations
 from volition.service.gateway.auth import ForbiddenError, Role, allow
 from volition.service.gateway.routes.requests import PROBLEM, check_reach, session_of
+from volition.service.wire.calibrations import CalibrationList, CalibrationView
 from volition.service.wire.problems import NotFoundError
-from volition.service.wire.schemas import CalibrationBody, CalibrationList, CalibrationView
+from volition.service.wire.served import CalibrationBody
 
 _OF_ONE: dict[int | str, dict[str, Any]] = {404: PROBLEM, 422: PROBLEM}
 

@@ -16,7 +16,7 @@ from volition.models.registry import ReadOnlyModelError, shipped_manifests
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import PROBLEM
 from volition.service.sessions.named_models import model_registry
-from volition.service.wire.schemas import ModelList, ModelUpload, ModelVersions
+from volition.service.wire.models import ModelList, ModelUpload, ModelVersions
 
 _OF_ONE: dict[int | str, dict[str, Any]] = {404: PROBLEM, 422: PROBLEM, 503: PROBLEM}
 

@@ -20,7 +20,7 @@ from volition.errors import RecordingError, SessionError
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import PROBLEM
 from volition.service.sessions.folders import recordings_folder
-from volition.service.wire.schemas import RecordingList, RecordingView
+from volition.service.wire.recordings import RecordingList, RecordingView
 
 _BLOCK_BYTES = 1 << 18
 _ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,159}$"

@@ -11,7 +11,8 @@ from volition.models.manifest import named_model
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import PROBLEM, check_reach, session_of
 from volition.service.supervision.model_choice import model_use, settings_of, use_of
-from volition.service.wire.schemas import ModelChoice, ModelSwap, SessionModels
+from volition.service.wire.models import ModelSwap, SessionModels
+from volition.service.wire.served import ModelChoice
 
 _OF_ONE: dict[int | str, dict[str, Any]] = {404: PROBLEM, 422: PROBLEM}
 

@@ -22,10 +22,9 @@ from volition.service.calibration.cursor_fit import fitted, watched
 from volition.service.gateway.auth import Role, allow
 from volition.service.sessions.named_models import model_registry
 from volition.service.wire import problems
-from volition.service.wire.problems import NotFoundError
-from volition.service.wire.schemas import (
+from volition.service.wire.problems import NotFoundError, Problem
+from volition.service.wire.simulations import (
     GazeBody,
-    Problem,
     SceneBody,
     SimulationBody,
     SimulationKind,

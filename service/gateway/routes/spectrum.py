@@ -15,7 +15,7 @@ from fastapi import APIRouter, Query, Request
 from volition.errors import ConfigError
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import PROBLEM, session_of
-from volition.service.wire.schemas import ChannelSpectrum, SpectrumView
+from volition.service.wire.spectrum import ChannelSpectrum, SpectrumView
 
 #: Length of Welch's windows where there is as much signal: bins of 0.5 Hz.
 WINDOW_S = 2.0
