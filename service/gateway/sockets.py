@@ -18,10 +18,10 @@ import structlog
 from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from volition.chunk import Event
 from volition.errors import ConfigError, SessionError
 from volition.service.gateway.auth import Caller, Role
 from volition.service.gateway.direct import WRITE, text_frame
+from volition.service.gateway.markers import stamp
 from volition.service.supervision.hub import Closed, Gap, Subscription
 from volition.service.supervision.outline_feed import OutlineSubscription
 from volition.service.supervision.supervisor import Session
@@ -251,9 +251,8 @@ async def _read_all(websocket: WebSocket, session: Session, subscription: Subscr
         elif isinstance(parsed, EmergencyStop):
             session.hold(True)
         else:
-            t = local_clock() if parsed.t is None else parsed.t
             try:
-                session.mark(Event(t, parsed.name, parsed.data))
+                stamp(session, parsed)
             except SessionError as error:
                 await _send(websocket, Refused(detail=error.message))
 

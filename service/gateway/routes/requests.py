@@ -14,6 +14,7 @@ from volition.service.wire.problems import NotFoundError, Problem
 
 PROBLEM: dict[str, Any] = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
 """A problem document, among the responses of a route."""
+NOT_FOUND: dict[int | str, dict[str, Any]] = {404: PROBLEM}
 
 _MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+(@[0-9a-f]{12})?")
 
