@@ -12,5 +12,28 @@ Importing it loads no decoder and no part of the server; settings come and go as
 from volition.service.client.call import ApiError
 from volition.service.client.client import AsyncClient, Client
 from volition.service.client.transport import UnreachableError
+from volition.service.wire.calibrations import CalibrationBody
+from volition.service.wire.messages import (
+    Bye,
+    CalibrationMessage,
+    CueMessage,
+    GapMessage,
+    Hello,
+    ServerMessage,
+    Status,
+)
 
-__all__ = ["ApiError", "AsyncClient", "Client", "UnreachableError"]
+__all__ = [
+    "ApiError",
+    "AsyncClient",
+    "Bye",
+    "CalibrationBody",
+    "CalibrationMessage",
+    "Client",
+    "CueMessage",
+    "GapMessage",
+    "Hello",
+    "ServerMessage",
+    "Status",
+    "UnreachableError",
+]

@@ -58,11 +58,11 @@ def create_app(
     Parameters
     ----------
     access
-        Who may reach it, and how much of it; this machine alone when left out.
+        Who may reach it, and how much of it; only this machine by default.
     max_sessions
-        More live sessions are refused.
+        Limit of live sessions; more are refused.
     kept
-        Where live sessions are kept, to be brought back; nowhere when left out.
+        Where live sessions are stored, to be restarted later; nowhere by default.
     """
     access = access or Access()
 

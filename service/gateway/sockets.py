@@ -96,13 +96,13 @@ async def serve_intents(websocket: WebSocket, session: Session | None, id: str) 
 
 
 def _short_way(websocket: WebSocket) -> Callable[[Frame], bool] | None:
-    """Give what writes an intent at once; None under a server that has no such way."""
+    """Give a function that writes an intent at once, or None if the server has none."""
     write = websocket.scope["extensions"].get(WRITE)
     return None if write is None else lambda frame: write(text_frame(frame.payload))
 
 
 async def serve_signal(websocket: WebSocket, session: Session | None, id: str) -> None:
-    """Serve the outline of a session's signal to one who looks, until either side is done."""
+    """Serve the outline of a session's signal until either side is done."""
     if session is None:
         await websocket.send_denial_response(
             problem(404, "not-found", "No such session", f"there is no session {id}")
@@ -146,7 +146,7 @@ async def _show(websocket: WebSocket, session: Session, look: OutlineSubscriptio
 
 
 async def _ignore(websocket: WebSocket) -> None:
-    """Read the client until it goes: it has nothing to say here."""
+    """Read and ignore what the client sends, until it leaves."""
     while (await websocket.receive())["type"] != "websocket.disconnect":
         pass
 

@@ -15,7 +15,7 @@ class MarkerBody(Request):
     name: str = Field(min_length=1, max_length=256)
     data: dict[str, Any] = Field(default_factory=dict)
     t: Annotated[float, Field(strict=True, allow_inf_nan=False)] | None = Field(
-        default=None, description="LSL time; that of receipt when left out."
+        default=None, description="LSL time; the time of receipt when left out."
     )
 
 

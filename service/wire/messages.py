@@ -17,7 +17,7 @@ PROTOCOL: Literal["volition.v1.json"] = "volition.v1.json"
 
 
 class Hello(Answer, Generic[ConfigT]):
-    """The first message: where the session stands."""
+    """The first message: the state of the session."""
 
     type: Literal["hello"] = "hello"
     protocol: Literal["volition.v1.json"] = PROTOCOL
@@ -31,7 +31,7 @@ class Hello(Answer, Generic[ConfigT]):
 
 
 class Status(Answer):
-    """The session's state changed, or what decodes in it."""
+    """The session's state or its decoder changed."""
 
     type: Literal["status"] = "status"
     session: str
@@ -39,34 +39,37 @@ class Status(Answer):
     reason: str
     held: bool = Field(description="Whether the emergency stop holds all outputs.")
     decoder: str = Field(description="Kind of the decoder that runs.")
-    model: str | None = Field(description="What it decodes by; null for one without.")
+    model: str | None = Field(description="Its model; null for a decoder without one.")
     t: float
     epoch: int
 
 
 class CueMessage(Answer):
-    """A guided calibration asks for something; whoever shows the targets shows this."""
+    """What a guided calibration asks for; the client that shows the targets shows it."""
 
     type: Literal["cue"] = "cue"
     session: str
     calibration: str
     phase: Literal["cue", "trial", "pause", "end"] = Field(
-        description="Show what to look at; it begins; it is over; all are over."
+        description="cue: show what to look at; trial: it begins; pause: it is over; end: all are "
+        "over."
     )
-    trial: int = Field(description="From 1.")
-    trials: int = Field(description="0 where they go on for a time.")
-    target: int | None = Field(description="Its place among the targets; null at rest.")
+    trial: int = Field(description="Number of the trial, from 1.")
+    trials: int = Field(description="Number of trials; 0 where they go on for a set time.")
+    target: int | None = Field(description="Index of the target; null at rest.")
     label: str
     data: dict[str, Any] = Field(
-        description="Of the onset's marker (trial_start; for a cursor target: position, radius). "
-        "Where a cursor's target is over, its outcome: hit or timeout."
+        description="Data of the onset's marker (trial_start; for a cursor's target: position, "
+        "radius). At the end of a cursor's target, its outcome: hit or timeout."
     )
-    t: float = Field(description="LSL time of the onset; of this moment where there is none.")
+    t: float = Field(
+        description="LSL time of the onset, or of this message where there is no onset."
+    )
     t_end: float = Field(description="LSL time at which the trial ends.")
 
 
 class CalibrationMessage(Answer):
-    """A calibration went on."""
+    """A calibration made progress."""
 
     type: Literal["calibration"] = "calibration"
     session: str
@@ -74,12 +77,12 @@ class CalibrationMessage(Answer):
     state: CalibrationState
     step: str
     progress: float
-    model: str | None = Field(description="NAME@VERSION, once it is there.")
-    reason: str | None = Field(description="Why it was refused.")
+    model: str | None = Field(description="NAME@VERSION, once it is fitted.")
+    reason: str | None = Field(description="Why the calibration was refused.")
 
 
 class GapMessage(Answer):
-    """Intents that this client will not get."""
+    """Intents that this client will not receive."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -89,7 +92,7 @@ class GapMessage(Answer):
 
 
 class Bye(Answer):
-    """Why the server closes."""
+    """Why the service closes the socket."""
 
     type: Literal["bye"] = "bye"
     reason: str
@@ -104,20 +107,22 @@ class Pong(Answer):
 
 
 class Refused(Answer):
-    """A message of the client that was not understood or not allowed."""
+    """A message from the client was not understood or not allowed."""
 
     type: Literal["refused"] = "refused"
     detail: str
 
 
 class SignalHello(Answer):
-    """What the binary frames of a signal's socket hold; sent again when it changes."""
+    """What the binary frames of a signal's socket hold; sent again after a change."""
 
     type: Literal["signal"] = "signal"
     protocol: Literal["volition.v1.json"] = PROTOCOL
     session: str
     source: Literal["cleaned", "raw"]
-    rate_hz: float = Field(description="Of the signal itself; 0 for an irregular one.")
+    rate_hz: float = Field(
+        description="Sampling rate of the signal itself; 0 for an irregular one."
+    )
     labels: list[str]
     units: list[str]
     lsl_time: float
@@ -130,19 +135,23 @@ class MarkerMessage(MarkerBody):
 class Ping(Request):
     type: Literal["ping"] = "ping"
     t_client: float | None = Field(
-        default=None, allow_inf_nan=False, description="The client's own clock, given back."
+        default=None, allow_inf_nan=False, description="The client's own clock, returned unchanged."
     )
 
 
 class Gather(Request):
-    """Send intents together from now on, for a client that only shows them; none is left out."""
+    """From now on, send intents in groups, for a client that only shows them; none is left out."""
 
     type: Literal["gather"] = "gather"
-    for_s: float = Field(ge=0, le=1, description="How long they are kept back; 0 for at once.")
+    for_s: float = Field(
+        ge=0,
+        le=1,
+        description="Longest time that an intent is held back, in seconds; 0 for no delay.",
+    )
 
 
 class EmergencyStop(Request):
-    """Hold all outputs of the session; only REST releases it."""
+    """Hold all outputs of the session; they can be released over REST only."""
 
     type: Literal["estop"] = "estop"
 

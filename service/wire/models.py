@@ -15,8 +15,12 @@ class ModelUse(Answer):
     """What decodes."""
 
     decoder: str = Field(description="Kind of the decoder.")
-    model: str | None = Field(description="As a configuration names it; null for one without.")
-    version: str | None = Field(description="Of the model, as in intents; null until it was read.")
+    model: str | None = Field(
+        description="The model, as a configuration names it; null for a decoder without one."
+    )
+    version: str | None = Field(
+        description="Version of the model, as in intents; null until it is loaded."
+    )
 
 
 class ModelSwap(ModelUse):
@@ -25,22 +29,22 @@ class ModelSwap(ModelUse):
     t_sample: float | None = Field(
         description="LSL time of the last sample before the change; null before the first."
     )
-    took_s: float = Field(description="How long the worker's loop stood for it.")
+    took_s: float = Field(description="Seconds for which the worker's loop stood still.")
 
 
 class SessionModels(Answer):
     now: ModelUse
-    earlier: list[ModelUse] = Field(description="What ran before, the newest first.")
+    earlier: list[ModelUse] = Field(description="What decoded before, newest first.")
 
 
 class ModelChoice(Request, Generic[DecoderT]):
-    """What is to decode: a model, with the settings that it was made with or these."""
+    """What to decode with: a model, with its own settings or with these."""
 
     model: str | None = Field(
         default=None, min_length=1, max_length=256, description="NAME@VERSION, or NAME."
     )
     decoder: DecoderT | None = Field(
-        default=None, description="Settings, in place of those that the model was made with."
+        default=None, description="Settings to use instead of the model's own."
     )
 
     @model_validator(mode="after")
@@ -51,18 +55,18 @@ class ModelChoice(Request, Generic[DecoderT]):
 
 
 class ModelList(Answer):
-    models: list[Manifest] = Field(description="By name, the newest version first.")
+    models: list[Manifest] = Field(description="Sorted by name, then newest version first.")
 
 
 class ModelVersions(Answer):
     name: str
-    versions: list[Manifest] = Field(description="The newest first.")
+    versions: list[Manifest] = Field(description="Newest first.")
 
 
 class ModelUpload(Request):
-    """A model's file with what is said of it."""
+    """A model's file and its description."""
 
     name: ModelName
     card: ModelCard
-    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Of the file.")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Hash of the file.")
     content: Base64Bytes = Field(description="The file, as base64.")

@@ -8,27 +8,27 @@ from volition.service.wire.strictness import Answer
 
 
 class RecordingState(Answer):
-    """How a session's recording stands."""
+    """State of a session's recording."""
 
-    file: str | None = Field(description="Its name; null until there is one.")
+    file: str | None = Field(description="Name of the file; null until there is one.")
     samples: int
     bytes: int
     lost: int = Field(
-        description="Samples that the recording had to leave out. For a recorder that died, those "
-        "that it was not known to have written."
+        description="Samples missing from the recording; after the death of a recorder, all that "
+        "it had not confirmed as written."
     )
     restarts: int = Field(
-        description="Times that the recorder died and was started again, into a new file."
+        description="How often the recorder died and was started again, with a new file."
     )
-    error: str = Field(description="What keeps it from being written; empty while all is well.")
+    error: str = Field(description="Why it cannot be written; empty while all is well.")
 
 
 class RecordingView(Answer):
     """A file in the folder of recordings."""
 
     id: str
-    session: str | None = Field(description="Whose recording it is, by its name.")
-    epoch: int | None = Field(description="In which life of the session's worker it was made.")
+    session: str | None = Field(description="The session that made it, judged by the file's name.")
+    epoch: int | None = Field(description="The worker generation of the session that made it.")
     bytes: int
     changed_utc: float = Field(description="When it was last written, seconds since 1970.")
     growing: bool = Field(description="Whether a session records into it now.")

@@ -16,15 +16,15 @@ from volition.service.wire.strictness import Answer
 
 
 class ModelChoice(models.ModelChoice[AnyDecoderSettings]):
-    """What is to decode: a model, with the settings that it was made with or these."""
+    """What to decode with: a model, with its own settings or with these."""
 
 
 class CalibrationBody(calibrations.CalibrationBody[AnyDecoderSettings]):
-    """What is to be calibrated, and on what."""
+    """What to calibrate, and with which data."""
 
 
 class SessionView(sessions.SessionView[SessionConfig]):
-    """A session: where it stands, and what it was told to do."""
+    """A session: its state and its configuration."""
 
 
 class SessionList(Answer):
@@ -32,7 +32,7 @@ class SessionList(Answer):
 
 
 class Hello(messages.Hello[SessionConfig]):
-    """The first message: where the session stands."""
+    """The first message: the state of the session."""
 
 
 ServerMessage = Annotated[Hello | messages.LaterMessage, Field(discriminator="type")]

@@ -22,24 +22,22 @@ class StepView(Answer):
 
 
 class SessionView(Answer, Generic[ConfigT]):
-    """A session: where it stands, and what it was told to do."""
+    """A session: its state and its configuration."""
 
     id: str
     state: SessionState
     reason: str
     since_utc: float
     held: bool = Field(description="Whether the emergency stop holds all outputs.")
-    epoch: int = Field(description="Lives of the worker so far.")
-    worker_pid: int | None = Field(description="Process of the worker; null when there is none.")
+    epoch: int = Field(description="Number of workers that the session has had.")
+    worker_pid: int | None = Field(description="Process id of the worker; null when there is none.")
     last_seq: int
-    stream: StreamView | None = Field(description="The stream in use, once it was found.")
+    stream: StreamView | None = Field(description="The stream in use, once it is found.")
     warnings: list[str]
-    recording: RecordingState | None = Field(
-        description="Null when the session is not recorded, or has not begun to be."
-    )
+    recording: RecordingState | None = Field(description="Null while the session is not recorded.")
     model: ModelUse = Field(description="What decodes now.")
     config: ConfigT
-    steps: list[StepView] = Field(description="The last steps of the state, oldest first.")
+    steps: list[StepView] = Field(description="The latest changes of the state, oldest first.")
 
 
 class SessionList(Answer):

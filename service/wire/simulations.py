@@ -16,8 +16,8 @@ class SimulationBody(Request):
 
     kind: SimulationKind = Field(
         default="recording",
-        description="A packaged recording of a person who looks at LEDs, or a simulated person "
-        "before the speller or the cursor, who is told what the screen shows.",
+        description="A packaged recording of a person who looks at LEDs, or a simulated person in "
+        "front of the speller or the cursor, who is told what the screen shows.",
     )
 
 
@@ -34,7 +34,8 @@ class GazeBody(Request):
     )
     t: Annotated[float, Field(strict=True, ge=-1e12, le=1e12)] | None = Field(
         default=None,
-        description="LSL time of the flicker's onset, from which its phase counts; now if past.",
+        description="LSL time of the flicker's onset, from which its phase counts; now when left "
+        "out or past.",
     )
 
 
@@ -58,10 +59,12 @@ class SimulationView(Answer):
     kind: SimulationKind
     about: str
     source_id: str = Field(
-        description="Of its LSL stream; that of a recording's markers ends in -markers."
+        description="source_id of its LSL stream; the marker stream of a recording has -markers "
+        "added."
     )
     decoder: dict[str, Any] | None = Field(
-        description="The decoder that was fitted to a person; a session takes it as it is."
+        description="Settings of the decoder fitted to the person, for use in a session; null for "
+        "none."
     )
 
 

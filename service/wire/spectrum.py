@@ -13,15 +13,15 @@ class ChannelSpectrum(Answer):
     label: str
     unit: str
     amplitudes: list[float] | None = Field(
-        description="At each frequency, in the unit by the square root of 1 Hz; null where samples "
-        "are missing."
+        description="Amplitude at each frequency, in units per square root of Hz; null where "
+        "samples are missing."
     )
 
 
 class SpectrumView(Answer):
     """The amplitude spectrum of a session's signal, by Welch's method."""
 
-    t: float | None = Field(description="Time stamp of the newest sample; null without any.")
-    seconds: float = Field(description="How much signal it is of.")
+    t: float | None = Field(description="Time stamp of the newest sample; null if there is none.")
+    seconds: float = Field(description="Length of the signal used.")
     freqs_hz: list[float]
     channels: list[ChannelSpectrum]

@@ -16,13 +16,13 @@ def descriptions_router(app: FastAPI) -> APIRouter:
     @router.get("/openapi.json", response_class=JSONResponse)
     @allow(Role.OPEN)
     def document() -> JSONResponse:  # making it takes long: in a thread, as the next
-        """The REST part, as an OpenAPI document."""
+        """Describe the REST API as an OpenAPI document."""
         return JSONResponse(app.openapi())
 
     @router.get("/asyncapi.json", response_class=JSONResponse)
     @allow(Role.OPEN)
     def asyncapi() -> JSONResponse:
-        """The socket's messages, as an AsyncAPI document."""
+        """Describe the sockets' messages as an AsyncAPI document."""
         return JSONResponse(asyncapi_document(app.version))
 
     return router

@@ -1,4 +1,4 @@
-"""Whether the service is up, can take a session, and what it counted."""
+"""Whether the service is up and can take a session, and its metrics."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def health_router() -> APIRouter:
     @router.get("/healthz")
     @allow(Role.OPEN)
     async def health(request: Request) -> Health:
-        """Is the process up."""
+        """Say that the process is up."""
         return Health(version=request.app.version, lsl_time=local_clock(), utc=time.time())
 
     @router.get("/readyz", responses={503: {"model": Readiness}})
     @allow(Role.OPEN)
     async def ready() -> Response:
-        """Can it take a session."""
+        """Say whether the service can take a session."""
         reasons = []
         try:
             lsl.load()
@@ -41,7 +41,7 @@ def health_router() -> APIRouter:
     @router.get("/metrics", response_class=Response)
     @allow(Role.READ)
     async def prometheus(request: Request) -> Response:
-        """Counters and histograms as Prometheus text."""
+        """Give counters and histograms as Prometheus text."""
         body, media_type = metrics.render(supervisor_of(request).sessions.values())
         return Response(body, media_type=media_type)
 

@@ -25,11 +25,13 @@ def intents_router() -> APIRouter:
     async def intents(
         request: Request,
         id: str,
-        after: Annotated[int, Query(ge=0, description="Only those behind this number.")] = 0,
+        after: Annotated[int, Query(ge=0, description="Only intents after this number.")] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-        wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for one.")] = 0,
+        wait: Annotated[
+            float, Query(ge=0, le=60, description="Seconds to wait for an intent if there is none.")
+        ] = 0,
     ) -> IntentPage:
-        """The intents behind a number, oldest first."""
+        """List the intents after a number, oldest first."""
         page = await _page_of(session_of(request, id), after, limit, wait)
         return Response(page, media_type="application/json")  # type: ignore[return-value]  # encoded already
 
@@ -47,7 +49,7 @@ def intents_router() -> APIRouter:
 
 
 async def _page_of(session: Session, after: int, limit: int, wait_s: float) -> bytes:
-    """Give a page of intents as JSON, waiting for the first if there is none yet."""
+    """Give a page of intents as JSON; wait for the first if there is none yet."""
     hub = session.hub
     if wait_s > 0 and hub.last_seq <= after and not session.state.final:
         subscription = hub.subscribe()

@@ -18,7 +18,7 @@ def presets_router() -> APIRouter:
     @router.get("/presets")
     @allow(Role.READ)
     def presets() -> PresetList:
-        """The configurations that ship, as the files that they are."""
+        """List the configurations that ship, each with its file's text."""
         return PresetList(presets=[_preset(name) for name in preset_names()])
 
     return router

@@ -24,7 +24,7 @@ def session_model_router() -> APIRouter:
     @router.get("/sessions/{id}/model", responses=_OF_ONE)
     @allow(Role.READ)
     async def models(request: Request, id: str) -> SessionModels:
-        """What decodes in a session, and what did before."""
+        """Show what decodes in a session, and what did before."""
         session = session_of(request, id)
         earlier = [use_of(one, None) for one in reversed(session.earlier_decoders)]
         return SessionModels(now=model_use(session), earlier=earlier)
@@ -32,7 +32,7 @@ def session_model_router() -> APIRouter:
     @router.put("/sessions/{id}/model", responses={**_OF_ONE, 409: PROBLEM, 503: PROBLEM})
     @allow(Role.CONTROL)
     async def swap(request: Request, id: str, body: ModelChoice) -> ModelSwap:
-        """Decode by another model from the next sample on: none is lost, none decided twice."""
+        """Decode with another model from the next sample on; no sample is lost or used twice."""
         session = session_of(request, id)
         check_reach(request.scope["caller"], body.model)
         if body.decoder is not None:

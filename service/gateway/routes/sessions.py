@@ -1,4 +1,4 @@
-"""Sessions: make, show, stop, hold and delete them."""
+"""Sessions: create, show, stop, hold and delete them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def sessions_router() -> APIRouter:
     @router.post("/sessions", status_code=201, responses={409: PROBLEM})
     @allow(Role.CONTROL)
     async def create(request: Request, response: Response, config: SessionConfig) -> SessionView:
-        """Make a session and start it; it connects on its own from then on."""
+        """Create a session and start it; it connects by itself."""
         check_reach(request.scope["caller"], named_model(config.decoder))
         config = await asyncio.to_thread(pinned, config)
         session = await supervisor_of(request).create(config)
@@ -41,13 +41,13 @@ def sessions_router() -> APIRouter:
     @router.get("/sessions")
     @allow(Role.READ)
     async def sessions(request: Request) -> SessionList:
-        """All sessions, stopped ones too until they are deleted."""
+        """List all sessions, including stopped ones until they are deleted."""
         return SessionList(sessions=[_view(s) for s in supervisor_of(request).sessions.values()])
 
     @router.get("/sessions/{id}", responses=NOT_FOUND)
     @allow(Role.READ)
     async def session(request: Request, id: str) -> SessionView:
-        """One session."""
+        """Show one session."""
         return _view(session_of(request, id))
 
     @router.post("/sessions/{id}/stop", responses=NOT_FOUND)
@@ -77,7 +77,7 @@ def sessions_router() -> APIRouter:
     @router.delete("/sessions/{id}", status_code=204)
     @allow(Role.CONTROL)
     async def delete(request: Request, id: str) -> None:
-        """Stop a session and forget it; one that is not there is forgotten already."""
+        """Stop a session and forget it; one that does not exist is no error."""
         supervisor = supervisor_of(request)
         if id in supervisor.sessions:
             await supervisor.delete(supervisor.get(id))

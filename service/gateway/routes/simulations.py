@@ -24,13 +24,13 @@ def simulations_router() -> APIRouter:
     @router.get("/simulations")
     @allow(Role.READ)
     async def simulations(request: Request) -> SimulationList:
-        """The simulated headsets and people that this service plays."""
+        """List the simulated headsets and people that this service plays."""
         return SimulationList(simulations=request.app.state.simulations.views())
 
     @router.post("/simulations", status_code=201, responses={409: PROBLEM, 503: PROBLEM})
     @allow(Role.CONTROL)
     async def start(request: Request, body: SimulationBody) -> SimulationView:
-        """Play a simulated headset or person on the LSL network, to try things with."""
+        """Start a simulated headset or person on the LSL network."""
         view: SimulationView = await request.app.state.simulations.start(body)
         return view
 

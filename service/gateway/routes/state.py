@@ -22,14 +22,14 @@ def state_router() -> APIRouter:
     @router.get("/sessions/{id}/state", responses=NOT_FOUND)
     @allow(Role.READ)
     async def state(request: Request, id: str) -> StateView:
-        """What the decoder thinks now, and how its signal is."""
+        """Show the state of the decoder and the quality of its signal."""
         return await _state_of(session_of(request, id))
 
     return router
 
 
 async def _state_of(session: Session) -> StateView:
-    """Ask the worker; where it does not answer, the counts of its last heartbeat stand."""
+    """Ask the worker; if it does not answer, use the counts of its last heartbeat."""
     answer = await session.ask("state")
     known: dict[str, Any] = answer or session.counts
     latency = dict(known.get("latency_ms", {}))

@@ -22,9 +22,11 @@ def streams_router() -> APIRouter:
     async def streams(
         request: Request,
         type: Annotated[LslText | None, Query(description="Only streams of this type.")] = None,
-        wait: Annotated[float, Query(ge=0, le=30, description="Seconds to look.")] = 1.0,
+        wait: Annotated[
+            float, Query(ge=0, le=30, description="Seconds to look for streams.")
+        ] = 1.0,
     ) -> StreamList:
-        """LSL streams on the network now."""
+        """List the LSL streams on the network."""
         scout: Scout = request.app.state.scout
         found = await scout.look(type=type, wait_s=wait)
         return StreamList(streams=[StreamView.model_validate(s) for s in found])
