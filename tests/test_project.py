@@ -253,6 +253,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(
             "import volition.service.client",
             {
                 "fastapi",
+                "numpy",
                 "onnxruntime",
                 "pylsl",
                 "scipy",

@@ -37,7 +37,7 @@ _SOURCE_ID = "volition-demo"
 _START_S = 30.0
 #: What a trial without a target shows, and the decision that is right for it.
 REST, IDLE = "rest", "idle"
-#: The gaze moves for so long before each selection; part of the information transfer rate.
+#: Seconds that the gaze moves before each selection; part of the information transfer rate.
 GAZE_SHIFT_S = 0.5
 
 
