@@ -156,6 +156,7 @@ class EmergencyStop(Request):
     type: Literal["estop"] = "estop"
 
 
+#: What may follow the first message.
 LaterMessage = Intent | Status | CueMessage | CalibrationMessage | GapMessage | Bye | Pong | Refused
 ServerMessage = Annotated[Hello | LaterMessage, Field(discriminator="type")]
 
