@@ -288,8 +288,25 @@ def test_the_source_archive_holds_each_file_once_and_makes_the_same_wheel(
             "import volition.service.gateway.serve, volition.service.gateway.app",
             {"torch", "onnx", "volition.benchmarks", "pylsl", "scipy.linalg", "scipy.signal"},
         ),
+        (
+            "import volition.service.client",
+            {
+                "fastapi",
+                "numpy",
+                "onnxruntime",
+                "pylsl",
+                "scipy",
+                "starlette",
+                "structlog",
+                "uvicorn",
+                "yaml",
+                "volition.decoders.registry",
+                "volition.service.sessions.config",
+                "volition.streams",
+            },
+        ),
     ],
-    ids=["streams", "decoders", "the worker", "the gateway"],
+    ids=["streams", "decoders", "the worker", "the gateway", "the client"],
 )
 def test_importing_a_room_loads_nothing_that_it_must_not(
     repository: Path, statement: str, absent: set[str]
