@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from volition.benchmarks.quality.datasets.ssvep_exo import Trial, TrialRecording
-from volition.benchmarks.quality.pretraining import cleaned
 from volition.chunk import FloatArray
 from volition.decoders.ssvep.selector import REST, IntArray, SelectorSettings
 from volition.service.sessions.config import SessionConfig
@@ -33,7 +32,7 @@ class CutTrials:
     Attributes
     ----------
     epochs : ndarray, shape (n_trials, n_channels, n_samples)
-        Each ends with the window.
+        Each ends with the window; one within which the signal begins anew is NaN.
     targets : ndarray of int, shape (n_trials,)
     rate_hz
     """
@@ -55,22 +54,26 @@ class CutTrials:
         """Cut them out at several delays from the onset."""
         settings = config.decoder
         assert isinstance(settings, SelectorSettings)
-        spec, chunks = cleaned(one, config)
-        pieces = list(chunks)
-        samples = np.concatenate([piece.samples for piece in pieces])
-        times = np.concatenate([piece.times for piece in pieces])
+        cleaner = config.build_cleaner(one.recording.spec)
+        stretches = cleaner.stretches(one.recording.samples, one.recording.times)
+        samples = np.concatenate([stretch.samples for stretch in stretches])
+        times = np.concatenate([stretch.times for stretch in stretches])
+        stretch_of = np.repeat(np.arange(len(stretches)), [len(stretch) for stretch in stretches])
+        rate_hz = cleaner.spec.rate_hz
         onsets = np.array([trial.onset for trial in one.trials])
         numbers = {target.freq_hz: number for number, target in enumerate(settings.targets)}
         targets = np.array([numbers.get(trial.freq_hz, REST) for trial in one.trials], np.int64)
-        window = settings.window_samples(spec.rate_hz)
+        window = settings.window_samples(rate_hz)
         found = []
         for delay_s in delays_s:
             starts = np.searchsorted(times, onsets + delay_s)
-            settle = min(round(SETTLE_S * spec.rate_hz), int(starts.min()))
+            settle = min(round(SETTLE_S * rate_hz), int(starts.min()))
             inside = starts + window <= len(times)
-            epochs = [samples[start - settle : start + window].T for start in starts[inside]]
-            whole = np.array(epochs).reshape(-1, spec.n_channels, settle + window)
-            found.append(cls(whole, targets[inside], spec.rate_hz))
+            firsts, lasts = starts[inside] - settle, starts[inside] + window - 1
+            epochs = [samples[a : b + 1].T for a, b in zip(firsts, lasts, strict=True)]
+            cut = np.array(epochs).reshape(-1, cleaner.spec.n_channels, settle + window)
+            cut[stretch_of[firsts] != stretch_of[lasts]] = np.nan
+            found.append(cls(cut, targets[inside], rate_hz))
         return found
 
     def until(self, n_trials: int) -> CutTrials:

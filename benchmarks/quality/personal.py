@@ -19,7 +19,7 @@ import numpy as np
 from volition.benchmarks.quality.cut_trials import CutTrials, joined, known_of
 from volition.benchmarks.quality.datasets import ssvep_exo
 from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
-from volition.benchmarks.quality.pretraining import MORE_DELAYS_S, People, cleaned
+from volition.benchmarks.quality.pretraining import MORE_DELAYS_S, People, n_channels_of
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.ssvep.selector import filtered_windows
 from volition.decoders.ssvep.transfer.personal import PERSONAL, WINDOWS_S, PersonalSettings, lead
@@ -55,7 +55,7 @@ def without_each(
                 length_s: {name: found[name] for name in found if name != str(person)}
                 for length_s, found in by_length.items()
             },
-            _n_channels(recordings[0], config),
+            n_channels_of(recordings[0], config),
         )
         for person in people
     }
@@ -112,12 +112,7 @@ def train(root: Path, config: SessionConfig) -> FittedModel:
         ssvep_exo.load(root, channels=config.stream.channels, units=config.stream.units)
     )
     by_length = {length_s: collected(recordings, config, length_s) for length_s in WINDOWS_S}
-    return made(by_length, _n_channels(recordings[0], config))
-
-
-def _n_channels(one: TrialRecording, config: SessionConfig) -> int:
-    spec, _ = cleaned(one, config)
-    return spec.n_channels
+    return made(by_length, n_channels_of(recordings[0], config))
 
 
 def settings_of(config: SessionConfig) -> PersonalSettings:
