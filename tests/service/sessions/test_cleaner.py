@@ -32,7 +32,7 @@ from volition.service.sessions.cleaner import Cleaner
 from volition.service.sessions.config import SessionConfig, load_config
 from volition.service.sessions.engine import Engine, run_offline
 from volition.streams.files.recording import Recording, packaged_recordings, read_recording
-from volition.streams.files.xdf import XdfWriter
+from volition.streams.files.xdf_writer import XdfWriter
 from volition.streams.signal.continuity import ContinuitySettings
 
 RATE_HZ = 250.0
