@@ -450,6 +450,7 @@ def _try_prepare(stages: Sequence[Settings], spec: SignalSpec) -> list[Stage[Any
 def _stream(stages: Sequence[Stage[Any]], signal: FloatArray) -> FloatArray:
     """Run a signal (n_samples, n_channels) through stages in chunks, as it would come live.
 
+    Without a `Cleaner`: what is scored is what stages do to segments that have no stamps.
     Stages that wait for what follows are given zeros after the end, until all is out.
     """
     if not stages:

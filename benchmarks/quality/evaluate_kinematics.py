@@ -29,7 +29,6 @@ from volition.decoders.kinematics.recurrent import RecurrentSettings
 from volition.errors import ConfigError
 from volition.service.sessions.config import SessionConfig
 from volition.service.sessions.engine import run_offline
-from volition.streams.files.recording import Recording
 
 DATASETS: dict[str, Callable[[Path], MovementRecording]] = {
     "flint_run1": flint_run1.load,
@@ -114,7 +113,8 @@ def fit(config: SessionConfig, data: MovementRecording) -> FittedModel:
             f"{data.name} holds movements, and decoder {kind!r} decodes none", found=kind
         )
     recording = data.recording(data.train)
-    features = _after_stages(config, recording)
+    cleaner = config.build_cleaner(recording.spec)
+    features = cleaner.whole(recording.samples, recording.times).samples
     if len(features) != len(recording):
         raise ConfigError(
             f"{data.name} is scored bin by bin, and the stages made {len(features)} bins of "
@@ -129,20 +129,6 @@ def fit(config: SessionConfig, data: MovementRecording) -> FittedModel:
         positions=None if data.positions is None else data.positions[train][whole],
         trials=None if data.trials is None else data.trials[train][whole],
     )
-
-
-def _after_stages(config: SessionConfig, recording: Recording) -> FloatArray:
-    stages = [registry.build_stage(settings) for settings in config.stages]
-    spec = recording.spec
-    for stage in stages:
-        spec = stage.prepare(spec)
-    parts = []
-    for piece, _ in recording.chunks(CHUNK_BINS):
-        chunk = piece
-        for stage in stages:
-            chunk = stage.process(chunk)
-        parts.append(chunk.samples.copy())
-    return np.concatenate(parts)
 
 
 def _score(data: MovementRecording, bins: slice, config: SessionConfig) -> dict[str, Any]:

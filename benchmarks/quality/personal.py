@@ -1,7 +1,7 @@
 """Learning the weights that a personal calibration starts from, from people calibrated alike.
 
 Each recording is read by what its own person's calibration gives (the protocol of
-`volition.benchmarks.quality.calibrating`), and the weights are learned from the windows that were
+`volition.benchmarks.quality.cut_trials`), and the weights are learned from the windows that were
 not calibrated on. A person who is scored has taught nothing: `without_each` learns weights for each
 from all others.
 
@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from volition.benchmarks.quality import calibrating
+from volition.benchmarks.quality.cut_trials import CutTrials, joined, known_of
 from volition.benchmarks.quality.datasets import ssvep_exo
 from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
-from volition.benchmarks.quality.pretraining import MORE_DELAYS_S, People, cleaned
+from volition.benchmarks.quality.pretraining import MORE_DELAYS_S, People, n_channels_of
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.ssvep.selector import filtered_windows
 from volition.decoders.ssvep.transfer.personal import PERSONAL, WINDOWS_S, PersonalSettings, lead
@@ -55,7 +55,7 @@ def without_each(
                 length_s: {name: found[name] for name in found if name != str(person)}
                 for length_s, found in by_length.items()
             },
-            _n_channels(recordings[0], config),
+            n_channels_of(recordings[0], config),
         )
         for person in people
     }
@@ -69,13 +69,13 @@ def collected(
     delays_s = [settings.delay_s]
     delays_s += [s for s in MORE_DELAYS_S if s <= recordings[0].trial_s - window_s]
     session = config.model_copy(update={"decoder": settings})
-    cut = [calibrating.CutTrials.of_each(one, session, delays_s) for one in recordings]
+    cut = [CutTrials.of_each(one, session, delays_s) for one in recordings]
     parts: dict[str, list[TrainingWindows]] = {}
     counted = [found[0] for found in cut]
     for number, one in enumerate(recordings):
-        known, n_first = calibrating.known_of(DATASET, recordings, counted, number)
+        known, n_first = known_of(DATASET, recordings, counted, number)
         estimator = PERSONAL(settings, counted[number].rate_hz)
-        arrays = estimator.learned_alone(estimator.by_target(*calibrating.joined(known)))
+        arrays = estimator.learned_alone(estimator.by_target(*joined(known)))
         for place, found in enumerate(cut[number]):
             windows = filtered_windows(settings, found.epochs[n_first:], found.rate_hz)
             whole = np.isfinite(windows).all(axis=(1, 2, 3))
@@ -112,12 +112,7 @@ def train(root: Path, config: SessionConfig) -> FittedModel:
         ssvep_exo.load(root, channels=config.stream.channels, units=config.stream.units)
     )
     by_length = {length_s: collected(recordings, config, length_s) for length_s in WINDOWS_S}
-    return made(by_length, _n_channels(recordings[0], config))
-
-
-def _n_channels(one: TrialRecording, config: SessionConfig) -> int:
-    spec, _ = cleaned(one, config)
-    return spec.n_channels
+    return made(by_length, n_channels_of(recordings[0], config))
 
 
 def settings_of(config: SessionConfig) -> PersonalSettings:

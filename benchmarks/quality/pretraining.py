@@ -18,7 +18,6 @@ import numpy as np
 
 from volition.benchmarks.quality.datasets import ssvep_exo
 from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
-from volition.chunk import Chunk, SignalSpec
 from volition.decoders.fitting.fitted import FittedModel, shipped_models
 from volition.decoders.ssvep.selector import REST
 from volition.decoders.ssvep.transfer.pretrained import PretrainedSettings
@@ -31,7 +30,6 @@ KIND = "ssvep_pretrained"
 MORE_DELAYS_S = (0.5, 1.5, 2.25, 3.0)
 #: Lengths of windows that the shipped model is learned for.
 WINDOWS_S = (1.0, 1.5, 2.0, 2.5, 3.0)
-_CHUNK_S = 1.0
 
 #: Windows by person.
 People = dict[str, TrainingWindows]
@@ -98,7 +96,7 @@ def without_each(
                 length_ms: {other: found[other] for other in found if other != name}
                 for length_ms, found in by_length.items()
             },
-            _n_channels(recordings[0], config),
+            n_channels_of(recordings[0], config),
         )
         for name in people
     }
@@ -124,15 +122,13 @@ def collect_people(recordings: Iterable[TrialRecording], config: SessionConfig) 
     for one in recordings:
         last_start_s = one.trial_s - settings.window_s
         trials = [(trial.onset, numbers.get(trial.freq_hz, REST)) for trial in one.trials]
-        spec, chunks = cleaned(one, config)
-        windows = collect(
-            settings,
-            spec,
-            chunks,
-            trials,
-            [delay_s for delay_s in MORE_DELAYS_S if delay_s <= last_start_s],
-        )
-        parts.setdefault(str(one.person), []).append(windows)
+        delays_s = [delay_s for delay_s in MORE_DELAYS_S if delay_s <= last_start_s]
+        cleaner = config.build_cleaner(one.recording.spec)
+        # A decoder that has forgotten the signal has forgotten the trials that began in it too.
+        for stretch in cleaner.stretches(one.recording.samples, one.recording.times):
+            known = [trial for trial in trials if trial[0] >= stretch.times[0]]
+            windows = collect(settings, cleaner.spec, [stretch], known, delays_s)
+            parts.setdefault(str(one.person), []).append(windows)
     return {name: TrainingWindows.joined(found) for name, found in parts.items()}
 
 
@@ -153,7 +149,7 @@ def train(root: Path, config: SessionConfig) -> FittedModel:
         ssvep_exo.load(root, channels=config.stream.channels, units=config.stream.units)
     )
     by_length = collect_lengths(recordings, config, WINDOWS_S)
-    return made(by_length, _n_channels(recordings[0], config))
+    return made(by_length, n_channels_of(recordings[0], config))
 
 
 def settings_of(config: SessionConfig) -> PretrainedSettings:
@@ -166,25 +162,9 @@ def settings_of(config: SessionConfig) -> PretrainedSettings:
     return config.decoder
 
 
-def _n_channels(one: TrialRecording, config: SessionConfig) -> int:
-    spec, _ = cleaned(one, config)
-    return spec.n_channels
-
-
-def cleaned(one: TrialRecording, config: SessionConfig) -> tuple[SignalSpec, Iterator[Chunk]]:
-    """Run the session's stages over a recording."""
-    stages = config.build_pipeline().stages
-    spec = one.recording.spec
-    for stage in stages:
-        spec = stage.prepare(spec)
-
-    def chunks() -> Iterator[Chunk]:
-        for chunk, _ in one.recording.chunks(round(_CHUNK_S * one.recording.spec.rate_hz)):
-            for stage in stages:
-                chunk = stage.process(chunk)  # noqa: PLW2901 - each stage takes the last one's
-            yield chunk
-
-    return spec, chunks()
+def n_channels_of(one: TrialRecording, config: SessionConfig) -> int:
+    """Give how many channels the session's decoder sees of a recording."""
+    return config.build_cleaner(one.recording.spec).spec.n_channels
 
 
 if __name__ == "__main__":

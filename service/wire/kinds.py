@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from volition.service.wire.strictness import Answer
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="ignore", ser_json_inf_nan="null")
-
-
-class KindView(_Answer):
+class KindView(Answer):
     """A stage, decoder, output or data set that is installed."""
 
     family: Literal["stages", "decoders", "outputs", "datasets"]
@@ -28,7 +26,7 @@ class KindView(_Answer):
     calibrated: bool = Field(description="Whether it is a decoder that a person's trials fit.")
 
 
-class BrokenView(_Answer):
+class BrokenView(Answer):
     """Something that is installed and cannot be used."""
 
     group: str
@@ -37,6 +35,6 @@ class BrokenView(_Answer):
     error: str
 
 
-class KindList(_Answer):
+class KindList(Answer):
     kinds: list[KindView]
     broken: list[BrokenView]

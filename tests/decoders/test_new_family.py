@@ -236,9 +236,10 @@ def test_a_plugin_takes_no_kind_that_exists_and_needs_one_of_its_own(faulty: Pat
 
 
 def test_what_cannot_be_used_keeps_nothing_else_from_working(faulty: Path) -> None:
-    code = "from volition.service.sessions.config import load_config as load;"
-    code += "load('fbcca-exo').build_pipeline(); print('made')"
-    assert python(faulty, "-c", code).strip() == "made"
+    code = "from volition.decoders.registry import build_decoder as make;"
+    code += "from volition.service.sessions.config import load_config as load;"
+    code += "print(make(load('fbcca-exo').decoder).settings.kind)"
+    assert python(faulty, "-c", code).strip() == "fbcca"
 
 
 def test_the_doctor_names_what_cannot_be_used(faulty: Path) -> None:

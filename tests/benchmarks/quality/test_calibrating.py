@@ -13,7 +13,7 @@ import pytest
 from scipy.io import savemat
 
 from volition.benchmarks.quality import calibrating, personal
-from volition.benchmarks.quality.calibrating import CutTrials
+from volition.benchmarks.quality.cut_trials import CutTrials
 from volition.benchmarks.quality.datasets import jfpm12, ssvep_exo, ssvep_openbci
 from volition.benchmarks.quality.evaluate import evaluate
 from volition.benchmarks.quality.trials import labels_by_frequency, run_trials

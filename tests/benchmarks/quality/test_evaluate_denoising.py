@@ -12,9 +12,10 @@ from volition.benchmarks.quality.datasets import denoise_mix
 from volition.benchmarks.quality.evaluate import evaluate
 from volition.benchmarks.quality.evaluate_denoising import ratios, score_held_out, score_recording
 from volition.benchmarks.speed.stages import measure
+from volition.chunk import SignalSpec
 from volition.decoders.stages.wiener import WienerSettings
 from volition.errors import ConfigError, RecordingError
-from volition.service.sessions.config import load_config, preset_names
+from volition.service.sessions.config import build_decoder, load_config, preset_names
 
 METHODS = ("asr", "rasr", "eog-regression", "rls", "mwf", "faster")
 
@@ -73,7 +74,9 @@ def test_a_session_without_stages_has_nothing_to_score(tmp_path: Path) -> None:
 def test_each_method_has_a_preset_of_its_name() -> None:
     assert set(METHODS) <= set(preset_names())
     for name in METHODS:
-        load_config(name).build_pipeline()
+        config = load_config(name)
+        config.build_cleaner(SignalSpec(256.0, ("Fp1", "Fp2", "Oz", "O1", "O2", "POz")))
+        build_decoder(config.decoder)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from volition.decoders.contract.trials import Choice, ClassTrials, PositionTrials, Trials
 from volition.errors import ConfigError
 from volition.service.calibration import calibrations, cursor_guide
-from volition.service.wire.schemas import CursorPlan, GuidedPlan
+from volition.service.wire.calibrations import CursorPlan, GuidedPlan
 
 HANDS = ClassTrials(
     (Choice("left hand", {"class": "left"}), Choice("right hand", {"class": "right"})),
