@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from volition.benchmarks.quality.contract.denoising import SNR_DB
 from volition.benchmarks.quality.datasets import denoise_mix, eegdenoisenet
-from volition.benchmarks.quality.datasets.denoise_mix import SNR_DB
 from volition.benchmarks.quality.datasets.eegdenoisenet import Pairs
 from volition.benchmarks.quality.evaluate_denoising import N_PAIRS, score_segment
 from volition.chunk import FloatArray, SignalSpec

@@ -19,7 +19,7 @@ of the error and counted in ``kept_share``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -27,13 +27,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, sosfiltfilt, welch
 
-from volition.benchmarks.quality.datasets import denoise_mix
-from volition.benchmarks.quality.datasets.denoise_mix import (
+from volition.benchmarks.quality.contract.denoising import (
     SNR_DB,
     Continuous,
+    DenoisingDataset,
     Masked,
     Segments,
     scale_to,
+    topographies,
 )
 from volition.benchmarks.speed.stages import meegkit_asr, meegkit_clean
 from volition.chunk import Chunk, FloatArray, SignalSpec
@@ -45,8 +46,6 @@ from volition.decoders.stages.iir import IirStage
 from volition.errors import ConfigError, NotFittedError
 from volition.service.sessions.config import SessionConfig
 
-#: The data set's name.
-DATASET = "denoise_mix"
 #: Bands of the zero-phase band-pass that each method is set beside, Hz.
 BASELINE_BANDS_HZ = {"eog": (4.0, 45.0), "emg": (0.5, 20.0)}
 CHUNK_S = 0.05
@@ -61,14 +60,17 @@ ARTIFACTS = ("eog", "emg")
 MEEGKIT_CUTOFFS = (2.5, 5.0, 7.5, 10.0, 15.0, 20.0)
 
 
-def evaluate_denoising(root: Path, config: SessionConfig, seed: int = 0) -> dict[str, Any]:
+def evaluate_denoising(
+    dataset: DenoisingDataset, root: Path, config: SessionConfig, seed: int = 0
+) -> dict[str, Any]:
     """Score the stages of ``config``.
 
     Parameters
     ----------
+    dataset
+        What is cleaned.
     root
-        Folder of `volition.benchmarks.quality.datasets.denoise_mix`. Where
-        ``eeglab_formats/eeglab_data.npz`` lies beside it, that recording is scored as well.
+        Folder that holds it.
     config
         Whose stages run; the decoder is not asked.
     seed
@@ -95,10 +97,10 @@ def evaluate_denoising(root: Path, config: SessionConfig, seed: int = 0) -> dict
         The session has no stages.
     """
     if not config.stages:
-        raise ConfigError("denoise_mix scores the stages of a session, and this one has none")
-    segments = denoise_mix.load_segments(root)
+        raise ConfigError(f"{dataset.name} scores the stages of a session, and this one has none")
+    segments = dataset.load_segments(root)
     rows = score_segments(segments.part(test=True), config.stages, seed)
-    rows += score_scalp(denoise_mix.load_continuous(root), segments, config.stages, seed)
+    rows += score_scalp(dataset.load_continuous(root), segments, config.stages, seed)
 
     def cc(part: str, snr_db: float) -> float | None:
         wanted = ("session", part, "emg", snr_db)
@@ -116,7 +118,7 @@ def evaluate_denoising(root: Path, config: SessionConfig, seed: int = 0) -> dict
     )
     part = "segments" if by_segments else "scalp"
     return {
-        "dataset": DATASET,
+        "dataset": dataset.name,
         "stages": [stage.kind for stage in config.stages],
         "snr": "10 log10(RMS signal / RMS artifact), as in EEGdenoiseNet",
         "cc_2db": cc(part, 2.0),
@@ -130,7 +132,7 @@ def evaluate_denoising(root: Path, config: SessionConfig, seed: int = 0) -> dict
             for row in rows
             if row["snr_db"] is None and row["method"] == "session" and row["cc"] is not None
         ),
-        "recordings": score_recordings(root, config.stages),
+        "recordings": score_recordings(dataset.load_masked(root), config.stages),
         "rows": rows,
     }
 
@@ -225,7 +227,7 @@ def _scalp_signal(
     calibration = person.eeg[: n_calibration * length]
     test = person.eeg[n_calibration * length : (n_calibration + n_test) * length]
     eeg = np.concatenate([calibration, *[test] * len(levels)])
-    spread = denoise_mix.topographies(person.labels, kind)
+    spread = topographies(person.labels, kind)
     artifact = np.zeros_like(eeg)
     eye = np.zeros(len(eeg))
     places: dict[float | None, list[int]] = {level: [] for level in levels}
@@ -261,15 +263,13 @@ def _schedule(
             yield (first + i) * length, level, True
 
 
-def score_recordings(root: Path, stages: Sequence[Settings]) -> dict[str, Any]:
+def score_recordings(
+    recordings: Mapping[str, Masked], stages: Sequence[Settings]
+) -> dict[str, Any]:
     """Score real blinks: fitted on the recording and scored on it, as its reference figures are.
 
     Beside it, ``held_out``: fitted on one half and scored on the other, both ways.
     """
-    recordings = {"blink19": denoise_mix.load_blink19(root)}
-    eeglab = root.parent / "eeglab_formats" / "eeglab_data.npz"
-    if eeglab.is_file():
-        recordings["eeglab_data"] = load_eeglab(eeglab)
     found: dict[str, Any] = {}
     for name, one in recordings.items():
         try:
@@ -378,23 +378,6 @@ def ratios(before: FloatArray, after: FloatArray, mask: npt.NDArray[np.bool_]) -
         "removed_db": 10 * float(np.log10(energy(taken[artifact]) / energy(after[artifact]))),
         "kept_share": float(present.mean()),
     }
-
-
-def load_eeglab(path: Path) -> Masked:
-    """Read EEGLAB's sample recording, high-passed at 1 Hz; blinks are told by FPz.
-
-    The mask is where FPz, between 1 and 10 Hz, passes 60 µV, and 0.2 s around.
-    """
-    with np.load(path) as data:
-        eeg = (data["eeg"] * float(data["scale_uV"])).T.astype(np.float64)
-        labels = tuple(str(label) for label in data["ch_names"])
-        rate_hz = float(data["fs"])
-    high = butter(2, 1.0, "highpass", fs=rate_hz, output="sos")
-    eeg = sosfiltfilt(high, eeg, axis=0)
-    band = butter(2, [1.0, 10.0], "bandpass", fs=rate_hz, output="sos")
-    large = np.abs(sosfiltfilt(band, eeg[:, labels.index("FPz")])) > 60
-    mask = np.convolve(large, np.ones(round(0.4 * rate_hz)), "same") > 0.5
-    return Masked(eeg, mask, labels, rate_hz)
 
 
 def _fit_on_mask(

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from volition.benchmarks.quality.datasets import flint_run1, indy, m1_reach
-from volition.benchmarks.quality.datasets.movement import MovementRecording
+from volition.benchmarks.quality.contract.movement import MovementDataset, MovementRecording
 from volition.chunk import FloatArray
 from volition.decoders import registry
 from volition.decoders.contract.intent import CursorIntent
@@ -31,24 +29,19 @@ from volition.service.sessions.config import SessionConfig
 from volition.service.sessions.engine import run_offline
 from volition.streams.files.recording import Recording
 
-DATASETS: dict[str, Callable[[Path], MovementRecording]] = {
-    "flint_run1": flint_run1.load,
-    "indy": indy.load,
-    "m1_reach": m1_reach.load,
-}
-"""Loader of each data set, by its name."""
-
 #: Bins in a chunk; the score does not hang on it.
 CHUNK_BINS = 7
 
 
-def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
-    """Fit and score ``config`` on a data set of `DATASETS`.
+def evaluate_movement(
+    dataset: MovementDataset, root: Path, config: SessionConfig
+) -> dict[str, Any]:
+    """Fit ``config`` on a data set's part for learning, and score it on the others.
 
     Parameters
     ----------
     dataset
-        Its name.
+        The movement.
     root
         Folder that holds it.
     config
@@ -70,9 +63,9 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
     RecordingError
         The folder does not hold the data set.
     """
-    data = DATASETS[dataset](root)
+    data = dataset.load(root)
     if isinstance(config.decoder, RecurrentSettings):
-        return _score_network(dataset, data, config)
+        return _score_network(dataset.name, data, config)
     start = time.perf_counter()
     model = fit(config, data)
     fit_s = time.perf_counter() - start
@@ -83,7 +76,7 @@ def evaluate(dataset: str, root: Path, config: SessionConfig) -> dict[str, Any]:
         scores = {name: _score(data, bins, fitted) for name, bins in data.tests.items()}
     test = scores.pop("test")
     return {
-        "dataset": dataset,
+        "dataset": dataset.name,
         "decoder": config.decoder.kind,
         **test,
         **scores,

@@ -1,12 +1,11 @@
 """What artifacts cost an SSVEP decoder, and what a session's stages win back.
 
-Each recording of ssvep_exo is decoded as it is and with artifacts mixed in
-(`volition.benchmarks.quality.datasets.ssvep_exo_mixed`), each time by the session as it is and by
-the same session without its cleaning stages, all of it through the path of live samples. The plain
-filters stay in both, as they clean nothing that the decoder's own would not. A decoder that other
-people trained is refitted without the person who is scored, on untouched recordings behind the
-plain filters: nothing is ever learned from what was mixed in, but for what a stage learns live in
-its calibration.
+Each recording is decoded as it is and with artifacts mixed in, each time by the session as it is
+and by the same session without its cleaning stages, all of it through the path of live samples. The
+plain filters stay in both, as they clean nothing that the decoder's own would not. A decoder that
+these people trained is refitted without the person who is scored, on untouched recordings behind
+the plain filters: nothing is ever learned from what was mixed in, but for what a stage learns live
+in its calibration.
 """
 
 from __future__ import annotations
@@ -18,46 +17,36 @@ from typing import Any
 import numpy as np
 
 from volition.benchmarks.quality import pretraining
-from volition.benchmarks.quality.datasets import denoise_mix, ssvep_exo
-from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
-from volition.benchmarks.quality.datasets.ssvep_exo_mixed import KINDS, LEVELS_UV, mix
+from volition.benchmarks.quality.contract.contamination import ContaminatedDataset
+from volition.benchmarks.quality.contract.trials import TrialRecording
 from volition.benchmarks.quality.trials import labels_by_frequency, run_trials, score_trials
 from volition.decoders import registry
 from volition.decoders.stages.iir import IirStage
 from volition.errors import ConfigError
 from volition.service.sessions.config import SessionConfig
 
-DATASET = "ssvep_exo_mixed"
-#: The folder of the waveforms, beside that of the recordings.
-DENOISE_MIX = "denoise_mix"
-#: What is mixed in, by name: the level, and which kinds.
-CONDITIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "all, usual": ("usual", KINDS),
-    "blink": ("strong", ("blink",)),
-    "emg": ("strong", ("emg",)),
-    "pop": ("strong", ("pop",)),
-    "all": ("strong", KINDS),
-    "all, severe": ("severe", KINDS),
-}
 UNTOUCHED = "untouched"
 
 
 def evaluate_mixed(
+    dataset: ContaminatedDataset,
     root: Path,
     config: SessionConfig,
-    conditions: Sequence[str] = tuple(CONDITIONS),
+    conditions: Sequence[str] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Score ``config`` on untouched and on contaminated recordings, with and without its stages.
 
     Parameters
     ----------
+    dataset
+        The recordings, and what is mixed in.
     root
-        Folder of ssvep_exo; the waveforms are read from ``denoise_mix`` beside it.
+        Folder that holds the recordings.
     config
         A session whose decoder selects among flickering targets, with stages that clean.
     conditions
-        Which of `CONDITIONS`.
+        Which of the data set's; all when left out.
     seed
         Of the artifacts.
 
@@ -82,29 +71,30 @@ def evaluate_mixed(
     """
     plain = [one for one in config.stages if issubclass(registry.stages()[one.kind], IirStage)]
     if len(plain) == len(config.stages):
-        raise ConfigError(f"{DATASET} scores what a session's stages clean, and this one has none")
+        raise ConfigError(
+            f"{dataset.name} scores what a session's stages clean, and this one has none"
+        )
     without = config.model_copy(update={"stages": plain})
     stream = config.stream
-    recordings = list(ssvep_exo.load(root, channels=stream.channels, units=stream.units))
-    segments = denoise_mix.load_segments(root.parent / DENOISE_MIX).part(test=True)
+    recordings = list(dataset.trials.load(root, channels=stream.channels, units=stream.units))
+    segments = dataset.load_segments(root)
     rows = []
-    with pretraining.for_each("ssvep_exo", recordings, without) as given:
+    with pretraining.for_each(dataset.trials, recordings, without) as given:
         decoders = {one.name: session.decoder for one, session in given}
-        for name in (UNTOUCHED, *conditions):
+        for name in (UNTOUCHED, *(dataset.conditions if conditions is None else conditions)):
             mixed = recordings
             if name != UNTOUCHED:
-                level, kinds = CONDITIONS[name]
-                levels_uv = {kind: LEVELS_UV[level][kind] for kind in kinds}
-                mixed = [mix(one, segments, levels_uv, seed) for one in recordings]
+                levels_uv = dataset.conditions[name]
+                mixed = [dataset.mix(one, segments, levels_uv, seed) for one in recordings]
             for session, has_stages in ((without, False), (config, True)):
                 found = _score(mixed, session, decoders)
                 rows.append({"artifacts": name, "stages": has_stages, **found})
     return {
-        "dataset": DATASET,
+        "dataset": dataset.name,
         "stages": [stage.kind for stage in config.stages],
         "decoder": config.decoder.kind,
-        "protocol": pretraining.protocol("ssvep_exo", config),
-        "levels_uv": LEVELS_UV,
+        "protocol": pretraining.protocol(dataset.trials, config),
+        "levels_uv": dataset.levels_uv,
         "n_recordings": len(recordings),
         **_balance(rows, "accuracy"),
         **{part: _balance(rows, f"accuracy_{part}") for part in ("even", "odd")},

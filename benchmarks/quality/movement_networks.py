@@ -15,22 +15,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-from volition.benchmarks.quality.evaluate_kinematics import DATASETS, evaluate
+from volition.benchmarks.quality.contract.dataset import named
+from volition.benchmarks.quality.contract.movement import MovementDataset
+from volition.benchmarks.quality.evaluate_kinematics import evaluate_movement
 from volition.decoders.fitting.network import save_network
+from volition.errors import ConfigError
 from volition.service.sessions.config import parse_config
-
-_LICENCES = {
-    "flint_run1": "MIT (data: burkh4rt/DKF-implementations)",
-}
 
 
 def run(
-    dataset: str, root: Path, folder: Path, kind: str, seed: int, **changes: Any
+    dataset: MovementDataset, root: Path, folder: Path, kind: str, seed: int, **changes: Any
 ) -> dict[str, Any]:
     """Train, export into ``folder`` and score; give the figures."""
     from volition.models.training import movement
 
-    data = DATASETS[dataset](root)
+    data = dataset.load(root)
     start = time.perf_counter()
     network, covariance, nrmse = movement.train(
         "snn" if kind == "snn" else "gru",
@@ -43,11 +42,11 @@ def run(
     took_s = time.perf_counter() - start
     manifest, content = movement.exported(
         network,
-        name=f"{dataset.replace('_', '-')}-{kind}",
+        name=f"{dataset.name.replace('_', '-')}-{kind}",
         bin_s=data.bin_s,
         error_covariance=covariance,
-        trained_on=f"{dataset}, rows {data.train.start + 1}-{data.train.stop}",
-        licence=_LICENCES.get(dataset, "not stated by the source of the data"),
+        trained_on=f"{dataset.name}, rows {data.train.start + 1}-{data.train.stop}",
+        licence=dataset.licence,
         scores={"nrmse_of_held_out_training_rows": round(nrmse, 4)},
     )
     path = save_network(folder, manifest, content)
@@ -61,12 +60,20 @@ def run(
             },
         }
     )
-    return {"train_s": round(took_s, 1), "chosen_by": nrmse, **evaluate(dataset, root, config)}
+    scores = evaluate_movement(dataset, root, config)
+    return {"train_s": round(took_s, 1), "chosen_by": nrmse, **scores}
+
+
+def _movement(name: str) -> MovementDataset:
+    dataset = named(name)
+    if not isinstance(dataset, MovementDataset):
+        raise ConfigError(f"{name} holds no movement", found=name)
+    return dataset
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset", choices=sorted(DATASETS))
+    parser.add_argument("dataset")
     parser.add_argument("root", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kind", choices=("gru", "snn"), default="gru")
@@ -75,7 +82,7 @@ if __name__ == "__main__":
     parser.add_argument("--units", type=int, default=64)
     chosen = parser.parse_args()
     found = run(
-        chosen.dataset,
+        _movement(chosen.dataset),
         chosen.root,
         chosen.folder,
         chosen.kind,

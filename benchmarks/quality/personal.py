@@ -1,7 +1,7 @@
 """Learning the weights that a personal calibration starts from, from people calibrated alike.
 
 Each recording is read by what its own person's calibration gives (the protocol of
-`volition.benchmarks.quality.calibrating`), and the weights are learned from the windows that were
+`volition.benchmarks.quality.cut_trials`), and the weights are learned from the windows that were
 not calibrated on. A person who is scored has taught nothing: `without_each` learns weights for each
 from all others.
 
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from volition.benchmarks.quality import calibrating
+from volition.benchmarks.quality.contract.trials import TrialDataset, TrialRecording
+from volition.benchmarks.quality.cut_trials import CutTrials, joined, known_of
 from volition.benchmarks.quality.datasets import ssvep_exo
-from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
 from volition.benchmarks.quality.pretraining import MORE_DELAYS_S, People, cleaned
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.ssvep.selector import filtered_windows
@@ -27,11 +27,9 @@ from volition.decoders.ssvep.transfer.pretraining import TrainingWindows, learn
 from volition.errors import ConfigError
 from volition.service.sessions.config import SessionConfig, load_config
 
-DATASET = "ssvep_exo"
-
 
 def without_each(
-    recordings: Sequence[TrialRecording], config: SessionConfig
+    dataset: TrialDataset, recordings: Sequence[TrialRecording], config: SessionConfig
 ) -> dict[int | None, FittedModel]:
     """Learn weights for each person from all the others.
 
@@ -48,7 +46,9 @@ def without_each(
             found=len(people),
         )
     lengths_s = settings_of(config).looks_s()
-    by_length = {length_s: collected(recordings, config, length_s) for length_s in lengths_s}
+    by_length = {
+        length_s: collected(dataset, recordings, config, length_s) for length_s in lengths_s
+    }
     return {
         person: made(
             {
@@ -62,20 +62,23 @@ def without_each(
 
 
 def collected(
-    recordings: Sequence[TrialRecording], config: SessionConfig, window_s: float
+    dataset: TrialDataset,
+    recordings: Sequence[TrialRecording],
+    config: SessionConfig,
+    window_s: float,
 ) -> People:
     """Measure each person's windows by their own calibration, those calibrated on left out."""
     settings = settings_of(config).at(window_s)
     delays_s = [settings.delay_s]
     delays_s += [s for s in MORE_DELAYS_S if s <= recordings[0].trial_s - window_s]
     session = config.model_copy(update={"decoder": settings})
-    cut = [calibrating.CutTrials.of_each(one, session, delays_s) for one in recordings]
+    cut = [CutTrials.of_each(one, session, delays_s) for one in recordings]
     parts: dict[str, list[TrainingWindows]] = {}
     counted = [found[0] for found in cut]
     for number, one in enumerate(recordings):
-        known, n_first = calibrating.known_of(DATASET, recordings, counted, number)
+        known, n_first = known_of(dataset, recordings, counted, number)
         estimator = PERSONAL(settings, counted[number].rate_hz)
-        arrays = estimator.learned_alone(estimator.by_target(*calibrating.joined(known)))
+        arrays = estimator.learned_alone(estimator.by_target(*joined(known)))
         for place, found in enumerate(cut[number]):
             windows = filtered_windows(settings, found.epochs[n_first:], found.rate_hz)
             whole = np.isfinite(windows).all(axis=(1, 2, 3))
@@ -111,7 +114,10 @@ def train(root: Path, config: SessionConfig) -> FittedModel:
     recordings = list(
         ssvep_exo.load(root, channels=config.stream.channels, units=config.stream.units)
     )
-    by_length = {length_s: collected(recordings, config, length_s) for length_s in WINDOWS_S}
+    by_length = {
+        length_s: collected(ssvep_exo.DATASET, recordings, config, length_s)
+        for length_s in WINDOWS_S
+    }
     return made(by_length, _n_channels(recordings[0], config))
 
 

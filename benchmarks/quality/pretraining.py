@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from volition.benchmarks.quality.contract.trials import TrialDataset, TrialRecording
 from volition.benchmarks.quality.datasets import ssvep_exo
-from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
 from volition.chunk import Chunk, SignalSpec
-from volition.decoders.fitting.fitted import FittedModel, shipped_models
+from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.ssvep.selector import REST
 from volition.decoders.ssvep.transfer.pretrained import PretrainedSettings
 from volition.decoders.ssvep.transfer.pretraining import TrainingWindows, collect, learn
@@ -39,7 +39,7 @@ People = dict[str, TrainingWindows]
 
 @contextlib.contextmanager
 def for_each(
-    dataset: str, recordings: Iterable[TrialRecording], config: SessionConfig
+    dataset: TrialDataset, recordings: Iterable[TrialRecording], config: SessionConfig
 ) -> Iterator[Iterator[tuple[TrialRecording, SessionConfig]]]:
     """Give each recording with the session to score it by, for as long as the block lasts.
 
@@ -60,7 +60,7 @@ def for_each(
         yield ((one, sessions[one.person]) for one in known if one.person is not None)
 
 
-def protocol(dataset: str, config: SessionConfig) -> str:
+def protocol(dataset: TrialDataset, config: SessionConfig) -> str:
     """Say on whom the decoder was trained that is scored."""
     if _is_refitted(dataset, config):
         return "refitted without the person who is scored, all their recordings left out together"
@@ -69,9 +69,8 @@ def protocol(dataset: str, config: SessionConfig) -> str:
     return "no training"
 
 
-def _is_refitted(dataset: str, config: SessionConfig) -> bool:
-    shipped = config.decoder.kind == KIND and settings_of(config).model in shipped_models()
-    return dataset == "ssvep_exo" and shipped
+def _is_refitted(dataset: TrialDataset, config: SessionConfig) -> bool:
+    return config.decoder.kind == KIND and settings_of(config).model in dataset.taught
 
 
 def without_each(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from volition.benchmarks.quality.datasets.ssvep_exo import Trial, TrialRecording
+from volition.benchmarks.quality.contract.trials import Trial, TrialRecording
 from volition.chunk import Chunk, Event
 from volition.decoders.contract.intent import IdleIntent, Intent, SelectionIntent
 from volition.decoders.fitting.metrics import accuracy_interval, confusion, per_min

@@ -13,7 +13,7 @@ import pytest
 from scipy.io import savemat
 
 from volition.benchmarks.quality import calibrating, personal
-from volition.benchmarks.quality.calibrating import CutTrials
+from volition.benchmarks.quality.cut_trials import CutTrials
 from volition.benchmarks.quality.datasets import jfpm12, ssvep_exo, ssvep_openbci
 from volition.benchmarks.quality.evaluate import evaluate
 from volition.benchmarks.quality.trials import labels_by_frequency, run_trials
@@ -42,7 +42,8 @@ def test_a_recording_is_scored_by_the_same_persons_earlier_ones_and_a_first_by_i
 
     monkeypatch.setattr(calibrating, "fitted", counted)
     config = load_config("riemann-exo")
-    with calibrating.for_each("ssvep_exo", ssvep_exo.load(recordings), config) as judged:
+    known = ssvep_exo.load(recordings)
+    with calibrating.for_each(ssvep_exo.DATASET, known, config) as judged:
         scored = {found.one.name: found.one.trials for found in judged}
     all_trials = {one.name: one.trials for one in ssvep_exo.load(recordings)}
     assert list(scored) == ["S03_r1", "S12_r1", "S12_r2"]
@@ -77,7 +78,8 @@ def test_a_personal_calibration_starts_from_what_the_other_people_taught(
     config = load_config("ssvep-personal")
     decoder = config.decoder.model_copy(update={"window_s": 3.0})
     config = config.model_copy(update={"decoder": decoder})
-    with calibrating.for_each("ssvep_exo", ssvep_exo.load(recordings), config) as judged:
+    known = ssvep_exo.load(recordings)
+    with calibrating.for_each(ssvep_exo.DATASET, known, config) as judged:
         first = next(judged)
         assert first.session is not None
         outcomes = run_trials(first.one, first.session, labels_by_frequency(config))
@@ -88,11 +90,11 @@ def test_a_personal_calibration_starts_from_what_the_other_people_taught(
     }
     assert (first.one.name, len(outcomes)) == ("S03_r1", 12)
     assert sum(one.best == one.wanted for one in outcomes) >= 11
-    assert "from the other people alone" in calibrating.protocol("ssvep_exo", config)
+    assert "from the other people alone" in calibrating.protocol(ssvep_exo.DATASET, config)
     for name in ("S07_r1", "S07_r2"):
         (recordings / f"{name}.npz").unlink()
     with pytest.raises(ConfigError, match="at least three"):
-        learned(list(ssvep_exo.load(recordings)), config)
+        learned(ssvep_exo.DATASET, list(ssvep_exo.load(recordings)), config)
 
 
 def test_templates_are_refused_where_the_flicker_begins_in_any_phase(recordings: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from volition.benchmarks.quality import evaluate_denoising
+from volition.benchmarks.quality.contract.denoising import scale_to, topographies
 from volition.benchmarks.quality.datasets import denoise_mix
 from volition.benchmarks.quality.evaluate import evaluate
 from volition.benchmarks.quality.evaluate_denoising import ratios, score_held_out, score_recording
@@ -35,17 +36,17 @@ def test_the_ratio_of_amplitudes_counts_ten_to_the_decade() -> None:
     rng = np.random.default_rng(0)
     signal, artifact = rng.standard_normal(512), 7 * rng.standard_normal(512)
     for snr_db in (-7.0, 0.0, 2.0):
-        mixed = denoise_mix.scale_to(signal, artifact, snr_db) * artifact
+        mixed = scale_to(signal, artifact, snr_db) * artifact
         ratio = np.sqrt(np.square(signal).mean() / np.square(mixed).mean())
         assert 10 * np.log10(ratio) == pytest.approx(snr_db)
 
 
 def test_blinks_are_largest_at_the_forehead_and_muscle_at_the_temples() -> None:
     labels = ("Fp1", "Fp2", "T7", "T8", "Cz", "O1")
-    eyes = denoise_mix.topographies(labels, "eog")
+    eyes = topographies(labels, "eog")
     assert eyes.shape == (1, 6)
     assert eyes[0, :2].min() > 2 * eyes[0, 2:].max()
-    muscle = denoise_mix.topographies(labels, "emg")
+    muscle = topographies(labels, "emg")
     assert labels[int(muscle[0].argmax())] == "T7"
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from volition.benchmarks.quality import evaluate_mixed
-from volition.benchmarks.quality.datasets import denoise_mix, ssvep_exo
-from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
+from volition.benchmarks.quality.contract.denoising import Segments
+from volition.benchmarks.quality.contract.trials import TrialRecording
+from volition.benchmarks.quality.datasets import denoise_mix, ssvep_exo, ssvep_exo_mixed
 from volition.benchmarks.quality.datasets.ssvep_exo_mixed import KINDS, LEVELS_UV, mix
 from volition.benchmarks.quality.evaluate import evaluate
+from volition.benchmarks.quality.evaluate_mixed import evaluate_mixed
 from volition.errors import ConfigError, RecordingError
 from volition.service.sessions.config import load_config
 
@@ -23,12 +24,12 @@ def recording(shared_data: Path) -> TrialRecording:
 
 
 @pytest.fixture
-def segments(shared_data: Path) -> denoise_mix.Segments:
+def segments(shared_data: Path) -> Segments:
     return denoise_mix.load_segments(shared_data / "denoise_mix").part(test=True)
 
 
 def test_artifacts_are_as_large_as_was_said_and_come_again_by_their_seed(
-    recording: TrialRecording, segments: denoise_mix.Segments
+    recording: TrialRecording, segments: Segments
 ) -> None:
     def added(seed: int = 0, **levels_uv: float) -> np.ndarray:
         mixed = mix(recording, segments, levels_uv, seed)
@@ -51,7 +52,7 @@ def test_artifacts_are_as_large_as_was_said_and_come_again_by_their_seed(
 
 
 def test_a_recording_of_another_rate_is_not_mixed_into(
-    recording: TrialRecording, segments: denoise_mix.Segments
+    recording: TrialRecording, segments: Segments
 ) -> None:
     slower = dataclasses.replace(segments, rate_hz=500.0)
     with pytest.raises(RecordingError, match="500 Hz"):
@@ -64,13 +65,12 @@ def test_a_session_that_cleans_nothing_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_shipped_preset_wins_back_half_of_what_artifacts_cost(
-    shared_data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_shipped_preset_wins_back_half_of_what_artifacts_cost(shared_data: Path) -> None:
     chosen = {"S05_r1"}
     some = [one for one in ssvep_exo.load(shared_data / "ssvep_exo") if one.name in chosen]
-    monkeypatch.setattr(ssvep_exo, "load", lambda *_, **__: some)
-    found = evaluate_mixed.evaluate_mixed(shared_data / "ssvep_exo", load_config("asr"), ["all"])
+    one = dataclasses.replace(ssvep_exo.DATASET, load=lambda *_, **__: iter(some))
+    dataset = dataclasses.replace(ssvep_exo_mixed.DATASET, trials=one)
+    found = evaluate_mixed(dataset, shared_data / "ssvep_exo", load_config("asr"), ["all"])
     assert [(row["artifacts"], row["stages"]) for row in found["rows"]] == [
         ("untouched", False),
         ("untouched", True),

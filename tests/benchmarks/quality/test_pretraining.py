@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from volition.benchmarks.quality.datasets import ssvep_exo
+from volition.benchmarks.quality.datasets import ssvep_exo, tsinghua
 from volition.benchmarks.quality.evaluate import evaluate
 from volition.benchmarks.quality.pretraining import protocol, without_each
 from volition.errors import ConfigError
@@ -55,6 +55,6 @@ def test_two_people_are_too_few_to_leave_one_out(one_each: Path) -> None:
 
 
 def test_the_protocol_says_on_whom_a_decoder_was_trained() -> None:
-    assert protocol("ssvep_exo", load_config("fbcca-exo")) == "no training"
-    assert "refitted" in protocol("ssvep_exo", load_config("ssvep-pretrained"))
-    assert "as it is" in protocol("benchmark_8", load_config("ssvep-pretrained"))
+    assert protocol(ssvep_exo.DATASET, load_config("fbcca-exo")) == "no training"
+    assert "refitted" in protocol(ssvep_exo.DATASET, load_config("ssvep-pretrained"))
+    assert "as it is" in protocol(tsinghua.BENCHMARK_8, load_config("ssvep-pretrained"))

@@ -1,12 +1,15 @@
-"""What the recordings of movements have in common: features and true velocities, bin by bin."""
+"""Recordings of movements, features and true velocities bin by bin, and data sets of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from volition.benchmarks.quality.contract.dataset import Dataset
 from volition.chunk import Event, FloatArray, SignalSpec
 from volition.streams.files.recording import TRIAL_START, Recording
 
@@ -58,3 +61,16 @@ class MovementRecording:
         )
         events = tuple(Event(float(time), TRIAL_START) for time in times[starts])
         return Recording(spec, samples, times, events)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MovementDataset(Dataset):
+    """A movement that is known: scored by how near the decoded velocity comes.
+
+    Attributes
+    ----------
+    load
+        Reads the recording from the data set's folder.
+    """
+
+    load: Callable[[Path], MovementRecording]
