@@ -123,7 +123,7 @@ def closed_loop(
     json: JsonOption = False,
 ) -> None:
     """A simulated person and the cursor, through the service, with each decoder at once."""
-    from volition.benchmarks.quality.closed_loop import closed_loop as run
+    from volition.benchmarks.quality.simulated.closed_loop import closed_loop as run
     from volition.streams import lsl
     from volition.streams.simulated.cursor_participant import CursorParticipant
     from volition.streams.simulated.cursor_tasks import TASKS
@@ -348,7 +348,7 @@ def speller(
     json: JsonOption = False,
 ) -> None:
     """What each SSVEP decoder reads among forty targets, by length of the window."""
-    from volition.benchmarks.quality.speller import speller as run
+    from volition.benchmarks.quality.simulated.speller import speller as run
 
     _report(run(people, say=progress, network=network), json)
 
@@ -379,7 +379,7 @@ def spectrum(
     json: JsonOption = False,
 ) -> None:
     """The amplitude spectrum of the simulated participant beside that of real people."""
-    from volition.benchmarks.quality.spectrum import spectra
+    from volition.benchmarks.quality.simulated.spectrum import spectra
 
     result = spectra(root)
     if out is not None:

@@ -51,7 +51,7 @@ def evaluate(
     ] = False,
 ) -> None:
     """Score a session's pipeline on a data set, through the path that live samples take."""
-    from volition.benchmarks.quality.evaluate import evaluate as run
+    from volition.benchmarks.quality.evaluation.evaluate import evaluate as run
     from volition.service.sessions.config import load_config
 
     result = run(dataset, root, load_config(session), idle_sweep=idle_sweep)

@@ -16,10 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from volition.benchmarks.quality import pretraining
 from volition.benchmarks.quality.contract.contamination import ContaminatedDataset
 from volition.benchmarks.quality.contract.trials import TrialRecording
-from volition.benchmarks.quality.trials import labels_by_frequency, run_trials, score_trials
+from volition.benchmarks.quality.evaluation.trials import (
+    labels_by_frequency,
+    run_trials,
+    score_trials,
+)
+from volition.benchmarks.quality.learning import pretraining
 from volition.decoders import registry
 from volition.decoders.stages.iir import IirStage
 from volition.errors import ConfigError
@@ -28,7 +32,7 @@ from volition.service.sessions.config import SessionConfig
 UNTOUCHED = "untouched"
 
 
-def evaluate_mixed(
+def evaluate_contamination(
     dataset: ContaminatedDataset,
     root: Path,
     config: SessionConfig,

@@ -14,10 +14,10 @@ from volition.benchmarks.quality.contract.dataset import SelfScored, named
 from volition.benchmarks.quality.contract.denoising import DenoisingDataset
 from volition.benchmarks.quality.contract.movement import MovementDataset
 from volition.benchmarks.quality.contract.trials import TrialDataset
-from volition.benchmarks.quality.evaluate_denoising import evaluate_denoising
-from volition.benchmarks.quality.evaluate_kinematics import evaluate_movement
-from volition.benchmarks.quality.evaluate_mixed import evaluate_mixed
-from volition.benchmarks.quality.selection import evaluate_selection
+from volition.benchmarks.quality.evaluation.contamination import evaluate_contamination
+from volition.benchmarks.quality.evaluation.denoising import evaluate_denoising
+from volition.benchmarks.quality.evaluation.movement import evaluate_movement
+from volition.benchmarks.quality.evaluation.selection import evaluate_selection
 from volition.errors import ConfigError
 from volition.service.sessions.config import SessionConfig
 
@@ -37,13 +37,13 @@ def evaluate(
         The session whose pipeline is scored.
     idle_sweep
         Score it at other thresholds of idle too, where the protocol watches people at rest; see
-        `volition.benchmarks.quality.idle`.
+        `volition.benchmarks.quality.evaluation.idle`.
 
     Returns
     -------
     dict
         ``dataset``, its name, and the figures of the protocol: `evaluate_selection`,
-        `evaluate_movement`, `evaluate_denoising`, `evaluate_mixed` or the data set's own.
+        `evaluate_movement`, `evaluate_denoising`, `evaluate_contamination` or the data set's own.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def evaluate(
         case DenoisingDataset() as dataset:
             return evaluate_denoising(dataset, root, config)
         case ContaminatedDataset() as dataset:
-            return evaluate_mixed(dataset, root, config)
+            return evaluate_contamination(dataset, root, config)
         case SelfScored() as dataset:
             return dataset.evaluate(root, config, idle_sweep=idle_sweep)
         case _:

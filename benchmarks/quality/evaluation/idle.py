@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from volition.benchmarks.quality.trials import Outcome, score_trials
+from volition.benchmarks.quality.evaluation.trials import Outcome, score_trials
 from volition.service.sessions.config import SessionConfig
 
 #: For each decoder, the setting that says when it is idle, and the values that a sweep gives it. A

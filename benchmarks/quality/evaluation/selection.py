@@ -18,17 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from volition.benchmarks.quality import calibrating, pretraining
-from volition.benchmarks.quality.calibrating import Judged
 from volition.benchmarks.quality.contract.trials import TrialDataset, TrialRecording
-from volition.benchmarks.quality.idle import idle_curve, sweep
-from volition.benchmarks.quality.trials import (
+from volition.benchmarks.quality.evaluation.idle import idle_curve, sweep
+from volition.benchmarks.quality.evaluation.trials import (
     IDLE,
     Outcome,
     labels_by_frequency,
     run_trials,
     score_trials,
 )
+from volition.benchmarks.quality.learning import calibrating, pretraining
+from volition.benchmarks.quality.learning.calibrating import Judged
 from volition.decoders.fitting.metrics import itr_bits_per_min
 from volition.errors import ConfigError
 from volition.service.sessions.config import SessionConfig
@@ -51,7 +51,7 @@ def evaluate_selection(
     config
         The pipeline; its decoder must have ``targets`` with ``freq_hz``.
     idle_sweep
-        Score it at other thresholds of idle too; see `volition.benchmarks.quality.idle`.
+        Score it at other thresholds of idle too; see `volition.benchmarks.quality.evaluation.idle`.
 
     Returns
     -------

@@ -18,14 +18,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from volition.benchmarks.quality import personal
 from volition.benchmarks.quality.contract.dataset import installed
 from volition.benchmarks.quality.contract.trials import (
     CalibrateOn,
     TrialDataset,
     TrialRecording,
 )
-from volition.benchmarks.quality.cut_trials import FIRST_TURNS, CutTrials, joined, known_of
+from volition.benchmarks.quality.learning import personal
+from volition.benchmarks.quality.learning.cut_trials import FIRST_TURNS, CutTrials, joined, known_of
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.network import save_network
 from volition.decoders.registry import decoders_by_kind

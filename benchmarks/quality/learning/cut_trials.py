@@ -18,7 +18,7 @@ from volition.benchmarks.quality.contract.trials import (
     TrialDataset,
     TrialRecording,
 )
-from volition.benchmarks.quality.pretraining import cleaned
+from volition.benchmarks.quality.learning.pretraining import cleaned
 from volition.chunk import FloatArray
 from volition.decoders.ssvep.selector import REST, IntArray, SelectorSettings
 from volition.service.sessions.config import SessionConfig

@@ -1,11 +1,10 @@
 """Learning the weights that a personal calibration starts from, from people calibrated alike.
 
-Each recording is read by what its own person's calibration gives (the protocol of
-`volition.benchmarks.quality.cut_trials`), and the weights are learned from the windows that were
-not calibrated on. A person who is scored has taught nothing: `without_each` learns weights for each
-from all others.
+Each recording is read by what its own person's calibration gives (the protocol of `cut_trials`,
+beside this), and the weights are learned from the windows that were not calibrated on. A person who
+is scored has taught nothing: `without_each` learns weights for each from all others.
 
-    python -m volition.benchmarks.quality.personal ROOT models/fitted/ssvep-personal.npz
+    python -m volition.benchmarks.quality.learning.personal ROOT models/fitted/ssvep-personal.npz
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from volition.benchmarks.quality.contract.trials import TrialDataset, TrialRecording
-from volition.benchmarks.quality.cut_trials import CutTrials, joined, known_of
 from volition.benchmarks.quality.datasets import ssvep_exo
-from volition.benchmarks.quality.pretraining import MORE_DELAYS_S, People, cleaned
+from volition.benchmarks.quality.learning.cut_trials import CutTrials, joined, known_of
+from volition.benchmarks.quality.learning.pretraining import MORE_DELAYS_S, People, cleaned
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.ssvep.selector import filtered_windows
 from volition.decoders.ssvep.transfer.personal import PERSONAL, WINDOWS_S, PersonalSettings, lead

@@ -1,10 +1,10 @@
 """Training AT-AT and the benchmark's networks beside it, and scoring them on people held apart.
 
-    python -m volition.benchmarks.quality.denoising_training denoise_mix ROOT --out models/networks
-    python -m volition.benchmarks.quality.denoising_training denoise_mix ROOT --out DIR --hold-out
-    --steps 600 \
-        --baselines fcnn rnn
-    python -m volition.benchmarks.quality.denoising_training eegdenoisenet ROOT --baselines fcnn rnn
+    python -m volition.benchmarks.quality.making.denoising_training SOURCE ROOT ...
+
+    denoise_mix ROOT --out models/networks
+    denoise_mix ROOT --out DIR --hold-out --steps 600 --baselines fcnn rnn
+    eegdenoisenet ROOT --baselines fcnn rnn
 
 The first makes the networks that ship. With ``--hold-out`` a sixth of the people who may be
 trained on are kept apart, of each baseline the state is taken that does best on them, and the
@@ -33,7 +33,7 @@ import numpy.typing as npt
 from volition.benchmarks.quality.contract.denoising import SNR_DB
 from volition.benchmarks.quality.datasets import denoise_mix, eegdenoisenet
 from volition.benchmarks.quality.datasets.eegdenoisenet import Pairs
-from volition.benchmarks.quality.evaluate_denoising import N_PAIRS, score_segment
+from volition.benchmarks.quality.evaluation.denoising import N_PAIRS, score_segment
 from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.fitting.network import save_network
 from volition.decoders.stages.atat import Atat, AtatSettings

@@ -1,6 +1,6 @@
 """Streaming networks on recorded movements, from end to end: train, export, run, score.
 
-    python -m volition.benchmarks.quality.movement_networks DATASET ROOT FOLDER --kind gru
+    python -m volition.benchmarks.quality.making.movement_networks DATASET ROOT FOLDER --kind gru
 
 The rows that the data set's protocol gives for learning train the network, and choose among its
 passes; the tests are decoded by the exported file through the engine, as `evaluate` does. It needs
@@ -17,7 +17,7 @@ from typing import Any
 
 from volition.benchmarks.quality.contract.dataset import named
 from volition.benchmarks.quality.contract.movement import MovementDataset
-from volition.benchmarks.quality.evaluate_kinematics import evaluate_movement
+from volition.benchmarks.quality.evaluation.movement import evaluate_movement
 from volition.decoders.fitting.network import save_network
 from volition.errors import ConfigError
 from volition.service.sessions.config import parse_config

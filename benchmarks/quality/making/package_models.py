@@ -1,6 +1,6 @@
 """How the models in ``models/fitted`` were made from the public data set.
 
-    python -m volition.benchmarks.quality.package_models FOLDER_OF_FLINT_RUN1 [FOLDER_TO_WRITE]
+    python -m volition.benchmarks.quality.making.package_models FLINT_RUN1 [FOLDER_TO_WRITE]
 
 Each is the named preset's decoder, fitted on the rows that the data set's protocol gives for
 learning.
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from volition.benchmarks.quality.datasets import flint_run1
-from volition.benchmarks.quality.evaluate_kinematics import fit
+from volition.benchmarks.quality.evaluation.movement import fit
 from volition.service.sessions.config import load_config
 
 PRESETS = {
@@ -34,5 +34,5 @@ def package(root: Path, folder: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    default = Path(__file__).resolve().parents[2] / "models" / "fitted"
+    default = Path(__file__).resolve().parents[3] / "models" / "fitted"
     package(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else default)

@@ -1,6 +1,6 @@
 """How the recordings in ``streams/recordings`` were made from the public data set.
 
-    python -m volition.benchmarks.quality.package_recordings FOLDER_OF_NPZ [FOLDER_TO_WRITE]
+    python -m volition.benchmarks.quality.making.package_recordings FOLDER_OF_NPZ [FOLDER_TO_WRITE]
 
 The samples are those of the source, in microvolts as float32; each trial's onset becomes a JSON
 marker. What lies more than ten seconds after the last trial is left out. The same input gives the

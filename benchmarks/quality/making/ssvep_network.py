@@ -4,7 +4,7 @@ Each participant sits for six blocks of all targets. Stage one learns from the f
 everyone, stage two goes on with the first participant's; the sixth is decoded, by the exported file
 as a session would run it. It needs the extra ``train``.
 
-    python -m volition.benchmarks.quality.ssvep_network FOLDER
+    python -m volition.benchmarks.quality.making.ssvep_network FOLDER
 """
 
 from __future__ import annotations

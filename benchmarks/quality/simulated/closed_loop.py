@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from volition.benchmarks.quality.cursor_decoders import (
+from volition.benchmarks.quality.simulated.cursor_decoders import (
     CALIBRATION_S,
     DECODERS,
     DecoderName,
@@ -26,8 +26,13 @@ from volition.benchmarks.quality.cursor_decoders import (
     intention_options,
     play_trials,
 )
-from volition.benchmarks.quality.cursor_decoders import guide as run_guide
-from volition.benchmarks.quality.cursor_player import CursorPlayer, Disturbance, Played, PlayOptions
+from volition.benchmarks.quality.simulated.cursor_decoders import guide as run_guide
+from volition.benchmarks.quality.simulated.cursor_player import (
+    CursorPlayer,
+    Disturbance,
+    Played,
+    PlayOptions,
+)
 from volition.service.calibration.cursor_fit import cursor_settings
 from volition.service.calibration.cursor_guide import Pace
 from volition.service.client.client import Client

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Self
 from uuid import uuid4
 
-from volition.benchmarks.quality.cursor_decoders import obey
+from volition.benchmarks.quality.simulated.cursor_decoders import obey
 from volition.children import spawning
 from volition.errors import SessionError, VolitionError
 from volition.service.client.client import Client

@@ -17,7 +17,7 @@ from volition.benchmarks.quality.contract import dataset as contract
 from volition.benchmarks.quality.contract.dataset import Dataset, SelfScored, installed, named
 from volition.benchmarks.quality.contract.trials import TrialDataset
 from volition.benchmarks.quality.datasets import ssvep_exo, tsinghua
-from volition.benchmarks.quality.evaluate import evaluate
+from volition.benchmarks.quality.evaluation.evaluate import evaluate
 from volition.errors import ConfigError
 from volition.service.sessions.config import SessionConfig, load_config
 

@@ -12,8 +12,8 @@ from volition.benchmarks.quality.contract.denoising import Segments
 from volition.benchmarks.quality.contract.trials import TrialRecording
 from volition.benchmarks.quality.datasets import denoise_mix, ssvep_exo, ssvep_exo_mixed
 from volition.benchmarks.quality.datasets.ssvep_exo_mixed import KINDS, LEVELS_UV, mix
-from volition.benchmarks.quality.evaluate import evaluate
-from volition.benchmarks.quality.evaluate_mixed import evaluate_mixed
+from volition.benchmarks.quality.evaluation.contamination import evaluate_contamination
+from volition.benchmarks.quality.evaluation.evaluate import evaluate
 from volition.errors import ConfigError, RecordingError
 from volition.service.sessions.config import load_config
 
@@ -70,7 +70,7 @@ def test_the_shipped_preset_wins_back_half_of_what_artifacts_cost(shared_data: P
     some = [one for one in ssvep_exo.load(shared_data / "ssvep_exo") if one.name in chosen]
     one = dataclasses.replace(ssvep_exo.DATASET, load=lambda *_, **__: iter(some))
     dataset = dataclasses.replace(ssvep_exo_mixed.DATASET, trials=one)
-    found = evaluate_mixed(dataset, shared_data / "ssvep_exo", load_config("asr"), ["all"])
+    found = evaluate_contamination(dataset, shared_data / "ssvep_exo", load_config("asr"), ["all"])
     assert [(row["artifacts"], row["stages"]) for row in found["rows"]] == [
         ("untouched", False),
         ("untouched", True),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from volition.benchmarks.quality import evaluate_denoising
 from volition.benchmarks.quality.contract.denoising import scale_to, topographies
 from volition.benchmarks.quality.datasets import denoise_mix
-from volition.benchmarks.quality.evaluate import evaluate
-from volition.benchmarks.quality.evaluate_denoising import ratios, score_held_out, score_recording
+from volition.benchmarks.quality.evaluation import denoising
+from volition.benchmarks.quality.evaluation.denoising import ratios, score_held_out, score_recording
+from volition.benchmarks.quality.evaluation.evaluate import evaluate
 from volition.benchmarks.speed.stages import measure
 from volition.decoders.stages.wiener import WienerSettings
 from volition.errors import ConfigError, RecordingError
@@ -82,13 +83,14 @@ def test_each_method_has_a_preset_of_its_name() -> None:
 def test_a_method_beats_what_is_untouched_and_leaves_clean_data_alone(
     preset: str, artifact: str, shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate_denoising, "SNR_DB", (-7.0, 2.0))
-    monkeypatch.setattr(evaluate_denoising, "N_PAIRS", 5)
-    monkeypatch.setattr(evaluate_denoising, "ARTIFACTS", (artifact,))
-    monkeypatch.setattr(evaluate_denoising, "score_recordings", lambda *_: {})
+    monkeypatch.setattr(denoising, "SNR_DB", (-7.0, 2.0))
+    monkeypatch.setattr(denoising, "N_PAIRS", 5)
+    monkeypatch.setattr(denoising, "ARTIFACTS", (artifact,))
+    monkeypatch.setattr(denoising, "score_recordings", lambda *_: {})
     people = denoise_mix.load_continuous(shared_data / "denoise_mix")[:2]
-    monkeypatch.setattr(denoise_mix, "load_continuous", lambda _: people)
-    result = evaluate("denoise_mix", shared_data / "denoise_mix", load_config(preset))
+    dataset = dataclasses.replace(denoise_mix.DATASET, load_continuous=lambda _: people)
+    root = shared_data / "denoise_mix"
+    result = denoising.evaluate_denoising(dataset, root, load_config(preset))
     rows = {
         (row["artifact"], row["snr_db"], row["method"]): row
         for row in result["rows"]
@@ -135,10 +137,10 @@ def test_asr_removes_no_less_than_its_peer_where_both_keep_as_much(
     pytest.importorskip("meegkit.asr", reason="meegkit is a peer of benchmarks")
     recording = denoise_mix.load_blink19(shared_data / "denoise_mix")
     # Between these two cutoffs the peer keeps as much as either of ours.
-    monkeypatch.setattr(evaluate_denoising, "MEEGKIT_CUTOFFS", (10.0, 20.0))
+    monkeypatch.setattr(denoising, "MEEGKIT_CUTOFFS", (10.0, 20.0))
     asr = score_recording(recording, load_config("asr").stages)
     # Both presets put the same filters before, and so the peer meets the same signal.
-    monkeypatch.setattr(evaluate_denoising, "meegkit_rows", lambda *_: asr["meegkit"]["rows"])
+    monkeypatch.setattr(denoising, "meegkit_rows", lambda *_: asr["meegkit"]["rows"])
     rasr = score_recording(recording, load_config("rasr").stages)
     for found in (asr, rasr):
         peer = found["meegkit"]["removed_db_at_our_kept_db"]
@@ -158,11 +160,11 @@ def test_every_stage_is_timed_on_both_signals(monkeypatch: pytest.MonkeyPatch) -
 def test_the_networks_clean_segments_of_other_people_and_leave_clean_ones_alone(
     shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate_denoising, "SNR_DB", (-7.0, 2.0))
-    monkeypatch.setattr(evaluate_denoising, "N_PAIRS", 40)
-    monkeypatch.setattr(evaluate_denoising, "ARTIFACTS", ("emg",))
+    monkeypatch.setattr(denoising, "SNR_DB", (-7.0, 2.0))
+    monkeypatch.setattr(denoising, "N_PAIRS", 40)
+    monkeypatch.setattr(denoising, "ARTIFACTS", ("emg",))
     testing = denoise_mix.load_segments(shared_data / "denoise_mix").part(test=True)
-    rows = evaluate_denoising.score_segments(testing, load_config("atat").stages, seed=0)
+    rows = denoising.score_segments(testing, load_config("atat").stages, seed=0)
     found = {row["snr_db"]: row for row in rows if row["method"] == "session"}
     untouched = {row["snr_db"]: row["cc"] for row in rows if row["method"] == "untouched"}
     assert found[2.0]["cc"] >= 0.93 > untouched[2.0]

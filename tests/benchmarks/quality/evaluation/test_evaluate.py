@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from volition.benchmarks.quality.datasets import ssvep_exo
-from volition.benchmarks.quality.evaluate import evaluate
+from volition.benchmarks.quality.evaluation.evaluate import evaluate
 from volition.errors import ConfigError, RecordingError
 from volition.service.sessions.config import SessionConfig, load_config
 

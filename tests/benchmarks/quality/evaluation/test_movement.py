@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from volition.benchmarks.quality import evaluate_kinematics
 from volition.benchmarks.quality.datasets import flint_run1, m1_reach
-from volition.benchmarks.quality.evaluate import evaluate
-from volition.benchmarks.quality.package_models import package
+from volition.benchmarks.quality.evaluation import movement
+from volition.benchmarks.quality.evaluation.evaluate import evaluate
+from volition.benchmarks.quality.making.package_models import package
 from volition.decoders.fitting.fitted import load_model
 from volition.errors import ConfigError, RecordingError
 from volition.service.sessions.config import SessionConfig, load_config, parse_config
@@ -74,9 +74,7 @@ def test_what_lies_in_the_tests_changes_no_model(made_up: Path, tmp_path: Path) 
         values[5000:] = 7.0
         np.savetxt(tmp_path / name, values, delimiter=",")
     config = session({"kind": "dkf", "regression": {"kind": "linear"}})
-    ours, theirs = (
-        evaluate_kinematics.fit(config, flint_run1.load(folder)) for folder in (made_up, tmp_path)
-    )
+    ours, theirs = (movement.fit(config, flint_run1.load(folder)) for folder in (made_up, tmp_path))
     assert ours.version == theirs.version
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from volition.benchmarks.quality import calibrating, personal
-from volition.benchmarks.quality.cut_trials import CutTrials
 from volition.benchmarks.quality.datasets import jfpm12, ssvep_exo, ssvep_openbci
-from volition.benchmarks.quality.evaluate import evaluate
-from volition.benchmarks.quality.trials import labels_by_frequency, run_trials
+from volition.benchmarks.quality.evaluation.evaluate import evaluate
+from volition.benchmarks.quality.evaluation.trials import labels_by_frequency, run_trials
+from volition.benchmarks.quality.learning import calibrating, personal
+from volition.benchmarks.quality.learning.cut_trials import CutTrials
 from volition.decoders.fitting.fitted import FittedModel
 from volition.errors import ConfigError, RecordingError
 from volition.service.sessions.config import SessionConfig, load_config

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from volition.benchmarks.quality.datasets import ssvep_exo, tsinghua
-from volition.benchmarks.quality.evaluate import evaluate
-from volition.benchmarks.quality.pretraining import protocol, without_each
+from volition.benchmarks.quality.evaluation.evaluate import evaluate
+from volition.benchmarks.quality.learning.pretraining import protocol, without_each
 from volition.errors import ConfigError
 from volition.service.sessions.config import load_config
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from volition.benchmarks.quality.closed_loop import OFFSET_SD, closed_loop
-from volition.benchmarks.quality.cursor_decoders import (
+from volition.benchmarks.quality.simulated.closed_loop import OFFSET_SD, closed_loop
+from volition.benchmarks.quality.simulated.cursor_decoders import (
     DECODERS,
     DecoderName,
     calibrate,

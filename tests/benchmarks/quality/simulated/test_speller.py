@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from volition.benchmarks.quality import speller
-from volition.benchmarks.quality.spectrum import spectra
+from volition.benchmarks.quality.simulated import speller
+from volition.benchmarks.quality.simulated.spectrum import spectra
 
 pytestmark = pytest.mark.slow
 
