@@ -21,22 +21,22 @@ def register(bench: typer.Typer) -> None:
 def faults(
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Only causes whose key begins like this; may be repeated."),
+        typer.Option(help="Only faults whose key begins like this; may be repeated."),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="How many causes at a time.")] = 3,
+    jobs: Annotated[int, typer.Option(min=1, help="Faults at a time.")] = 3,
     table: Annotated[Path | None, typer.Option(help="Write the table, as docs/faults.md.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Cause every failure for real, one row each, and hold the service to its promises.
+    """Inject every fault for real, one row each, and hold the service to its promises.
 
     Exits with 1 when a promise was broken.
     """
-    from volition.benchmarks.faults.table import CAUSES, document, run_faults
+    from volition.benchmarks.faults.table import FAULTS, document, run_faults
     from volition.streams import lsl
 
-    keys = [key for key in CAUSES if not only or key.startswith(tuple(only))]
+    keys = [key for key in FAULTS if not only or key.startswith(tuple(only))]
     if not keys:
-        raise typer.BadParameter(f"none of {', '.join(CAUSES)}", param_hint="--only")
+        raise typer.BadParameter(f"none of {', '.join(FAULTS)}", param_hint="--only")
 
     def say(row: dict[str, Any]) -> None:
         progress(f"{'ok' if row['ok'] else 'NO'}  {row['fault']}  {row['detail']}")
@@ -54,9 +54,11 @@ def faults(
 
 
 def chaos(
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long.")] = 5.0,
-    outlets: Annotated[int, typer.Option(min=1, help="And as many sessions.")] = 8,
-    seed: Annotated[int, typer.Option(help="Of all that is random.")] = 1,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Minutes that it lasts.")] = 5.0,
+    outlets: Annotated[
+        int, typer.Option(min=1, help="Simulated outlets, each with a session of its own.")
+    ] = 8,
+    seed: Annotated[int, typer.Option(help="Seed of what is killed, and when.")] = 1,
     json: JsonOption = False,
 ) -> None:
     """Kill outlets at random, and see every session come back with every sample accounted for.
@@ -74,8 +76,10 @@ def chaos(
 
 
 def soak(
-    minutes: Annotated[float, typer.Option(min=0.1, help="After a minute of warm-up.")] = 10.0,
-    sessions: Annotated[int, typer.Option(min=1)] = 2,
+    minutes: Annotated[
+        float, typer.Option(min=0.1, help="Minutes to run, after one of warm-up.")
+    ] = 10.0,
+    sessions: Annotated[int, typer.Option(min=1, help="Sessions at a time.")] = 2,
     json: JsonOption = False,
 ) -> None:
     """Run for long, and see whether memory, open files, threads or latency grow."""

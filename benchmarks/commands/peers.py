@@ -1,4 +1,4 @@
-"""``volition bench``: volition beside the packages that do the same."""
+"""``volition bench``: Volition beside the packages that do the same."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ def register(bench: typer.Typer) -> None:
 
 
 def peers(
-    seconds: Annotated[float, typer.Option(min=1, help="Of each contender.")] = 60.0,
-    rounds: Annotated[int, typer.Option(min=1, help="How often they take turns.")] = 4,
-    channels: Annotated[int, typer.Option(min=1)] = 64,
-    rate: Annotated[float, typer.Option(min=1, help="Hz.")] = 1000.0,
-    chunk: Annotated[float, typer.Option(min=0.1, help="Milliseconds.")] = 10.0,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="Seconds measured of each contender.")
+    ] = 60.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds in which they take turns.")] = 4,
+    channels: Annotated[int, typer.Option(min=1, help="Channels of the stream.")] = 64,
+    rate: Annotated[float, typer.Option(min=1, help="Sampling rate, Hz.")] = 1000.0,
+    chunk: Annotated[float, typer.Option(min=0.1, help="Length of a chunk, milliseconds.")] = 10.0,
     python: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME=INTERPRETER of a peer (ezmsg, mne-lsl, timeflux); those that `make bench` "
-            "makes serve when left out."
+            help="NAME=INTERPRETER of a peer (ezmsg, mne-lsl, timeflux); when left out, "
+            "the environments that `make bench` makes."
         ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """The same feed and band-pass through Volition, ezmsg, MNE-LSL and timeflux, in turns.
+    """Run the same stream and band-pass through Volition, ezmsg, MNE-LSL and timeflux, in turns.
 
     Each to a subscriber that stamps receipt: latency, processor time, samples lost. A peer that
     cannot run is named with the reason.

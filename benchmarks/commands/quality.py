@@ -20,18 +20,19 @@ def register(bench: typer.Typer) -> None:
 
 
 def closed_loop(
-    trials: Annotated[int, typer.Option(min=1, help="Of each decoder.")] = 40,
+    trials: Annotated[int, typer.Option(min=1, help="Trials of each decoder.")] = 40,
     disturbed: Annotated[
-        int, typer.Option(min=0, help="And so many with the best unit 5 SD off.")
+        int, typer.Option(min=0, help="Further trials of each, in which the best unit is 5 SD off.")
     ] = 40,
-    task: Annotated[str, typer.Option(help="radial-8, random, grid or fitts.")] = "radial-8",
-    seed: Annotated[int, typer.Option(help="Who plays.")] = 0,
+    task: Annotated[str, typer.Option(help="Task: radial-8, random, grid or fitts.")] = "radial-8",
+    seed: Annotated[int, typer.Option(help="Seed of the simulated person.")] = 0,
     calibration: Annotated[
-        bool, typer.Option(help="Have one begin with nothing and calibrate for three minutes.")
+        bool,
+        typer.Option(help="Have one decoder start with no model and calibrate for three minutes."),
     ] = True,
     json: JsonOption = False,
 ) -> None:
-    """A simulated person and the cursor, through the service, with each decoder at once."""
+    """Have a simulated person move the cursor through the service, with all decoders at once."""
     from volition.benchmarks.quality.simulated.closed_loop import closed_loop as run
     from volition.streams import lsl
     from volition.streams.simulated.cursor_participant import CursorParticipant
@@ -53,10 +54,12 @@ def closed_loop(
 
 def speller(
     people: Annotated[int, typer.Option(min=1, help="Simulated participants.")] = 2,
-    network: Annotated[bool, typer.Option(help="Train the two-stage network too: minutes.")] = True,
+    network: Annotated[
+        bool, typer.Option(help="Train the two-stage network too (minutes).")
+    ] = True,
     json: JsonOption = False,
 ) -> None:
-    """What each SSVEP decoder reads among forty targets, by length of the window."""
+    """Score each SSVEP decoder among forty targets, by length of the window."""
     from volition.benchmarks.quality.simulated.speller import speller as run
 
     print_report(run(people, say=progress, network=network), json)
@@ -64,10 +67,12 @@ def speller(
 
 def spectrum(
     root: Annotated[Path, typer.Option(help="Folder of ssvep_exo.")],
-    out: Annotated[Path | None, typer.Option(help="Draw it, as docs/ssvep-spectrum.svg.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to draw it into, as docs/ssvep-spectrum.svg.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """The amplitude spectrum of the simulated participant beside that of real people."""
+    """Set the amplitude spectrum of the simulated participant beside that of real people."""
     from volition.benchmarks.quality.simulated.spectrum import spectra
 
     result = spectra(root)
@@ -82,7 +87,7 @@ def idle(
     reports: Annotated[
         list[str], typer.Argument(help="NAME=REPORT, each of `evaluate --idle-sweep --json`.")
     ],
-    out: Annotated[Path, typer.Option(help="What to draw.")] = Path("docs/ssvep-idle.svg"),
+    out: Annotated[Path, typer.Option(help="File to draw into.")] = Path("docs/ssvep-idle.svg"),
 ) -> None:
     """Draw false selections a minute at rest against the share of trials that are selected."""
     from volition.benchmarks import drawings

@@ -24,21 +24,28 @@ def register(bench: typer.Typer) -> None:
 
 
 def latency(
-    seconds: Annotated[float, typer.Option(min=1, help="Of each contender.")] = 60.0,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="Seconds measured of each contender.")
+    ] = 60.0,
     floor_seconds: Annotated[
-        float | None, typer.Option(min=1, help="Of each part of the floor, if not as long.")
+        float | None,
+        typer.Option(
+            min=1, help="Seconds of each part of the floor; as long as a contender when left out."
+        ),
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How often they take turns.")] = 6,
-    decoder: Annotated[str, typer.Option(help="kalman or fbcca.")] = "kalman",
-    channels: Annotated[int, typer.Option(min=1)] = 64,
-    rate: Annotated[float, typer.Option(min=1, help="Hz.")] = 1000.0,
-    chunk: Annotated[float, typer.Option(min=0.1, help="Milliseconds.")] = 10.0,
-    busy: Annotated[bool, typer.Option(help="Keep one core busy meanwhile.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds in which they take turns.")] = 6,
+    decoder: Annotated[str, typer.Option(help="Decoder: kalman or fbcca.")] = "kalman",
+    channels: Annotated[int, typer.Option(min=1, help="Channels of the stream.")] = 64,
+    rate: Annotated[float, typer.Option(min=1, help="Sampling rate, Hz.")] = 1000.0,
+    chunk: Annotated[float, typer.Option(min=0.1, help="Length of a chunk, milliseconds.")] = 10.0,
+    busy: Annotated[bool, typer.Option(help="Keep one core busy while it measures.")] = False,
     rehearse: Annotated[bool, typer.Option(help="Have the session rehearse each chunk.")] = True,
-    grid: Annotated[bool, typer.Option(help="Every signal and chunk length of the grid.")] = False,
+    grid: Annotated[
+        bool, typer.Option(help="Measure every signal and chunk length of the grid.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Newest sample to a WebSocket client, beside the floor, in turns, in one run."""
+    """Measure from the newest sample to a WebSocket client, in turns with the floor, in one run."""
     from volition.benchmarks.speed.latency import CHUNKS_S, SIGNALS, Cell, measure
     from volition.streams import lsl
 
@@ -69,8 +76,10 @@ def latency(
 
 
 def compare(
-    before: Annotated[Path, typer.Argument(help="Report of `bench latency --json`.")],
-    after: Annotated[Path, typer.Argument(help="The same, later.")],
+    before: Annotated[
+        Path, typer.Argument(help="Report of `bench latency --json`, the earlier one.")
+    ],
+    after: Annotated[Path, typer.Argument(help="The later report.")],
     json: JsonOption = False,
 ) -> None:
     """Judge two latency reports by ratio, each to the floor of its own run.
@@ -86,10 +95,10 @@ def compare(
 
 
 def capacity(
-    seconds: Annotated[float, typer.Option(min=1, help="Of each load.")] = 20.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds of each load.")] = 20.0,
     json: JsonOption = False,
 ) -> None:
-    """How many sessions and clients, how broad a signal, how soon, at what rest."""
+    """Measure how many sessions and clients fit, how broad a signal, and the cost at rest."""
     from volition.benchmarks.speed.capacity import measure
     from volition.streams import lsl
 
@@ -98,12 +107,14 @@ def capacity(
 
 
 def broadband(
-    seconds: Annotated[float, typer.Option(min=1)] = 60.0,
-    channels: Annotated[int, typer.Option(min=2, help="At 30 kHz, in chunks of 1 ms.")] = 1024,
-    decoder: Annotated[str, typer.Option(help="dkf or kalman.")] = "dkf",
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds to measure.")] = 60.0,
+    channels: Annotated[
+        int, typer.Option(min=2, help="Channels at 30 kHz, in chunks of 1 ms.")
+    ] = 1024,
+    decoder: Annotated[str, typer.Option(help="Decoder: dkf or kalman.")] = "dkf",
     json: JsonOption = False,
 ) -> None:
-    """Broadband, threshold crossings, bins of 20 ms and a filter: bin end to a WebSocket client."""
+    """Decode a broadband signal by its threshold crossings: from a bin's end to a client."""
     from volition.benchmarks.speed.capacity import broadband as measure
     from volition.streams import lsl
 
@@ -114,11 +125,13 @@ def broadband(
 
 
 def pages(
-    seconds: Annotated[float, typer.Option(min=1, help="Of each, over all rounds.")] = 120.0,
-    rounds: Annotated[int, typer.Option(min=1, help="How often they take turns.")] = 8,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="Seconds with the pages and without, over all rounds.")
+    ] = 120.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds in which both take turns.")] = 8,
     json: JsonOption = False,
 ) -> None:
-    """What three pages open in a browser cost the intents of a session of 64 channels at 1 kHz."""
+    """Measure what three open pages cost the intents of a session of 64 channels at 1 kHz."""
     from volition.benchmarks.speed.pages import measure
     from volition.streams import lsl
 
@@ -127,15 +140,15 @@ def pages(
 
 
 def during_fit(
-    decoder: Annotated[str, typer.Option(help="Kind of the one that is calibrated.")] = "ecca",
+    decoder: Annotated[str, typer.Option(help="Kind of the decoder that is calibrated.")] = "ecca",
     network: Annotated[
         str | None, typer.Option(help="For dnn: the network of many people to start from.")
     ] = None,
-    fits: Annotated[int, typer.Option(min=1, help="Of the same trials.")] = 5,
+    fits: Annotated[int, typer.Option(min=1, help="Fits of the same trials.")] = 5,
     blocks: Annotated[int, typer.Option(min=2, help="Trials of each of four targets.")] = 5,
     json: JsonOption = False,
 ) -> None:
-    """What a calibration costs its session: samples lost, and how late its intents are."""
+    """Measure what a calibration costs its session: samples lost, and how late its intents are."""
     from volition.benchmarks.speed.during_fit import during_fit as run
     from volition.streams import lsl
 
@@ -148,10 +161,10 @@ def decoders(
     only: Annotated[
         list[str] | None, typer.Option(help="Only this stage or decoder; may be repeated.")
     ] = None,
-    quick: Annotated[bool, typer.Option(help="One size of each, in few passes.")] = False,
+    quick: Annotated[bool, typer.Option(help="Measure one size of each, in few passes.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """What every stage and decoder costs, how it grows, and beside the packages that do the same.
+    """Measure what each stage and decoder costs, as it grows, beside packages that do the same.
 
     Processor time of one thread.
     """
@@ -169,7 +182,10 @@ def decoders(
 
 def counts(
     instructions: Annotated[
-        bool, typer.Option(help="Also those of the processor, by perf or valgrind (a minute).")
+        bool,
+        typer.Option(
+            help="Count the processor's instructions too, by perf or valgrind (a minute)."
+        ),
     ] = True,
     json: JsonOption = False,
 ) -> None:

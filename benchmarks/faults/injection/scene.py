@@ -1,8 +1,8 @@
-"""What one cause needs: a service, feeders and witnesses, and the rules that must hold.
+"""What one fault needs: a service, feeders and witnesses, and the rules that must hold.
 
 A `Scene` belongs to one row of the table. It notes what was measured, and raises `BrokenError` with
 a sentence where a rule does not hold: visible within `VISIBLE_S`, back within `RECOVERED_S` after
-the cause ended, nothing acted on that is older than its time to live, no sample unaccounted for.
+the fault ended, nothing acted on that is older than its time to live, no sample unaccounted for.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Figures:
 
 
 class Scene:
-    """What one cause needs.
+    """What one fault needs.
 
     Parameters
     ----------
@@ -185,11 +185,11 @@ class Scene:
     # -- judging --------------------------------------------------------------------------------
 
     def saw(self, received: Received, since: float) -> None:
-        """Note when a cause was told of by a message."""
+        """Note when a fault was told of by a message."""
         self.saw_at(received.t, since)
 
     def saw_at(self, t: float, since: float) -> None:
-        """Note when a cause was told of, LSL time."""
+        """Note when a fault was told of, LSL time."""
         self.figures.visible_s = round(max(0.0, t - since), 3)
         require(
             self.figures.visible_s <= VISIBLE_S,
@@ -199,7 +199,7 @@ class Scene:
     def saw_count(
         self, witness: Witness, name: str, at_least: int, since: float, timeout_s: float = 5.0
     ) -> None:
-        """Wait until a count of the state shows a cause, and note when."""
+        """Wait until a count of the state shows a fault, and note when."""
         wait_until(
             lambda: self.continuity(witness)[name] >= at_least,
             lambda: f"{name} is {self.continuity(witness)[name]}, not {at_least}",

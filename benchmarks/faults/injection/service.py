@@ -161,7 +161,7 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
-CAUSES: tuple[Callable[[Scene], None], ...] = (
+FAULTS: tuple[Callable[[Scene], None], ...] = (
     has_no_liblsl,
     port_is_taken,
     ends_while_idle,

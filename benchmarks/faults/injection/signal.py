@@ -254,7 +254,7 @@ def _jumps(scene: Scene, shift_s: float) -> None:
     _goes_on(scene, feeder, witness, shifts_s=(0.0, shift_s))
 
 
-CAUSES: tuple[Callable[[Scene], None], ...] = (
+FAULTS: tuple[Callable[[Scene], None], ...] = (
     repeats,
     misses_a_few,
     misses_many,

@@ -167,7 +167,7 @@ def _restarts_as_another(scene: Scene, told: str, **changes: Any) -> None:
 
 _TARGETS = [{"label": "a", "freq_hz": 9.0}, {"label": "b", "freq_hz": 12.0}]
 
-CAUSES: tuple[Callable[[Scene], None], ...] = (
+FAULTS: tuple[Callable[[Scene], None], ...] = (
     restarts_as_it_was,
     restarts_at_another_rate,
     restarts_with_fewer_channels,

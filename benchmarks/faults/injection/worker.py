@@ -189,7 +189,7 @@ def _fit() -> Any:
     return KalmanDecoder.fit(KalmanSettings(step_s=0.02), features, velocities)
 
 
-CAUSES: tuple[Callable[[Scene], None], ...] = (
+FAULTS: tuple[Callable[[Scene], None], ...] = (
     is_killed,
     aborts,
     hangs,
@@ -202,4 +202,4 @@ CAUSES: tuple[Callable[[Scene], None], ...] = (
 )
 
 ALONE: frozenset[Callable[[Scene], None]] = frozenset({is_killed, aborts, hangs})
-"""Causes that run when no other does: there is one worker in reserve, and others would take it."""
+"""Faults that run when no other does: there is one worker in reserve, and others would take it."""
