@@ -128,7 +128,7 @@ def ends_while_failed(scene: Scene) -> None:
     """SIGTERM with a session that failed."""
     scene.own_service()
     feeder = scene.feeder()
-    witness = scene.open(feeder.feed.source_id, stream={"channels": ["no such channel"]})
+    witness = scene.open(feeder.stream.source_id, stream={"channels": ["no such channel"]})
     witness.wait_for_state("failed")
     _ends(scene)
 

@@ -95,7 +95,7 @@ def eight_of_one_name(scene: Scene) -> None:
     by_id = scene.session(feeders[3])
     stream = scene.client.session(by_id.session).stream
     require(
-        stream is not None and stream.source_id == feeders[3].feed.source_id,
+        stream is not None and stream.source_id == feeders[3].stream.source_id,
         "another one of the eight was opened",
     )
     scene.judge(by_id, feeders[3])
