@@ -142,9 +142,11 @@ def _instances_of(value: Any, kind: type[T]) -> Iterator[T]:
         return
     if not isinstance(value, ModuleType):
         raise TypeError(f"{value!r} is no {kind.__name__}")
+    seen: set[int] = set()  # a package may show again what one of its modules makes
     for module in _modules(value):
         for name, found in vars(module).items():
-            if isinstance(found, kind) and not name.startswith("_"):
+            if isinstance(found, kind) and not name.startswith("_") and id(found) not in seen:
+                seen.add(id(found))
                 yield found
 
 

@@ -2,8 +2,7 @@
 
 Three files: ``segments.npz`` (2 s of one channel each: clean EEG of 36 people, blinks, muscle),
 ``continuous.npz`` (six people, 19 channels, 60 s clean) and ``blink19.npz`` (a recording with a
-mask of its blinks). People, and sources of muscle, are for
-training or for testing, never for both.
+mask of its blinks). People, and sources of muscle, are for training or for testing, never for both.
 
 The artifacts are mixed in by EEGdenoiseNet's ratio, but figures on this set are not figures on
 EEGdenoiseNet and must not be set beside published ones.

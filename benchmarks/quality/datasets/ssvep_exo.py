@@ -73,7 +73,7 @@ def _read(path: Path, recording: Recording) -> TrialRecording:
 
 DATASET = TrialDataset(
     name="ssvep_exo",
-    summary="lights at 13, 17 and 21 Hz, and rest: 12 people, 8 channels, 256 Hz",
+    summary="lights at 13, 17 and 21 Hz, and rest: 8 channels, 256 Hz (Kalunga et al. 2016)",
     load=load,
     taught=frozenset({"ssvep-personal", "ssvep-pretrained"}),
 )

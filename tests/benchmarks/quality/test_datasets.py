@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -219,3 +220,18 @@ def test_a_data_set_says_which_shipped_models_its_people_have_taught() -> None:
     }
     assert taught == {"ssvep_exo": {"ssvep-personal", "ssvep-pretrained"}}
     assert named("benchmark_8") is tsinghua.BENCHMARK_8
+
+
+def test_the_page_of_data_sets_names_each_beside_its_kind(repository: Path) -> None:
+    text = (repository / "docs" / "datasets.md").read_text("utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    for name in OWN:
+        (row,) = (row for row in rows if f"`{name}`" in row)
+        assert row.startswith(f"| `{type(named(name)).__name__}` |")
+
+
+def test_what_a_package_shows_twice_is_one_data_set() -> None:
+    package = ModuleType("acme")
+    vars(package).update(first=ssvep_exo.DATASET, again=ssvep_exo.DATASET)
+    found = list(extension._instances_of(package, Dataset))
+    assert found == [ssvep_exo.DATASET]
