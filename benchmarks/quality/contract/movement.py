@@ -31,7 +31,7 @@ class MovementRecording:
     bin_s
         Length of a bin.
     train, tests
-        Bins to learn from, and bins to be scored on, by the name of the test.
+        Bins to learn from, and bins to be scored on, by the name of the test. One is ``test``.
     """
 
     name: str

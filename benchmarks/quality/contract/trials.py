@@ -38,6 +38,12 @@ class TrialRecording:
         Name of the file, without suffix.
     person
         Number of the person; None when the name does not say.
+    recording
+        The signal, with an event ``trial_start`` where each trial begins: all that a decoder sees.
+    trials
+        What was asked, in order of time: what only the score sees.
+    trial_s
+        For how long a trial lasts.
     """
 
     name: str
