@@ -125,7 +125,7 @@ def is_calibrated(cls: type[Any]) -> bool:
 
 def _data_sets() -> Iterator[Kind]:
     found: dict[str, Kind] = {}
-    for part, one in extension.members("volition.datasets"):
+    for part, one in extension.instances("volition.datasets", object):
         name, summary = getattr(one, "name", None), getattr(one, "summary", None)
         if isinstance(name, str) and isinstance(summary, str):
             found.setdefault(name, Kind("datasets", name, summary, part.distribution))

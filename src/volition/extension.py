@@ -146,14 +146,15 @@ def _name_of(cls: Any) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def members(group: Group) -> Iterator[tuple[Part, Any]]:
-    """Give all that a group's parts bring: what each names or, of a module, what is public there.
+def instances(group: Group, kind: type[T]) -> Iterator[tuple[Part, T]]:
+    """Give the instances of a class that a group's parts bring.
 
-    For lists; whoever uses a part knows its class and asks for `classes`.
+    A part names the instance itself, or a module or package in and below which each public one
+    counts.
     """
     for part in parts(group):
         try:
-            found = list(_members_of(part.value))
+            found = list(_instances_of(part.value, kind))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - another's code may raise anything
             leave_out(group, part.name, part.distribution, f"{type(error).__name__}: {error}")
             continue
@@ -196,12 +197,18 @@ def _classes_of(value: Any, base: type[T]) -> Iterator[type[T]]:
                 yield found
 
 
-def _members_of(value: Any) -> Iterator[Any]:
+def _instances_of(value: Any, kind: type[T]) -> Iterator[T]:
     if not isinstance(value, ModuleType):
+        if not isinstance(value, kind):
+            raise TypeError(f"{value!r} is no {kind.__name__}")
         yield value
         return
+    seen: set[int] = set()  # a package may show again what one of its modules makes
     for module in _modules(value):
-        yield from (one for name, one in vars(module).items() if not name.startswith("_"))
+        for name, found in vars(module).items():
+            if isinstance(found, kind) and not name.startswith("_") and id(found) not in seen:
+                seen.add(id(found))
+                yield found
 
 
 def _modules(module: ModuleType) -> Iterator[ModuleType]:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volition.benchmarks.quality import pretraining
-from volition.benchmarks.quality.cut_trials import CutTrials
-from volition.benchmarks.quality.datasets.ssvep_exo import Trial, TrialRecording
+from volition.benchmarks.quality.contract.trials import Trial, TrialRecording
+from volition.benchmarks.quality.learning import pretraining
+from volition.benchmarks.quality.learning.cut_trials import CutTrials
 from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent
 from volition.decoders.contract.stage import Stage
