@@ -14,7 +14,6 @@ import itertools
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from volition.chunk import FloatArray
@@ -23,7 +22,6 @@ from volition.decoders.fitting.fitted import Array, FittedModel
 from volition.decoders.kinematics.decoder import (
     Follower,
     KinematicDecoder,
-    KinematicSettings,
     check_features,
     surprise_state,
 )
@@ -35,6 +33,7 @@ from volition.decoders.kinematics.gaussian import (
     made_definite,
 )
 from volition.decoders.kinematics.recursion import KalmanRecursion
+from volition.decoders.kinematics.settings import KinematicSettings
 from volition.errors import ConfigError, DecodeError
 
 Matrix = list[list[float]]
@@ -371,35 +370,3 @@ def _decoded(arrays: dict[str, Array], rows: FloatArray, follows: Array) -> Floa
         recursion.step(row)
         decoded[index] = recursion.mean + arrays["state_mean"]
     return decoded
-
-
-def intended_velocities(
-    velocities: FloatArray,
-    positions: FloatArray,
-    targets: FloatArray,
-    held: npt.NDArray[np.bool_],
-) -> FloatArray:
-    """Relabel decoded velocities by what was surely meant: ReFIT's first step.
-
-    Each velocity keeps its speed and turns towards the target; where the target is held, nothing
-    was meant to move (Gilja et al., Nat. Neurosci. 15:1752-1757, 2012).
-
-    Parameters
-    ----------
-    velocities, positions, targets : ndarray, shape (n_bins, n_dimensions)
-        What the cursor did, where it was, and where it was to go.
-    held : ndarray of bool, shape (n_bins,)
-        Whether the cursor was within its target.
-
-    Returns
-    -------
-    ndarray, shape (n_bins, n_dimensions)
-    """
-    towards = targets - positions
-    distance = np.linalg.norm(towards, axis=1, keepdims=True)
-    speed = np.linalg.norm(velocities, axis=1, keepdims=True)
-    intended: FloatArray = np.divide(
-        towards * speed, distance, out=np.zeros_like(velocities), where=distance > 0
-    )
-    intended[held] = 0.0
-    return intended

@@ -20,8 +20,9 @@ from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.network import Network, State, load_network
-from volition.decoders.kinematics.decoder import Follower, KinematicDecoder, KinematicSettings
+from volition.decoders.kinematics.decoder import Follower, KinematicDecoder
 from volition.decoders.kinematics.features import FeatureSettings
+from volition.decoders.kinematics.settings import KinematicSettings
 from volition.errors import DecodeError, ModelError, NotFittedError, SpecError
 
 #: Names of the network's input and output, beside what it carries on.

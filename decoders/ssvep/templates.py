@@ -22,7 +22,9 @@ from pydantic import Field
 
 from volition.chunk import FloatArray
 from volition.decoders.fitting.calibration import Calibrated, CalibrationData, Progress
-from volition.decoders.fitting.fitted import FittedDecoder, FittedModel, FittedSettings
+from volition.decoders.fitting.decoder import FittedDecoder, FittedSettings
+from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.ssvep.calibrating import calibrate_selector
 from volition.decoders.ssvep.scores.bank import sub_band_weights
 from volition.decoders.ssvep.scores.correlation import phases, references
 from volition.decoders.ssvep.selector import (
@@ -388,8 +390,6 @@ class TemplateDecoder(FittedDecoder[S], SelectorDecoder[S]):
 
     @classmethod
     def calibrate(cls, settings: S, calibration: CalibrationData, progress: Progress) -> Calibrated:
-        from volition.decoders.ssvep.calibrating import calibrate_selector
-
         return calibrate_selector(
             cls.estimator,
             settings,

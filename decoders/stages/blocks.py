@@ -20,6 +20,7 @@ from pydantic import Field
 
 from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.decoders.artifacts.grid import BlockDelay, Grid
+from volition.decoders.artifacts.references import signal_channels
 from volition.decoders.artifacts.steps import Steps, finish
 from volition.decoders.contract.settings import Settings
 from volition.decoders.contract.stage import Stage, check_channels
@@ -40,12 +41,6 @@ class CalibratedSettings(Settings):
     calibration_s: float = Field(
         default=30.0, ge=1, le=600, description="The first so many seconds, passed unchanged."
     )
-
-
-def signal_channels(spec: SignalSpec) -> list[int]:
-    """Give the indices of the channels that are EEG; all channels when none is called so."""
-    eeg = [i for i, kind in enumerate(spec.kinds) if kind.upper() == "EEG"]
-    return eeg or list(range(spec.n_channels))
 
 
 class BlockStage(Stage[S]):

@@ -18,17 +18,12 @@ from pydantic import Field
 
 from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.artifacts.grid import BlockMap
-from volition.decoders.artifacts.references import ReferenceGate, find_references
+from volition.decoders.artifacts.references import ReferenceGate, find_references, signal_channels
 from volition.decoders.artifacts.steps import Steps, finish
 from volition.decoders.artifacts.wiener import artifact_mask, fit_wiener_steps
 from volition.decoders.contract.settings import Settings
 from volition.decoders.filtering import regular_rate
-from volition.decoders.stages.blocks import (
-    BlockStage,
-    CalibratedSettings,
-    Parameters,
-    signal_channels,
-)
+from volition.decoders.stages.blocks import BlockStage, CalibratedSettings, Parameters
 from volition.errors import NotFittedError
 
 

@@ -39,7 +39,7 @@ from volition.decoders.fitting.calibration import (
     CalibrationError,
     Progress,
 )
-from volition.decoders.fitting.fitted import FittedDecoder
+from volition.decoders.fitting.decoder import FittedDecoder
 from volition.decoders.fitting.network import (
     STARTED_FROM,
     NetworkManifest,

@@ -23,7 +23,8 @@ from pydantic import Field
 
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
-from volition.decoders.fitting.fitted import FittedDecoder, FittedModel, FittedSettings
+from volition.decoders.fitting.decoder import FittedDecoder, FittedSettings
+from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.ssvep.scores.bank import sub_band_weights
 from volition.decoders.ssvep.scores.contrast import FIRST_TWO, N_KINDS, Contrast
 from volition.decoders.ssvep.selector import SelectorDecoder, SelectorSettings, Verdict

@@ -15,7 +15,8 @@ from volition.decoders.kinematics import metrics
 from volition.decoders.kinematics.cursor import HELP
 from volition.decoders.kinematics.decoder import KinematicDecoder
 from volition.decoders.kinematics.dkf import DkfDecoder, DkfSettings
-from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings, intended_velocities
+from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from volition.decoders.kinematics.labels import intended_velocities
 from volition.decoders.kinematics.wiener import WienerDecoder
 from volition.errors import ConfigError, DecodeError, SpecError
 
