@@ -22,7 +22,7 @@ from volition.decoders.contract.settings import Settings
 from volition.decoders.contract.stage import check_channels
 from volition.decoders.filtering import check_below_half_rate, regular_rate
 from volition.decoders.ssvep.scores.bank import FilterBank, sub_band_edges
-from volition.decoders.ssvep.windows.epochs import Epoch, EpochWindows
+from volition.decoders.ssvep.windows.epochs import Epoch, EpochWindows, Windows
 from volition.decoders.ssvep.windows.stopping import Densities, Stopping
 from volition.errors import ConfigError, DecodeError
 
@@ -307,18 +307,24 @@ class SelectorDecoder(Decoder[S]):
                 "of its calibration; allowed without: margin, cost, confidence",
                 found="bayes",
             )
-        self._windows = EpochWindows(
-            settings.bank(rate_hz, spec.n_channels),
-            settings.n_bands,
-            spec.n_channels,
-            rate_hz,
-            window_samples=settings.window_samples(rate_hz),
-            step_samples=self._step_samples(rate_hz),
-            looks=[settings.at(length_s).window_samples(rate_hz) for length_s in lengths_s[:-1]],
-        )
+        self._windows = self.windows(rate_hz, spec.n_channels)
         self._labels = [target.label for target in settings.targets]
         self._onsets = frozenset(settings.onset_markers)
         self._forget()
+
+    def windows(self, rate_hz: float, n_channels: int) -> Windows:
+        """Make the windows to judge; `make_ready` has been called."""
+        settings = self.settings
+        looks_s = settings.looks_s()[:-1]
+        return EpochWindows(
+            settings.bank(rate_hz, n_channels),
+            settings.n_bands,
+            n_channels,
+            rate_hz,
+            window_samples=settings.window_samples(rate_hz),
+            step_samples=self._step_samples(rate_hz),
+            looks=[settings.at(look_s).window_samples(rate_hz) for look_s in looks_s],
+        )
 
     def _for_look(self, window_s: float) -> Self:
         """Make a decoder of this kind that judges windows of another length."""
@@ -341,6 +347,10 @@ class SelectorDecoder(Decoder[S]):
     @abstractmethod
     def judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
         """Judge a window, shape (n_bands, n_channels, window_samples), with no sample missing."""
+
+    def verdict(self, epoch: Epoch) -> Verdict | None:
+        """Judge a window; None where a sample of it is missing."""
+        return None if epoch.filtered is None else self.judge(epoch.filtered, epoch)
 
     @property
     def memory_s(self) -> float:
@@ -383,7 +393,7 @@ class SelectorDecoder(Decoder[S]):
             if is_last:
                 self._decided.discard(epoch.number)
             return None
-        verdict = None if epoch.filtered is None else judge.judge(epoch.filtered, epoch)
+        verdict = judge.verdict(epoch)
         if verdict is None or not np.isfinite(verdict.scores).all():
             self._said = None
             return self._idle(epoch, "missing_samples", 1.0, {}) if is_last else None

@@ -28,8 +28,7 @@ from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.ssvep.scores.bank import sub_band_weights
 from volition.decoders.ssvep.scores.contrast import FIRST_TWO, N_KINDS, Contrast
 from volition.decoders.ssvep.selector import SelectorDecoder, SelectorSettings, Verdict
-from volition.decoders.ssvep.windows.epochs import Epoch
-from volition.decoders.ssvep.windows.scored import LATE_S
+from volition.decoders.ssvep.windows.epochs import LATE_S, Epoch
 from volition.errors import ConfigError, ModelError
 
 #: Between the windows that re-centring is learned from.

@@ -32,8 +32,7 @@ from volition.decoders.ssvep.transfer.pretrained import (
     rest_features,
     weighed,
 )
-from volition.decoders.ssvep.windows.epochs import EpochWindows
-from volition.decoders.ssvep.windows.scored import LATE_S
+from volition.decoders.ssvep.windows.epochs import LATE_S, EpochWindows
 from volition.errors import DecodeError
 
 #: Penalty on the squared distance of the scaled choice weights from FBCCA's.
