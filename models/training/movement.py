@@ -14,7 +14,6 @@ best on the last fifth of the sequences, which nothing is learned from.
 from __future__ import annotations
 
 import copy
-import io
 import itertools
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -26,6 +25,7 @@ from volition.chunk import FloatArray
 from volition.decoders.fitting.fitted import Array
 from volition.decoders.fitting.network import NetworkManifest
 from volition.decoders.kinematics.recurrent import INPUT, KIND, OUTPUT
+from volition.models.training.export import onnx_content
 
 OPSET = 18
 NetworkName = Literal["gru", "snn"]
@@ -265,27 +265,16 @@ def exported(
     **more: Any,
 ) -> tuple[NetworkManifest, bytes]:
     """Give the network as an ONNX file of one bin, and its manifest; ``more`` are fields of it."""
-    network.eval()
     n_features, n_dimensions = len(network.mean), len(network.size)
     before = [f"state{number}" for number in range(len(network.widths))]
     after = [f"{one}_next" for one in before]
-    program = torch.onnx.export(
+    content = onnx_content(
         network,
         (torch.zeros(1, n_features), *network.start(1)),
-        input_names=[INPUT, *before],
-        output_names=[OUTPUT, *after],
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
+        inputs=[INPUT, *before],
+        outputs=[OUTPUT, *after],
+        opset=OPSET,
     )
-    proto = program.model_proto
-    del proto.metadata_props[:]
-    for node in proto.graph.node:  # where each came from in this machine's files
-        del node.metadata_props[:]
-        node.doc_string = ""
-    file = io.BytesIO()
-    file.write(proto.SerializeToString(deterministic=True))
-    content = file.getvalue()
 
     def carried(names: list[str]) -> list[dict[str, Any]]:
         return [

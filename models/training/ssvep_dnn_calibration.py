@@ -1,4 +1,4 @@
-"""The second stage of the network for flicker, from a person's own calibration.
+"""The second stage of the SSVEP network, from a person's own calibration.
 
 It starts from a network of stage one, as it was exported: the weights are read back from the ONNX
 file by their names. Each block (every target's n-th trial) is left out of a training of its own and
