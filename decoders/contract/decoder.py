@@ -30,6 +30,8 @@ class Decoder(ABC, Generic[S]):
 
     settings_model: ClassVar[type[Settings]]
 
+    #: Whether a calibration trains the decoder's network further, instead of fitting a model.
+    trained_further: ClassVar[bool] = False
     #: Version of the fitted model in use; None for a decoder that needs none.
     model_version: str | None = None
 

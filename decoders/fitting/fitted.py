@@ -6,7 +6,7 @@ reading a model never runs anything. Its version is a hash of what it holds: equ
 versions wherever they are kept.
 
 A session names its model in the decoder's setting ``model``: the path of such a file, or the name
-of one that ships as package data in ``models/fitted``. The file is read once, in ``prepare``.
+of one that ships (`volition.decoders.fitting.shipped`). The file is read once, in ``prepare``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from volition.decoders.fitting.shipped import shipped_files
 from volition.errors import ModelError
 
 FORMAT = 1
@@ -180,11 +180,7 @@ def read_model(content: bytes, source: str) -> FittedModel:
 
 def shipped_models() -> dict[str, Traversable]:
     """Give the models that ship, by name."""
-    folder = resources.files("volition.models") / "fitted"
-    if not folder.is_dir():
-        return {}
-    found = {entry.name: entry for entry in folder.iterdir() if entry.name.endswith(".npz")}
-    return {name.removesuffix(".npz"): found[name] for name in sorted(found)}
+    return shipped_files("fitted", ".npz")
 
 
 def _from_arrays(arrays: dict[str, Array], source: str) -> FittedModel:

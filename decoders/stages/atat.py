@@ -3,7 +3,7 @@
 Each channel by itself, in windows of 2 s every ``step_s``. The autoencoder cleans each window; how
 well its output correlates with the window is a proxy of the noise in it. A window that comes out as
 it went in was clean and passes unchanged, to the bit; the others go on to the transformer, whose
-output takes their place (after Choi, arXiv 2502.05332, 2025; see `volition.models.training.atat`).
+output takes their place (after Choi, arXiv 2502.05332, 2025).
 From one window's output to the next it is cross-faded over ``step_s``, so that a sample waits for
 at most two steps: 2 s with the full overlap, 0.25 s with a step of 0.125 s, which cleans less well.
 

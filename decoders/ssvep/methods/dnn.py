@@ -2,9 +2,8 @@
 
 O. B. Guney, M. Oblokulov, H. Ozkan, "A deep neural network for SSVEP-based brain-computer
 interfaces", IEEE Trans. Biomed. Eng. 69:932, 2022. Three sub-bands are mixed to one, channels to
-120 filters, and two convolutions over time lead to one number for each target. It is trained by
-`volition.models.training.ssvep_dnn` and runs here as an ONNX file
-(`volition.decoders.fitting.network`).
+120 filters, and two convolutions over time lead to one number for each target. It is trained
+elsewhere, with torch, and runs here as an ONNX file (`volition.decoders.fitting.network`).
 
 The paper filters each epoch forwards and backwards. A live window has no samples after it, so the
 same Chebyshev sections run forwards alone here, in training as in use.
@@ -94,7 +93,7 @@ def logits(network: Network, window: FloatArray) -> FloatArray:
 
 
 class DNN:
-    """The decoder on epochs; what trains its network is `volition.models.training.ssvep_dnn`.
+    """The decoder on epochs, by a network that has been trained.
 
     Parameters
     ----------
@@ -135,8 +134,7 @@ class DnnDecoder(SelectorDecoder[DnnSettings]):
     """Selects the target that the network finds most likely; ``evidence`` holds the logits."""
 
     settings_model: ClassVar[type[Settings]] = DnnSettings
-    #: Module whose ``calibrate`` trains a network further on its user's trials; it needs torch.
-    trained_by: ClassVar[str] = "volition.models.training.ssvep_dnn_calibration"
+    trained_further: ClassVar[bool] = True
 
     def __init__(self, settings: DnnSettings, network: Network | None = None) -> None:
         super().__init__(settings)
@@ -156,7 +154,7 @@ class DnnDecoder(SelectorDecoder[DnnSettings]):
         if self._network is None:
             if self.settings.network is None:
                 raise NotFittedError(
-                    "dnn needs a network; train one (models/training/ssvep_dnn.py) and name its "
+                    "dnn needs a network; train one (docs/ssvep.md) and name its "
                     "files in the decoder's setting 'network'",
                     decoder="dnn",
                 )
