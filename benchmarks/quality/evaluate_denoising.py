@@ -44,6 +44,7 @@ from volition.decoders.stages.blocks import BlockStage
 from volition.decoders.stages.iir import IirStage
 from volition.errors import ConfigError, NotFittedError
 from volition.service.sessions.config import SessionConfig
+from volition.streams.files.npz import read_arrays
 
 #: The data set's name.
 DATASET = "denoise_mix"
@@ -385,10 +386,9 @@ def load_eeglab(path: Path) -> Masked:
 
     The mask is where FPz, between 1 and 10 Hz, passes 60 µV, and 0.2 s around.
     """
-    with np.load(path) as data:
-        eeg = (data["eeg"] * float(data["scale_uV"])).T.astype(np.float64)
-        labels = tuple(str(label) for label in data["ch_names"])
-        rate_hz = float(data["fs"])
+    data = read_arrays(path, ("eeg", "scale_uV", "ch_names", "fs"))
+    eeg = (data["eeg"] * float(data["scale_uV"])).T.astype(np.float64)
+    labels, rate_hz = tuple(str(label) for label in data["ch_names"]), float(data["fs"])
     high = butter(2, 1.0, "highpass", fs=rate_hz, output="sos")
     eeg = sosfiltfilt(high, eeg, axis=0)
     band = butter(2, [1.0, 10.0], "bandpass", fs=rate_hz, output="sos")

@@ -11,8 +11,10 @@ figures on EEGdenoiseNet and must not be set beside published ones.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,17 @@ import numpy.typing as npt
 from volition.chunk import FloatArray
 from volition.decoders.artifacts.electrodes import find_positions
 from volition.errors import RecordingError
+from volition.streams.files.npz import read_arrays
 
+#: The files, and the arrays in each.
+FILES: Mapping[str, tuple[str, ...]] = {
+    "segments.npz": (
+        *("eeg", "eeg_scale_uV", "eeg_subject", "eog", "eog_scale_uV", "eog_person"),
+        *("emg", "emg_scale", "emg_source", "fs"),
+    ),
+    "continuous.npz": ("eeg", "scale_uV", "subject", "ch_names", "fs"),
+    "blink19.npz": ("eeg", "blink", "fs"),
+}
 #: EEGdenoiseNet's ten levels.
 SNR_DB = tuple(float(level) for level in range(-7, 3))
 #: What only a test may use: every fourth of the people with clean EEG, two of the four who blink,
@@ -92,27 +104,27 @@ class Masked:
 
 def load_segments(root: Path) -> Segments:
     """Read ``segments.npz``; raise `RecordingError` when it is not there."""
-    with _open(root, "segments.npz") as data:
-        return Segments(
-            data["eeg"] * float(data["eeg_scale_uV"]),
-            data["eog"] * float(data["eog_scale_uV"]),
-            data["emg"] * float(data["emg_scale"]),
-            data["eeg_subject"].astype(np.int64),
-            data["eog_person"].astype(np.int64),
-            data["emg_source"].astype(np.int64),
-            float(data["fs"]),
-        )
+    data = _arrays(root, "segments.npz")
+    return Segments(
+        data["eeg"] * float(data["eeg_scale_uV"]),
+        data["eog"] * float(data["eog_scale_uV"]),
+        data["emg"] * float(data["emg_scale"]),
+        data["eeg_subject"].astype(np.int64),
+        data["eog_person"].astype(np.int64),
+        data["emg_source"].astype(np.int64),
+        float(data["fs"]),
+    )
 
 
 def load_continuous(root: Path) -> list[Continuous]:
     """Read ``continuous.npz``; raise `RecordingError` when it is not there."""
-    with _open(root, "continuous.npz") as data:
-        scale = float(data["scale_uV"])
-        labels = tuple(str(label) for label in data["ch_names"])
-        return [
-            Continuous(int(person), eeg.T * scale, labels, float(data["fs"]))
-            for person, eeg in zip(data["subject"], data["eeg"], strict=True)
-        ]
+    data = _arrays(root, "continuous.npz")
+    scale, rate_hz = float(data["scale_uV"]), float(data["fs"])
+    labels = tuple(str(label) for label in data["ch_names"])
+    return [
+        Continuous(int(person), eeg.T * scale, labels, rate_hz)
+        for person, eeg in zip(data["subject"], data["eeg"], strict=True)
+    ]
 
 
 def load_blink19(root: Path) -> Masked:
@@ -121,15 +133,13 @@ def load_blink19(root: Path) -> Masked:
     The file names no channels. The two with the largest blinks are called Fp1 and Fp2 here, so that
     methods which look for the electrodes next to the eyes find some.
     """
-    with _open(root, "blink19.npz") as data:
-        eeg = data["eeg"].T.astype(np.float64)
-        mask = data["blink"].astype(bool)
-        rate_hz = float(data["fs"])
+    data = _arrays(root, "blink19.npz")
+    eeg, mask = data["eeg"].T.astype(np.float64), data["blink"].astype(bool)
     labels = [f"channel {i + 1}" for i in range(eeg.shape[1])]
     largest = np.argsort(np.square(eeg[mask]).mean(axis=0))[-2:]
     for index, name in zip(sorted(largest.tolist()), ("Fp1", "Fp2"), strict=True):
         labels[index] = name
-    return Masked(eeg, mask, tuple(labels), rate_hz)
+    return Masked(eeg, mask, tuple(labels), float(data["fs"]))
 
 
 def scale_to(signal: FloatArray, artifact: FloatArray, snr_db: float) -> float:
@@ -171,15 +181,14 @@ def topographies(labels: tuple[str, ...], kind: str) -> FloatArray:
     return found.sum(axis=0, keepdims=True) if kind == "eog" else found
 
 
-def _open(root: Path, name: str) -> np.lib.npyio.NpzFile:
+def _arrays(root: Path, name: str) -> dict[str, Any]:
     path = root / name
     if not path.is_file():
         found = sorted(item.name for item in root.iterdir()) if root.is_dir() else []
         raise RecordingError(
-            f"denoise_mix needs {name} (and segments.npz, continuous.npz, blink19.npz) in {root}; "
+            f"denoise_mix needs {', '.join(FILES)} in {root}; "
             f"found {', '.join(found) or 'nothing'}",
             root=str(root),
             found=found,
         )
-    opened: np.lib.npyio.NpzFile = np.load(path)
-    return opened
+    return read_arrays(path, FILES[name])
