@@ -1,4 +1,6 @@
-"""Training of streaming networks for movement (`volition.decoders.kinematics.recurrent`), in torch.
+"""Training of streaming networks for movement, in torch.
+
+What runs them is `volition.decoders.kinematics.methods.recurrent`.
 
 ``gru``: a gated recurrent unit and a linear read-out. ``snn``: two layers of leaky
 integrate-and-fire neurons and two leaky integrators that never fire, after the streaming network
@@ -24,7 +26,7 @@ import torch
 from volition.chunk import FloatArray
 from volition.decoders.fitting.fitted import Array
 from volition.decoders.fitting.network import NetworkManifest
-from volition.decoders.kinematics.recurrent import INPUT, KIND, OUTPUT
+from volition.decoders.kinematics.methods.recurrent import INPUT, KIND, OUTPUT
 from volition.models.training.export import onnx_content
 
 OPSET = 18

@@ -29,9 +29,18 @@ from volition.decoders.kinematics.decoder import (
     surprise_state,
 )
 from volition.decoders.kinematics.features import FeatureMap, FeatureStream, check_training
-from volition.decoders.kinematics.gaussian import fit_dynamics, fit_start, follows_of, made_definite
-from volition.decoders.kinematics.recursion import DiscriminativeRecursion, Variant
-from volition.decoders.kinematics.regressing import REGRESSORS, RegressionSettings, fit_regression
+from volition.decoders.kinematics.methods.gaussian import (
+    fit_dynamics,
+    fit_start,
+    follows_of,
+    made_definite,
+)
+from volition.decoders.kinematics.methods.recursion import DiscriminativeRecursion, Variant
+from volition.decoders.kinematics.methods.regressing import (
+    REGRESSORS,
+    RegressionSettings,
+    fit_regression,
+)
 from volition.decoders.kinematics.regression.nadaraya_watson import (
     NadarayaWatson,
     NadarayaWatsonSettings,

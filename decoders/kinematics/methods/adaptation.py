@@ -18,8 +18,8 @@ import scipy
 from volition.chunk import FloatArray
 from volition.decoders.fitting.fitted import Array, FittedModel
 from volition.decoders.kinematics.features import FeatureMap, check_training
-from volition.decoders.kinematics.gaussian import made_definite, symmetric
-from volition.decoders.kinematics.kalman import KalmanSettings
+from volition.decoders.kinematics.methods.gaussian import made_definite, symmetric
+from volition.decoders.kinematics.methods.kalman import KalmanSettings
 from volition.errors import DecodeError
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import scipy
 
 from volition.chunk import FloatArray
-from volition.decoders.kinematics.gaussian import inverse, symmetric
+from volition.decoders.kinematics.methods.gaussian import inverse, symmetric
 from volition.errors import ModelError
 
 #: Eigenvalues of Q⁻¹ − S⁻¹ up to this do not count as positive (as in the authors' code).

@@ -9,7 +9,7 @@ from tests.decoders.onnx_files import doubler, manifest
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import CursorIntent, IdleIntent, Intent
 from volition.decoders.fitting.network import Network, shipped_networks
-from volition.decoders.kinematics.recurrent import RecurrentDecoder, RecurrentSettings
+from volition.decoders.kinematics.methods.recurrent import RecurrentDecoder, RecurrentSettings
 from volition.errors import DecodeError, ModelError, NotFittedError, SpecError
 
 SPEC = SignalSpec(20.0, ("a", "b", "c"))

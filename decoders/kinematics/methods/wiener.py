@@ -22,8 +22,8 @@ from volition.decoders.kinematics.features import (
     FeatureStream,
     check_training,
 )
-from volition.decoders.kinematics.gaussian import made_definite
-from volition.decoders.kinematics.regressing import (
+from volition.decoders.kinematics.methods.gaussian import made_definite
+from volition.decoders.kinematics.methods.regressing import (
     REGRESSORS,
     AnyRegressorSettings,
     RegressionSettings,

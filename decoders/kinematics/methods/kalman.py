@@ -26,13 +26,13 @@ from volition.decoders.kinematics.decoder import (
     surprise_state,
 )
 from volition.decoders.kinematics.features import FeatureMap, FeatureSettings, check_training
-from volition.decoders.kinematics.gaussian import (
+from volition.decoders.kinematics.methods.gaussian import (
     fit_dynamics,
     fit_start,
     follows_of,
     made_definite,
 )
-from volition.decoders.kinematics.recursion import KalmanRecursion
+from volition.decoders.kinematics.methods.recursion import KalmanRecursion
 from volition.decoders.kinematics.settings import KinematicSettings
 from volition.errors import ConfigError, DecodeError
 
