@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -167,6 +167,9 @@ class SelectorSettings(Settings):
             )
 
 
+S = TypeVar("S", bound=SelectorSettings)
+
+
 def check_frequencies(settings: SelectorSettings, rate_hz: float) -> None:
     """Refuse a target or harmonic that is not below half the rate."""
     kind = settings.kind
@@ -258,6 +261,61 @@ def check_targets(targets: npt.ArrayLike, n_trials: int, n_targets: int) -> IntA
     return wanted
 
 
+class EpochEstimator(Generic[S]):
+    """Base of the decoders on epochs.
+
+    Parameters
+    ----------
+    settings
+        Those of the streaming decoder.
+    rate_hz
+        Sampling rate of the epochs.
+    """
+
+    def __init__(self, settings: S, rate_hz: float) -> None:
+        self.settings = settings
+        self.rate_hz = rate_hz
+
+    @abstractmethod
+    def window_scorer(self, n_channels: int) -> Callable[[FloatArray], FloatArray]:
+        """Give what scores a window, (n_bands, n_channels, window_samples): (n_targets,)."""
+
+    @abstractmethod
+    def is_idle(self, scores: FloatArray, n_channels: int) -> npt.NDArray[np.bool_]:
+        """Say of which trials' scores, (n_trials, n_targets), the decoder selects nothing."""
+
+    def decision_function(self, epochs: FloatArray) -> FloatArray:
+        """Give the scores, shape (n_trials, n_targets), of the last windows.
+
+        Parameters
+        ----------
+        epochs : ndarray, shape (n_trials, n_channels, n_samples)
+            NaN where a sample is missing, as the scores then are.
+        """
+        n_channels = epochs.shape[1]
+        self.settings.check(self.rate_hz, n_channels)
+        score = self.window_scorer(n_channels)
+        windows = filtered_windows(self.settings, epochs, self.rate_hz)
+        rows = [score(window) for window in windows]
+        return np.array(rows).reshape(len(epochs), len(self.settings.targets))
+
+    def predict(self, epochs: FloatArray, *, idle: bool = True) -> IntArray:
+        """Give each trial's target, shape (n_trials,); `REST` where the decoder says idle.
+
+        With ``idle=False`` the best target is given whatever its score.
+        """
+        scores = self.decision_function(epochs)
+        best: IntArray = scores.argmax(axis=1).astype(np.int64)
+        if idle:
+            best[self.is_idle(scores, epochs.shape[1])] = REST
+        return best
+
+    def score(self, epochs: FloatArray, targets: npt.ArrayLike) -> float:
+        """Give the share of trials whose best target is the right one."""
+        wanted = check_targets(targets, len(epochs), len(self.settings.targets))
+        return float((self.predict(epochs, idle=False) == wanted).mean())
+
+
 class Verdict(NamedTuple):
     """What a window says.
 
@@ -274,9 +332,6 @@ class Verdict(NamedTuple):
     scores: FloatArray
     confidence: float
     idle: Literal["rest", "low_confidence"] | None = None
-
-
-S = TypeVar("S", bound=SelectorSettings)
 
 
 class SelectorDecoder(Decoder[S]):

@@ -11,9 +11,12 @@ same Chebyshev sections run forwards alone here, in training as in use.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from volition.chunk import FloatArray
@@ -21,12 +24,10 @@ from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.network import Network, load_network
 from volition.decoders.ssvep.scores.bank import FilterBank
 from volition.decoders.ssvep.selector import (
-    REST,
-    IntArray,
+    EpochEstimator,
     SelectorDecoder,
     SelectorSettings,
     Verdict,
-    filtered_windows,
     softmax,
 )
 from volition.decoders.ssvep.templates import check_facts
@@ -92,42 +93,28 @@ def logits(network: Network, window: FloatArray) -> FloatArray:
     return result
 
 
-class DNN:
+class DNN(EpochEstimator[DnnSettings]):
     """The decoder on epochs, by a network that has been trained.
 
     Parameters
     ----------
-    settings
-        Those of the streaming decoder.
-    rate_hz
-        Sampling rate of the epochs.
+    settings, rate_hz
+        As for `EpochEstimator`.
     network
         One for these settings.
     """
 
     def __init__(self, settings: DnnSettings, rate_hz: float, network: Network) -> None:
-        self.settings = settings
-        self.rate_hz = rate_hz
+        super().__init__(settings, rate_hz)
         self.network = network
 
-    def decision_function(self, epochs: FloatArray) -> FloatArray:
-        """Give the logits, shape (n_trials, n_targets), of the last windows.
+    def window_scorer(self, n_channels: int) -> Callable[[FloatArray], FloatArray]:
+        network = ready(self.settings, self.network, self.rate_hz, n_channels)
+        return functools.partial(logits, network)
 
-        Parameters
-        ----------
-        epochs : ndarray, shape (n_trials, n_channels, n_samples)
-        """
-        ready(self.settings, self.network, self.rate_hz, epochs.shape[1])
-        windows = filtered_windows(self.settings, epochs, self.rate_hz)
-        rows = [logits(self.network, window) for window in windows]
-        return np.array(rows).reshape(len(epochs), len(self.settings.targets))
-
-    def predict(self, epochs: FloatArray) -> IntArray:
-        """Give each trial's target, shape (n_trials,); `REST` below the confidence wanted."""
-        scores = self.decision_function(epochs)
-        best: IntArray = scores.argmax(axis=1).astype(np.int64)
-        best[softmax(scores).max(axis=1) < self.settings.min_confidence] = REST
-        return best
+    def is_idle(self, scores: FloatArray, n_channels: int) -> npt.NDArray[np.bool_]:
+        idle: npt.NDArray[np.bool_] = softmax(scores).max(axis=1) < self.settings.min_confidence
+        return idle
 
 
 class DnnDecoder(SelectorDecoder[DnnSettings]):

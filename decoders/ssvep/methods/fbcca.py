@@ -13,6 +13,7 @@ which makes them hold for other windows, montages and banks than those they were
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ from volition.decoders.ssvep.scores.scorer import WindowScorer
 from volition.decoders.ssvep.selector import (
     MOST_KEPT,
     REST,
+    EpochEstimator,
     IntArray,
     SelectorDecoder,
     SelectorSettings,
@@ -33,7 +35,6 @@ from volition.decoders.ssvep.selector import (
     check_frequencies,
     check_targets,
     check_window,
-    filtered_windows,
     softmax,
 )
 from volition.decoders.ssvep.windows.epochs import Epoch, Windows
@@ -190,7 +191,7 @@ class FbccaDecoder(SelectorDecoder[FbccaSettings]):
         }
 
 
-class FBCCA:
+class FBCCA(EpochEstimator[FbccaSettings]):
     """The same decoder on epochs, as an estimator.
 
     Parameters
@@ -206,10 +207,6 @@ class FBCCA:
     which start in the steady state of the epoch's first sample. Given the same filtered window,
     the scores have the same bits as those of `FbccaDecoder`.
     """
-
-    def __init__(self, settings: FbccaSettings, rate_hz: float) -> None:
-        self.settings = settings
-        self.rate_hz = rate_hz
 
     def fit(self, epochs: FloatArray, targets: npt.ArrayLike, *, false_share: float = 0.1) -> FBCCA:
         """Set ``idle_ratio`` from the trials at rest and ``sharpness`` from the others.
@@ -228,57 +225,36 @@ class FBCCA:
         DecodeError
             The trials and targets do not fit each other.
         """
-        scorer = self._scorer(epochs)
         wanted = check_targets(targets, len(epochs), len(self.settings.targets))
         scores = self.decision_function(epochs)
+        noise_score = self.settings.scorer(self.rate_hz, epochs.shape[1]).noise_score
         at_rest = wanted == REST
         fitted: dict[str, float] = {}
         if at_rest.any():
-            best = np.sort(scores[at_rest].max(axis=1) / scorer.noise_score)[::-1]
+            best = np.sort(scores[at_rest].max(axis=1) / noise_score)[::-1]
             n_above = math.floor(false_share * len(best))
             # Half way between the smallest that may be selected and the largest that may not.
             least = best[n_above - 1] if n_above else 1.05 * best[0]
             fitted["idle_ratio"] = float((least + best[min(n_above, len(best) - 1)]) / 2)
         if not at_rest.all():
-            fitted["sharpness"] = _fit_sharpness(
-                scores[~at_rest], wanted[~at_rest], scorer.noise_score
-            )
+            fitted["sharpness"] = _fit_sharpness(scores[~at_rest], wanted[~at_rest], noise_score)
         self.settings = self.settings.model_copy(update=fitted)
         return self
 
-    def decision_function(self, epochs: FloatArray) -> FloatArray:
-        """Give the scores, shape (n_trials, n_targets); NaN for an epoch with missing samples."""
-        windows = filtered_windows(self.settings, epochs, self.rate_hz)
-        scorer = self._scorer(epochs)
-        scores = [scorer.scores_of(window) for window in windows]
-        return np.array(scores).reshape(len(epochs), len(self.settings.targets))
-
     def predict_proba(self, epochs: FloatArray) -> FloatArray:
         """Give how likely each target is, shape (n_trials, n_targets), if one is looked at."""
-        noise_score = self._scorer(epochs).noise_score
+        noise_score = self.settings.scorer(self.rate_hz, epochs.shape[1]).noise_score
         return probabilities(self.decision_function(epochs), self.settings.sharpness, noise_score)
 
-    def predict(self, epochs: FloatArray, *, idle: bool = True) -> IntArray:
-        """Give each trial's target, shape (n_trials,); `REST` where the decoder says idle.
+    def window_scorer(self, n_channels: int) -> Callable[[FloatArray], FloatArray]:
+        return self.settings.scorer(self.rate_hz, n_channels).scores_of
 
-        With ``idle=False`` the best target is given whatever its score.
-        """
-        scores = self.decision_function(epochs)
-        best: IntArray = scores.argmax(axis=1).astype(np.int64)
-        if idle:
-            noise_score = self._scorer(epochs).noise_score
-            confidence = probabilities(scores, self.settings.sharpness, noise_score).max(axis=1)
-            selected = scores.max(axis=1) >= self.settings.idle_ratio * noise_score
-            best[~(selected & (confidence >= self.settings.min_confidence))] = REST
-        return best
-
-    def score(self, epochs: FloatArray, targets: npt.ArrayLike) -> float:
-        """Give the share of trials whose best target is the right one."""
-        wanted = check_targets(targets, len(epochs), len(self.settings.targets))
-        return float((self.predict(epochs, idle=False) == wanted).mean())
-
-    def _scorer(self, epochs: FloatArray) -> WindowScorer:
-        return self.settings.scorer(self.rate_hz, epochs.shape[1])
+    def is_idle(self, scores: FloatArray, n_channels: int) -> npt.NDArray[np.bool_]:
+        noise_score = self.settings.scorer(self.rate_hz, n_channels).noise_score
+        confidence = probabilities(scores, self.settings.sharpness, noise_score).max(axis=1)
+        selected = scores.max(axis=1) >= self.settings.idle_ratio * noise_score
+        idle: npt.NDArray[np.bool_] = ~(selected & (confidence >= self.settings.min_confidence))
+        return idle
 
 
 def _fit_sharpness(scores: FloatArray, targets: IntArray, noise_score: float) -> float:
