@@ -52,7 +52,7 @@ class Decoder(ABC, Generic[S]):
 
     @property
     def memory_s(self) -> float:
-        """How far back a decision looks, seconds; one that takes over is shown so much first."""
+        """How far back a decision looks, seconds; one that takes over is shown that much first."""
         return 0.0
 
     def take_over(self, other: Decoder[Any]) -> bool:

@@ -178,7 +178,9 @@ def _cursor(
     except (TypeError, ValueError):
         places = np.empty(0)
     if places.ndim != 2 or not np.isfinite(places).all():
-        raise CalibrationError("no-trials", "the cursor's positions must be numbers, as many each")
+        raise CalibrationError(
+            "no-trials", "the cursor's positions must be numbers, equally many in each"
+        )
     return np.array([event.time for event in shown]), places
 
 

@@ -31,6 +31,7 @@ from volition.decoders.kinematics.bins import Bins, samples_per_step
 from volition.decoders.kinematics.calibrating import calibrate_cursor, refresh_cursor
 from volition.decoders.kinematics.click import OFFSET, WEIGHTS, ClickDetector
 from volition.decoders.kinematics.cursor import HELP, Cursor, Help, help_of
+from volition.decoders.kinematics.features import FeatureMap
 from volition.decoders.kinematics.settings import KinematicSettings
 from volition.errors import ConfigError, ModelError, SpecError, VolitionError
 
@@ -166,6 +167,24 @@ class KinematicDecoder(FittedDecoder[S]):
         ModelError, NotFittedError
             See `FittedDecoder.fitted_model` and `FittedDecoder.parameter`.
         """
+
+    def feature_map(self, n_features: int) -> FeatureMap:
+        """Give the model's preparation of the features.
+
+        Raises
+        ------
+        SpecError
+            The signal has not the features that the model was fitted on.
+        """
+        found = FeatureMap.load(self.parameter, self.settings.features, self.fitted_model().arrays)
+        if n_features != found.n_given:
+            raise SpecError(
+                f"the model of {self.settings.kind} was fitted on {found.n_given} features, and "
+                f"the signal has {n_features} channels",
+                expected=found.n_given,
+                found=n_features,
+            )
+        return found
 
     def prepare(self, spec: SignalSpec) -> None:
         kind = self.settings.kind
@@ -361,17 +380,6 @@ class KinematicDecoder(FittedDecoder[S]):
             "missing_bins": self._cursor.missing_bins,
             "click_probability": None if self._click is None else self._click.probability,
         }
-
-
-def check_features(found: int, expected: int, kind: str) -> None:
-    """Raise `SpecError` unless the signal has the features that a model was fitted on."""
-    if found != expected:
-        raise SpecError(
-            f"the model of {kind} was fitted on {expected} features, and the signal has {found} "
-            "channels",
-            expected=expected,
-            found=found,
-        )
 
 
 def surprise_state(surprise: tuple[FloatArray, float] | None) -> dict[str, Any]:

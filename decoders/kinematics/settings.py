@@ -30,7 +30,7 @@ class KinematicSettings(FittedSettings):
         default=None,
         gt=0,
         le=10,
-        description="Decode once in so many seconds; each sample is a bin when left out.",
+        description="Length of a bin, seconds; each sample is a bin when left out.",
     )
     step_value: Literal["mean", "last", "power"] = Field(
         default="mean", description="What the samples of a step become."

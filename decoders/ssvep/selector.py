@@ -30,7 +30,7 @@ IntArray = npt.NDArray[np.int64]
 
 #: What an estimator gives, and takes, for a trial at rest.
 REST = -1
-#: Before its first window a decoder's filters have so long to settle, seconds.
+#: What a decoder's filters need to settle before its first window, seconds.
 SETTLING_S = 1.0
 #: Most numbers that a decoder may keep: half a GiB of them.
 MOST_KEPT = 2**26

@@ -45,7 +45,8 @@ class SubspaceSettings(CalibratedSettings):
         default=60.0,
         ge=2,
         le=600,
-        description="The first so many seconds, passed unchanged, tell what is clean.",
+        description="Length of the calibration, which tells what is clean; samples pass unchanged "
+        "meanwhile.",
     )
     window_s: float = Field(default=0.5, gt=0, le=5, description="What a decision looks at.")
     step_s: float = Field(default=0.032, gt=0, le=1, description="From decision to decision.")

@@ -24,7 +24,7 @@ from volition.decoders.fitting.network import Network, load_network
 from volition.decoders.stages.blocks import BlockStage
 from volition.errors import ConfigError, ModelError
 
-#: The rate may differ by so much from the networks': their bands move by as much.
+#: Largest relative difference of the rate from the networks': their bands move by as much.
 RATE_TOLERANCE = 0.05
 
 

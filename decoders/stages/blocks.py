@@ -31,7 +31,7 @@ S = TypeVar("S", bound=Settings)
 Parameters = Mapping[str, FloatArray]
 
 
-#: While a stage learns it takes a step after each so many seconds of the signal.
+#: Signal between two steps of a stage that learns, seconds.
 LEARNING_S = 0.008
 
 
@@ -39,7 +39,10 @@ class CalibratedSettings(Settings):
     """Settings of a stage that learns from the first part of the signal."""
 
     calibration_s: float = Field(
-        default=30.0, ge=1, le=600, description="The first so many seconds, passed unchanged."
+        default=30.0,
+        ge=1,
+        le=600,
+        description="Length of the calibration, during which samples pass unchanged.",
     )
 
 

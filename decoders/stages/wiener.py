@@ -38,7 +38,10 @@ class WienerSettings(CalibratedSettings):
         "of kind EOG, those with EOG in their label, or else frontal electrodes.",
     )
     calibration_s: float = Field(
-        default=60.0, ge=1, le=600, description="The first so many seconds, passed unchanged."
+        default=60.0,
+        ge=1,
+        le=600,
+        description="Length of the calibration, during which samples pass unchanged.",
     )
     taps: int = Field(
         default=5, ge=1, le=32, description="Samples of each channel, the newest among them."
@@ -49,13 +52,13 @@ class WienerSettings(CalibratedSettings):
         ge=0,
         lt=1,
         description="How far covariances are drawn towards white noise: a minute of calibration "
-        "knows little of the smaller of so many directions.",
+        "knows little of the smaller directions.",
     )
     open_at: float = Field(
         default=6.0,
         ge=0,
         le=100,
-        description="Subtract while the artifact's direction is so many deviations large; 0: "
+        description="Subtract while the artifact's direction exceeds this many deviations; 0: "
         "always.",
     )
     release_s: float = Field(default=0.4, gt=0, le=5, description="How slowly that ends.")

@@ -21,7 +21,7 @@ from torch import nn
 from volition.decoders.fitting.network import NetworkManifest
 from volition.models.training.export import onnx_content
 
-#: Gives so many pairs, noisy and clean.
+#: Gives a number of pairs, noisy and clean.
 Draw: TypeAlias = Callable[[int], tuple[Any, Any]]
 #: Samples of a segment, and of a patch of it.
 SEGMENT, PATCH = 512, 16
@@ -163,7 +163,7 @@ def train(draw: Draw, steps: int, *, batch: int = 64, seed: int = 0, rate: float
     Parameters
     ----------
     draw
-        Gives so many pairs, noisy and clean, each (n, 512).
+        Gives a number of pairs, noisy and clean, each (n, 512).
     steps
         Batches.
     batch, seed, rate

@@ -67,8 +67,8 @@ class SmoothBatch:
     model
         To begin with; `model` is always the newest.
     half_life_s
-        After so much data the old model counts half. Batches of 10 to 80 s and half-lives of 60 to
-        120 s are usual.
+        Length of data after which the old model counts half. Batches of 10 to 80 s and half-lives
+        of 60 to 120 s are usual.
     """
 
     def __init__(self, model: FittedModel, half_life_s: float) -> None:

@@ -19,12 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.fitted import Array, FittedModel
-from volition.decoders.kinematics.decoder import (
-    Follower,
-    KinematicDecoder,
-    check_features,
-    surprise_state,
-)
+from volition.decoders.kinematics.decoder import Follower, KinematicDecoder, surprise_state
 from volition.decoders.kinematics.features import FeatureMap, FeatureSettings, check_training
 from volition.decoders.kinematics.methods.gaussian import (
     fit_dynamics,
@@ -105,7 +100,9 @@ class KalmanSettings(KinematicSettings):
         if self.model is not None:
             raise ValueError("give either a model or matrices, not both")
         if self.state == "position-velocity" or self.features != FeatureSettings():
-            raise ValueError("matrices are of a velocity and take features as they are")
+            raise ValueError(
+                "matrices need the state velocity and features without settings of their own"
+            )
         return self
 
 
@@ -150,10 +147,7 @@ class KalmanDecoder(KinematicDecoder[KalmanSettings]):
     def follower(self, n_features: int) -> tuple[Follower, int]:
         if self.settings.matrices is not None:
             return self._given(self.settings.matrices, n_features)
-        feature_map = FeatureMap.load(
-            self.parameter, self.settings.features, self.fitted_model().arrays
-        )
-        check_features(n_features, feature_map.n_given, self.settings.kind)
+        feature_map = self.feature_map(n_features)
         n_rows = feature_map.n_outputs
         state_mean = self.parameter("state_mean", (None,))
         n = len(state_mean)

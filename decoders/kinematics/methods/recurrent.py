@@ -60,8 +60,8 @@ class RecurrentDecoder(KinematicDecoder[RecurrentSettings]):
     def fit(cls, *_given: Any, **_named: Any) -> FittedModel:
         """Refuse: a network is trained, which takes more than a calibration."""
         raise DecodeError(
-            "a recurrent network is trained by a recipe of its own and named in the decoder's "
-            "setting 'network'; it cannot be fitted here"
+            "a recurrent network is trained (docs/kinematics.md says how) and named in the "
+            "decoder's setting 'network'; it cannot be fitted here"
         )
 
     def run_network(self, network: Network) -> None:

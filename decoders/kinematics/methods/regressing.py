@@ -73,8 +73,8 @@ class RegressionSettings(KinematicSettings):
         default=None,
         ge=2,
         le=20,
-        description="Take errors on so many blocks, each predicted from the others, and not on the "
-        "last part.",
+        description="Number of blocks on which errors are taken, each predicted from the others, "
+        "and not on the last part.",
     )
 
 

@@ -15,7 +15,7 @@ from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.fitted import Array, FittedModel
 from volition.decoders.kinematics import metrics
-from volition.decoders.kinematics.decoder import Follower, KinematicDecoder, check_features
+from volition.decoders.kinematics.decoder import Follower, KinematicDecoder
 from volition.decoders.kinematics.features import (
     FeatureMap,
     FeatureSettings,
@@ -78,10 +78,7 @@ class WienerDecoder(KinematicDecoder[WienerSettings]):
         return FittedModel(settings.kind, arrays, facts)
 
     def follower(self, n_features: int) -> tuple[Follower, int]:
-        feature_map = FeatureMap.load(
-            self.parameter, self.settings.features, self.fitted_model().arrays
-        )
-        check_features(n_features, feature_map.n_given, self.settings.kind)
+        feature_map = self.feature_map(n_features)
         state_mean = self.parameter("state_mean", (None,))
         n = len(state_mean)
         regressor = REGRESSORS[self.settings.regression.kind].load(

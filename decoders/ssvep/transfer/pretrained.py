@@ -33,7 +33,7 @@ from volition.errors import ConfigError, ModelError
 
 #: Between the windows that re-centring is learned from.
 GRID_S = 0.5
-#: So many windows at least half believed.
+#: Number of windows after which re-centring counts half.
 TRUSTED_WINDOWS = 10.0
 
 

@@ -84,7 +84,7 @@ class EpochWindows:
     window_samples
         Length of a window.
     step_samples
-        Give a window, with no trigger, at the end of every so many samples; None for none.
+        Samples from the end of one window without a trigger to the next; None for no such window.
     looks
         Shorter lengths, rising, at which a window that a marker asked for is given too.
     """

@@ -24,11 +24,12 @@ from volition.decoders.ssvep.windows.partial import LastPart, PartialWindow
 
 A = TypeVar("A", bound=np.generic)
 
-#: So many samples are filtered at once while no decision is due, so that less is left to do then.
+#: Samples that are filtered at once while no decision is due, so that less is left to do then.
 FILTERED_AS_THEY_COME = 8
-#: A step is summed in so many parts, each as soon as its samples have come.
+#: Parts in which a step is summed, each as soon as its samples have come.
 PARTS_OF_A_STEP = 5
-#: A window is factored before its last part comes if that has at most so many samples a channel.
+#: A window is factored before its last part comes if that has at most this many samples per
+#: channel.
 BEGUN_UP_TO = 0.5
 #: Open windows that are summed as they come; more of them overlap, and are summed at their end.
 SUMMED_AS_THEY_COME = 8
