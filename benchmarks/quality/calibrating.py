@@ -27,8 +27,9 @@ from volition.chunk import FloatArray
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.network import save_network
 from volition.decoders.registry import decoders_by_kind
+from volition.decoders.ssvep.estimator import REST, IntArray, filtered_windows
 from volition.decoders.ssvep.methods.dnn import DnnSettings
-from volition.decoders.ssvep.selector import REST, IntArray, SelectorSettings, filtered_windows
+from volition.decoders.ssvep.settings import SelectorSettings
 from volition.decoders.ssvep.templates import TemplateDecoder, TemplateSettings
 from volition.decoders.ssvep.transfer.personal import PERSONAL, PersonalSettings
 from volition.errors import ConfigError, DecodeError

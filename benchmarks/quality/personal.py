@@ -21,7 +21,7 @@ from volition.benchmarks.quality.datasets import ssvep_exo
 from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
 from volition.benchmarks.quality.pretraining import MORE_DELAYS_S, People, cleaned
 from volition.decoders.fitting.fitted import FittedModel
-from volition.decoders.ssvep.selector import filtered_windows
+from volition.decoders.ssvep.estimator import filtered_windows
 from volition.decoders.ssvep.transfer.personal import PERSONAL, WINDOWS_S, PersonalSettings, lead
 from volition.decoders.ssvep.transfer.pretraining import TrainingWindows, learn
 from volition.errors import ConfigError

@@ -20,7 +20,7 @@ from volition.benchmarks.quality.datasets import ssvep_exo
 from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
 from volition.chunk import Chunk, SignalSpec
 from volition.decoders.fitting.fitted import FittedModel, shipped_models
-from volition.decoders.ssvep.selector import REST
+from volition.decoders.ssvep.estimator import REST
 from volition.decoders.ssvep.transfer.pretrained import PretrainedSettings
 from volition.decoders.ssvep.transfer.pretraining import TrainingWindows, collect, learn
 from volition.errors import ConfigError

@@ -26,18 +26,11 @@ from volition.decoders.fitting.calibration import Calibrated, CalibrationData, P
 from volition.decoders.fitting.decoder import FittedDecoder, FittedSettings
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.ssvep.calibrating import calibrate_selector
+from volition.decoders.ssvep.estimator import REST, EpochEstimator, check_targets, filtered_windows
 from volition.decoders.ssvep.scores.bank import sub_band_weights
 from volition.decoders.ssvep.scores.correlation import phases, references
-from volition.decoders.ssvep.selector import (
-    REST,
-    EpochEstimator,
-    SelectorDecoder,
-    SelectorSettings,
-    Verdict,
-    check_targets,
-    filtered_windows,
-    softmax,
-)
+from volition.decoders.ssvep.selector import SelectorDecoder, Verdict, softmax
+from volition.decoders.ssvep.settings import SelectorSettings
 from volition.decoders.ssvep.windows.epochs import Epoch
 from volition.decoders.ssvep.windows.stopping import Densities
 from volition.errors import ConfigError, DecodeError, ModelError, NotFittedError

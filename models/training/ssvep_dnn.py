@@ -19,8 +19,8 @@ import torch
 
 from volition.chunk import FloatArray
 from volition.decoders.fitting.network import NetworkManifest
+from volition.decoders.ssvep.estimator import IntArray
 from volition.decoders.ssvep.methods.dnn import INPUT, OUTPUT, DnnSettings
-from volition.decoders.ssvep.selector import IntArray
 from volition.decoders.ssvep.templates import facts_of
 from volition.models.training.export import onnx_content
 

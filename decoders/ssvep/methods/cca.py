@@ -17,6 +17,7 @@ from pydantic import Field
 
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
+from volition.decoders.ssvep.estimator import EpochEstimator
 from volition.decoders.ssvep.scores.correlation import (
     Moments,
     ReferenceFactor,
@@ -25,13 +26,8 @@ from volition.decoders.ssvep.scores.correlation import (
     references,
     squared_correlations,
 )
-from volition.decoders.ssvep.selector import (
-    EpochEstimator,
-    SelectorDecoder,
-    SelectorSettings,
-    Verdict,
-    softmax,
-)
+from volition.decoders.ssvep.selector import SelectorDecoder, Verdict, softmax
+from volition.decoders.ssvep.settings import SelectorSettings
 from volition.decoders.ssvep.windows.epochs import Epoch
 
 

@@ -22,14 +22,10 @@ from pydantic import Field
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.network import Network, load_network
+from volition.decoders.ssvep.estimator import EpochEstimator
 from volition.decoders.ssvep.scores.bank import FilterBank
-from volition.decoders.ssvep.selector import (
-    EpochEstimator,
-    SelectorDecoder,
-    SelectorSettings,
-    Verdict,
-    softmax,
-)
+from volition.decoders.ssvep.selector import SelectorDecoder, Verdict, softmax
+from volition.decoders.ssvep.settings import SelectorSettings
 from volition.decoders.ssvep.templates import check_facts
 from volition.decoders.ssvep.windows.epochs import Epoch
 from volition.errors import ConfigError, ModelError, NotFittedError

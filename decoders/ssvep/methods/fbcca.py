@@ -23,19 +23,14 @@ from pydantic import Field
 
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
+from volition.decoders.ssvep.estimator import REST, EpochEstimator, IntArray, check_targets
 from volition.decoders.ssvep.scores.scorer import WindowScorer
-from volition.decoders.ssvep.selector import (
+from volition.decoders.ssvep.selector import SelectorDecoder, Verdict, softmax
+from volition.decoders.ssvep.settings import (
     MOST_KEPT,
-    REST,
-    EpochEstimator,
-    IntArray,
-    SelectorDecoder,
     SelectorSettings,
-    Verdict,
     check_frequencies,
-    check_targets,
     check_window,
-    softmax,
 )
 from volition.decoders.ssvep.windows.epochs import Epoch, Windows
 from volition.decoders.ssvep.windows.scored import SlidingWindows, TriggeredWindows

@@ -27,7 +27,8 @@ from volition.decoders.fitting.decoder import FittedDecoder, FittedSettings
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.ssvep.scores.bank import sub_band_weights
 from volition.decoders.ssvep.scores.contrast import FIRST_TWO, N_KINDS, Contrast
-from volition.decoders.ssvep.selector import SelectorDecoder, SelectorSettings, Verdict
+from volition.decoders.ssvep.selector import SelectorDecoder, Verdict
+from volition.decoders.ssvep.settings import SelectorSettings
 from volition.decoders.ssvep.windows.epochs import LATE_S, Epoch
 from volition.errors import ConfigError, ModelError
 
