@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from volition.decoders.fitting.shipped import shipped_files
+from volition.decoders.fitting.shipped import Shipped, shipped_files
 from volition.errors import ModelError
 
 FORMAT = 1
@@ -145,7 +145,7 @@ def load_model(name: str | Path) -> FittedModel:
                 found=str(name),
                 shipped=sorted(shipped),
             )
-        path = shipped[str(name)]
+        path = shipped[str(name)].file
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -178,7 +178,7 @@ def read_model(content: bytes, source: str) -> FittedModel:
     return _from_arrays(arrays, source)
 
 
-def shipped_models() -> dict[str, Traversable]:
+def shipped_models() -> dict[str, Shipped]:
     """Give the models that ship, by name."""
     return shipped_files("fitted", ".npz")
 

@@ -29,7 +29,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from volition.decoders.fitting.onnx_outline import Outline, outline
-from volition.decoders.fitting.shipped import shipped_files
+from volition.decoders.fitting.shipped import Shipped, shipped_files
 from volition.errors import ModelError
 
 FORMAT: Final = 1
@@ -436,8 +436,8 @@ def _files(name: str | Path) -> tuple[Traversable, Traversable]:
     manifest, content = (stem.with_name(f"{stem.name}.{ending}") for ending in ("json", "onnx"))
     if manifest.is_file() and content.is_file():
         return manifest, content
-    shipped = shipped_networks()
-    if str(name) not in shipped:
+    shipped, contents = shipped_networks(), shipped_files("networks", ".onnx")
+    if str(name) not in shipped or str(name) not in contents:
         missing = [str(one) for one in (manifest, content) if not one.is_file()]
         raise ModelError(
             f"no network {name}: {' and '.join(missing)} not found, and none of that name ships; "
@@ -445,17 +445,26 @@ def _files(name: str | Path) -> tuple[Traversable, Traversable]:
             found=str(name),
             shipped=sorted(shipped),
         )
-    return shipped[str(name)], shipped_files("networks", ".onnx")[str(name)]
+    return shipped[str(name)].file, contents[str(name)].file
 
 
-def shipped_networks() -> dict[str, Traversable]:
+def shipped_networks() -> dict[str, Shipped]:
     """Give the manifests of the networks that ship, by name."""
     return shipped_files("networks", ".json")
 
 
 def shipped_content(name: str) -> bytes:
-    """Give the content of a network that ships."""
-    return _content(shipped_files("networks", ".onnx")[name])
+    """Give the content of a network that ships.
+
+    Raises
+    ------
+    ModelError
+        Its manifest ships alone.
+    """
+    found = shipped_files("networks", ".onnx").get(name)
+    if found is None:
+        raise ModelError(f"the network {name} ships without its file {name}.onnx", found=name)
+    return _content(found.file)
 
 
 def save_network(folder: Path, manifest: NetworkManifest, content: bytes) -> Path:

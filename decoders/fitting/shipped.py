@@ -11,13 +11,21 @@ from __future__ import annotations
 from importlib import resources
 from importlib.resources.abc import Traversable
 from types import ModuleType
+from typing import NamedTuple
 
 from volition import extension
 
 
-def shipped_files(folder: str, ending: str) -> dict[str, Traversable]:
+class Shipped(NamedTuple):
+    """A file that ships, and the name of the installed package that brings it."""
+
+    file: Traversable
+    distribution: str
+
+
+def shipped_files(folder: str, ending: str) -> dict[str, Shipped]:
     """Give the files of such an ending in every package's ``folder``, by name without it."""
-    found: dict[str, Traversable] = {}
+    found: dict[str, Shipped] = {}
     for part in extension.parts("volition.models"):
         if not isinstance(part.value, ModuleType):
             error = f"{part.value!r} is no package"
@@ -27,5 +35,6 @@ def shipped_files(folder: str, ending: str) -> dict[str, Traversable]:
         if place.is_dir():
             for file in place.iterdir():
                 if file.name.endswith(ending):
-                    found.setdefault(file.name.removesuffix(ending), file)
+                    shipped = Shipped(file, part.distribution)
+                    found.setdefault(file.name.removesuffix(ending), shipped)
     return {name: found[name] for name in sorted(found)}

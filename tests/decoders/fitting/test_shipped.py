@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from volition import decoders, extension
 from volition.decoders import registry
 from volition.decoders.fitting.fitted import FittedModel, load_model, shipped_models
 from volition.extension import Part
+from volition.models.registry import shipped_manifests
 from volition.models.training import FURTHER
 
 ROOMS_ABOVE = ("volition.models", "volition.service", "volition.benchmarks")
@@ -40,6 +42,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     for name in ("hand", "flint-run1-kalman"):
         FittedModel("kalman", {"A": np.eye(2)}).save(folder / "fitted" / name)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "bringing_models", raising=False)
     return importlib.import_module("bringing_models")
 
 
@@ -50,6 +53,19 @@ def test_an_installed_package_ships_models_and_takes_no_name_from_volition(
     install(package(tmp_path, monkeypatch))
     assert load_model("hand").kind == "kalman"
     assert load_model("flint-run1-kalman").version == own
+
+
+def test_a_model_of_a_package_is_listed_by_who_brings_it_and_one_that_is_broken_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install: Install
+) -> None:
+    install(package(tmp_path, monkeypatch))
+    (tmp_path / "bringing_models" / "fitted" / "torn.npz").write_bytes(b"nothing of the kind")
+    listed = shipped_manifests.__wrapped__()
+    assert (listed["hand"].note, listed["hand"].licence) == ("Ships with other.", "")
+    assert listed["ssvep-pretrained"].licence == "Apache-2.0"
+    assert "torn" not in listed
+    (told,) = extension.broken()
+    assert (told.name, told.distribution) == ("torn", "other")
 
 
 def test_an_entry_that_is_no_package_is_told_and_left_out(install: Install) -> None:
