@@ -45,7 +45,7 @@ from volition.decoders import registry
 from volition.decoders.contract.decoder import Decoder
 from volition.decoders.contract.intent import Intent
 from volition.decoders.contract.stage import Stage
-from volition.decoders.kinematics.recursion import KalmanRecursion
+from volition.decoders.kinematics.methods.recursion import KalmanRecursion
 from volition.decoders.stages.blocks import BlockStage
 from volition.errors import VolitionError
 from volition.streams.files.recording import TRIAL_START

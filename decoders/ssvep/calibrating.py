@@ -27,12 +27,8 @@ from volition.decoders.fitting.calibration import (
 )
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.metrics import accuracy_interval, confusion, itr_bits_per_min
-from volition.decoders.ssvep.selector import (
-    REST,
-    IntArray,
-    SelectorSettings,
-    filtered_windows,
-)
+from volition.decoders.ssvep.estimator import REST, IntArray, filtered_windows
+from volition.decoders.ssvep.settings import SelectorSettings
 from volition.errors import ConfigError, DecodeError
 
 #: Lengths that are tried besides the decoder's own, seconds.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from volition.chunk import FloatArray, SignalSpec
-from volition.decoders.ssvep.selector import IntArray, SelectorSettings
+from volition.decoders.ssvep.estimator import IntArray
+from volition.decoders.ssvep.settings import SelectorSettings
 
 _TRIALS, _TRIAL_S, _NOISE = 6, 2.0, 3.0
 

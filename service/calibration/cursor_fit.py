@@ -16,7 +16,8 @@ from volition.chunk import Chunk, FloatArray
 from volition.decoders import registry
 from volition.decoders.contract.intent import CursorIntent
 from volition.decoders.contract.trials import PositionTrials
-from volition.decoders.fitting.fitted import FittedDecoder, FittedModel
+from volition.decoders.fitting.decoder import FittedDecoder
+from volition.decoders.fitting.fitted import FittedModel
 from volition.errors import ConfigError
 from volition.streams.simulated.cursor_participant import (
     WORKSPACE_CM,

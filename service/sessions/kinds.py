@@ -17,7 +17,7 @@ from volition.decoders import registry
 from volition.decoders.contract.decoder import Decoder
 from volition.decoders.contract.stage import Stage
 from volition.decoders.contract.trials import ClassTrials, PositionTrials, TargetTrials
-from volition.decoders.fitting.fitted import FittedDecoder
+from volition.decoders.fitting.decoder import FittedDecoder
 from volition.extension import Broken, Group
 
 Family = Literal["stages", "decoders", "outputs", "datasets"]
@@ -120,7 +120,8 @@ def is_calibrated(cls: type[Any]) -> bool:
     if not issubclass(cls, FittedDecoder):
         return False
     own: Any = cls.calibrate
-    return own.__func__ is not FittedDecoder.calibrate.__func__  # type: ignore[attr-defined]  # of a class method
+    refusing: Any = FittedDecoder.calibrate
+    return own.__func__ is not refusing.__func__
 
 
 def _data_sets() -> Iterator[Kind]:

@@ -28,7 +28,8 @@ from volition.decoders.contract.intent import ClassIntent, IdleIntent
 from volition.decoders.contract.stage import check_channels
 from volition.decoders.contract.trials import Choice, ClassTrials
 from volition.decoders.fitting.calibration import Calibrated
-from volition.decoders.fitting.fitted import FittedDecoder, FittedModel, FittedSettings
+from volition.decoders.fitting.decoder import FittedDecoder, FittedSettings
+from volition.decoders.fitting.fitted import FittedModel
 
 
 class HandsSettings(FittedSettings):

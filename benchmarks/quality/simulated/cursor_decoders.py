@@ -21,9 +21,10 @@ from volition.chunk import Chunk, Event
 from volition.decoders.contract.intent import CursorIntent, Intent
 from volition.decoders.contract.trials import HELP
 from volition.decoders.fitting.calibration import CalibrationData
-from volition.decoders.fitting.fitted import FittedDecoder, FittedModel
+from volition.decoders.fitting.decoder import FittedDecoder
+from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.kinematics.decoder import KinematicDecoder
-from volition.decoders.kinematics.kalman import intended_velocities
+from volition.decoders.kinematics.labels import intended_velocities
 from volition.errors import DecodeError
 from volition.service.calibration.cursor_fit import (
     Calibrated,
