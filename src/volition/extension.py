@@ -97,6 +97,31 @@ def classes(group: Group, base: type[T]) -> Iterator[tuple[Part, type[T]]]:
             yield part, one
 
 
+def classes_by_kind(group: Group, base: type[Any]) -> dict[str, Any]:
+    """Give the concrete classes of a group by the ``kind`` of their ``settings_model``.
+
+    A class without settings of its own is a base that others share. One that names no kind, or one
+    that is taken already, is left out.
+    """
+    found: dict[str, Any] = {}
+    for part, cls in classes(group, base):
+        settings_model = getattr(cls, "settings_model", None)
+        if settings_model is None:
+            continue
+        kind = getattr(settings_model.model_fields.get("kind"), "default", None)
+        if isinstance(kind, str) and kind not in found:
+            found[kind] = cls
+            continue
+        name = f"{cls.__module__}.{cls.__name__}"
+        error = (
+            f"{name} is named {kind!r}, as {found[kind]} is"
+            if kind in found
+            else (f"the settings of {name} have no literal kind with a default")
+        )
+        leave_out(group, part.name, part.distribution, error)
+    return found
+
+
 def leave_out(group: Group, name: str, distribution: str, error: str) -> None:
     """Note that a part cannot be used."""
     _broken[group, name, distribution] = Broken(group, name, distribution, error)
