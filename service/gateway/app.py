@@ -43,8 +43,9 @@ from volition.service.sessions.named_models import pinned
 from volition.service.supervision.hub import TooOldError
 from volition.service.supervision.model_choice import model_use
 from volition.service.supervision.scout import Scout
+from volition.service.supervision.session import Session
 from volition.service.supervision.store import SessionStore
-from volition.service.supervision.supervisor import Session, Supervisor
+from volition.service.supervision.supervisor import Supervisor
 from volition.service.wire import problems
 from volition.service.wire.problems import GoneError
 from volition.service.wire.schemas import (
@@ -56,6 +57,7 @@ from volition.service.wire.schemas import (
     PresetView,
     QualityView,
     Readiness,
+    RecordingState,
     SessionList,
     SessionView,
     StateView,
@@ -64,6 +66,7 @@ from volition.service.wire.schemas import (
     StreamView,
     TicketView,
 )
+from volition.service.worker.outputs.record import recording_state
 from volition.streams import lsl
 from volition.streams.lsl.clock import local_clock
 
@@ -368,7 +371,7 @@ def view(session: Session) -> SessionView:
         last_seq=session.hub.last_seq,
         stream=StreamView.model_validate(session.stream) if session.stream else None,
         warnings=session.warnings,
-        recording=session.counts.get("recording"),
+        recording=_recording(session.recording),
         model=model_use(session),
         config=session.config,
         steps=[StepView(state=s.state, reason=s.reason, t=s.t, utc=s.utc) for s in session.steps],
@@ -400,7 +403,8 @@ async def state_of(session: Session) -> StateView:
         ],
         continuity=known.get("continuity"),
         clock=known.get("clock"),
-        recording=known.get("recording"),
+        outputs=known.get("outputs", []),
+        recording=_recording(recording_state(known.get("outputs", ()))),
         model=model_use(session),
         stages=known.get("stages", []),
         decoder=known.get("decoder"),
@@ -415,6 +419,10 @@ async def state_of(session: Session) -> StateView:
         clients=len(session.hub.subscriptions),
         dropped_by_bus=known.get("dropped_by_bus", 0),
     )
+
+
+def _recording(state: dict[str, Any] | None) -> RecordingState | None:
+    return None if state is None else RecordingState.model_validate(state)
 
 
 async def page_of(session: Session, after: int, limit: int, wait_s: float) -> bytes:

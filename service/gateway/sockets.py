@@ -24,7 +24,7 @@ from volition.service.gateway.auth import Caller, Role
 from volition.service.gateway.direct import WRITE, text_frame
 from volition.service.supervision.hub import Closed, Gap, Subscription
 from volition.service.supervision.outline_feed import OutlineSubscription
-from volition.service.supervision.supervisor import Session
+from volition.service.supervision.session import Session
 from volition.service.wire.problems import problem
 from volition.service.wire.schemas import (
     PROTOCOL,

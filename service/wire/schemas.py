@@ -98,6 +98,23 @@ class RecordingState(_Answer):
     error: str = Field(description="What keeps it from being written; empty while all is well.")
 
 
+class OutputView(_Answer):
+    """How one of a session's outputs stands."""
+
+    kind: str
+    state: Literal["opening", "open", "stalled", "failed"] = Field(
+        description="stalled: it takes more than a second for something; failed: it is closed, and "
+        "the session goes on without it."
+    )
+    intents: int = Field(description="Intents that it has taken.")
+    dropped: int = Field(description="Messages to it that were dropped since it was too slow.")
+    withdrawn: int = Field(
+        description="Intents that an emergency stop took back before they were given to it."
+    )
+    error: str = Field(description="What keeps it from its work; empty while all is well.")
+    detail: dict[str, Any] = Field(description="What the output says of itself.")
+
+
 class RecordingView(_Answer):
     """A file in the folder of recordings."""
 
@@ -467,6 +484,10 @@ class StateView(_Answer):
     quality: list[QualityView] = Field(default_factory=list, description="Of each channel.")
     continuity: ContinuityView | None = None
     clock: ClockView | None = None
+    outputs: list[OutputView] = Field(
+        default_factory=list,
+        description="In the order of the configuration; empty until the signal is known.",
+    )
     recording: RecordingState | None = None
     model: ModelUse
     stages: list[dict[str, Any]] = Field(

@@ -268,7 +268,7 @@ function Cursor() {
       session={session}
       link={session === null && control !== "session" ? `steered by the ${control === "mouse" ? "mouse" : "arrow keys"}` : link}
       linkTone={session === null && control !== "session" ? "good" : tone}
-      recording={handle.hello?.config.outputs?.record && state === "running" ? session : null}
+      recording={handle.hello?.config.outputs?.some(({ kind }) => kind === "record") && state === "running" ? session : null}
       held={handle.held}
       onStop={handle.stop}
       onRelease={handle.release}

@@ -336,7 +336,7 @@ function Speller() {
       session={session}
       link={link}
       linkTone={tone}
-      recording={handle.hello?.config.outputs?.record && state === "running" ? session : null}
+      recording={handle.hello?.config.outputs?.some(({ kind }) => kind === "record") && state === "running" ? session : null}
       held={handle.held}
       onStop={handle.stop}
       onRelease={handle.release}
