@@ -76,7 +76,7 @@ class StreamSelector(_Model):
         default=None,
         gt=0,
         le=86400,
-        description="Give up after so long without finding it; wait for ever when left out.",
+        description="Seconds to look for it before the session fails; without end when left out.",
     )
 
     @model_validator(mode="after")
@@ -257,7 +257,9 @@ def build_decoder(settings: Settings, model: FittedModel | Network | None = None
         takes_fitted = isinstance(decoder, FittedDecoder)
         if takes_fitted is not isinstance(model, FittedModel):
             what = "a fitted model" if takes_fitted else "a network"
-            raise ModelError(f"a decoder of kind {settings.kind} takes {what}, and this is none")
+            raise ModelError(
+                f"a decoder of kind {settings.kind} needs {what}, not a {type(model).__name__}"
+            )
         decoder.use(model)
     made: Decoder[Any] = decoder
     return made
