@@ -44,6 +44,7 @@ def _await_commands(link: WorkerEnd) -> list[dict[str, Any]]:
     """Load what every session needs, then wait for commands; none when the gateway goes."""
     # The rest of scipy is loaded at first use, which the gateway never comes to.
     importlib.import_module("scipy.signal")
+    importlib.import_module("volition.service.worker.recorder")
     with contextlib.suppress(LslMissingError):  # told when a session asks for it
         lsl.load()
     commands: list[dict[str, Any]] = []

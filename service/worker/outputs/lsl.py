@@ -6,11 +6,13 @@ own: a push never waits for a receiver.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from volition.decoders.contract.intent import Intent
 from volition.service.sessions.outputs import Output, OutputContext, OutputSettings
-from volition.streams.lsl.outlet import MarkerOutlet
+
+if TYPE_CHECKING:
+    from volition.streams.lsl.outlet import MarkerOutlet
 
 
 class LslOutputSettings(OutputSettings):
@@ -28,6 +30,9 @@ class LslOutput(Output[LslOutputSettings]):
     _outlet: MarkerOutlet | None = None
 
     def open(self, context: OutputContext) -> None:
+        # Not above: whoever reads a configuration imports this module for its settings.
+        from volition.streams.lsl.outlet import MarkerOutlet
+
         self._outlet = MarkerOutlet(
             f"Volition-{context.session}", f"volition-{context.session}", type="Intents"
         )

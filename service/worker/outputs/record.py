@@ -7,14 +7,16 @@ it what is to be recorded, starts another when it dies, and tells what is missin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from volition.chunk import Chunk, Event
 from volition.decoders.contract.intent import Intent
 from volition.service.sessions.folders import recordings_folder
 from volition.service.sessions.outputs import Output, OutputContext, OutputSettings
-from volition.service.worker.recorder import Recorder
 from volition.streams.lsl.clock import local_clock
+
+if TYPE_CHECKING:
+    from volition.service.worker.recorder import Recorder
 
 #: How long a recorder's death is shown as the recording's error before another is started.
 _SHOW_DEATH_S = 1.5
@@ -42,6 +44,9 @@ class RecordOutput(Output[RecordOutputSettings]):
         self._known: dict[str, Any] = {}
 
     def open(self, context: OutputContext) -> None:
+        # Not above: whoever reads a configuration imports this module for its settings.
+        from volition.service.worker.recorder import Recorder
+
         self._context = context
         self._recorder = Recorder(
             recordings_folder(),
@@ -59,7 +64,8 @@ class RecordOutput(Output[RecordOutputSettings]):
         return self._recorder
 
     def signal(self, chunk: Chunk) -> None:
-        self._open_recorder.write_signal(Recorder.copy(chunk), len(chunk))
+        recorder = self._open_recorder
+        recorder.write_signal(recorder.copy(chunk), len(chunk))
         self._n_samples += len(chunk)
 
     def event(self, event: Event) -> None:
