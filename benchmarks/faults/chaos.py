@@ -26,7 +26,7 @@ from volition.benchmarks.faults.injection.witness import BrokenError, Witness
 from volition.benchmarks.speed.footprint import Footprint
 from volition.decoders.contract.intent import IntentBase
 from volition.service.gateway.launch import running_service
-from volition.service.wire.schemas import Status
+from volition.service.wire.messages import Status
 from volition.streams.lsl.clock import local_clock
 
 _PAUSE_S = (0.1, 1.0)

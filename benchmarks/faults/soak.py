@@ -18,7 +18,7 @@ from volition.benchmarks.speed.footprint import Footprint
 from volition.benchmarks.speed.latency import kalman_settings, latencies_ms
 from volition.benchmarks.speed.listeners import WARM_UP_S as CLOCK_SETTLES_S
 from volition.benchmarks.speed.listeners import Listener, Received
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import running_service
 
 _N_CHANNELS, _RATE_HZ, _CHUNK_S = 8, 250.0, 0.02

@@ -32,7 +32,7 @@ from volition.benchmarks.faults.injection.scene import (
 )
 from volition.benchmarks.faults.injection.witness import BrokenError
 from volition.errors import VolitionError
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
 
 Cause = Callable[[Scene], None]

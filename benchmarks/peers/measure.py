@@ -39,7 +39,7 @@ from volition.benchmarks.peers.subscribers import (
 from volition.benchmarks.speed.feeder import Feed, Feeder
 from volition.benchmarks.speed.latency import kalman_settings, spread
 from volition.benchmarks.speed.relay import relay_process
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import running_service
 from volition.streams import lsl
 

@@ -30,7 +30,7 @@ from volition.benchmarks.quality.cursor_decoders import guide as run_guide
 from volition.benchmarks.quality.cursor_player import CursorPlayer, Disturbance, Played, PlayOptions
 from volition.service.calibration.cursor_fit import cursor_settings
 from volition.service.calibration.cursor_guide import Pace
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import running_service
 from volition.streams.simulated.cursor_participant import CursorParticipant, CursorSitting
 from volition.streams.simulated.cursor_tasks import TaskName, scores, usual_task

@@ -22,8 +22,8 @@ from uuid import uuid4
 from volition.benchmarks.quality.cursor_decoders import obey
 from volition.children import spawning
 from volition.errors import SessionError, VolitionError
-from volition.service.client.client import Client
-from volition.service.wire.schemas import CalibrationMessage, CueMessage, GapMessage
+from volition.service.client import Client
+from volition.service.wire.messages import CalibrationMessage, CueMessage, GapMessage
 from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.outlet import SignalOutlet
 from volition.streams.simulated.cursor_participant import CursorParticipant, CursorSitting

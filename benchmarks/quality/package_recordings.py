@@ -16,7 +16,7 @@ from pathlib import Path
 
 from volition.errors import RecordingError
 from volition.streams.files.recording import Recording, packaged_folder, read_recording
-from volition.streams.files.xdf import XdfWriter
+from volition.streams.files.xdf_writer import XdfWriter
 
 SOURCES = {"ssvep-exo-s03": "S03_r2.npz", "ssvep-exo-s12": "S12_r2.npz"}
 """Name of each packaged recording and the file of the data set that it is made from."""

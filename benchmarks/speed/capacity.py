@@ -29,7 +29,7 @@ from volition.benchmarks.speed.feeder import Feed, Feeder
 from volition.benchmarks.speed.latency import cpu_seconds, kalman_settings, latencies_ms, spread
 from volition.benchmarks.speed.listeners import Crowd, Listener
 from volition.decoders.kinematics.dkf import DkfDecoder, DkfSettings
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
 
 LIMIT_MS = 10.0

@@ -23,9 +23,9 @@ from volition.benchmarks.speed.feeder import Feed, Feeder, completed
 from volition.benchmarks.speed.listeners import WARM_UP_S, Listener, Received
 from volition.benchmarks.speed.relay import pull, relaying
 from volition.children import spawning
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
-from volition.service.wire.schemas import StateView
+from volition.service.wire.state import StateView
 
 DecoderName = Literal["fbcca", "kalman"]
 Floats = npt.NDArray[np.float64]

@@ -19,7 +19,7 @@ from volition.benchmarks.speed.feeder import Feeder
 from volition.benchmarks.speed.latency import Cell, Floats, in_session, latencies_ms, spread
 from volition.benchmarks.speed.listeners import Listener, Received
 from volition.errors import VolitionError
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import running_service
 
 if TYPE_CHECKING:

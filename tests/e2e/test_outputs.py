@@ -11,7 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
+from volition.service.wire.state import OutputView
 
 PLUGIN = '''
 """Writes each intent as a line of a file; does as the files beside it say."""
@@ -62,116 +64,92 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
         yield running
 
 
-class Rest:
-    """REST by hand: the plugin is installed for the service alone, as it would be on its host."""
-
-    def __init__(self, http: httpx.Client) -> None:
-        self._http = http
-
-    def create(self, config: dict[str, Any]) -> str:
-        answer = self._http.post("/v1/sessions", json=config)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
-
-    def get(self, session: str, path: str = "", **query: Any) -> dict[str, Any]:
-        found: dict[str, Any] = self._http.get(f"/v1/sessions/{session}{path}", params=query).json()
-        return found
-
-    def emergency_stop(self, session: str) -> None:
-        assert self._http.post(f"/v1/sessions/{session}/estop").status_code == 200
-
-    def delete(self, session: str) -> None:
-        self._http.delete(f"/v1/sessions/{session}")
-
-    def await_output(self, session: str, done: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-        """Ask until the session's one output is as wanted."""
-        deadline = time.monotonic() + 60
-        while True:
-            outputs = self.get(session, "/state")["outputs"]
-            if outputs and done(outputs[0]):
-                return dict(outputs[0])
-            assert time.monotonic() < deadline, outputs
-            time.sleep(0.05)
-
-    def await_more_intents(self, session: str, n: int) -> None:
-        last = self.get(session, "/state")["last_seq"]
-        assert self.get(session, "/intents", after=last + n - 1, wait=20)["intents"]
-
-    def await_held(self, session: str) -> int:
-        """Give the number of the intent that says that all is held."""
-        after, deadline = 0, time.monotonic() + 60
-        while time.monotonic() < deadline:
-            page = self.get(session, "/intents", after=after, wait=20)
-            held = [one["seq"] for one in page["intents"] if one.get("reason") == "held"]
-            if held:
-                return int(held[0])
-            after = page["last_seq"]
-        raise AssertionError("no intent says that all is held")
+def await_output(client: Client, session: str, done: Callable[[OutputView], object]) -> OutputView:
+    """Ask until the session's one output is as wanted."""
+    deadline = time.monotonic() + 60
+    while True:
+        outputs = client.state(session).outputs
+        if outputs and done(outputs[0]):
+            return outputs[0]
+        assert time.monotonic() < deadline, outputs
+        time.sleep(0.05)
 
 
-@pytest.fixture
-def rest(service: RunningService) -> Iterator[Rest]:
-    with httpx.Client(base_url=service.url, trust_env=False, timeout=60) as http:
-        yield Rest(http)
+def await_more_intents(client: Client, session: str, n: int) -> None:
+    last = client.state(session).last_seq
+    assert client.intents(session, after=last + n - 1, wait_s=20).intents
+
+
+def await_held(client: Client, session: str) -> int:
+    """Give the number of the intent that says that all is held."""
+    after, deadline = 0, time.monotonic() + 60
+    while time.monotonic() < deadline:
+        page = client.intents(session, after=after, wait_s=20)
+        held = [one.seq for one in page.intents if getattr(one, "reason", "") == "held"]
+        if held:
+            return held[0]
+        after = page.last_seq
+    raise AssertionError("no intent says that all is held")
 
 
 @pytest.mark.slow
 def test_nothing_decided_before_an_emergency_stop_leaves_a_stalled_output_after_it(
-    rest: Rest, sliding: Callable[..., dict[str, Any]], tmp_path: Path
+    client: Client, sliding: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
-    session = rest.create(sliding(outputs=[{"kind": "lines", "folder": str(tmp_path)}]))
-    rest.await_output(session, lambda output: output["intents"] > 2)
+    session = client.create_session(
+        sliding(outputs=[{"kind": "lines", "folder": str(tmp_path)}])
+    ).id
+    await_output(client, session, lambda output: output.intents > 2)
     (tmp_path / "stall").touch()
-    stalled = rest.await_output(session, lambda output: output["state"] == "stalled")
-    assert stalled["error"] == "output lines stalls"
+    stalled = await_output(client, session, lambda output: output.state == "stalled")
+    assert stalled.error == "output lines stalls"
     # The session goes on meanwhile, and says what is wrong.
-    rest.await_more_intents(session, 5)
-    assert "output lines stalls" in rest.get(session)["warnings"]
+    await_more_intents(client, session, 5)
+    assert "output lines stalls" in client.session(session).warnings
 
-    rest.emergency_stop(session)
-    first_held = rest.await_held(session)
+    client.emergency_stop(session)
+    first_held = await_held(client, session)
     (tmp_path / "stall").unlink()
-    done = rest.await_output(session, lambda output: output["intents"] > stalled["intents"] + 3)
-    assert done["withdrawn"] > 3
-    assert done["dropped"] == 0
+    done = await_output(client, session, lambda output: output.intents > stalled.intents + 3)
+    assert done.withdrawn > 3
+    assert done.dropped == 0
     sent = [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines()]
     # One was on its way out when the stop came; whatever waited behind it was taken back.
-    behind = sent[stalled["intents"] + 1 :]
+    behind = sent[stalled.intents + 1 :]
     assert behind[0]["seq"] == first_held
     assert {intent["kind"] for intent in behind} == {"idle"}
-    rest.delete(session)
 
 
 @pytest.mark.slow
 def test_an_output_that_raises_is_closed_and_shown_and_the_session_goes_on(
-    rest: Rest, sliding: Callable[..., dict[str, Any]], tmp_path: Path
+    client: Client, sliding: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
-    session = rest.create(sliding(outputs=[{"kind": "lines", "folder": str(tmp_path)}]))
-    known = rest.await_output(session, lambda output: output["intents"] > 2 and output["detail"])
-    assert known["detail"] == {"folder": str(tmp_path)}
+    session = client.create_session(
+        sliding(outputs=[{"kind": "lines", "folder": str(tmp_path)}])
+    ).id
+    known = await_output(client, session, lambda output: output.intents > 2 and output.detail)
+    assert known.detail == {"folder": str(tmp_path)}
     (tmp_path / "raise").touch()
-    failed = rest.await_output(session, lambda output: output["state"] == "failed")
+    failed = await_output(client, session, lambda output: output.state == "failed")
     error = "output lines failed and is closed: OSError: the lamp is gone"
-    assert failed["error"] == error
+    assert failed.error == error
+    await_more_intents(client, session, 5)
     assert (tmp_path / "closed").exists()
-    rest.await_more_intents(session, 5)
-    shown = rest.get(session)
-    assert (shown["state"], shown["epoch"], shown["warnings"]) == ("running", 1, [error])
-    assert any(f"({error})" in step["reason"] for step in shown["steps"])
-    rest.delete(session)
+    shown = client.session(session)
+    assert (shown.state, shown.epoch, shown.warnings) == ("running", 1, [error])
+    assert any(f"({error})" in step.reason for step in shown.steps)
 
 
 @pytest.mark.slow
 def test_the_former_mapping_makes_a_session_that_answers_with_a_list_and_a_deprecation(
-    rest: Rest, sliding: Callable[..., dict[str, Any]]
+    client: Client, sliding: Callable[..., dict[str, Any]]
 ) -> None:
-    session = rest.create(sliding(outputs={"lsl_outlet": True}))
-    lsl = rest.await_output(session, lambda output: output["intents"] > 2)
-    assert (lsl["kind"], lsl["state"], lsl["error"]) == ("lsl", "open", "")
-    shown = rest.get(session)
-    assert shown["config"]["outputs"] == [{"kind": "lsl"}]
-    assert [warning.partition(":")[0] for warning in shown["warnings"]] == ["deprecated"]
-    rest.delete(session)
+    session = client.create_session(sliding(outputs={"lsl_outlet": True})).id
+    lsl = await_output(client, session, lambda output: output.intents > 2)
+    assert (lsl.kind, lsl.state, lsl.error) == ("lsl", "open", "")
+    shown = client.session(session)
+    assert shown.config["outputs"] == [{"kind": "lsl"}]
+    assert [warning.partition(":")[0] for warning in shown.warnings] == ["deprecated"]
 
 
 def test_an_output_that_nobody_installed_is_refused_with_the_kinds_that_there_are(

@@ -23,9 +23,9 @@ from volition.benchmarks.faults.injection.feeder import Feed, Feeder
 from volition.benchmarks.faults.injection.witness import BrokenError, Received, Witness
 from volition.decoders.contract.intent import IdleIntent, IntentBase
 from volition.errors import VolitionError
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
-from volition.service.wire.schemas import Status
+from volition.service.wire.messages import Status
 from volition.streams.lsl.clock import local_clock
 
 VISIBLE_S = 1.0

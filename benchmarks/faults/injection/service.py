@@ -14,7 +14,7 @@ from volition.benchmarks.faults.injection.feeder import Feeder
 from volition.benchmarks.faults.injection.scene import Scene, require, wait_until
 from volition.benchmarks.faults.injection.witness import Witness
 from volition.children import python_module
-from volition.service.wire.schemas import Status
+from volition.service.wire.messages import Status
 from volition.streams.lsl.clock import local_clock
 
 _ENDS_S = 2.0

@@ -10,7 +10,7 @@ from uuid import uuid4
 from volition.benchmarks.faults.injection.feeder import Feeder
 from volition.benchmarks.faults.injection.scene import RECOVERED_S, WINDOW_S, Scene, require
 from volition.benchmarks.faults.injection.witness import Witness
-from volition.service.wire.schemas import Status
+from volition.service.wire.messages import Status
 from volition.streams.lsl.clock import local_clock
 
 _AWAY_S = 1.0

@@ -16,7 +16,7 @@ from volition.benchmarks.faults.injection.scene import RECOVERED_S, WINDOW_S, Sc
 from volition.benchmarks.faults.injection.witness import Witness, asks
 from volition.decoders.contract.intent import IdleIntent, IntentBase
 from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
-from volition.service.wire.schemas import Status
+from volition.service.wire.messages import Status
 from volition.streams.lsl.clock import local_clock
 
 #: How long a session runs before its worker dies: the service keeps one worker in reserve, and

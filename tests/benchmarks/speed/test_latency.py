@@ -7,7 +7,8 @@ import numpy as np
 from volition.benchmarks.speed.feeder import Feed
 from volition.benchmarks.speed.latency import lost_samples, spread
 from volition.service.sessions.states import SessionState
-from volition.service.wire.schemas import ModelUse, StateView
+from volition.service.wire.models import ModelUse
+from volition.service.wire.state import StateView
 
 
 def test_percentiles_are_of_the_latencies() -> None:

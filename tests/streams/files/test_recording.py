@@ -19,7 +19,7 @@ from volition.streams.files.recording import (
     packaged_recordings,
     read_recording,
 )
-from volition.streams.files.xdf import XdfWriter
+from volition.streams.files.xdf_writer import XdfWriter
 
 LABELS = ["Oz", "O1", "O2", "PO3", "POz", "PO7", "PO8", "PO4"]
 

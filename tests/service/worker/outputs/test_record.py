@@ -21,7 +21,7 @@ from volition.service.worker.outputs.record import (
     RecordOutputSettings,
     recording_state,
 )
-from volition.streams.files.xdf import read_xdf
+from volition.streams.files.xdf_reader import read_xdf
 
 SPEC = SignalSpec(250.0, ("a", "b"))
 

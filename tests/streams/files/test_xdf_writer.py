@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import subprocess
 import sys
 from itertools import accumulate, repeat
@@ -17,27 +16,12 @@ from hypothesis.extra import numpy as hnp
 
 from volition.chunk import SignalSpec
 from volition.errors import RecordingError
-from volition.streams.files.xdf import SampleFormat, XdfWriter, read_xdf
+from volition.streams.files.xdf_format import SampleFormat
+from volition.streams.files.xdf_reader import read_xdf
+from volition.streams.files.xdf_writer import XdfWriter
 
 SPEC = SignalSpec(256.0, ("Oz", "VEOG"), ("microvolts", "mV"), ("EEG", "EOG"))
 RAW: dict[str, Any] = {"synchronize_clocks": False, "dejitter_timestamps": False}
-
-
-def write_two_streams(path: Path, *, n_chunks: int = 20, close: bool = True) -> list[int]:
-    """Write counting samples and a marker per chunk; give the file's size after each chunk."""
-    writer = XdfWriter(path)
-    signal = writer.add_signal(SPEC, name="exo", source_id="exo-12")
-    markers = writer.add_markers(name="cues", source_id="cues-1")
-    sizes = []
-    for k in range(n_chunks):
-        numbers = np.arange(10 * k, 10 * k + 10)
-        writer.write_samples(signal, np.stack([numbers, -numbers], axis=1), 50.0 + numbers / 256.0)
-        writer.write_texts(markers, [f"chunk {k}"], [50.0 + k])
-        writer.flush()
-        sizes.append(path.stat().st_size)
-    if close:
-        writer.close()
-    return sizes
 
 
 def test_pyxdf_reads_what_was_written_with_its_description(tmp_path: Path) -> None:
@@ -213,7 +197,16 @@ def test_a_closed_writer_refuses_more(tmp_path: Path) -> None:
         writer.write_samples(number, [[1.0, 2.0]], [1.0])
 
 
-# --- damage ----------------------------------------------------------------------------------
+def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
+    digests = set()
+    for k in range(2):
+        path = tmp_path / f"{k}.xdf"
+        with XdfWriter(path, recorded_at="2012-07-11T15:33:08") as writer:
+            number = writer.add_signal(SPEC, name="s", source_id="")
+            writer.write_samples(number, np.ones((5, 2)), np.arange(5.0))
+        digests.add(hashlib.sha256(path.read_bytes()).hexdigest())
+
+    assert len(digests) == 1
 
 
 def test_what_was_flushed_survives_the_death_of_the_process(tmp_path: Path) -> None:
@@ -222,7 +215,7 @@ def test_what_was_flushed_survives_the_death_of_the_process(tmp_path: Path) -> N
         "import os, sys, numpy as np\n"
         "from pathlib import Path\n"
         "from volition.chunk import SignalSpec\n"
-        "from volition.streams.files.xdf import XdfWriter\n"
+        "from volition.streams.files.xdf_writer import XdfWriter\n"
         "writer = XdfWriter(Path(sys.argv[1]))\n"
         "eeg = writer.add_signal(SignalSpec(100.0, ('a',)), name='s', source_id='i')\n"
         "writer.write_samples(eeg, np.arange(500.0)[:, None], np.arange(500) / 100)\n"
@@ -238,128 +231,3 @@ def test_what_was_flushed_survives_the_death_of_the_process(tmp_path: Path) -> N
     assert "1 of 1 streams have no footer: the recording was not closed" in contents.warnings
     (by_pyxdf,), _ = pyxdf.load_xdf(path, **RAW)
     np.testing.assert_array_equal(by_pyxdf["time_series"][:500, 0], np.arange(500))
-
-
-def test_a_file_cut_off_anywhere_gives_every_chunk_before_the_cut(tmp_path: Path) -> None:
-    path, cut = tmp_path / "whole.xdf", tmp_path / "cut.xdf"
-    sizes = write_two_streams(path)
-    whole = path.read_bytes()
-    for length in range(sizes[4], sizes[6], 3):
-        cut.write_bytes(whole[:length])
-        contents = read_xdf(cut)
-        signal, markers = contents.streams
-        n_flushed = sum(size <= length for size in sizes)
-
-        assert len(signal.times) in (10 * n_flushed, 10 * n_flushed + 10)
-        np.testing.assert_array_equal(signal.samples[:, 0], np.arange(len(signal.times)))
-        assert len(markers.times) in (n_flushed, n_flushed + 1)
-        assert contents.warnings
-
-
-def test_damage_in_the_middle_loses_no_more_than_up_to_the_next_boundary(tmp_path: Path) -> None:
-    path = tmp_path / "damaged.xdf"
-    sizes = write_two_streams(path)
-    data = bytearray(path.read_bytes())
-    data[sizes[4] : sizes[4] + 6] = b"\xff" * 6
-    path.write_bytes(data)
-    contents = read_xdf(path)
-
-    expected = np.r_[np.arange(50), np.arange(60, 200)]
-    np.testing.assert_array_equal(contents.streams[0].samples[:, 0], expected)
-    assert contents.warnings == (
-        f"{sizes[5] - sizes[4]} bytes from byte {sizes[4]} on are damaged",
-    )
-
-
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
-)
-@given(data=st.data())
-def test_no_damage_at_all_makes_anything_worse_than_a_recording_error(
-    tmp_path: Path, data: st.DataObject
-) -> None:
-    path = tmp_path / "fuzzed.xdf"
-    if not path.exists():
-        write_two_streams(path, n_chunks=3)
-    whole = path.read_bytes()
-    damaged = bytearray(whole)
-    for _ in range(data.draw(st.integers(1, 4))):
-        position = data.draw(st.integers(0, len(damaged) - 1))
-        damaged[position : position + data.draw(st.integers(0, 3))] = data.draw(
-            st.binary(max_size=9)
-        )
-    fuzzed = tmp_path / "f.xdf"
-    fuzzed.write_bytes(damaged)
-    try:
-        contents = read_xdf(fuzzed)
-    except RecordingError:
-        return
-    assert contents.streams
-
-
-def test_a_count_of_samples_that_cannot_be_is_not_believed(tmp_path: Path) -> None:
-    path = tmp_path / "huge.xdf"
-    with XdfWriter(path) as writer:
-        number = writer.add_markers(name="m", source_id="")
-        writer.write_texts(number, ["a"], [1.0])
-    data = path.read_bytes()
-    honest = b"\x01\x01\x08" + np.float64(1.0).tobytes() + b"\x01\x01a"
-    assert honest in data
-    path.write_bytes(data.replace(honest, b"\x04\xff\xff\xff\xff" + honest[5:]))
-
-    (stream,) = read_xdf(path).streams
-    assert len(stream.times) == 0
-
-
-def test_a_header_that_declares_entities_is_not_read(tmp_path: Path) -> None:
-    path = tmp_path / "bomb.xdf"
-    declaration = b"<!ENTITY a 'aaaaaaaa'>"
-    with XdfWriter(path) as writer:
-        writer.add_markers(name="n" * len(declaration), source_id="")
-    path.write_bytes(path.read_bytes().replace(b"n" * len(declaration), declaration))
-
-    with pytest.raises(RecordingError, match="holds no stream"):
-        read_xdf(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"XDF", b"PK\x03\x04", b"XDF:", b"XDF:\x01\x00"])
-def test_what_is_no_xdf_file_is_an_error(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "no.xdf"
-    path.write_bytes(content)
-
-    with pytest.raises(RecordingError, match=r"no XDF file|holds no stream"):
-        read_xdf(path)
-
-
-def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RecordingError, match="cannot be read"):
-        read_xdf(tmp_path / "none.xdf")
-
-
-# --- files of other programs -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["minimal", "clock_resets", "empty_streams"])
-def test_files_of_other_programs_read_as_pyxdf_reads_them(shared_data: Path, name: str) -> None:
-    path = shared_data / "xdf_format" / f"{name}.xdf"
-    theirs, _ = pyxdf.load_xdf(io.BytesIO(path.read_bytes()), dejitter_timestamps=False)
-    ours = read_xdf(path)
-
-    assert ours.warnings == ()
-    assert len(ours.streams) == len(theirs)
-    for one, other in zip(ours.streams, theirs, strict=True):
-        assert one.name == other["info"]["name"][0]
-        np.testing.assert_array_equal(one.times, other["time_stamps"])
-        np.testing.assert_array_equal(one.samples, other["time_series"])
-
-
-def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
-    digests = set()
-    for k in range(2):
-        path = tmp_path / f"{k}.xdf"
-        with XdfWriter(path, recorded_at="2012-07-11T15:33:08") as writer:
-            number = writer.add_signal(SPEC, name="s", source_id="")
-            writer.write_samples(number, np.ones((5, 2)), np.arange(5.0))
-        digests.add(hashlib.sha256(path.read_bytes()).hexdigest())
-
-    assert len(digests) == 1
