@@ -220,7 +220,7 @@ def _account(
             break
         time.sleep(0.05)
     life.received, life.missing = counts["samples"], counts["missing"]
-    numbers = _numbers(witness, report["t0"], feeder.feed.rate_hz)
+    numbers = _numbers(witness, report["t0"], feeder.stream.rate_hz)
     off_grid = [number for number in numbers if abs(number - round(number)) > _OFF_GRID]
     life.wrong_samples = abs(accounted - span) + len(off_grid)
     if life.wrong_samples:

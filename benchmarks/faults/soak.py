@@ -54,7 +54,7 @@ def soak(
         feeders, urls = [], []
         for number in range(sessions):
             feeder = stack.enter_context(Feeder(_N_CHANNELS, _RATE_HZ, _CHUNK_S))
-            session = client.create_session(_config(number, feeder.feed.source_id))
+            session = client.create_session(_config(number, feeder.stream.source_id))
             client.intents(session.id, wait_s=30)
             feeders.append(feeder)
             urls.append(f"{service.url.replace('http', 'ws')}/v1/sessions/{session.id}/intents")

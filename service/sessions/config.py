@@ -26,13 +26,14 @@ from pydantic import (
     model_validator,
 )
 
+from volition.chunk import SignalSpec
 from volition.decoders import registry
 from volition.decoders.contract.decoder import Decoder
-from volition.decoders.contract.pipeline import Pipeline
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.fitted import FittedDecoder, FittedModel
 from volition.decoders.fitting.network import Network
 from volition.errors import ConfigError, ModelError
+from volition.service.sessions.cleaner import Cleaner
 from volition.service.sessions.outputs import OutputSettings, outputs
 from volition.streams.signal.continuity import ContinuitySettings
 
@@ -236,22 +237,26 @@ class SessionConfig(_Model):
         """What the configuration was read from that a later version will not read any more."""
         return self._deprecations
 
-    def build_pipeline(self, model: FittedModel | Network | None = None) -> Pipeline:
-        """Make the stages and the decoder that this configuration names.
+    def build_cleaner(self, spec: SignalSpec) -> Cleaner:
+        """Make what cleans a signal of ``spec``: continuity and the stages that are named here.
 
-        Parameters
-        ----------
-        model
-            What the decoder is to decode by, where it is not to read it itself.
+        Raises
+        ------
+        ConfigError
+            A stage cannot work on such a signal.
         """
-        return Pipeline(
-            [registry.build_stage(stage) for stage in self.stages],
-            build_decoder(self.decoder, model),
-        )
+        stages = [registry.build_stage(stage) for stage in self.stages]
+        return Cleaner(spec, stages, self.stream.continuity.settings())
 
 
 def build_decoder(settings: Settings, model: FittedModel | Network | None = None) -> Decoder[Any]:
-    """Make a decoder; see `SessionConfig.build_pipeline`."""
+    """Make a decoder.
+
+    Parameters
+    ----------
+    model
+        What it is to decode by, where it is not to read it itself.
+    """
     decoder: Any = registry.build_decoder(settings)
     if model is not None:
         takes_fitted = isinstance(decoder, FittedDecoder)

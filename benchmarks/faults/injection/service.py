@@ -128,7 +128,7 @@ def ends_while_failed(scene: Scene) -> None:
     """SIGTERM with a session that failed."""
     scene.own_service()
     feeder = scene.feeder()
-    witness = scene.open(feeder.feed.source_id, stream={"channels": ["no such channel"]})
+    witness = scene.open(feeder.stream.source_id, stream={"channels": ["no such channel"]})
     witness.wait_for_state("failed")
     _ends(scene)
 
@@ -161,7 +161,7 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
-CAUSES: tuple[Callable[[Scene], None], ...] = (
+FAULTS: tuple[Callable[[Scene], None], ...] = (
     has_no_liblsl,
     port_is_taken,
     ends_while_idle,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from volition.benchmarks.quality.datasets.movement import MovementRecording
+from volition.benchmarks.quality.contract.movement import MovementDataset, MovementRecording
 from volition.errors import RecordingError
 
 TRAIN_SHARE = 0.8
@@ -62,3 +62,10 @@ def load(root: Path) -> MovementRecording:
         slice(0, n_train),
         {"test": slice(n_train, len(counts))},
     )
+
+
+DATASET = MovementDataset(
+    name="m1_reach",
+    summary="centre-out reaching: threshold crossings of 95 channels, bins of 50 ms",
+    load=load,
+)

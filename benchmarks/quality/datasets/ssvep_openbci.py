@@ -15,7 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
+from volition.benchmarks.quality.contract.trials import (
+    CalibrateOn,
+    TrialDataset,
+    TrialRecording,
+)
 from volition.benchmarks.quality.datasets.tsinghua import Layout, block
 from volition.errors import RecordingError
 
@@ -75,3 +79,11 @@ def load(
             channels=channels,
             units=units,
         )
+
+
+DATASET = TrialDataset(
+    name="ssvep_openbci",
+    summary="a hobby amplifier: 4 channels, 200 Hz, a stretch of each target",
+    load=load,
+    calibrate_on=CalibrateOn.NOTHING,
+)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volition.benchmarks.quality.package_recordings import SOURCES, package
+from volition.benchmarks.quality.making.package_recordings import SOURCES, package
 from volition.chunk import Event, SignalSpec
 from volition.errors import ConfigError, RecordingError
 from volition.streams.files.recording import (
