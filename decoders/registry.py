@@ -30,8 +30,6 @@ from volition.decoders.contract.stage import Stage
 from volition.decoders.contract.trials import Trials
 from volition.errors import ConfigError
 
-Kind = type[Stage[Any]] | type[Decoder[Any]]
-
 _RATE_HZ = 256.0
 _LABELS = ("Oz", "O1", "O2", "PO3", "POz", "PO7")
 
@@ -73,7 +71,7 @@ def decoders_by_kind() -> Mapping[str, type[Decoder[Any]]]:
     return extension.classes_by_kind("volition.decoders", Decoder)
 
 
-def settings_union(classes: Mapping[str, Kind]) -> Any:
+def settings_union(classes: Mapping[str, Any]) -> Any:
     """Give the settings models of ``classes`` as one union, told apart by ``kind``."""
     models = tuple(classes[kind].settings_model for kind in sorted(classes))
     return Annotated[Union[models], Field(discriminator="kind")]  # noqa: UP007 - made at run time
@@ -95,27 +93,27 @@ def trials_of(settings: Settings) -> Trials | None:
 
 
 def examples(kind: str) -> tuple[Example, ...]:
-    """Give the examples of a stage or decoder, in the order of their file; none if it has none.
+    """Give the examples of a stage or decoder; see `examples_of`."""
+    return examples_of(stages().get(kind) or decoders_by_kind()[kind])
+
+
+@functools.cache
+def examples_of(cls: Any) -> tuple[Example, ...]:
+    """Give the examples of a class with settings, in the order of their file; none without one.
 
     Raises
     ------
     ConfigError
         The file is no list of examples, or its settings are wrong.
     """
-    return _examples(stages().get(kind) or decoders_by_kind()[kind])
-
-
-@functools.cache
-def _examples(cls: Kind) -> tuple[Example, ...]:
     kind = extension.kind_of(cls)
-    text = example_text(kind)
     try:
-        return tuple(_example(cls, one) for one in yaml.safe_load_all(text or ""))
+        return tuple(_example(cls, one) for one in yaml.safe_load_all(_example_text(cls)))
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"examples/{kind}.yaml is wrong: {error}", kind=kind) from error
 
 
-def _example(cls: Kind, document: Mapping[str, Any]) -> Example:
+def _example(cls: Any, document: Mapping[str, Any]) -> Example:
     settings = cls.settings_model.model_validate(
         {"kind": extension.kind_of(cls), **document["settings"]}
     )
@@ -129,14 +127,12 @@ def _example(cls: Kind, document: Mapping[str, Any]) -> Example:
     )
 
 
-def example_text(kind: str) -> str | None:
-    """Give the text of a kind's file of examples; None where it has none."""
-    cls = stages().get(kind) or decoders_by_kind()[kind]
+def _example_text(cls: Any) -> str:
     for package in _packages_of(cls.__module__):
-        file = resources.files(package) / "examples" / f"{kind}.yaml"
+        file = resources.files(package) / "examples" / f"{extension.kind_of(cls)}.yaml"
         if file.is_file():
             return file.read_text("utf-8")
-    return None
+    return ""
 
 
 def _packages_of(module: str) -> Iterator[str]:

@@ -422,7 +422,7 @@ def _volition_turn(out: str) -> Callable[[FedStream, float], Turn]:
                 {"kind": "bandpass", "low_hz": BAND_HZ[0], "high_hz": BAND_HZ[1], "order": ORDER}
             ],
             "decoder": kalman_settings(stream.n_channels, stream.chunk_samples / stream.rate_hz),
-            "outputs": {"lsl_outlet": out == "lsl"},
+            "outputs": [{"kind": "lsl"}] if out == "lsl" else [],
         }
         with running_service() as service, Client(service.url) as client:
             client.create_session(config)

@@ -36,7 +36,7 @@ from volition.service.calibration.cursor_guide import CursorGuide, check_guidabl
 from volition.service.calibration.fitter import FitJob, Fitters, check_trainable, settings_fields
 from volition.service.sessions.folders import models_folder, recordings_folder
 from volition.service.supervision.model_choice import settings_for_manifest
-from volition.service.supervision.supervisor import Session
+from volition.service.supervision.session import Session
 from volition.service.wire.calibrations import CalibrationRefusal, CalibrationState, CalibrationView
 from volition.service.wire.messages import CalibrationMessage, CueMessage
 from volition.service.wire.served import CalibrationBody

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from volition.chunk import Event
-from volition.service.supervision.supervisor import Session
+from volition.service.supervision.session import Session
 from volition.service.wire.markers import MarkerBody, MarkerView
 from volition.streams.lsl.clock import local_clock
 

@@ -24,7 +24,7 @@ from volition.service.gateway.direct import WRITE, text_frame
 from volition.service.gateway.markers import stamp
 from volition.service.supervision.hub import Closed, Gap, Subscription
 from volition.service.supervision.outline_feed import OutlineSubscription
-from volition.service.supervision.supervisor import Session
+from volition.service.supervision.session import Session
 from volition.service.wire.messages import (
     PROTOCOL,
     Bye,

@@ -15,6 +15,7 @@ import yaml
 from volition import extension
 from volition.decoders import registry
 from volition.decoders.contract.decoder import Decoder
+from volition.decoders.contract.settings import Settings
 from volition.decoders.contract.stage import Stage
 from volition.decoders.contract.trials import ClassTrials, PositionTrials, TargetTrials
 from volition.decoders.fitting.decoder import FittedDecoder
@@ -83,10 +84,9 @@ def _configured(family: Family, group: Group, base: type[Any]) -> Iterator[Kind]
     for kind, (part, cls) in sorted(extension.kinds(group, base).items()):
         example, trials = None, None
         try:
-            if family in ("stages", "decoders"):
-                example = _example_of(kind)
-            if family == "decoders":
-                trials = _trials_of(kind)
+            for one in registry.examples_of(cls)[:1]:
+                example = _written(one.settings)
+                trials = _trials_of(cls, one.settings)
         except Exception as error:  # noqa: BLE001 - another's code may raise anything
             why = f"{type(error).__name__}: {error}"
             extension.leave_out(group, f"the example of {kind}", part.distribution, why)
@@ -102,17 +102,13 @@ def _configured(family: Family, group: Group, base: type[Any]) -> Iterator[Kind]
         )
 
 
-def _example_of(kind: str) -> str | None:
-    for one in registry.examples(kind)[:1]:
-        settings = one.settings.model_dump(mode="json", exclude_unset=True)
-        return yaml.safe_dump({"kind": kind, **settings}, sort_keys=False, allow_unicode=True)
-    return None
+def _written(settings: Settings) -> str:
+    plain = {"kind": settings.kind, **settings.model_dump(mode="json", exclude_unset=True)}
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
-def _trials_of(kind: str) -> TrialsName | None:
-    for one in registry.examples(kind)[:1]:
-        return _TRIALS.get(type(registry.trials_of(one.settings)))
-    return None
+def _trials_of(cls: type[Any], settings: Settings) -> TrialsName | None:
+    return _TRIALS.get(type(cls.trials(settings))) if issubclass(cls, Decoder) else None
 
 
 def is_calibrated(cls: type[Any]) -> bool:

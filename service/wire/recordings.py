@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
 from volition.service.wire.strictness import Answer
@@ -21,6 +24,11 @@ class RecordingState(Answer):
         description="How often the recorder died and was started again, with a new file."
     )
     error: str = Field(description="Why it cannot be written; empty while all is well.")
+
+
+def recording_view(state: Mapping[str, Any] | None) -> RecordingState | None:
+    """Show how a recording stands, where there is one."""
+    return None if state is None else RecordingState.model_validate(state)
 
 
 class RecordingView(Answer):

@@ -1,7 +1,7 @@
-"""The messages that hold settings, as the service has them: with every installed stage and decoder.
+"""The messages that hold settings, as the service has them.
 
-OpenAPI, AsyncAPI and the checks of requests are made from these; a client has them with plain data
-in the place of settings.
+Settings are those of every installed stage, decoder and output. OpenAPI, AsyncAPI and the checks of
+requests are made from these; a client has them with plain data in the place of settings.
 """
 
 from __future__ import annotations

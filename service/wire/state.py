@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -57,6 +57,23 @@ class ClockView(Answer):
     steps: int = Field(description="How often the offset jumped.")
 
 
+class OutputView(Answer):
+    """State of one of a session's outputs."""
+
+    kind: str
+    state: Literal["opening", "open", "stalled", "failed"] = Field(
+        description="stalled: a call has taken more than a second; failed: it is closed, and the "
+        "session goes on without it."
+    )
+    intents: int = Field(description="Intents that it has taken.")
+    dropped: int = Field(description="Messages to it that were dropped because it was too slow.")
+    withdrawn: int = Field(
+        description="Intents that an emergency stop took back before they were given to it."
+    )
+    error: str = Field(description="What keeps it from working; empty while all is well.")
+    detail: dict[str, Any] = Field(description="What the output reports about itself.")
+
+
 class StateView(Answer):
     """The state of the decoder and of its signal now."""
 
@@ -84,6 +101,10 @@ class StateView(Answer):
     )
     continuity: ContinuityView | None = None
     clock: ClockView | None = None
+    outputs: list[OutputView] = Field(
+        default_factory=list,
+        description="In the order of the configuration; empty until the signal is known.",
+    )
     recording: RecordingState | None = None
     model: ModelUse
     stages: list[dict[str, Any]] = Field(

@@ -104,7 +104,7 @@ def session(client: Client, screen: Screen) -> Iterator[str]:
                 "stream": {"source_id": source_id},
                 "markers": {"source_id": screen.source_id},
                 "decoder": UNCALIBRATED,
-                "outputs": {"record": True},
+                "outputs": [{"kind": "record"}],
             }
         )
         with client.subscribe(made.id, after=0) as messages:

@@ -135,7 +135,7 @@ def ends_while_failed(scene: Scene) -> None:
 
 def _running(scene: Scene, *, record: bool = False) -> tuple[Feeder, Witness]:
     feeder = scene.feeder()
-    return feeder, scene.session(feeder, outputs={"record": record})
+    return feeder, scene.session(feeder, outputs=[{"kind": "record"}] if record else [])
 
 
 def _ends(scene: Scene) -> None:

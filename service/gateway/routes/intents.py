@@ -11,7 +11,7 @@ from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import PROBLEM, session_of
 from volition.service.gateway.sockets import serve_intents, serve_signal
 from volition.service.supervision.hub import TooOldError
-from volition.service.supervision.supervisor import Session
+from volition.service.supervision.session import Session
 from volition.service.wire.intents import IntentPage
 from volition.service.wire.problems import GoneError
 

@@ -138,7 +138,7 @@ def _growing(request: Request) -> set[str]:
     """Names of the files that sessions record into now."""
     names = set()
     for session in tuple(request.app.state.supervisor.sessions.values()):
-        recording: dict[str, Any] | None = session.counts.get("recording")
+        recording: dict[str, Any] | None = session.recording
         if recording and recording["file"] and not session.state.final:
             names.add(recording["file"])
     return names

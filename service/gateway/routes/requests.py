@@ -8,7 +8,8 @@ from typing import Any
 from fastapi import Request
 
 from volition.service.gateway.auth import Caller, ForbiddenError, Role
-from volition.service.supervision.supervisor import Session, Supervisor
+from volition.service.supervision.session import Session
+from volition.service.supervision.supervisor import Supervisor
 from volition.service.wire import problems
 from volition.service.wire.problems import NotFoundError, Problem
 

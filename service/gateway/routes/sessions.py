@@ -18,7 +18,8 @@ from volition.service.gateway.routes.requests import (
 from volition.service.sessions.config import SessionConfig
 from volition.service.sessions.named_models import pinned
 from volition.service.supervision.model_choice import model_use
-from volition.service.supervision.supervisor import Session
+from volition.service.supervision.session import Session
+from volition.service.wire.recordings import recording_view
 from volition.service.wire.served import SessionList, SessionView
 from volition.service.wire.sessions import StepView
 from volition.service.wire.streams import StreamView
@@ -99,7 +100,7 @@ def _view(session: Session) -> SessionView:
         last_seq=session.hub.last_seq,
         stream=StreamView.model_validate(session.stream) if session.stream else None,
         warnings=session.warnings,
-        recording=session.counts.get("recording"),
+        recording=recording_view(session.recording),
         model=model_use(session),
         config=session.config,
         steps=[StepView(state=s.state, reason=s.reason, t=s.t, utc=s.utc) for s in session.steps],

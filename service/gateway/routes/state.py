@@ -10,8 +10,10 @@ from volition.decoders.artifacts.electrodes import from_above
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import NOT_FOUND, PROBLEM, session_of
 from volition.service.supervision.model_choice import model_use
-from volition.service.supervision.supervisor import Session
+from volition.service.supervision.session import Session
+from volition.service.wire.recordings import recording_view
 from volition.service.wire.state import QualityView, StateView
+from volition.service.worker.outputs.record import recording_state
 from volition.streams.lsl.clock import local_clock
 
 
@@ -53,7 +55,8 @@ async def _state_of(session: Session) -> StateView:
         ],
         continuity=known.get("continuity"),
         clock=known.get("clock"),
-        recording=known.get("recording"),
+        outputs=known.get("outputs", []),
+        recording=recording_view(recording_state(known.get("outputs", ()))),
         model=model_use(session),
         stages=known.get("stages", []),
         decoder=known.get("decoder"),

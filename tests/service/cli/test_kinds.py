@@ -14,6 +14,7 @@ from volition.decoders import registry
 from volition.service.cli import app
 from volition.service.sessions.config import load_config, preset_names, preset_text
 from volition.service.sessions.kinds import as_markdown, known_kinds
+from volition.service.sessions.outputs import outputs
 
 KINDS = {one.kind: one for one in known_kinds()}
 
@@ -28,8 +29,10 @@ def test_the_page_of_kinds_says_what_is_registered(repository: Path) -> None:
     assert page == as_markdown(ours), "write it anew: make kinds"
 
 
-@pytest.mark.parametrize("kind", sorted({*registry.stages(), *registry.decoders_by_kind()}))
-def test_every_stage_and_decoder_says_what_it_does_and_shows_how_it_is_written(kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind", sorted({*registry.stages(), *registry.decoders_by_kind(), *outputs()})
+)
+def test_whatever_a_session_names_says_what_it_does_and_how_it_is_written(kind: str) -> None:
     known = KINDS[kind]
     assert known.summary.endswith(".")
     assert known.settings_schema is not None

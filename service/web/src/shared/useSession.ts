@@ -128,7 +128,8 @@ export function useSession(session: string | null, gatherS: number, onIntent: (i
 
 /** The session while it is recorded, and null while it is not. */
 export function recordedSession(handle: SessionHandle, session: string | null): string | null {
-  return handle.hello?.config.outputs?.record && handle.standing?.state === "running" ? session : null;
+  const records = handle.hello?.config.outputs?.some(({ kind }) => kind === "record");
+  return records && handle.standing?.state === "running" ? session : null;
 }
 
 /** What decodes in the session, once that is known. */
