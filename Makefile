@@ -110,7 +110,8 @@ endif
 
 # What the pages are built from: their sources, and the documents that their types come from.
 PAGE_SOURCES := $(shell find service/web \( -name node_modules -o -name dist -o -name generated \
-	-o -name __pycache__ \) -prune -o -type f -print) $(shell find service decoders -name '*.py')
+	-o -name __pycache__ \) -prune -o -type f -print) \
+	$(shell find src service decoders models streams -name node_modules -prune -o -name '*.py' -print)
 
 $(PAGES): .venv/.made $(PAGE_SOURCES)
 	.venv/bin/python service/web/build.py

@@ -451,7 +451,10 @@ def _stage(cell: Cell, extent: Extent) -> _Subject:
 
 
 class _StageSubject(_Subject):
-    """A stage: every chunk counts, whether samples came out or were held back."""
+    """A stage: every chunk counts, whether samples came out or were held back.
+
+    Its own time is measured, so it runs by itself and not in a `Cleaner`.
+    """
 
     def one_pass(self) -> Times:
         took = super().one_pass()

@@ -35,14 +35,9 @@ from volition.service.calibration.fitter import FitJob, Fitters, check_trainable
 from volition.service.sessions.folders import models_folder, recordings_folder
 from volition.service.supervision.model_choice import settings_for_manifest
 from volition.service.supervision.supervisor import Session
-from volition.service.wire.schemas import (
-    CalibrationBody,
-    CalibrationMessage,
-    CalibrationRefusal,
-    CalibrationState,
-    CalibrationView,
-    CueMessage,
-)
+from volition.service.wire.calibrations import CalibrationRefusal, CalibrationState, CalibrationView
+from volition.service.wire.messages import CalibrationMessage, CueMessage
+from volition.service.wire.served import CalibrationBody
 from volition.service.worker.bus import IntentCode
 from volition.streams.files.recording import REST, TRIAL_START
 from volition.streams.lsl.clock import local_clock

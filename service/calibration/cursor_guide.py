@@ -31,7 +31,7 @@ from volition.service.sessions.named_models import model_registry
 from volition.service.supervision.hub import Closed, Subscription
 from volition.service.supervision.model_choice import settings_for_manifest
 from volition.service.supervision.supervisor import Session
-from volition.service.wire.schemas import CursorPlan, GuidedPlan
+from volition.service.wire.calibrations import CursorPlan, GuidedPlan
 from volition.service.worker.bus import Frame, IntentCode
 from volition.streams.lsl.clock import local_clock
 from volition.streams.simulated.cursor_participant import WORKSPACE_CM

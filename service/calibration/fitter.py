@@ -29,7 +29,7 @@ import pydantic_core
 from pydantic import BaseModel, ConfigDict
 
 from volition.children import python_module
-from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.chunk import Event, SignalSpec
 from volition.decoders import registry
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.calibration import (
@@ -53,10 +53,8 @@ from volition.models.training import FURTHER, FurtherTraining
 from volition.service.sessions.config import SessionConfig, parse_config
 from volition.service.sessions.named_models import is_reference
 from volition.streams.files.recording import read_recording
-from volition.streams.signal.continuity import Continuity
 
 _LENGTHS = struct.Struct("<IQ")
-_PIECE = 4096  # samples of a recording that pass the stages at once
 #: More fits than this do not run at once.
 _MOST_AT_ONCE = 2
 #: What training a network needs; the extra train has it.
@@ -295,28 +293,10 @@ def cleaned(
 ) -> CalibrationData:
     """Give a recording as a session's decoder would have seen it."""
     recording = read_recording(path, channels=config.stream.channels)
-    continuity = Continuity(recording.spec, config.stream.continuity.settings())
-    pipeline_stages = [registry.build_stage(stage) for stage in config.stages]
-    spec = recording.spec
-    for stage in pipeline_stages:
-        spec = stage.prepare(spec)
-    samples: list[FloatArray] = []
-    times: list[FloatArray] = []
-    for chunk, _ in recording.chunks(_PIECE):
-        for piece in continuity.mend(chunk, None):
-            clean: Chunk = piece.chunk
-            for stage in pipeline_stages:
-                if piece.reset:
-                    stage.reset()
-                clean = stage.process(clean)
-            samples.append(clean.samples.copy())
-            times.append(clean.times.copy())
+    cleaner = config.build_cleaner(recording.spec)
+    clean = cleaner.whole(recording.samples, recording.times)
     return CalibrationData(
-        spec,
-        np.concatenate(samples) if samples else np.empty((0, spec.n_channels)),
-        np.concatenate(times) if times else np.empty(0),
-        recording.events,
-        options=options or {},
+        cleaner.spec, clean.samples, clean.times, recording.events, options=options or {}
     )
 
 

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from volition.chunk import SignalSpec
 from volition.decoders import registry
 from volition.decoders.contract.decoder import Decoder
-from volition.decoders.contract.pipeline import Pipeline
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.decoder import FittedDecoder
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.network import Network
 from volition.errors import ConfigError, ModelError
+from volition.service.sessions.cleaner import Cleaner
 from volition.streams.signal.continuity import ContinuitySettings
 
 if TYPE_CHECKING:
@@ -167,22 +168,26 @@ class SessionConfig(_Model):
         "where there is no time for it, and while nothing is decided.",
     )
 
-    def build_pipeline(self, model: FittedModel | Network | None = None) -> Pipeline:
-        """Make the stages and the decoder that this configuration names.
+    def build_cleaner(self, spec: SignalSpec) -> Cleaner:
+        """Make what cleans a signal of ``spec``: continuity and the stages that are named here.
 
-        Parameters
-        ----------
-        model
-            What the decoder is to decode by, where it is not to read it itself.
+        Raises
+        ------
+        ConfigError
+            A stage cannot work on such a signal.
         """
-        return Pipeline(
-            [registry.build_stage(stage) for stage in self.stages],
-            build_decoder(self.decoder, model),
-        )
+        stages = [registry.build_stage(stage) for stage in self.stages]
+        return Cleaner(spec, stages, self.stream.continuity.settings())
 
 
 def build_decoder(settings: Settings, model: FittedModel | Network | None = None) -> Decoder[Any]:
-    """Make a decoder; see `SessionConfig.build_pipeline`."""
+    """Make a decoder.
+
+    Parameters
+    ----------
+    model
+        What it is to decode by, where it is not to read it itself.
+    """
     decoder: Any = registry.build_decoder(settings)
     if model is not None:
         takes_fitted = isinstance(decoder, FittedDecoder)

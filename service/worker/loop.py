@@ -544,7 +544,9 @@ class Worker:
             "dropped_by_bus": self._link.dropped,
             "recording": self._recording,
             "model": self._model(),
-            "continuity": None if self._engine is None else self._engine.continuity.report(),
+            "continuity": None
+            if self._engine is None
+            else self._engine.cleaner.continuity.report(),
             "clock": None if self._inlet is None else self._inlet.clock(),
             "steps": {name: step.report() for name, step in self._steps.items()},
         }
@@ -631,9 +633,7 @@ class Worker:
         return {
             "decoder": decoder.kind,
             "model": named_model(decoder),
-            "version": None
-            if self._engine is None
-            else self._engine.pipeline.decoder.model_version,
+            "version": None if self._engine is None else self._engine.decoder.model_version,
         }
 
     def _do_state(self, command: dict[str, Any]) -> dict[str, Any]:
@@ -643,8 +643,8 @@ class Worker:
             "t_last_sample": self._t_last_sample or None,
             "signal": None if engine is None else _spec_dict(engine),
             "quality": [] if self._quality is None else self._quality.report(),
-            "stages": [] if engine is None else engine.pipeline.stage_states(),
-            "decoder": None if engine is None else engine.pipeline.decoder.state(),
+            "stages": [] if engine is None else engine.cleaner.stage_states(),
+            "decoder": None if engine is None else engine.decoder.state(),
             "latency_ms": {name: step.percentiles_ms() for name, step in self._steps.items()},
         }
 

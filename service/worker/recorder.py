@@ -42,7 +42,7 @@ from volition.children import python_module
 from volition.chunk import Chunk, SignalSpec
 from volition.errors import RecordingError, RecordingExistsError
 from volition.service.worker.bus import LocalWorkerEnd, local_pair
-from volition.streams.files.xdf import XdfWriter
+from volition.streams.files.xdf_writer import XdfWriter
 
 INTENTS, STATUS, MARKERS = "volition-intents", "volition-status", "volition-markers"
 """Names of the streams of texts in a recording."""

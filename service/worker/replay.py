@@ -73,7 +73,7 @@ def replay(
         engine.next_seq - next_seq,
         len(recording.times) / recording.spec.rate_hz,
         took_s,
-        engine.continuity.report(),
+        engine.cleaner.continuity.report(),
     )
 
 

@@ -98,6 +98,22 @@ def classes(group: Group, base: type[T]) -> Iterator[tuple[Part, type[T]]]:
             yield part, one
 
 
+def instances(group: Group, kind: type[T]) -> Iterator[tuple[Part, T]]:
+    """Give the instances of a class that a group's parts bring.
+
+    A part names the instance itself, or a module or package in and below which each public one
+    counts.
+    """
+    for part in parts(group):
+        try:
+            found = list(_instances_of(part.value, kind))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - another's code may raise anything
+            leave_out(group, part.name, part.distribution, f"{type(error).__name__}: {error}")
+            continue
+        for one in found:
+            yield part, one
+
+
 def leave_out(group: Group, name: str, distribution: str, error: str) -> None:
     """Note that a part cannot be used."""
     _broken[group, name, distribution] = Broken(group, name, distribution, error)
@@ -118,6 +134,20 @@ def _classes_of(value: Any, base: type[T]) -> Iterator[type[T]]:
         for _, found in inspect.getmembers(module, inspect.isclass):
             is_here = found.__module__ == module.__name__
             if is_here and issubclass(found, base) and not inspect.isabstract(found):
+                yield found
+
+
+def _instances_of(value: Any, kind: type[T]) -> Iterator[T]:
+    if isinstance(value, kind):
+        yield value
+        return
+    if not isinstance(value, ModuleType):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    seen: set[int] = set()  # a package may show again what one of its modules makes
+    for module in _modules(value):
+        for name, found in vars(module).items():
+            if isinstance(found, kind) and not name.startswith("_") and id(found) not in seen:
+                seen.add(id(found))
                 yield found
 
 

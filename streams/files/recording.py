@@ -20,7 +20,7 @@ from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.errors import ConfigError, RecordingError
 from volition.streams.files.edf import read_edf
 from volition.streams.files.npz import read_arrays
-from volition.streams.files.xdf import XdfStream, read_xdf
+from volition.streams.files.xdf_reader import XdfStream, read_xdf
 from volition.streams.signal import channel_selection
 
 TRIAL_START = "trial_start"

@@ -15,9 +15,9 @@ import yaml
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.web.conftest import TABLET, Reader
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
-from volition.service.wire.schemas import CueMessage
+from volition.service.wire.messages import CueMessage
 from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess, Sine, SyntheticSignal
 
 Open = Callable[[str], Reader]
@@ -199,7 +199,7 @@ def test_a_session_is_calibrated_and_changes_to_the_model_and_back(
     models.get_by_role("button", name=re.compile("Use calibrated@")).click()
     expect(decodes).to_have_attribute("data-decodes", re.compile("calibrated@"))
     with Client(service.url) as client:
-        settings = client.session(person.session).config.decoder.model_dump()
+        settings = client.session(person.session).config["decoder"]
     assert (settings["kind"], settings["n_subbands"]) == ("ecca", N_SUBBANDS)
     reader.check_access()
     models.get_by_role("button", name="Back to fbcca").click()

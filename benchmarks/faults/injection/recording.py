@@ -223,7 +223,7 @@ def _load(path: Path) -> Any:
     return signal
 
 
-CAUSES: tuple[Callable[[Scene], None], ...] = (
+FAULTS: tuple[Callable[[Scene], None], ...] = (
     fills_the_disk,
     cannot_be_written,
     recorder_is_killed,

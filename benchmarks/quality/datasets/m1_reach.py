@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from volition.benchmarks.quality.datasets.movement import MovementRecording
+from volition.benchmarks.quality.contract.movement import MovementDataset, MovementRecording
 from volition.errors import RecordingError
 from volition.streams.files.npz import only_archive, read_arrays
 
@@ -52,3 +52,10 @@ def load(root: Path) -> MovementRecording:
         slice(0, n_train),
         {"test": slice(n_train, len(counts))},
     )
+
+
+DATASET = MovementDataset(
+    name="m1_reach",
+    summary="centre-out reaching: threshold crossings of 95 channels, bins of 50 ms",
+    load=load,
+)

@@ -14,7 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
+from volition.benchmarks.quality.contract.trials import (
+    CalibrateOn,
+    TrialDataset,
+    TrialRecording,
+)
 from volition.benchmarks.quality.datasets.tsinghua import Layout, block
 from volition.errors import RecordingError
 from volition.streams.files.npz import archives, read_arrays
@@ -72,3 +76,11 @@ def load(
             channels=channels,
             units=units,
         )
+
+
+DATASET = TrialDataset(
+    name="ssvep_openbci",
+    summary="a hobby amplifier: 4 channels, 200 Hz, a stretch of each target",
+    load=load,
+    calibrate_on=CalibrateOn.NOTHING,
+)

@@ -20,7 +20,12 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from volition.benchmarks.quality.datasets.ssvep_exo import Trial, TrialRecording
+from volition.benchmarks.quality.contract.trials import (
+    CalibrateOn,
+    Trial,
+    TrialDataset,
+    TrialRecording,
+)
 from volition.chunk import Event, FloatArray
 from volition.errors import RecordingError
 from volition.streams.files.npz import only_archive, read_arrays
@@ -217,3 +222,23 @@ def block(
     flicker = tuple(Trial(onset, freq) for onset, freq in zip(onsets, asked_hz, strict=True))
     trial_s = layout.trial_s or n_samples / rate_hz - 2 * layout.onsets[0] / rate_hz
     return TrialRecording(name, person, recording, flicker, trial_s)
+
+
+BENCHMARK = TrialDataset(
+    name="benchmark",
+    summary="a speller of forty targets: 35 people, 6 blocks, 64 channels, 250 Hz",
+    load=load_benchmark,
+    calibrate_on=CalibrateOn.OTHER_BLOCKS,
+)
+BENCHMARK_8 = TrialDataset(
+    name="benchmark_8",
+    summary="the first eight trials of the first person of benchmark",
+    load=load_benchmark_8,
+    calibrate_on=CalibrateOn.NOTHING,
+)
+BETA = TrialDataset(
+    name="beta",
+    summary="a speller of forty targets outside the laboratory: 70 people, 4 blocks, 64 channels",
+    load=load_beta,
+    calibrate_on=CalibrateOn.OTHER_BLOCKS,
+)

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from volition.errors import ConfigError
 from volition.service.gateway.sockets import read_message
 from volition.service.sessions.config import SessionConfig, load_config, parse_config, preset_names
-from volition.service.wire.schemas import EmergencyStop, MarkerMessage, Ping, Refused
+from volition.service.wire.messages import EmergencyStop, MarkerMessage, Ping, Refused
 
 LONG = bool(os.environ.get("VOLITION_LONG_FUZZ"))
 pytestmark = pytest.mark.timeout(7200 if LONG else 120)
