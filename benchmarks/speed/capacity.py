@@ -28,7 +28,7 @@ import psutil
 from volition.benchmarks.speed.feeder import FedStream, Feeder
 from volition.benchmarks.speed.latency import cpu_seconds, kalman_settings, latencies_ms, spread
 from volition.benchmarks.speed.listeners import Crowd, Listener
-from volition.decoders.kinematics.dkf import DkfDecoder, DkfSettings
+from volition.decoders.kinematics.methods.dkf import DkfDecoder, DkfSettings
 from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
 

@@ -38,8 +38,8 @@ from volition.decoders.contract.intent import Intent
 from volition.decoders.contract.settings import Settings
 from volition.decoders.contract.stage import Stage
 from volition.decoders.kinematics.decoder import KinematicDecoder
-from volition.decoders.kinematics.recursion import KalmanRecursion
-from volition.decoders.ssvep.selector import SelectorSettings
+from volition.decoders.kinematics.methods.recursion import KalmanRecursion
+from volition.decoders.ssvep.settings import SelectorSettings
 from volition.decoders.stages.blocks import BlockStage
 from volition.errors import VolitionError
 

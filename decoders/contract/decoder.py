@@ -30,6 +30,8 @@ class Decoder(ABC, Generic[S]):
 
     settings_model: ClassVar[type[Settings]]
 
+    #: Whether a calibration trains the decoder's network further, instead of fitting a model.
+    trained_further: ClassVar[bool] = False
     #: Version of the fitted model in use; None for a decoder that needs none.
     model_version: str | None = None
 
@@ -50,7 +52,7 @@ class Decoder(ABC, Generic[S]):
 
     @property
     def memory_s(self) -> float:
-        """How far back a decision looks, seconds; one that takes over is shown so much first."""
+        """How far back a decision looks, seconds; one that takes over is shown that much first."""
         return 0.0
 
     def take_over(self, other: Decoder[Any]) -> bool:

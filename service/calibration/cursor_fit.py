@@ -16,7 +16,8 @@ from volition.chunk import Chunk, FloatArray
 from volition.decoders import registry
 from volition.decoders.contract.intent import CursorIntent
 from volition.decoders.fitting.fitted import FittedModel
-from volition.decoders.kinematics.decoder import KinematicDecoder, KinematicSettings
+from volition.decoders.kinematics.decoder import KinematicDecoder
+from volition.decoders.kinematics.settings import KinematicSettings
 from volition.streams.simulated.cursor_participant import (
     WORKSPACE_CM,
     CursorParticipant,

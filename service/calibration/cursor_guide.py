@@ -22,8 +22,8 @@ from typing import Any
 from volition.chunk import Event
 from volition.decoders.contract.settings import Settings
 from volition.decoders.kinematics.cursor import HELP, CursorSettings
-from volition.decoders.kinematics.decoder import KinematicSettings
-from volition.decoders.kinematics.kalman import KalmanSettings
+from volition.decoders.kinematics.methods.kalman import KalmanSettings
+from volition.decoders.kinematics.settings import KinematicSettings
 from volition.errors import ConfigError, SessionError
 from volition.models.manifest import Manifest, named_model
 from volition.models.registry import NoModelError

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import importlib.util
 import json
 import os
@@ -39,7 +38,7 @@ from volition.decoders.fitting.calibration import (
     CalibrationError,
     Progress,
 )
-from volition.decoders.fitting.fitted import FittedDecoder
+from volition.decoders.fitting.decoder import FittedDecoder
 from volition.decoders.fitting.network import (
     STARTED_FROM,
     NetworkManifest,
@@ -50,6 +49,7 @@ from volition.decoders.kinematics.decoder import KinematicDecoder
 from volition.errors import VolitionError
 from volition.models.manifest import ModelCard, ModelInput, TrainingData, unfitted
 from volition.models.registry import ModelRegistry
+from volition.models.training import FURTHER, FurtherTraining
 from volition.service.sessions.config import SessionConfig, parse_config
 from volition.service.sessions.named_models import is_reference
 from volition.streams.files.recording import read_recording
@@ -165,7 +165,7 @@ def _fitted(
     trainer = trainer_of(settings.kind)
     if trainer is not None:
         start, started_from = _start(job, settings.kind)
-        found, network, content = trainer.calibrate(
+        found, network, content = trainer(
             settings,
             calibration,
             progress,
@@ -193,9 +193,7 @@ def fitted_class(kind: str) -> type[FittedDecoder[Any]]:
     if issubclass(cls, FittedDecoder):
         return cls
     allowed = [
-        name
-        for name, one in known.items()
-        if issubclass(one, FittedDecoder) or hasattr(one, "trained_by")
+        name for name, one in known.items() if issubclass(one, FittedDecoder) or one.trained_further
     ]
     raise CalibrationError(
         "cannot-be-calibrated",
@@ -203,24 +201,25 @@ def fitted_class(kind: str) -> type[FittedDecoder[Any]]:
     )
 
 
-def trainer_of(kind: str) -> Any:
-    """Give the module that trains networks of a kind further; None for a kind without one.
+def trainer_of(kind: str) -> FurtherTraining | None:
+    """Give what trains networks of a kind further; None for a kind that is not trained so.
 
     Raises
     ------
     CalibrationError
         What it needs is not installed.
     """
-    name: str | None = getattr(registry.decoders_by_kind()[kind], "trained_by", None)
-    if name is None:
+    if not registry.decoders_by_kind()[kind].trained_further:
         return None
     check_trainable(kind)
-    return importlib.import_module(name)
+    if kind not in FURTHER:
+        raise CalibrationError("cannot-be-calibrated", f"no recipe trains networks for {kind}")
+    return FURTHER[kind]()
 
 
 def check_trainable(kind: str) -> None:
     """Raise `CalibrationError` for a kind that is trained by what is not installed."""
-    needed = _TRAINING if hasattr(registry.decoders_by_kind()[kind], "trained_by") else ()
+    needed = _TRAINING if registry.decoders_by_kind()[kind].trained_further else ()
     lacking = [name for name in needed if importlib.util.find_spec(name) is None]
     if lacking:
         raise CalibrationError(

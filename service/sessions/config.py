@@ -30,7 +30,8 @@ from volition.chunk import SignalSpec
 from volition.decoders import registry
 from volition.decoders.contract.decoder import Decoder
 from volition.decoders.contract.settings import Settings
-from volition.decoders.fitting.fitted import FittedDecoder, FittedModel
+from volition.decoders.fitting.decoder import FittedDecoder
+from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.network import Network
 from volition.errors import ConfigError, ModelError
 from volition.service.sessions.cleaner import Cleaner

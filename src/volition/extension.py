@@ -1,8 +1,8 @@
 """What is installed beside Volition and adds to it, and Volition's own parts, found the same way.
 
-A package adds a stage, a decoder, an output, a data set or a command by an entry point in one of
-`GROUPS`: whoever uses such parts asks for their group here. Only what the user has installed is
-ever loaded; no configuration can name code. A part that cannot be loaded is left out and told
+A package adds a stage, a decoder, models, an output, a data set or a command by an entry point in
+one of `GROUPS`: whoever uses such parts asks for their group here. Only what the user has installed
+is ever loaded; no configuration can name code. A part that cannot be loaded is left out and told
 (`broken`), so that a faulty plugin keeps nothing else from working.
 """
 
@@ -22,6 +22,7 @@ T = TypeVar("T")
 Group = Literal[
     "volition.stages",
     "volition.decoders",
+    "volition.models",
     "volition.outputs",
     "volition.datasets",
     "volition.commands",

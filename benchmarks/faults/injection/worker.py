@@ -15,7 +15,7 @@ from volition.benchmarks.faults.injection.feeder import Feeder
 from volition.benchmarks.faults.injection.scene import RECOVERED_S, WINDOW_S, Scene, require
 from volition.benchmarks.faults.injection.witness import Witness, asks
 from volition.decoders.contract.intent import IdleIntent, IntentBase
-from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from volition.decoders.kinematics.methods.kalman import KalmanDecoder, KalmanSettings
 from volition.service.wire.messages import Status
 from volition.streams.lsl.clock import local_clock
 

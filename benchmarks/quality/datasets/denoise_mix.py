@@ -10,7 +10,9 @@ EEGdenoiseNet and must not be set beside published ones.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.signal import butter, sosfiltfilt
@@ -22,7 +24,17 @@ from volition.benchmarks.quality.contract.denoising import (
     Segments,
 )
 from volition.errors import RecordingError
+from volition.streams.files.npz import read_arrays
 
+#: The files, and the arrays in each.
+FILES: Mapping[str, tuple[str, ...]] = {
+    "segments.npz": (
+        *("eeg", "eeg_scale_uV", "eeg_subject", "eog", "eog_scale_uV", "eog_person"),
+        *("emg", "emg_scale", "emg_source", "fs"),
+    ),
+    "continuous.npz": ("eeg", "scale_uV", "subject", "ch_names", "fs"),
+    "blink19.npz": ("eeg", "blink", "fs"),
+}
 #: What only a test may use: every fourth of the people with clean EEG, two of the four who blink,
 #: and one of three muscle sources (a hand; the others are biceps).
 TEST_EVERY = 4
@@ -32,33 +44,33 @@ TEST_EMG_SOURCE = 2
 
 def load_segments(root: Path) -> Segments:
     """Read ``segments.npz``; raise `RecordingError` when it is not there."""
-    with _open(root, "segments.npz") as data:
-        eeg_person, eog_person, emg_source = (
-            data[name].astype(np.int64) for name in ("eeg_subject", "eog_person", "emg_source")
-        )
-        return Segments(
-            data["eeg"] * float(data["eeg_scale_uV"]),
-            data["eog"] * float(data["eog_scale_uV"]),
-            data["emg"] * float(data["emg_scale"]),
-            eeg_person,
-            eog_person,
-            emg_source,
-            eeg_person % TEST_EVERY == 0,
-            np.isin(eog_person, TEST_EOG_PEOPLE),
-            emg_source == TEST_EMG_SOURCE,
-            float(data["fs"]),
-        )
+    data = _arrays(root, "segments.npz")
+    eeg_person, eog_person, emg_source = (
+        data[name].astype(np.int64) for name in ("eeg_subject", "eog_person", "emg_source")
+    )
+    return Segments(
+        data["eeg"] * float(data["eeg_scale_uV"]),
+        data["eog"] * float(data["eog_scale_uV"]),
+        data["emg"] * float(data["emg_scale"]),
+        eeg_person,
+        eog_person,
+        emg_source,
+        eeg_person % TEST_EVERY == 0,
+        np.isin(eog_person, TEST_EOG_PEOPLE),
+        emg_source == TEST_EMG_SOURCE,
+        float(data["fs"]),
+    )
 
 
 def load_continuous(root: Path) -> list[Continuous]:
     """Read ``continuous.npz``; raise `RecordingError` when it is not there."""
-    with _open(root, "continuous.npz") as data:
-        scale = float(data["scale_uV"])
-        labels = tuple(str(label) for label in data["ch_names"])
-        return [
-            Continuous(int(person), eeg.T * scale, labels, float(data["fs"]))
-            for person, eeg in zip(data["subject"], data["eeg"], strict=True)
-        ]
+    data = _arrays(root, "continuous.npz")
+    scale, rate_hz = float(data["scale_uV"]), float(data["fs"])
+    labels = tuple(str(label) for label in data["ch_names"])
+    return [
+        Continuous(int(person), eeg.T * scale, labels, rate_hz)
+        for person, eeg in zip(data["subject"], data["eeg"], strict=True)
+    ]
 
 
 def load_blink19(root: Path) -> Masked:
@@ -67,15 +79,13 @@ def load_blink19(root: Path) -> Masked:
     The file names no channels. The two with the largest blinks are called Fp1 and Fp2 here, so that
     methods which look for the electrodes next to the eyes find some.
     """
-    with _open(root, "blink19.npz") as data:
-        eeg = data["eeg"].T.astype(np.float64)
-        mask = data["blink"].astype(bool)
-        rate_hz = float(data["fs"])
+    data = _arrays(root, "blink19.npz")
+    eeg, mask = data["eeg"].T.astype(np.float64), data["blink"].astype(bool)
     labels = [f"channel {i + 1}" for i in range(eeg.shape[1])]
     largest = np.argsort(np.square(eeg[mask]).mean(axis=0))[-2:]
     for index, name in zip(sorted(largest.tolist()), ("Fp1", "Fp2"), strict=True):
         labels[index] = name
-    return Masked(eeg, mask, tuple(labels), rate_hz)
+    return Masked(eeg, mask, tuple(labels), float(data["fs"]))
 
 
 def load_masked(root: Path) -> dict[str, Masked]:
@@ -92,10 +102,9 @@ def load_eeglab(path: Path) -> Masked:
 
     The mask is where FPz, between 1 and 10 Hz, passes 60 µV, and 0.2 s around.
     """
-    with np.load(path) as data:
-        eeg = (data["eeg"] * float(data["scale_uV"])).T.astype(np.float64)
-        labels = tuple(str(label) for label in data["ch_names"])
-        rate_hz = float(data["fs"])
+    data = read_arrays(path, ("eeg", "scale_uV", "ch_names", "fs"))
+    eeg = (data["eeg"] * float(data["scale_uV"])).T.astype(np.float64)
+    labels, rate_hz = tuple(str(label) for label in data["ch_names"]), float(data["fs"])
     high = butter(2, 1.0, "highpass", fs=rate_hz, output="sos")
     eeg = sosfiltfilt(high, eeg, axis=0)
     band = butter(2, [1.0, 10.0], "bandpass", fs=rate_hz, output="sos")
@@ -104,18 +113,17 @@ def load_eeglab(path: Path) -> Masked:
     return Masked(eeg, mask, labels, rate_hz)
 
 
-def _open(root: Path, name: str) -> np.lib.npyio.NpzFile:
+def _arrays(root: Path, name: str) -> dict[str, Any]:
     path = root / name
     if not path.is_file():
         found = sorted(item.name for item in root.iterdir()) if root.is_dir() else []
         raise RecordingError(
-            f"denoise_mix needs {name} (and segments.npz, continuous.npz, blink19.npz) in {root}; "
+            f"denoise_mix needs {', '.join(FILES)} in {root}; "
             f"found {', '.join(found) or 'nothing'}",
             root=str(root),
             found=found,
         )
-    opened: np.lib.npyio.NpzFile = np.load(path)
-    return opened
+    return read_arrays(path, FILES[name])
 
 
 DATASET = DenoisingDataset(

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from volition.benchmarks.quality.contract.trials import Trial, TrialDataset, TrialRecording
 from volition.errors import RecordingError
+from volition.streams.files.npz import archives
 from volition.streams.files.recording import TRIAL_START, Recording, read_recording
 
 #: Length of a trial where a file does not say.
@@ -41,7 +42,7 @@ def load(
     RecordingError
         There is no such folder, it holds no such file, or one cannot be read.
     """
-    paths = sorted(root.glob("*.npz")) if root.is_dir() else []
+    paths = archives(root)
     if not paths:
         found = "an empty one" if root.is_dir() else "none"
         if root.is_dir() and any(root.iterdir()):

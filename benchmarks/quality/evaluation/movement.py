@@ -23,7 +23,7 @@ from volition.decoders.contract.intent import CursorIntent
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.kinematics import metrics
 from volition.decoders.kinematics.decoder import KinematicDecoder
-from volition.decoders.kinematics.recurrent import RecurrentSettings
+from volition.decoders.kinematics.methods.recurrent import RecurrentSettings
 from volition.errors import ConfigError
 from volition.service.sessions.config import SessionConfig
 from volition.service.sessions.engine import run_offline

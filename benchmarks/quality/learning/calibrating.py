@@ -29,8 +29,8 @@ from volition.benchmarks.quality.learning.cut_trials import FIRST_TURNS, CutTria
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.network import save_network
 from volition.decoders.registry import decoders_by_kind
+from volition.decoders.ssvep.estimator import filtered_windows
 from volition.decoders.ssvep.methods.dnn import DnnSettings
-from volition.decoders.ssvep.selector import filtered_windows
 from volition.decoders.ssvep.templates import TemplateDecoder, TemplateSettings
 from volition.decoders.ssvep.transfer.personal import PERSONAL, SHARED, PersonalSettings
 from volition.errors import ConfigError, DecodeError

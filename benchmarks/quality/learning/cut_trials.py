@@ -19,7 +19,8 @@ from volition.benchmarks.quality.contract.trials import (
     TrialRecording,
 )
 from volition.chunk import FloatArray
-from volition.decoders.ssvep.selector import REST, IntArray, SelectorSettings
+from volition.decoders.ssvep.estimator import REST, IntArray
+from volition.decoders.ssvep.settings import SelectorSettings
 from volition.service.sessions.config import SessionConfig
 
 #: So many turns of each target are a person's calibration where nothing was recorded before.

@@ -20,7 +20,7 @@ from volition.benchmarks.quality.datasets import ssvep_exo
 from volition.benchmarks.quality.learning.cut_trials import CutTrials, joined, known_of
 from volition.benchmarks.quality.learning.pretraining import MORE_DELAYS_S, People, n_channels_of
 from volition.decoders.fitting.fitted import FittedModel
-from volition.decoders.ssvep.selector import filtered_windows
+from volition.decoders.ssvep.estimator import filtered_windows
 from volition.decoders.ssvep.transfer.personal import PERSONAL, WINDOWS_S, PersonalSettings, lead
 from volition.decoders.ssvep.transfer.pretraining import TrainingWindows, learn
 from volition.errors import ConfigError

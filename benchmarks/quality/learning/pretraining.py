@@ -19,7 +19,7 @@ import numpy as np
 from volition.benchmarks.quality.contract.trials import TrialDataset, TrialRecording
 from volition.benchmarks.quality.datasets import ssvep_exo
 from volition.decoders.fitting.fitted import FittedModel
-from volition.decoders.ssvep.selector import REST
+from volition.decoders.ssvep.estimator import REST
 from volition.decoders.ssvep.transfer.pretrained import PretrainedSettings
 from volition.decoders.ssvep.transfer.pretraining import TrainingWindows, collect, learn
 from volition.errors import ConfigError

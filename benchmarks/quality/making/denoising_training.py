@@ -180,14 +180,14 @@ def score(clean: Cleaner, pairs: Pairs) -> dict[str, Any]:
 def _write(
     atat: Any, network: Any, folder: Path, material: Material, scores: dict[str, Any]
 ) -> None:
-    exported = atat.export(
+    made = atat.exported(
         network,
         rate_hz=RATE_HZ,
         trained_on=material.trained_on,
         licence=material.licence,
         scores=scores,
     )
-    for manifest, content in exported.values():
+    for manifest, content in made.values():
         save_network(folder, manifest, content)
 
 

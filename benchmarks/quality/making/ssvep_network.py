@@ -21,8 +21,8 @@ from volition.benchmarks.environment import environment
 from volition.chunk import FloatArray
 from volition.decoders.fitting.metrics import accuracy_interval
 from volition.decoders.fitting.network import Network, save_network
+from volition.decoders.ssvep.estimator import filtered_windows
 from volition.decoders.ssvep.methods.dnn import DNN, DnnSettings
-from volition.decoders.ssvep.selector import filtered_windows
 from volition.streams.simulated.ssvep_participant import SsvepParticipant, jfpm_targets
 
 N_BLOCKS = 6

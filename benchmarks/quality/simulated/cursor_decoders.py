@@ -23,7 +23,7 @@ from volition.decoders.fitting.calibration import CalibrationData
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.kinematics.cursor import HELP
 from volition.decoders.kinematics.decoder import KinematicDecoder
-from volition.decoders.kinematics.kalman import intended_velocities
+from volition.decoders.kinematics.labels import intended_velocities
 from volition.errors import DecodeError
 from volition.service.calibration.cursor_fit import (
     Calibrated,

@@ -19,12 +19,12 @@ import numpy as np
 
 from volition.chunk import FloatArray
 from volition.decoders.fitting.metrics import accuracy_interval, itr_bits_per_min
+from volition.decoders.ssvep.estimator import filtered_windows
 from volition.decoders.ssvep.methods.dnn import DnnSettings
 from volition.decoders.ssvep.methods.ecca import ECCA
 from volition.decoders.ssvep.methods.fbcca import FBCCA, FbccaSettings
 from volition.decoders.ssvep.methods.tdca import TDCA
 from volition.decoders.ssvep.methods.trca import ETRCA
-from volition.decoders.ssvep.selector import filtered_windows
 from volition.decoders.ssvep.templates import TemplateEstimator, TemplateSettings
 from volition.service.sessions.config import load_config
 from volition.streams.simulated.ssvep_participant import SsvepParticipant

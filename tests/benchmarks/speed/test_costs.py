@@ -8,7 +8,7 @@ import pytest
 from volition.benchmarks.speed import costs, packages
 from volition.decoders import registry
 from volition.decoders.kinematics.decoder import KinematicDecoder
-from volition.decoders.kinematics.regressing import REGRESSORS
+from volition.decoders.kinematics.methods.regressing import REGRESSORS
 
 TINY = costs.Extent(passes=1, stage_s=0.5, decoder_s=2.0, sweep=False)
 

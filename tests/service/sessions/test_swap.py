@@ -15,7 +15,7 @@ from volition.decoders.contract.intent import Intent, SelectionIntent
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.calibration import CalibrationError
 from volition.decoders.fitting.fitted import FittedModel
-from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from volition.decoders.kinematics.methods.kalman import KalmanDecoder, KalmanSettings
 from volition.decoders.ssvep.transfer.personal import PersonalDecoder
 from volition.errors import ConfigError, ModelError, SpecError
 from volition.models.manifest import ModelCard, ModelInput

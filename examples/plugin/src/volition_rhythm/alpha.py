@@ -29,7 +29,8 @@ from volition.decoders.fitting.calibration import (
     Progress,
     check_channels_live,
 )
-from volition.decoders.fitting.fitted import FittedDecoder, FittedModel, FittedSettings
+from volition.decoders.fitting.decoder import FittedDecoder, FittedSettings
+from volition.decoders.fitting.fitted import FittedModel
 
 ALPHA_HZ, BROAD_HZ = (8.0, 13.0), (4.0, 30.0)
 CLASSES = ("open", "closed")

@@ -22,16 +22,20 @@ from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.fitted import Array, FittedModel
 from volition.decoders.kinematics import metrics
-from volition.decoders.kinematics.decoder import (
-    Follower,
-    KinematicDecoder,
-    check_features,
-    surprise_state,
-)
+from volition.decoders.kinematics.decoder import Follower, KinematicDecoder, surprise_state
 from volition.decoders.kinematics.features import FeatureMap, FeatureStream, check_training
-from volition.decoders.kinematics.gaussian import fit_dynamics, fit_start, follows_of, made_definite
-from volition.decoders.kinematics.recursion import DiscriminativeRecursion, Variant
-from volition.decoders.kinematics.regressing import REGRESSORS, RegressionSettings, fit_regression
+from volition.decoders.kinematics.methods.gaussian import (
+    fit_dynamics,
+    fit_start,
+    follows_of,
+    made_definite,
+)
+from volition.decoders.kinematics.methods.recursion import DiscriminativeRecursion, Variant
+from volition.decoders.kinematics.methods.regressing import (
+    REGRESSORS,
+    RegressionSettings,
+    fit_regression,
+)
 from volition.decoders.kinematics.regression.nadaraya_watson import (
     NadarayaWatson,
     NadarayaWatsonSettings,
@@ -120,10 +124,7 @@ class DkfDecoder(KinematicDecoder[DkfSettings]):
         return FittedModel(settings.kind, arrays, facts)
 
     def follower(self, n_features: int) -> tuple[Follower, int]:
-        feature_map = FeatureMap.load(
-            self.parameter, self.settings.features, self.fitted_model().arrays
-        )
-        check_features(n_features, feature_map.n_given, self.settings.kind)
+        feature_map = self.feature_map(n_features)
         regression = REGRESSORS[self.settings.regression.kind]
         state_mean = self.parameter("state_mean", (None,))
         n = len(state_mean)

@@ -14,27 +14,21 @@ import itertools
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.fitted import Array, FittedModel
-from volition.decoders.kinematics.decoder import (
-    Follower,
-    KinematicDecoder,
-    KinematicSettings,
-    check_features,
-    surprise_state,
-)
+from volition.decoders.kinematics.decoder import Follower, KinematicDecoder, surprise_state
 from volition.decoders.kinematics.features import FeatureMap, FeatureSettings, check_training
-from volition.decoders.kinematics.gaussian import (
+from volition.decoders.kinematics.methods.gaussian import (
     fit_dynamics,
     fit_start,
     follows_of,
     made_definite,
 )
-from volition.decoders.kinematics.recursion import KalmanRecursion
+from volition.decoders.kinematics.methods.recursion import KalmanRecursion
+from volition.decoders.kinematics.settings import KinematicSettings
 from volition.errors import ConfigError, DecodeError
 
 Matrix = list[list[float]]
@@ -106,7 +100,9 @@ class KalmanSettings(KinematicSettings):
         if self.model is not None:
             raise ValueError("give either a model or matrices, not both")
         if self.state == "position-velocity" or self.features != FeatureSettings():
-            raise ValueError("matrices are of a velocity and take features as they are")
+            raise ValueError(
+                "matrices need the state velocity and features without settings of their own"
+            )
         return self
 
 
@@ -151,10 +147,7 @@ class KalmanDecoder(KinematicDecoder[KalmanSettings]):
     def follower(self, n_features: int) -> tuple[Follower, int]:
         if self.settings.matrices is not None:
             return self._given(self.settings.matrices, n_features)
-        feature_map = FeatureMap.load(
-            self.parameter, self.settings.features, self.fitted_model().arrays
-        )
-        check_features(n_features, feature_map.n_given, self.settings.kind)
+        feature_map = self.feature_map(n_features)
         n_rows = feature_map.n_outputs
         state_mean = self.parameter("state_mean", (None,))
         n = len(state_mean)
@@ -371,35 +364,3 @@ def _decoded(arrays: dict[str, Array], rows: FloatArray, follows: Array) -> Floa
         recursion.step(row)
         decoded[index] = recursion.mean + arrays["state_mean"]
     return decoded
-
-
-def intended_velocities(
-    velocities: FloatArray,
-    positions: FloatArray,
-    targets: FloatArray,
-    held: npt.NDArray[np.bool_],
-) -> FloatArray:
-    """Relabel decoded velocities by what was surely meant: ReFIT's first step.
-
-    Each velocity keeps its speed and turns towards the target; where the target is held, nothing
-    was meant to move (Gilja et al., Nat. Neurosci. 15:1752-1757, 2012).
-
-    Parameters
-    ----------
-    velocities, positions, targets : ndarray, shape (n_bins, n_dimensions)
-        What the cursor did, where it was, and where it was to go.
-    held : ndarray of bool, shape (n_bins,)
-        Whether the cursor was within its target.
-
-    Returns
-    -------
-    ndarray, shape (n_bins, n_dimensions)
-    """
-    towards = targets - positions
-    distance = np.linalg.norm(towards, axis=1, keepdims=True)
-    speed = np.linalg.norm(velocities, axis=1, keepdims=True)
-    intended: FloatArray = np.divide(
-        towards * speed, distance, out=np.zeros_like(velocities), where=distance > 0
-    )
-    intended[held] = 0.0
-    return intended

@@ -9,7 +9,7 @@ from tests.decoders.onnx_files import doubler, manifest
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import CursorIntent, IdleIntent, Intent
 from volition.decoders.fitting.network import Network, shipped_networks
-from volition.decoders.kinematics.recurrent import RecurrentDecoder, RecurrentSettings
+from volition.decoders.kinematics.methods.recurrent import RecurrentDecoder, RecurrentSettings
 from volition.errors import DecodeError, ModelError, NotFittedError, SpecError
 
 SPEC = SignalSpec(20.0, ("a", "b", "c"))
@@ -93,7 +93,7 @@ def test_a_network_for_another_signal_is_refused_with_what_was_found() -> None:
 def test_without_a_network_there_is_nothing_to_prepare_and_nothing_is_fitted() -> None:
     with pytest.raises(NotFittedError, match="network"):
         RecurrentDecoder(RecurrentSettings()).prepare(SPEC)
-    with pytest.raises(DecodeError, match=r"models\.training\.movement"):
+    with pytest.raises(DecodeError, match=r"trained \(docs/kinematics\.md says how\)"):
         RecurrentDecoder.fit(RecurrentSettings(), FEATURES, FEATURES[:, :2])
     with pytest.raises(ValueError, match="features"):
         RecurrentSettings.model_validate({"features": {"n_lags": 3}})

@@ -3,8 +3,7 @@
 The network is an ONNX file (`volition.decoders.fitting.network`) that takes the ``features`` of one
 bin and what it carried from the bin before, and gives a ``velocity`` and what it carries on: a
 gated recurrent unit or spiking neurons with their membranes, it is all the same here. Z-scores and
-units are part of the file. `volition.models.training.movement` is the recipe; nothing is fitted
-here.
+units are part of the file. It is trained elsewhere; nothing is fitted here.
 
 A missing bin leaves the state as it is, and is rest.
 """
@@ -20,8 +19,9 @@ from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.network import Network, State, load_network
-from volition.decoders.kinematics.decoder import Follower, KinematicDecoder, KinematicSettings
+from volition.decoders.kinematics.decoder import Follower, KinematicDecoder
 from volition.decoders.kinematics.features import FeatureSettings
+from volition.decoders.kinematics.settings import KinematicSettings
 from volition.errors import DecodeError, ModelError, NotFittedError, SpecError
 
 #: Names of the network's input and output, beside what it carries on.
@@ -58,9 +58,9 @@ class RecurrentDecoder(KinematicDecoder[RecurrentSettings]):
 
     @classmethod
     def fit(cls, *_given: Any, **_named: Any) -> FittedModel:
-        """Refuse: a network is trained, by `volition.models.training.movement`."""
+        """Refuse: a network is trained, which takes more than a calibration."""
         raise DecodeError(
-            "a recurrent network is trained by volition.models.training.movement and named in the "
+            "a recurrent network is trained (docs/kinematics.md says how) and named in the "
             "decoder's setting 'network'; it cannot be fitted here"
         )
 

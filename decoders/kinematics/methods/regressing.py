@@ -14,7 +14,6 @@ import numpy as np
 from pydantic import Field
 
 from volition.chunk import FloatArray
-from volition.decoders.kinematics.decoder import KinematicSettings
 from volition.decoders.kinematics.regression.gaussian_process import (
     GaussianProcess,
     GaussianProcessSettings,
@@ -32,6 +31,7 @@ from volition.decoders.kinematics.regression.nadaraya_watson import (
 from volition.decoders.kinematics.regression.network import NetworkRegression, NetworkSettings
 from volition.decoders.kinematics.regression.random_forest import RandomForest, RandomForestSettings
 from volition.decoders.kinematics.regression.regressor import Regressor
+from volition.decoders.kinematics.settings import KinematicSettings
 
 REGRESSORS: dict[str, type[Regressor]] = {
     "gaussian-process": GaussianProcess,
@@ -73,8 +73,8 @@ class RegressionSettings(KinematicSettings):
         default=None,
         ge=2,
         le=20,
-        description="Take errors on so many blocks, each predicted from the others, and not on the "
-        "last part.",
+        description="Number of blocks on which errors are taken, each predicted from the others, "
+        "and not on the last part.",
     )
 
 

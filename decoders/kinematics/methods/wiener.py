@@ -15,15 +15,15 @@ from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.fitted import Array, FittedModel
 from volition.decoders.kinematics import metrics
-from volition.decoders.kinematics.decoder import Follower, KinematicDecoder, check_features
+from volition.decoders.kinematics.decoder import Follower, KinematicDecoder
 from volition.decoders.kinematics.features import (
     FeatureMap,
     FeatureSettings,
     FeatureStream,
     check_training,
 )
-from volition.decoders.kinematics.gaussian import made_definite
-from volition.decoders.kinematics.regressing import (
+from volition.decoders.kinematics.methods.gaussian import made_definite
+from volition.decoders.kinematics.methods.regressing import (
     REGRESSORS,
     AnyRegressorSettings,
     RegressionSettings,
@@ -78,10 +78,7 @@ class WienerDecoder(KinematicDecoder[WienerSettings]):
         return FittedModel(settings.kind, arrays, facts)
 
     def follower(self, n_features: int) -> tuple[Follower, int]:
-        feature_map = FeatureMap.load(
-            self.parameter, self.settings.features, self.fitted_model().arrays
-        )
-        check_features(n_features, feature_map.n_given, self.settings.kind)
+        feature_map = self.feature_map(n_features)
         state_mean = self.parameter("state_mean", (None,))
         n = len(state_mean)
         regressor = REGRESSORS[self.settings.regression.kind].load(

@@ -15,7 +15,7 @@ import numpy as np
 import scipy
 
 from volition.chunk import FloatArray
-from volition.decoders.kinematics.gaussian import inverse, symmetric
+from volition.decoders.kinematics.methods.gaussian import inverse, symmetric
 from volition.errors import ModelError
 
 #: Eigenvalues of Q⁻¹ − S⁻¹ up to this do not count as positive (as in the authors' code).
@@ -24,7 +24,44 @@ LEAST_EIGENVALUE = 1e-6
 Variant = Literal["standard", "alternative", "robust"]
 
 
-class KalmanRecursion:
+class _Recursion:
+    """A belief about the state, mean and covariance, that moves on from bin to bin.
+
+    Parameters
+    ----------
+    A, W : ndarray, shape (n_dimensions, n_dimensions)
+        Transition and its covariance.
+    start_mean, start_covariance
+        Belief about the first state before its observation.
+    """
+
+    def __init__(
+        self, A: FloatArray, W: FloatArray, start_mean: FloatArray, start_covariance: FloatArray
+    ) -> None:
+        self._A, self._W = A, W
+        self._start = (start_mean, start_covariance)
+
+    def restart(self) -> None:
+        """Forget what was observed."""
+        self.mean, self.covariance = self._start
+        self._predicted, self._M = self._start
+        self._started = False
+
+    def resume(self, mean: FloatArray, covariance: FloatArray) -> None:
+        """Go on from a belief about the newest bin, another filter's or a corrected one."""
+        self.mean, self.covariance = mean, covariance
+        self._started = True
+
+    def _predict(self) -> None:
+        if not self._started:
+            self._started = True
+            self._predicted, self._M = self._start
+            return
+        self._predicted = self._A @ self.mean
+        self._M = symmetric(self._A @ self.covariance @ self._A.T + self._W)
+
+
+class KalmanRecursion(_Recursion):
     """The Kalman filter, in full or in its steady state.
 
     Parameters
@@ -60,13 +97,13 @@ class KalmanRecursion:
         start_covariance: FloatArray,
         steady: bool = False,
     ) -> None:
-        self._A, self._W, self._C, self._R = A, W, C, R
+        super().__init__(A, W, start_mean, start_covariance)
+        self._C, self._R = C, R
         try:
             self._G: FloatArray = np.ascontiguousarray(np.linalg.solve(R, C).T)
         except np.linalg.LinAlgError:
             raise ModelError("the observation covariance of a Kalman filter is singular") from None
         self._J = symmetric(self._G @ C)
-        self._start = (start_mean, start_covariance)
         self._eye = np.eye(len(A))
         self._steady = steady
         if steady:
@@ -89,17 +126,12 @@ class KalmanRecursion:
         self._F_steady: FloatArray = np.ascontiguousarray((self._eye - P @ self._J) @ self._A)
 
     def restart(self) -> None:
-        """Forget what was observed."""
-        self.mean, self.covariance = self._start
-        self._started = False
-        self._predicted, self._M = self._start
+        super().restart()
         self._observed: FloatArray | None = None
         self._previous: FloatArray | None = None
 
     def resume(self, mean: FloatArray, covariance: FloatArray) -> None:
-        """Go on from a belief about the newest bin, another filter's or a corrected one."""
-        self.mean, self.covariance = mean, covariance
-        self._started = True
+        super().resume(mean, covariance)
         self._observed = self._previous = None
 
     def step(self, features: FloatArray | None) -> None:
@@ -127,14 +159,6 @@ class KalmanRecursion:
             gain = P @ self._G
         self.mean = self._predicted + gain @ (features - self._C @ self._predicted)
 
-    def _predict(self) -> None:
-        if not self._started:
-            self._started = True
-            self._predicted, self._M = self._start
-            return
-        self._predicted = self._A @ self.mean
-        self._M = symmetric(self._A @ self.covariance @ self._A.T + self._W)
-
     @property
     def gain(self) -> FloatArray:
         """Gain of the newest update, shape (n_dimensions, n_features)."""
@@ -156,7 +180,7 @@ class KalmanRecursion:
         return innovation, float(innovation @ whitened)
 
 
-class DiscriminativeRecursion:
+class DiscriminativeRecursion(_Recursion):
     """The discriminative Kalman filter: Bayes' rule with ``p(z|x)`` in place of ``p(x|z)``.
 
     With the prediction ``ν = A μ``, ``M = A Σ Aᵀ + Γ``::
@@ -192,19 +216,17 @@ class DiscriminativeRecursion:
         variant: Variant = "standard",
         constant_Q: FloatArray | None = None,
     ) -> None:
-        self._A, self._W, self._S = A, W, S
+        super().__init__(A, W, start_mean, start_covariance)
+        self._S = S
         self._S_inverse = np.zeros_like(S) if variant == "robust" else inverse(S)
         self._S_root = np.linalg.cholesky(S)
         self._variant = variant
-        self._start = (start_mean, start_covariance)
         self._constant = None if constant_Q is None else self._information(constant_Q)
         self.restart()
 
     def restart(self) -> None:
         """Forget what was observed; counts of replacements too."""
-        self.mean, self.covariance = self._start
-        self._predicted, self._M = self._start
-        self._started = False
+        super().restart()
         self._frozen: tuple[FloatArray, FloatArray] | None = None
         self._f: FloatArray | None = None
         self._used: tuple[FloatArray, FloatArray] | None = None
@@ -212,9 +234,7 @@ class DiscriminativeRecursion:
         self.replaced = 0
 
     def resume(self, mean: FloatArray, covariance: FloatArray) -> None:
-        """Go on from a belief about the newest bin, another filter's."""
-        self.mean, self.covariance = mean, covariance
-        self._started = True
+        super().resume(mean, covariance)
         self._frozen = self._f = self._used = None
 
     def step(self, f: FloatArray | None, Q: FloatArray | None = None) -> None:
@@ -250,14 +270,6 @@ class DiscriminativeRecursion:
         if self._constant is not None and (np.abs(self.covariance - before) <= still).all():
             F = np.ascontiguousarray(self.covariance @ M_inverse @ self._A)
             self._frozen = (F, np.ascontiguousarray(self.covariance @ Q_inverse))
-
-    def _predict(self) -> None:
-        if not self._started:
-            self._started = True
-            self._predicted, self._M = self._start
-            return
-        self._predicted = self._A @ self.mean
-        self._M = symmetric(self._A @ self.covariance @ self._A.T + self._W)
 
     def _information(self, Q: FloatArray) -> tuple[FloatArray, FloatArray, bool]:
         """Give ``Q⁻¹``, what a bin adds to ``M⁻¹``, and whether ``Q`` had to be replaced."""

@@ -6,7 +6,6 @@ observation model is learned again from what they do, labelled by what they sure
 `SmoothBatch` blends in each batch by its length over a half-life (Orsborn et al., IEEE TNSRE
 20:468-477, 2012); `RecursiveLikelihood` keeps sums that fade bin by bin and gives a model at any
 time. Both make new models and change none; a running decoder takes one up by its ``adopt``.
-`aimed_velocities` labels what a person does while there is no decoder yet.
 """
 
 from __future__ import annotations
@@ -14,14 +13,13 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import numpy.typing as npt
 import scipy
 
 from volition.chunk import FloatArray
 from volition.decoders.fitting.fitted import Array, FittedModel
 from volition.decoders.kinematics.features import FeatureMap, check_training
-from volition.decoders.kinematics.gaussian import made_definite, symmetric
-from volition.decoders.kinematics.kalman import KalmanSettings
+from volition.decoders.kinematics.methods.gaussian import made_definite, symmetric
+from volition.decoders.kinematics.methods.kalman import KalmanSettings
 from volition.errors import DecodeError
 
 
@@ -69,8 +67,8 @@ class SmoothBatch:
     model
         To begin with; `model` is always the newest.
     half_life_s
-        After so much data the old model counts half. Batches of 10 to 80 s and half-lives of 60 to
-        120 s are usual.
+        Length of data after which the old model counts half. Batches of 10 to 80 s and half-lives
+        of 60 to 120 s are usual.
     """
 
     def __init__(self, model: FittedModel, half_life_s: float) -> None:
@@ -177,40 +175,3 @@ def _blended(old: FeatureMap, features: FloatArray, keep: float) -> FeatureMap:
         mean=keep * old.mean + (1 - keep) * used.mean(axis=0),
         scale=keep * old.scale + (1 - keep) * spread,
     )
-
-
-def aimed_velocities(
-    positions: FloatArray,
-    targets: FloatArray,
-    held: npt.NDArray[np.bool_],
-    *,
-    speed: float,
-    slowing_s: float,
-) -> FloatArray:
-    """Label bins by where a person must have aimed, whatever the cursor did.
-
-    The labels of a calibration that begins with no decoder: towards the target, at ``speed`` from
-    afar and slower near it, as hands and cursors approach; nothing where it is held (Brandman et
-    al., J. Neural Eng. 15:026007, 2018, label by the direction alone).
-
-    Parameters
-    ----------
-    positions, targets : ndarray, shape (n_bins, n_dimensions)
-        Where the cursor was, and where it was to go.
-    held : ndarray of bool, shape (n_bins,)
-        Whether the cursor was within its target.
-    speed, slowing_s
-        The largest speed; below it, the speed is the distance over this time.
-
-    Returns
-    -------
-    ndarray, shape (n_bins, n_dimensions)
-    """
-    towards = targets - positions
-    distance = np.linalg.norm(towards, axis=1, keepdims=True)
-    wanted = np.minimum(distance / slowing_s, speed)
-    aimed: FloatArray = np.divide(
-        towards * wanted, distance, out=np.zeros_like(towards), where=distance > 0
-    )
-    aimed[held] = 0.0
-    return aimed

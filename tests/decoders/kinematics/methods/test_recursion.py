@@ -7,14 +7,14 @@ import pytest
 from scipy.linalg import solve_discrete_are
 
 from volition.chunk import FloatArray
-from volition.decoders.kinematics.gaussian import (
+from volition.decoders.kinematics.methods.gaussian import (
     fit_dynamics,
     fit_start,
     follows_of,
     inverse,
     made_definite,
 )
-from volition.decoders.kinematics.recursion import (
+from volition.decoders.kinematics.methods.recursion import (
     DiscriminativeRecursion,
     KalmanRecursion,
     Variant,

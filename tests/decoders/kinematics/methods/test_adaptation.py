@@ -10,9 +10,9 @@ from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.decoders.contract.intent import CursorIntent
 from volition.decoders.fitting.fitted import FittedModel, load_model
 from volition.decoders.kinematics import metrics
-from volition.decoders.kinematics.adaptation import RecursiveLikelihood, SmoothBatch
-from volition.decoders.kinematics.dkf import DkfDecoder, DkfSettings
-from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from volition.decoders.kinematics.methods.adaptation import RecursiveLikelihood, SmoothBatch
+from volition.decoders.kinematics.methods.dkf import DkfDecoder, DkfSettings
+from volition.decoders.kinematics.methods.kalman import KalmanDecoder, KalmanSettings
 from volition.errors import ConfigError, DecodeError
 
 BIN_S = 0.05
