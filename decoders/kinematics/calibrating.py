@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 from volition.chunk import Chunk, Event, FloatArray
 from volition.decoders.contract.trials import HELP
@@ -30,7 +29,7 @@ from volition.decoders.fitting.calibration import (
     check_channels_live,
 )
 from volition.decoders.fitting.fitted import FittedModel
-from volition.decoders.fitting.metrics import accuracy_interval
+from volition.decoders.fitting.metrics import accuracy_interval, luck
 from volition.decoders.kinematics.bins import Bins, samples_per_step
 from volition.decoders.kinematics.labels import aimed_velocities
 from volition.decoders.kinematics.settings import KinematicSettings
@@ -217,12 +216,12 @@ def _scores(labelled: Labelled, decoded: FloatArray) -> dict[str, Any]:
 
 def _check_above_chance(scores: dict[str, Any], settings: KinematicSettings) -> None:
     right, n = scores["n_right"], scores["n_trials"]
-    luck = float(scipy.special.bdtrc(right - 1, n, 0.5)) if right else 1.0
-    if luck > MOST_CHANCE:
+    by_chance = luck(right, n, 0.5)
+    if by_chance > MOST_CHANCE:
         raise CalibrationError(
             "not-above-chance",
             f"{settings.kind}: this calibration is not above chance: in {right} of {n} trials the "
-            f"direction was right, and guessing does as well in {100 * luck:.2g} % of cases",
+            f"direction was right, and guessing does as well in {100 * by_chance:.2g} % of cases",
             right=right,
             n_trials=n,
         )

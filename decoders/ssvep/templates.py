@@ -18,13 +18,18 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 from pydantic import Field
 
 from volition.chunk import FloatArray, SignalSpec
-from volition.decoders.fitting.calibration import Calibrated, CalibrationData, Progress
+from volition.decoders.fitting.calibration import (
+    MOST_CHANCE,
+    Calibrated,
+    CalibrationData,
+    Progress,
+)
 from volition.decoders.fitting.decoder import FittedDecoder, FittedSettings
 from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.fitting.metrics import luck
 from volition.decoders.ssvep.calibrating import calibrate_selector
 from volition.decoders.ssvep.estimator import REST, EpochEstimator, check_targets, filtered_windows
 from volition.decoders.ssvep.example import made_up_flickers
@@ -36,8 +41,6 @@ from volition.decoders.ssvep.windows.epochs import Epoch
 from volition.decoders.ssvep.windows.stopping import Densities
 from volition.errors import ConfigError, DecodeError, ModelError, NotFittedError
 
-#: A calibration is refused unless chance alone would do as well this rarely.
-MOST_CHANCE = 0.01
 #: Added to a covariance's diagonal, as a share of its mean.
 RIDGE = 1e-9
 
@@ -206,14 +209,13 @@ class TemplateEstimator(EpochEstimator[S]):
         rest = self._rest(epochs, targets)
         right, wrong = self._cross_validated(trials)
         n_right, n_tried = len(right), len(right) + len(wrong)
-        chance = 1 / len(trials)
-        luck = float(scipy.special.bdtrc(n_right - 1, n_tried, chance)) if n_right else 1.0
-        if check and luck > MOST_CHANCE:
+        by_chance = luck(n_right, n_tried, 1 / len(trials))
+        if check and by_chance > MOST_CHANCE:
             raise DecodeError(
                 f"{self.settings.kind}: this calibration is not above chance: {n_right} of "
                 f"{n_tried} trials right with their block left out, and guessing among "
-                f"{len(trials)} targets does as well in {100 * luck:.2g} % of cases. Check that "
-                "the onset markers are locked to the flicker, and the electrodes",
+                f"{len(trials)} targets does as well in {100 * by_chance:.2g} % of cases. Check "
+                "that the onset markers are locked to the flicker, and the electrodes",
                 right=n_right,
                 n_trials=n_tried,
             )
