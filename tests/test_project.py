@@ -40,6 +40,7 @@ TOP_LEVEL = {
     "decoders",
     "docker",
     "docs",
+    "examples",
     "models",
     "pyproject.toml",
     "service",

@@ -20,6 +20,7 @@ from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import ClassIntent, IdleIntent, Intent
 from volition.decoders.contract.settings import Settings
 from volition.decoders.contract.stage import check_channels
+from volition.decoders.contract.trials import Choice, ClassTrials, Trials
 from volition.decoders.filtering import SosFilter, check_below_half_rate, regular_rate
 from volition.decoders.fitting.calibration import (
     MOST_CHANCE,
@@ -85,6 +86,14 @@ class AlphaDecoder(FittedDecoder[AlphaSettings]):
     """Eyes open or closed, from the alpha rhythm."""
 
     settings_model: ClassVar[type[Settings]] = AlphaSettings
+
+    @classmethod
+    def trials(cls, settings: AlphaSettings) -> Trials:
+        return ClassTrials(tuple(Choice(label, {"class": label}) for label in CLASSES))
+
+    @classmethod
+    def example_model(cls, settings: AlphaSettings, spec: SignalSpec) -> FittedModel:
+        return FittedModel("alpha", {"means": np.array([-2.0, -0.5]), "spread": np.array([0.4])})
 
     def prepare(self, spec: SignalSpec) -> None:
         self._means = self.parameter("means", (2,))
