@@ -18,6 +18,8 @@ from importlib import import_module, metadata
 from types import ModuleType
 from typing import Any, Literal, TypeVar, get_args
 
+from volition.errors import InstallationError
+
 T = TypeVar("T")
 
 Group = Literal[
@@ -73,9 +75,22 @@ _broken: dict[Broken, None] = {}
 
 @functools.cache
 def parts(group: Group) -> tuple[Part, ...]:
-    """Give what is installed of a group: Volition's own first, then by distribution and name."""
+    """Give what is installed of a group: Volition's own first, then by distribution and name.
+
+    Raises
+    ------
+    InstallationError
+        Volition's own are not there: what is installed is older than the code, or nothing is.
+    """
     found = []
     points = [(_distribution(point), point) for point in metadata.entry_points(group=group)]
+    if all(distribution != OWN for distribution, _ in points):
+        raise InstallationError(
+            f"Volition's own parts of the group {group} are not installed: what is installed is "
+            "older than this code, or nothing is. Install it again: 'make venv' in a checkout, "
+            "else 'pip install --force-reinstall' of the wheel",
+            group=group,
+        )
     for distribution, point in sorted(points, key=lambda one: (one[0] != OWN, one[0], one[1].name)):
         try:
             found.append(Part(point.name, distribution, point.load()))
