@@ -47,6 +47,8 @@ from volition.streams.signal.outline import SOURCES
 log = structlog.get_logger()
 
 _SEND_S = 10.0
+#: Of ``after``: no session comes so far.
+_MOST_DIGITS = 19
 _MAX_DETAIL_CHARS = 1000
 _NORMAL, _GOING_AWAY, _POLICY = 1000, 1001, 1008
 
@@ -162,9 +164,10 @@ def _parse_query(
         )
     after = None
     if "after" in query:
-        if not (query["after"].isascii() and query["after"].isdigit()):
-            raise ConfigError(f"after is a number from 0, found {query['after']!r}")
-        after = int(query["after"])
+        digits = query["after"]
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS):
+            raise ConfigError(f"after is a number from 0, found {digits[: 2 * _MOST_DIGITS]!r}")
+        after = int(digits)
     kinds = None
     if "kinds" in query:
         names = query["kinds"].split(",")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pydantic_core
@@ -36,6 +37,8 @@ from volition.service.sessions.named_models import check_input, open_named
 
 #: More events than this do not wait for their samples; the oldest are forgotten.
 _MOST_WAITING = 1024
+#: Of more events within a second of signal the first are met.
+_MOST_IN_A_SECOND = 100
 
 
 class Engine:
@@ -86,6 +89,9 @@ class Engine:
         self.held = False
         #: Shown each cleaned piece of the signal, before it is decoded; it copies what it keeps.
         self.on_cleaned: Callable[[Chunk], None] | None = None
+        #: Events that were not met, for there were too many at their time.
+        self.n_crowded_events = 0
+        self._met: deque[float] = deque(maxlen=_MOST_IN_A_SECOND)
         self._waiting: list[Event] = []
         self._known_from = -math.inf
         self._next_due = math.inf
@@ -144,10 +150,25 @@ class Engine:
 
     def _take_due(self, newest: float) -> list[Event]:
         """Take the events that the samples have come to, in order of time."""
-        due = [event for event in self._waiting if self._known_from <= event.time <= newest]
-        self._waiting = [event for event in self._waiting if event not in due]
+        due: list[Event] = []
+        waiting: list[Event] = []
+        for event in self._waiting:
+            (due if self._known_from <= event.time <= newest else waiting).append(event)
+        self._waiting = waiting
         self._find_next_due()
-        return sorted(due, key=lambda event: event.time)
+        return [event for event in sorted(due, key=lambda one: one.time) if self._has_room(event)]
+
+    def _has_room(self, event: Event) -> bool:
+        """Whether an event is one of the first `_MOST_IN_A_SECOND` of its second.
+
+        Each may ask for a decision: a thousand of one moment would keep the loop for seconds.
+        """
+        met = self._met
+        if len(met) == met.maxlen and abs(event.time - met[0]) < 1.0:
+            self.n_crowded_events += 1
+            return False
+        met.append(event.time)
+        return True
 
     def _find_next_due(self) -> None:
         times = (event.time for event in self._waiting if event.time >= self._known_from)

@@ -104,7 +104,9 @@ class Session:
     @property
     def warnings(self) -> list[str]:
         """What is wrong, but no reason to end: with the configuration, the stream, an output."""
-        return [*self.config.deprecations, *self._worker_warnings]
+        crowded = self.counts.get("crowded_events", 0)
+        told = [f"{crowded} markers were not met: more than 100 in a second"] if crowded else []
+        return [*self.config.deprecations, *self._worker_warnings, *told]
 
     @property
     def recording(self) -> dict[str, Any] | None:

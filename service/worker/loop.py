@@ -431,6 +431,7 @@ class Worker:
             "held": self._held,
             "dropped_by_bus": self._link.dropped,
             "outputs": self._outputs.report(),
+            "crowded_events": 0 if self._engine is None else self._engine.n_crowded_events,
             "model": self._model(),
             "continuity": None
             if self._engine is None
