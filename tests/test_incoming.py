@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tests.service.gateway.asgi import Call, ask, running
 from volition.chunk import Event
 from volition.incoming import (
     MOST_DATA_BYTES,
@@ -17,6 +18,7 @@ from volition.incoming import (
     n_bytes_of,
     readable,
 )
+from volition.service.gateway.app import create_app
 from volition.service.gateway.sockets import read_message
 from volition.service.wire.markers import MarkerBody
 from volition.service.wire.messages import Refused
@@ -120,3 +122,24 @@ def test_any_text_can_be_made_readable(text: str) -> None:
 
 def test_bytes_are_counted_by_what_is_in_the_data() -> None:
     assert n_bytes_of({"ab": "ü"}) == 8 + 4 + 4
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/sessions", {"stream": {"name": "\ud9ab"}, "decoder": {"kind": "fbcca"}}),
+        ("/v1/sessions", {"\udfff": 4}),
+        ("/v1/sessions", {"stream": nested(400)}),
+        ("/v1/models", {"name": "a", "content": "\udc00"}),
+        ("/v1/sessions/s/calibrations", {"name": "m", "note": "\ud812"}),
+    ],
+)
+async def test_a_body_that_could_not_be_passed_on_is_refused_in_words(
+    path: str, body: dict[str, Any]
+) -> None:
+    async with running(create_app()) as app:
+        call = Call("http", "POST", f"{path}?", None)
+        answer = await ask(
+            app, call, json.dumps(body).encode(), **{"content-type": "application/json"}
+        )
+        assert (answer.status, answer.code) == (422, "request")

@@ -9,7 +9,9 @@ order:
    under a name that it has made point here (DNS rebinding).
 2. ``Origin``, when a browser sends one, is the service's own or one that was allowed.
 3. The token, or for a socket the one-use ticket, opens the role that the route asks for.
-4. Limits: changes a second of one caller, bytes of a body, sockets of a session and in all.
+4. Limits: reads and changes a second of one caller (a socket's markers are changes too), bytes of a
+   query and of a body, the time that the body takes, sockets of a session and in all. Who reads
+   too often waits; who changes too often is refused, a moment later.
 
 Every refusal is a problem document, for a socket too, before it opens. An open socket whose token
 is revoked is closed at the next message.
@@ -17,6 +19,7 @@ is revoked is closed at the next message.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 import time
@@ -43,6 +46,7 @@ from volition.service.gateway.auth import (
     declared_role,
     takes_uploads,
 )
+from volition.service.gateway.budgets import MOST_CALLERS, Turnstile
 from volition.service.gateway.direct import WRITE
 from volition.service.wire.problems import problem
 
@@ -51,8 +55,14 @@ log = structlog.get_logger()
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _POLICY_VIOLATION = 1008
-#: Callers whose rate is remembered; beyond, those who were idle are forgotten.
-_MAX_CALLERS = 10_000
+TOO_MANY = 429
+SPEND = "volition.spend"
+"""Key in a scope: counts one more change of its caller, and gives the seconds to wait if any."""
+
+#: Who asks again at once after a refusal would otherwise be refused thousands of times a second.
+_REFUSE_AFTER_S = 0.2
+_LONGEST_WAIT_S = 5.0
+_BYTES_OF_A_READ = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,15 @@ class Limits:
     clients, clients_per_session
         Open sockets, in all and of one session.
     changes_per_s, changes_at_once
-        State-changing requests of one caller: how many a second, and how many in a burst.
+        State-changing requests of one caller, markers by socket among them: how many a second, and
+        how many in a burst.
+    reads_per_s, reads_at_once
+        All other requests of one caller; those beyond wait. An answer counts once more for every
+        64 KiB.
+    query_bytes
+        Longest query string.
+    body_s
+        How long the body of a request may take to come.
     """
 
     body_bytes: int = 1 << 20
@@ -77,6 +95,10 @@ class Limits:
     clients_per_session: int = 512
     changes_per_s: float = 200.0
     changes_at_once: int = 400
+    reads_per_s: float = 300.0
+    reads_at_once: int = 300
+    query_bytes: int = 8192
+    body_s: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -130,7 +152,9 @@ class Guard:
         self._app = app
         self._routes = routes
         self._access = access
-        self._rates = _Rates(access.limits.changes_per_s, access.limits.changes_at_once)
+        limits = access.limits
+        self._rates = _Rates(limits.changes_per_s, limits.changes_at_once)
+        self._reads = Turnstile(limits.reads_per_s, limits.reads_at_once, _LONGEST_WAIT_S)
         self._sockets: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,14 +165,21 @@ class Guard:
         refusal, caller = self._judge(scope, route)
         if refusal is None and methods:
             refusal = _wrong_method(scope["method"], methods)
+        who = caller.token_id or _peer(scope)
+        if refusal is None:
+            refusal = await self._wait_for_turn(scope, who)
         if refusal is None and scope["type"] == "websocket":
             refusal = self._too_many_sockets(parameters.get("id", ""))
         if refusal is not None:
+            if refusal.status_code == TOO_MANY:
+                await asyncio.sleep(_REFUSE_AFTER_S)
             await _refuse(refusal, scope, receive, send)
             return
         scope["caller"] = caller
+        scope[SPEND] = lambda: self._rates.spend(who)
         if scope["type"] == "http":
-            await self._app(scope, self._bounded(receive, self._most_bytes(route)), send)
+            bounded = self._bounded(receive, self._most_bytes(route))
+            await self._app(scope, bounded, self._charging(send, who))
             return
         id_ = parameters.get("id", "")
         self._sockets[id_] += 1
@@ -162,6 +193,36 @@ class Guard:
             self._sockets[id_] -= 1
             if not self._sockets[id_]:
                 del self._sockets[id_]
+
+    async def _wait_for_turn(self, scope: Scope, who: str) -> Response | None:
+        """Have a reader wait until it is its turn; refuse one that would wait for too long."""
+        if scope.get("method", "GET") not in _READING:
+            return None
+        wait_s = self._reads.turn(who)
+        if wait_s is None:
+            limits = self._access.limits
+            refusal = problem(
+                TOO_MANY,
+                "rate",
+                "Too many requests",
+                f"more than {limits.reads_per_s:g} requests a second",
+            )
+            refusal.headers["Retry-After"] = str(round(_LONGEST_WAIT_S))
+            return refusal
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        return None
+
+    def _charging(self, send: Send, who: str) -> Send:
+        """Count large answers for more than one."""
+
+        async def send_and_charge(message: Message) -> None:
+            n_bytes = len(message.get("body", b""))
+            if n_bytes > _BYTES_OF_A_READ:
+                self._reads.charge(who, n_bytes / _BYTES_OF_A_READ)
+            await send(message)
+
+        return send_and_charge
 
     def _find(self, scope: Scope) -> _Found:
         """Find the route that will answer, or those of the path that take other methods."""
@@ -179,7 +240,7 @@ class Guard:
     def _judge(self, scope: Scope, route: BaseRoute | None) -> tuple[Response | None, Caller]:
         """Give why a request is refused, or who it is from."""
         headers = Headers(scope=scope)
-        refusal = self._wrong_place(headers)
+        refusal = self._wrong_place(headers) or self._too_long(scope)
         if refusal is not None:
             return refusal, ANYONE
         # What is not there is told only to those who may read what is.
@@ -194,6 +255,13 @@ class Guard:
         if caller.role < needed:
             return _forbidden(caller, needed), caller
         return self._too_much(scope, headers, caller, self._most_bytes(route)), caller
+
+    def _too_long(self, scope: Scope) -> Response | None:
+        n_bytes, limit = len(scope["query_string"]), self._access.limits.query_bytes
+        if n_bytes <= limit:
+            return None
+        detail = f"found {n_bytes} bytes, at most {limit}"
+        return problem(414, "query", "The query is too long", detail)
 
     def _wrong_place(self, headers: Headers) -> Response | None:
         hosts = headers.getlist("host")
@@ -287,13 +355,21 @@ class Guard:
         )
 
     def _bounded(self, receive: Receive, limit: int) -> Receive:
-        """Count the bytes of a body that did not say its length, or said it wrong."""
-        taken = 0
+        """Count the bytes of a body that did not say its length, or said it wrong, and its time."""
+        taken, is_whole = 0, False
+        deadline = time.monotonic() + self._access.limits.body_s
 
         async def receive_bounded() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, is_whole
+            if is_whole:  # the client's leaving is waited for
+                return await receive()
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, "the body did not come in time") from None
             taken += len(message.get("body", b""))
+            is_whole = not message.get("more_body", False)
             if taken > limit:
                 raise HTTPException(413, f"the body is larger than {limit} bytes")
             return message
@@ -348,7 +424,7 @@ class _Rates:
         left, since = self._left.pop(who, (self._at_once, now))
         left = min(self._at_once, left + (now - since) * self._per_s)
         self._left[who] = (max(left - 1.0, 0.0) if left >= 1.0 else left, now)
-        while len(self._left) > _MAX_CALLERS:
+        while len(self._left) > MOST_CALLERS:
             del self._left[next(iter(self._left))]
         return 0.0 if left >= 1.0 else (1.0 - left) / self._per_s
 

@@ -18,8 +18,10 @@ import uvicorn
 
 from volition.errors import ConfigError
 from volition.service.gateway.app import MAX_FRAME_BYTES, MAX_SESSIONS, create_app
+from volition.service.gateway.descriptors import most_connections
 from volition.service.gateway.direct import DirectProtocol
 from volition.service.gateway.guard import Access
+from volition.service.gateway.http import bounded_http
 from volition.service.sessions.config import SessionConfig
 from volition.service.supervision.store import SessionStore
 
@@ -105,6 +107,7 @@ def run_service(
         create_app(access, max_sessions=max_sessions, kept=kept),
         log_config=None,
         access_log=False,
+        http=bounded_http(most_connections(max_sessions)),
         ws=DirectProtocol,
         ws_per_message_deflate=False,
         ws_max_size=MAX_FRAME_BYTES,

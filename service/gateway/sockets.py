@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from volition.errors import ConfigError, SessionError
 from volition.service.gateway.auth import Caller, Role
 from volition.service.gateway.direct import WRITE, text_frame
+from volition.service.gateway.guard import SPEND
 from volition.service.gateway.markers import stamp
 from volition.service.supervision.hub import Closed, Gap, Subscription
 from volition.service.supervision.outline_feed import OutlineSubscription
@@ -253,6 +254,8 @@ async def _read_all(websocket: WebSocket, session: Session, subscription: Subscr
             await _send(websocket, Refused(detail=detail))
         elif isinstance(parsed, EmergencyStop):
             session.hold(True)
+        elif websocket.scope[SPEND]() > 0:
+            await _send(websocket, Refused(detail="too many changes a second"))
         else:
             try:
                 stamp(session, parsed)

@@ -34,6 +34,7 @@ from volition.decoders.fitting.decoder import FittedDecoder
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.network import Network
 from volition.errors import ConfigError, ModelError
+from volition.incoming import MOST_REQUEST_DEPTH, fault_of_data
 from volition.service.sessions.cleaner import Cleaner
 from volition.service.sessions.outputs import OutputSettings, outputs
 from volition.streams.signal.continuity import ContinuitySettings
@@ -228,6 +229,8 @@ class SessionConfig(_Model):
     def _note_deprecations(
         cls, data: object, handler: ModelWrapValidatorHandler[SessionConfig]
     ) -> SessionConfig:
+        if fault := fault_of_data(data, _MAX_FILE_BYTES, MOST_REQUEST_DEPTH):
+            raise ValueError(fault)
         config = handler(data)
         if isinstance(data, dict) and isinstance(data.get("outputs"), dict):
             config._deprecations = (_OUTPUTS_ARE_A_LIST,)  # noqa: SLF001 - of this class

@@ -5,6 +5,7 @@ One table says which status a code of `volition.errors` has; what is not in it i
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pydantic_core
@@ -40,7 +41,7 @@ _STATUS = {
 }
 
 #: What the framework itself answers.
-_HTTP_CODES = {400: "unreadable", 404: "not-found", 405: "method", 413: "too-large"}
+_HTTP_CODES = {400: "unreadable", 408: "late", 404: "not-found", 405: "method", 413: "too-large"}
 
 
 class ProblemError(Answer):
@@ -78,7 +79,11 @@ def problem(status: int, code: str, title: str, detail: str, **members: Any) -> 
         "detail": detail,
         **members,
     }
-    return Response(pydantic_core.to_json(body), status, media_type=MEDIA_TYPE)
+    try:
+        content = pydantic_core.to_json(body)
+    except ValueError:  # it speaks of a text that UTF-8 cannot write
+        content = json.dumps(pydantic_core.to_jsonable_python(body)).encode()
+    return Response(content, status, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:

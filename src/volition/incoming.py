@@ -19,7 +19,10 @@ MOST_DATA_BYTES = 16_384
 """Most bytes of plain data, counted as `n_bytes_of` does."""
 
 MOST_DEPTH = 16
-"""Most objects and lists within each other."""
+"""Most objects and lists within each other, in a marker's data."""
+
+MOST_REQUEST_DEPTH = 32
+"""The same, in a request or a configuration as a whole."""
 
 LATEST_TIME_S = 1e12
 """No LSL time is later, nor earlier than the same below zero."""
@@ -47,17 +50,21 @@ def fault_of_time(t: float) -> str:
     return "" if abs(t) <= LATEST_TIME_S else f"a time in seconds is at most {LATEST_TIME_S:g}"
 
 
-def fault_of_data(data: Any) -> str:
+def fault_of_data(
+    data: Any, most_bytes: int = MOST_DATA_BYTES, most_depth: int = MOST_DEPTH
+) -> str:
     """Say why plain data is not taken; nothing where it is."""
     n_bytes, depth, level = 0, 0, [data]
     while level:
         inner: list[Any] = []
         for value in level:
-            if fault := _fault_of_one(value, depth):
+            if depth == most_depth and isinstance(value, dict | list | tuple):
+                return f"nested more than {most_depth} deep"
+            if fault := _fault_of_one(value):
                 return fault
             n_bytes += _n_bytes_of_one(value)
-            if n_bytes > MOST_DATA_BYTES:
-                return f"larger than {MOST_DATA_BYTES} bytes"
+            if n_bytes > most_bytes:
+                return f"larger than {most_bytes} bytes"
             inner += _inside(value)
         depth, level = depth + 1, inner
     return ""
@@ -78,9 +85,7 @@ def _inside(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list | tuple) else ()
 
 
-def _fault_of_one(value: Any, depth: int) -> str:
-    if depth == MOST_DEPTH and isinstance(value, dict | list | tuple):
-        return f"nested more than {MOST_DEPTH} deep"
+def _fault_of_one(value: Any) -> str:
     if isinstance(value, str):
         return fault_of_text(value)
     if isinstance(value, float) and not math.isfinite(value):
