@@ -84,10 +84,10 @@ def create_app(
             yield
         finally:
             watch.cancel()
+            app.state.scout.close()
             await app.state.supervisor.close()
             await app.state.calibrations.close()
             await app.state.simulations.close()
-            app.state.scout.close()
 
     app = FastAPI(
         title="Volition",

@@ -86,6 +86,9 @@ class Subscription:
         """Queue an item, or account for it; never waits."""
         if self._ended:
             return
+        if isinstance(item, Gap) and self._items and isinstance(self._items[-1], Gap):
+            self._note_dropped(self._items, item)
+            return
         frame = item if isinstance(item, Frame) and item.type is FrameType.INTENT else None
         if frame is not None:
             if self._kinds is not None and frame.intent_code not in self._kinds:
@@ -197,13 +200,16 @@ class Hub:
         """Number of the oldest intent kept; one past the newest when none is."""
         return self._kept[0].seq if self._kept else self.last_seq + 1
 
-    def publish(self, frame: Frame) -> None:
-        """Keep an intent and offer it to all; announce numbers that the bus lost."""
+    def publish(self, frame: Frame, *, is_past: bool = False) -> None:
+        """Keep an intent and offer it to all; announce numbers that the bus lost.
+
+        One that is past its time is kept for those who ask, and is a gap to those who listen.
+        """
         if frame.seq > self.last_seq + 1:
             self._offer(Gap(self.last_seq + 1, frame.seq - 1))
         self.last_seq = frame.seq
         self._kept.append(frame)
-        self._offer(frame)
+        self._offer(Gap(frame.seq, frame.seq) if is_past else frame)
 
     def announce(self, frame: Frame) -> None:
         """Offer a message that has no number (a status)."""

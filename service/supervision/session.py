@@ -47,6 +47,8 @@ _HANG_CONNECTING_S = 20.0
 _START_S = 20.0
 #: Decoders that a session can go back to, one by one.
 _MOST_EARLIER = 50
+#: What was on the bus for less is on time; what has no time of its own is past after `_EXPIRES_S`.
+_LATE_S, _EXPIRES_S = 0.2, 1.0
 #: A worker that died this often within this time is not started again.
 _CRASHES, _CRASH_WINDOW_S = 5, 60.0
 
@@ -330,7 +332,7 @@ class Session:
                 # The first intent of a worker that knows of the stop is an idle that says so.
                 self._worker_knows_hold = b'"reason":"held"' in frame.payload
             if self._worker_knows_hold or not self.held:
-                self.hub.publish(frame)
+                self.hub.publish(frame, is_past=_is_past(frame, t_read))
             self.t_heard = time.monotonic()
             self.bus_times.add(t_read - frame.t_published)
             return
@@ -370,6 +372,10 @@ class Session:
             self._is_silent = False
             self.step_to(state, data["reason"])
 
+    def excuse(self, for_s: float) -> None:
+        """Count nothing against the worker for a time in which nobody listened."""
+        self.t_heard += for_s
+
     def check_for_hang(self) -> bool:
         """Announce a worker that is silent; give whether it hangs, and is to be killed."""
         if self.link is None or self.state.final:
@@ -390,3 +396,12 @@ class Session:
             return f"{_CRASHES} crashes within {_CRASH_WINDOW_S:g} s, the last: {reason}"
         self.step_to(SessionState.CONNECTING, f"{reason}; starting another")
         return None
+
+
+def _is_past(frame: Frame, now: float) -> bool:
+    """Whether an intent lay on the bus for longer than a client may act on it."""
+    waited_s = now - frame.t_published
+    if waited_s < _LATE_S:
+        return False
+    expires_s = json.loads(frame.payload).get("expires_s")
+    return waited_s > (_EXPIRES_S if expires_s is None else expires_s)

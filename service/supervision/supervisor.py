@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
+import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from multiprocessing.process import BaseProcess
@@ -21,7 +22,7 @@ from volition.service.sessions.config import SessionConfig
 from volition.service.sessions.states import SessionState
 from volition.service.supervision.session import Session
 from volition.service.supervision.store import SessionStore
-from volition.service.supervision.worker_process import SpareWorker, end_process
+from volition.service.supervision.worker_process import SpareWorker, WorkerProcess, end_process
 from volition.service.worker.bus import LocalGatewayEnd
 
 log = structlog.get_logger()
@@ -30,6 +31,10 @@ _STOP_S = 1.4
 #: For a worker that has been silent already, or that waits on liblsl.
 _STOP_WAITING_S = 0.25
 _WATCH_S = 0.2
+#: Later than this, a look was not merely late.
+_STOOD_STILL_S = 0.3
+#: From one attempt to start a worker to the next, where the system has no room for one.
+_START_AGAIN_S = 1.0
 #: The store is written at every so many looks at the workers.
 _STORE_TURNS = 5
 #: Sessions that have ended and are still shown; the oldest are forgotten.
@@ -83,7 +88,11 @@ class Supervisor:
         for deprecation in config.deprecations:
             log.warning(deprecation, session=id_)
         self.sessions[id_] = session
-        await self._start_worker(session)
+        try:
+            await self._start_worker(session, await self._spare.take())
+        except OSError as error:
+            del self.sessions[id_]
+            raise SessionError(f"no worker can be started: {error.strerror or error}") from None
         return session
 
     async def restore(self) -> None:
@@ -93,7 +102,7 @@ class Supervisor:
             session.earlier_decoders = list(stored.earlier_decoders)
             session.hub.last_seq = stored.last_seq
             self.sessions[stored.id] = session
-            await self._start_worker(session)
+            await self._start_when_possible(session)
 
     def _write_store(self, sessions: Iterable[Session], *, ended_well: bool = False) -> None:
         if self._store is None:
@@ -107,9 +116,20 @@ class Supervisor:
         return [session for session in self.sessions.values() if not session.state.final]
 
     async def watch(self) -> None:
-        """Watch the workers, for ever; one that hangs is killed and replaced."""
+        """Watch the workers, for ever; one that hangs is killed and replaced.
+
+        When this process itself stood still, nobody is judged for what it did not hear meanwhile.
+        """
+        looked = time.monotonic()
         for turn in itertools.count():
             await asyncio.sleep(_WATCH_S)
+            before, looked = looked, time.monotonic()
+            stood_still_s = looked - before - _WATCH_S
+            if stood_still_s > _STOOD_STILL_S:
+                log.warning("the service stood still", for_s=round(stood_still_s, 2))
+                for session in self.sessions.values():
+                    session.excuse(stood_still_s)
+                continue
             if turn % _STORE_TURNS == 0:
                 self._write_store(self._live())
             for session in tuple(self.sessions.values()):
@@ -160,9 +180,24 @@ class Supervisor:
 
     # -- workers ------------------------------------------------------------------------------
 
-    async def _start_worker(self, session: Session) -> None:
+    async def _start_when_possible(self, session: Session) -> bool:
+        """Start a worker as soon as the system has room for one; false when the session ended."""
+        while not (session.state.final or self._closing):
+            try:
+                worker = await self._spare.take()
+            except OSError as error:
+                why = f"no worker can be started ({error.strerror or error}); trying again"
+                if session.steps[-1].reason != why:
+                    session.step_to(SessionState.CONNECTING, why)
+                await asyncio.sleep(_START_AGAIN_S)
+            else:
+                await self._start_worker(session, worker)
+                return True
+        return False
+
+    async def _start_worker(self, session: Session, worker: WorkerProcess) -> None:
         order = session.next_order()
-        process, ours = await self._spare.take()
+        process, ours = worker
         session.process = process
 
         def on_lost() -> None:
@@ -193,7 +228,8 @@ class Supervisor:
                 give_up = session.note_crash()
                 if give_up is None:
                     session.restarts += 1
-                    await self._start_worker(session)
-                    return
-                session.step_to(SessionState.FAILED, give_up)
+                    if await self._start_when_possible(session):
+                        return
+                elif not session.state.final:
+                    session.step_to(SessionState.FAILED, give_up)
         session.ended.set()
