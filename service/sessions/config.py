@@ -30,11 +30,11 @@ from volition.chunk import SignalSpec
 from volition.decoders import registry
 from volition.decoders.contract.decoder import Decoder
 from volition.decoders.contract.settings import Settings
-from volition.decoders.fitting.decoder import FittedDecoder
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.network import Network
 from volition.errors import ConfigError, ModelError
 from volition.incoming import MOST_REQUEST_DEPTH, fault_of_data
+from volition.models.manifest import naming_setting
 from volition.service.sessions.cleaner import Cleaner
 from volition.service.sessions.outputs import OutputSettings, outputs
 from volition.streams.signal.continuity import ContinuitySettings
@@ -263,7 +263,7 @@ def build_decoder(settings: Settings, model: FittedModel | Network | None = None
     """
     decoder: Any = registry.build_decoder(settings)
     if model is not None:
-        takes_fitted = isinstance(decoder, FittedDecoder)
+        takes_fitted = naming_setting(settings) == "model"
         if takes_fitted is not isinstance(model, FittedModel):
             what = "a fitted model" if takes_fitted else "a network"
             raise ModelError(

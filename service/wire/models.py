@@ -6,6 +6,7 @@ from typing import Generic, Self
 
 from pydantic import Base64Bytes, Field, model_validator
 
+from volition.decoders.contract.settings import FileName
 from volition.models.manifest import Manifest, ModelCard, ModelName
 from volition.service.wire.settings import DecoderT
 from volition.service.wire.strictness import Answer, Request
@@ -40,7 +41,7 @@ class SessionModels(Answer):
 class ModelChoice(Request, Generic[DecoderT]):
     """What to decode with: a model, with its own settings or with these."""
 
-    model: str | None = Field(
+    model: FileName | None = Field(
         default=None, min_length=1, max_length=256, description="NAME@VERSION, or NAME."
     )
     decoder: DecoderT | None = Field(

@@ -7,7 +7,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from volition.models.manifest import named_model
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import PROBLEM, check_reach, session_of
 from volition.service.supervision.model_choice import model_use, settings_of, use_of
@@ -34,9 +33,7 @@ def session_model_router() -> APIRouter:
     async def swap(request: Request, id: str, body: ModelChoice) -> ModelSwap:
         """Decode with another model from the next sample on; no sample is lost or used twice."""
         session = session_of(request, id)
-        check_reach(request.scope["caller"], body.model)
-        if body.decoder is not None:
-            check_reach(request.scope["caller"], named_model(body.decoder))
+        check_reach(request.scope["caller"], body)
         decoder = await asyncio.to_thread(settings_of, session, body)
         return ModelSwap.model_validate(await session.swap(decoder))
 

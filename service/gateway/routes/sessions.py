@@ -6,7 +6,6 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
-from volition.models.manifest import named_model
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import (
     NOT_FOUND,
@@ -33,7 +32,7 @@ def sessions_router() -> APIRouter:
     @allow(Role.CONTROL)
     async def create(request: Request, response: Response, config: SessionConfig) -> SessionView:
         """Create a session and start it; it connects by itself."""
-        check_reach(request.scope["caller"], named_model(config.decoder))
+        check_reach(request.scope["caller"], config)
         config = await asyncio.to_thread(pinned, config)
         session = await supervisor_of(request).create(config)
         response.headers["Location"] = f"/v1/sessions/{session.id}"
