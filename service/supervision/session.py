@@ -108,6 +108,12 @@ class Session:
         """What is wrong, but no reason to end: with the configuration, the stream, an output."""
         crowded = self.counts.get("crowded_events", 0)
         told = [f"{crowded} markers were not met: more than 100 in a second"] if crowded else []
+        slow = self.counts.get("slow_decisions", {"n": 0})
+        if slow["n"]:
+            told.append(
+                f"{slow['n']} decisions took longer than there is from one to the next, the "
+                f"longest {slow['slowest_s']:.2f} s"
+            )
         return [*self.config.deprecations, *self._worker_warnings, *told]
 
     @property

@@ -43,7 +43,7 @@ from volition.service.sessions.states import SessionState
 from volition.service.worker.backlog import BacklogWatch
 from volition.service.worker.bus import INTENT_CODES, FrameType, WorkerEnd, pack
 from volition.service.worker.connector import Connection, Connector, GaveUpError
-from volition.service.worker.counts import Counts
+from volition.service.worker.counts import Counts, step_of
 from volition.service.worker.garbage import GarbageCollector
 from volition.service.worker.history_sender import HistorySender
 from volition.service.worker.outline_feed import OutlineSender
@@ -140,6 +140,7 @@ class Worker:
         self._backlog = BacklogWatch(self._config.stream.max_lag_s)
         self._garbage = GarbageCollector()
         self._counts = Counts(order.t_newest, order.lost_with_workers)
+        self._counts.step_s = step_of(self._config.decoder)
         self._pending_events: list[Event] = []
         self._t_last_sample = 0.0
         self._t_last_chunk = math.nan
@@ -169,6 +170,9 @@ class Worker:
                     self._announce(SessionState.CONNECTING, lost)
         except _FINAL_ERRORS as error:
             self._announce(SessionState.FAILED, error.message)
+            return
+        except MemoryError:
+            self._announce(SessionState.FAILED, "it needs more memory than a session may have")
             return
         self._announce(SessionState.STOPPED, "asked to stop")
 
@@ -323,6 +327,8 @@ class Worker:
             t_cleaned=engine.t_cleaned,
             t_decoded=engine.t_decoded,
         )
+        if intents:
+            self._counts.note_decision(engine.t_decoded - engine.t_cleaned)
 
     def _publish_intents(self, engine: Engine, intents: list[Intent]) -> None:
         for intent in intents:
@@ -504,6 +510,7 @@ class Worker:
         except VolitionError as error:
             return {"error": {"code": error.code, "message": error.message}}
         self._config = wanted
+        self._counts.step_s = step_of(wanted.decoder)
         t_newest = self._counts.t_newest
         answer = {**self._model(), "t_sample": t_newest, "took_s": local_clock() - began}
         if self._engine is not None:
