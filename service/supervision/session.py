@@ -14,7 +14,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, Literal
 
 import pydantic_core
 import structlog
@@ -63,6 +63,22 @@ class Step:
     utc: float
 
 
+@dataclass(eq=False, slots=True)
+class Change:
+    """A change of what decodes: one that was asked for, made, or not."""
+
+    number: int
+    decoder: Settings
+    remember: bool
+    back: bool
+    state: Literal["pending", "made", "not made"] = "pending"
+    reason: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"change-{self.number}"
+
+
 @dataclass(eq=False)
 class Session:
     """One session as the gateway knows it."""
@@ -90,7 +106,8 @@ class Session:
     _worker_knows_hold: bool = True
     #: Settings of the decoders that ran before, the newest last.
     earlier_decoders: list[Settings] = field(default_factory=list)
-    _swapping: asyncio.Lock = field(default_factory=asyncio.Lock)
+    #: The last changes of what decodes, the newest last.
+    changes: deque[Change] = field(default_factory=lambda: deque(maxlen=20))
     _histories: dict[int, tuple[list[bytes], asyncio.Future[bytes]]] = field(default_factory=dict)
     _replies: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
     _ids: itertools.count[int] = field(default_factory=itertools.count)
@@ -140,12 +157,14 @@ class Session:
         )
         self.announce()
         if state.final:
+            self._give_up_changes()
             self.hub.close(f"{state}: {reason}")
             self.feed.end(f"{state}: {reason}")
 
     def next_order(self) -> WorkerOrder:
         """Count another generation of the worker; give what it is to run."""
         self.generation += 1
+        self._give_up_changes()
         self.t_heard = time.monotonic() + _START_S  # its imports may take until then
         self._is_silent = False
         self._worker_knows_hold = True
@@ -165,7 +184,9 @@ class Session:
         decoders = [self.config.decoder, *self.earlier_decoders]
         return [name for one in decoders if (name := named_model(one)) is not None]
 
-    async def swap(self, decoder: Settings, *, remember: bool = True) -> dict[str, Any]:
+    async def swap(
+        self, decoder: Settings, *, remember: bool = True, back: bool = False
+    ) -> dict[str, Any]:
         """Have this and later workers decode by other settings or another model.
 
         Parameters
@@ -174,45 +195,84 @@ class Session:
             What decodes from the next sample on.
         remember
             Whether `swap_back` returns to what decoded before this, or passes over it.
+        back
+            Whether this is a return.
 
         Returns
         -------
         dict
-            ``decoder``, ``model``, ``version``, ``t_sample`` of the last sample before it, and
-            ``took_s``.
+            ``change``, ``decoder``, ``model``, ``version``, ``t_sample`` of the last sample before
+            it, and ``took_s``.
 
         Raises
         ------
         SessionError
-            The session has ended, or its worker does not answer.
+            The session has ended, or its worker does not answer in time; whether the change was
+            made all the same is told in `changes` as soon as it is known.
         ModelError
             The model does not fit this session; nothing has changed.
         """
-        if self.state.final:
+        if self.state.final or self.link is None:
             raise SessionError(f"session {self.id} is {self.state}", state=self.state)
-        async with self._swapping:
-            answer = await self.ask("swap", decoder=decoder.model_dump(mode="json"))
-            if answer is None:
-                raise SessionError(f"the worker of session {self.id} does not answer; try again")
-            if "error" in answer:
-                raise ModelError(answer["error"]["message"], reason=answer["error"]["code"])
-            if remember:
-                self.earlier_decoders.append(self.config.decoder)
-            del self.earlier_decoders[:-_MOST_EARLIER]
-            self.config = self.config.model_copy(update={"decoder": decoder})
-            self.counts["model"] = answer
-            log.info("decoder changed", session=self.id, model=answer["model"])
-            self.announce()
-        return dict(answer)
+        change = Change(next(self._ids), decoder, remember=remember, back=back)
+        self.changes.append(change)
+        self._replies[change.number] = reply = asyncio.get_running_loop().create_future()
+        # An answer is taken whenever it comes: the worker has then done what it says.
+        reply.add_done_callback(lambda done: self._settle(change, done))
+        self.link.send(
+            {"op": "swap", "id": change.number, "decoder": decoder.model_dump(mode="json")}
+        )
+        try:
+            answer = await asyncio.wait_for(asyncio.shield(reply), _REPLY_S)
+        except TimeoutError:
+            raise SessionError(
+                f"the worker of session {self.id} has not answered yet: whether the change "
+                f"{change.id} is made is told with the session's model once it is known",
+                change=change.id,
+            ) from None
+        except asyncio.CancelledError:
+            if not reply.cancelled():
+                raise  # who asked has left
+            raise SessionError(
+                f"the change {change.id} was not made: {change.reason}", change=change.id
+            ) from None
+        if "error" in answer:
+            raise ModelError(answer["error"]["message"], reason=answer["error"]["code"])
+        return {**answer, "change": change.id}
+
+    def _settle(self, change: Change, reply: asyncio.Future[Any]) -> None:
+        """Take note of whether a change was made, and be what the worker is now."""
+        self._replies.pop(change.number, None)
+        if reply.cancelled():
+            change.state, change.reason = "not made", "the worker ended before it answered"
+            return
+        answer = reply.result()
+        if "error" in answer:
+            change.state, change.reason = "not made", answer["error"]["message"]
+            return
+        change.state = "made"
+        if change.back:
+            del self.earlier_decoders[-1:]
+        elif change.remember:
+            self.earlier_decoders.append(self.config.decoder)
+        del self.earlier_decoders[:-_MOST_EARLIER]
+        self.config = self.config.model_copy(update={"decoder": change.decoder})
+        self.counts["model"] = answer
+        log.info("decoder changed", session=self.id, model=answer["model"], change=change.id)
+        self.announce()
+
+    def _give_up_changes(self) -> None:
+        """Note that what a worker that is gone did not answer was not made."""
+        for change in self.changes:
+            reply = self._replies.get(change.number)
+            if change.state == "pending" and reply is not None:
+                reply.cancel()
 
     async def swap_back(self) -> dict[str, Any]:
         """Go back to what decoded before the last `swap`."""
         if not self.earlier_decoders:
             raise SessionError(f"session {self.id} has had no other decoder than this")
-        before = self.earlier_decoders[-1]
-        answer = await self.swap(before)
-        del self.earlier_decoders[-2:]
-        return answer
+        return await self.swap(self.earlier_decoders[-1], back=True)
 
     def forget(self, model: str) -> None:
         """Never go back to a model, which is about to be removed."""
