@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -185,14 +185,25 @@ class TokenFile:
                 f"others may write {self.path}; only its owner may (chmod 600 mends it)"
             )
         try:
-            tokens = [Token(**entry) for entry in json.loads(text)["tokens"]]
-            for token in tokens:
-                _ = TOKEN_ROLES[token.role], bytes.fromhex(token.salt), bytes.fromhex(token.digest)
+            entries = list(json.loads(text)["tokens"])
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise TokenFileError(
                 f"{self.path} is not a file of tokens: {type(error).__name__}"
             ) from None
+        tokens = [token for entry in entries if (token := self._token_of(entry)) is not None]
+        if entries and not tokens:  # as if there were none, it would open the service to all
+            raise TokenFileError(f"{self.path} is not a file of tokens: none of them can be read")
         return tokens
+
+    def _token_of(self, entry: Any) -> Token | None:
+        """Read one token; one that cannot be read opens nothing, and shuts out no other."""
+        try:
+            token = Token(**{key: entry[key] for key in Token.__dataclass_fields__})
+            _ = TOKEN_ROLES[token.role], bytes.fromhex(token.salt), bytes.fromhex(token.digest)
+        except (ValueError, TypeError, KeyError) as error:
+            log.error("a token cannot be read", file=str(self.path), reason=type(error).__name__)
+            return None
+        return token
 
     def make(self, name: str, role: Role) -> str:
         """Make a token and keep its hash; give the token, which cannot be shown again.

@@ -7,6 +7,7 @@ that names the key. Shipped configurations are the YAML files in ``service/prese
 from __future__ import annotations
 
 import difflib
+import re
 import reprlib
 import typing
 from importlib import resources
@@ -64,6 +65,8 @@ _OUTPUTS_ARE_A_LIST = (
     "deprecated: outputs is a list now; write outputs: [{kind: lsl}, {kind: record}] in place of "
     "lsl_outlet: true, record: true"
 )
+
+_DEVICE = re.compile("con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)
 
 #: What liblsl can search for: its query is one line.
 LslText = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f]*$")]
@@ -180,10 +183,17 @@ def _all_different(outputs: list[OutputSettings]) -> list[OutputSettings]:
     return outputs
 
 
+def _can_name_a_file(name: str) -> str:
+    """Refuse a name that no file may have somewhere: recordings are named after their session."""
+    if name.endswith(".") or _DEVICE.fullmatch(name.partition(".")[0]):
+        raise ValueError("Windows can name no file so")
+    return name
+
+
 class SessionConfig(_Model):
     """A stream, stages, a decoder and outputs."""
 
-    name: str | None = Field(
+    name: Annotated[str, AfterValidator(_can_name_a_file)] | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
         description="The session's id; made up when left out.",
