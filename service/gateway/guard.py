@@ -41,6 +41,7 @@ from volition.service.gateway.auth import (
     Role,
     UnauthorizedError,
     declared_role,
+    is_stop,
     takes_uploads,
 )
 from volition.service.gateway.direct import WRITE
@@ -193,7 +194,7 @@ class Guard:
             return _unauthorized(error), ANYONE
         if caller.role < needed:
             return _forbidden(caller, needed), caller
-        return self._too_much(scope, headers, caller, self._most_bytes(route)), caller
+        return self._too_much(scope, headers, caller, route), caller
 
     def _wrong_place(self, headers: Headers) -> Response | None:
         hosts = headers.getlist("host")
@@ -252,10 +253,11 @@ class Guard:
         return limits.upload_bytes if takes_uploads(route) else limits.body_bytes
 
     def _too_much(
-        self, scope: Scope, headers: Headers, caller: Caller, most_bytes: int
+        self, scope: Scope, headers: Headers, caller: Caller, route: BaseRoute | None
     ) -> Response | None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or is_stop(route):
             return None
+        most_bytes = self._most_bytes(route)
         limits = self._access.limits
         length = headers.get("content-length", "")
         if length.isascii() and length.isdigit() and int(length[:20]) > most_bytes:

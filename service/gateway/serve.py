@@ -21,6 +21,7 @@ from volition.service.gateway.app import MAX_FRAME_BYTES, MAX_SESSIONS, create_a
 from volition.service.gateway.direct import DirectProtocol
 from volition.service.gateway.guard import Access
 from volition.service.sessions.config import SessionConfig
+from volition.service.sessions.stop_folder import StopFolder
 from volition.service.supervision.store import SessionStore
 
 
@@ -92,6 +93,7 @@ def run_service(
     tls: Tls | None = None,
     max_sessions: int = MAX_SESSIONS,
     kept: SessionStore | None = None,
+    stops: StopFolder | None = None,
     end_with_stdin: bool = False,
 ) -> None:
     """Serve on a bound socket until SIGINT or SIGTERM, or until standard input is closed.
@@ -102,7 +104,7 @@ def run_service(
         The certificate or its key cannot be used.
     """
     config = uvicorn.Config(
-        create_app(access, max_sessions=max_sessions, kept=kept),
+        create_app(access, max_sessions=max_sessions, kept=kept, stops=stops),
         log_config=None,
         access_log=False,
         ws=DirectProtocol,

@@ -8,6 +8,7 @@ file may lack the numbers of the last second, and none may be used twice.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -86,6 +87,9 @@ class SessionStore:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = self._path.with_suffix(".new")
-        new.write_text(text, "utf-8")
+        with new.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         new.replace(self._path)
         self._written = text
