@@ -346,11 +346,16 @@ class Authority:
             raise UnauthorizedError("the token is not valid, or no longer", presented=True)
         return Caller(token.name, TOKEN_ROLES[token.role], token.id)
 
-    def still_holds(self, caller: Caller) -> bool:
-        """Whether the token of a caller who was let in is still there (or was, just now)."""
+    def still_holds(self, caller: Caller, *, look: bool = False) -> bool:
+        """Whether the token of a caller who was let in is still there (or was, just now).
+
+        With ``look`` the file is looked at in any case: what the caller asks for is yet to be done.
+        """
         if caller.token_id is None:
             return True
-        if time.monotonic() - self._looked > _LOOK_EVERY_S:  # every message of a socket asks
+        if (
+            look or time.monotonic() - self._looked > _LOOK_EVERY_S
+        ):  # every message of a socket asks
             self._refresh()
         return caller.token_id in self._tokens or self._is_given(caller)
 

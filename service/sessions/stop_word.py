@@ -32,7 +32,7 @@ from typing import IO, Any
 _SIZE_BYTES = 4096
 _KIND = b"volstop1"
 #: Places of the numbers behind it.
-_PRESSED, _RELEASED, _OBEYED, _READER, _READER_PID, _AT_REST = range(1, 7)
+_PRESSED, _RELEASED, _OBEYED, _READER, _READER_PID, _READS_SINCE, _AT_REST = range(1, 8)
 _TEXT_BYTES = 1024
 _PRESS_AT, _RELEASE_AT, _SESSION_AT = 1024, 2048, 3072
 _MOST_CHARS = 64
@@ -199,6 +199,11 @@ class StopWord:
         return self._numbers[_READER_PID]
 
     @property
+    def reads_since_utc(self) -> float:
+        """When that process began to read it, seconds since 1970: it is older than that."""
+        return self._numbers[_READS_SINCE] / 1e6
+
+    @property
     def at_rest(self) -> bool:
         """Whether the worker is where nothing leaves it before it has read the word again."""
         return bool(self._numbers[_AT_REST])
@@ -207,6 +212,7 @@ class StopWord:
         """Say which worker reads the word from now on."""
         self._numbers[_AT_REST] = 0
         self._numbers[_READER_PID] = pid
+        self._numbers[_READS_SINCE] = time.time_ns() // 1000
         self._numbers[_READER] = generation
 
     def obey(self, order: int) -> None:
