@@ -8,7 +8,6 @@ workers. All of it runs on the gateway's event loop, and nothing waits for a wor
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import json
 import time
@@ -317,8 +316,7 @@ class Session:
         self._killed_for_stop = True
         log.error("worker does not obey the emergency stop; killing it", session=self.id)
         if self.process is not None:
-            with contextlib.suppress(ValueError):  # it has ended meanwhile
-                self.process.kill()
+            self.process.kill()
 
     def _ask_for_signal(self, sources: list[Source]) -> None:
         if self.link is not None:

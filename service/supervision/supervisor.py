@@ -236,6 +236,7 @@ class Supervisor:
         session.link = None
         exitcode = await asyncio.to_thread(end_process, process)
         session.process = None
+        process.close()  # now that nobody can ask it any more
         if not session.state.final:
             if self._closing:
                 session.step_to(SessionState.STOPPED, "the service ends")

@@ -240,7 +240,7 @@ def test_the_command_line_stops_every_session_of_a_gateway_that_hangs(
         assert view.held
         assert view.epoch == 1  # a watch that slept judges nobody
         assert view.stop.pressed is not None
-        assert view.stop.pressed.where == "this host"
+        assert view.stop.pressed.where in ("this host", "REST from 127.0.0.1")
 
 
 @pytest.mark.slow
@@ -325,7 +325,7 @@ def test_a_held_cursor_stays_where_it_is_and_goes_on_from_there(client: Client) 
             moved = [next(cursors) for _ in range(10)]
             client.emergency_stop(session)
             answered = time.monotonic()
-            held = [one for one in (next(cursors) for _ in range(25)) if not any(one.velocity)]
+            held = [one for one in (next(cursors) for _ in range(40)) if not any(one.velocity)]
             client.release(session)
             let_go = next(one for one in cursors if any(one.velocity))
             seen = [one for came, one in outlet.got if came > answered + ON_ITS_WAY_S]
