@@ -40,6 +40,7 @@ _MIN_GIVEN_CHARS = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _DECLARED = "volition_role"
 _UPLOADS = "volition_uploads"
+_STOPS = "volition_stops"
 
 T = TypeVar("T")
 
@@ -75,7 +76,7 @@ class TokenFileError(ConfigError):
     """The file of tokens cannot be read or written, or says no to what was asked."""
 
 
-def allow(role: Role, *, uploads: bool = False) -> Callable[[T], T]:
+def allow(role: Role, *, uploads: bool = False, stops: bool = False) -> Callable[[T], T]:
     """Declare the least role that may call an endpoint (or a mounted application).
 
     Parameters
@@ -84,10 +85,13 @@ def allow(role: Role, *, uploads: bool = False) -> Callable[[T], T]:
         The role.
     uploads
         Whether a body may be as large as a file.
+    stops
+        Whether it is an emergency stop, which no limit of a rate refuses.
     """
 
     def declare(endpoint: T) -> T:
         setattr(endpoint, _DECLARED, role)
+        setattr(endpoint, _STOPS, stops)
         setattr(endpoint, _UPLOADS, uploads)
         return endpoint
 
@@ -104,6 +108,11 @@ def declared_role(route: object) -> Role | None:
 def takes_uploads(route: object) -> bool:
     """Say whether a route's endpoint declares that it takes files."""
     return bool(getattr(getattr(route, "endpoint", None), _UPLOADS, False))
+
+
+def is_stop(route: object) -> bool:
+    """Say whether a route's endpoint declares that it is an emergency stop."""
+    return bool(getattr(getattr(route, "endpoint", None), _STOPS, False))
 
 
 @dataclass(frozen=True)
@@ -348,11 +357,16 @@ class Authority:
             raise UnauthorizedError("the token is not valid, or no longer", presented=True)
         return Caller(token.name, TOKEN_ROLES[token.role], token.id)
 
-    def still_holds(self, caller: Caller) -> bool:
-        """Whether the token of a caller who was let in is still there (or was, just now)."""
+    def still_holds(self, caller: Caller, *, look: bool = False) -> bool:
+        """Whether the token of a caller who was let in is still there (or was, just now).
+
+        With ``look`` the file is looked at in any case: what the caller asks for is yet to be done.
+        """
         if caller.token_id is None:
             return True
-        if time.monotonic() - self._looked > _LOOK_EVERY_S:  # every message of a socket asks
+        if (
+            look or time.monotonic() - self._looked > _LOOK_EVERY_S
+        ):  # every message of a socket asks
             self._refresh()
         return caller.token_id in self._tokens or self._is_given(caller)
 

@@ -24,6 +24,7 @@ from volition.service.gateway.direct import DirectProtocol
 from volition.service.gateway.guard import Access
 from volition.service.gateway.http import bounded_http
 from volition.service.sessions.config import SessionConfig
+from volition.service.sessions.stop_folder import StopFolder
 from volition.service.supervision.store import SessionStore
 
 log = structlog.get_logger()
@@ -107,6 +108,7 @@ def run_service(
     tls: Tls | None = None,
     max_sessions: int = MAX_SESSIONS,
     kept: SessionStore | None = None,
+    stops: StopFolder | None = None,
     end_with_stdin: bool = False,
 ) -> None:
     """Serve on a bound socket until SIGINT or SIGTERM, or until standard input is closed.
@@ -117,7 +119,7 @@ def run_service(
         The certificate or its key cannot be used.
     """
     config = uvicorn.Config(
-        create_app(access, max_sessions=max_sessions, kept=kept),
+        create_app(access, max_sessions=max_sessions, kept=kept, stops=stops),
         log_config=None,
         access_log=False,
         http=bounded_http(most_connections(max_sessions)),

@@ -27,7 +27,6 @@ from volition.decoders.contract.intent import (
     Intent,
     canonical_json,
     finite,
-    neutral,
 )
 from volition.decoders.contract.settings import Settings
 from volition.service.sessions.cleaner import CleanedPiece
@@ -85,8 +84,6 @@ class Engine:
         self.session = session
         self.generation = generation
         self.next_seq = next_seq
-        #: While held, every intent is replaced by the neutral one.
-        self.held = False
         #: Shown each cleaned piece of the signal, before it is decoded; it copies what it keeps.
         self.on_cleaned: Callable[[Chunk], None] | None = None
         #: Events that were not met, for there were too many at their time.
@@ -142,8 +139,6 @@ class Engine:
         self.history.add(cleaned, events)
         intents = [finite(intent) for intent in self.decoder.decode(cleaned, events)]
         self.t_decoded = self._clock()
-        if self.held:
-            intents = [neutral(intent) for intent in intents]
         for intent in intents:
             self.stamp(intent)
         return intents
@@ -175,12 +170,13 @@ class Engine:
         self._next_due = min(times, default=math.inf)
 
     def hold(self, held: bool, t: float | None) -> list[Intent]:
-        """Stop all outputs from the next sample on, or let them go on.
+        """Be told that outputs are held from the next sample on, or let go.
 
-        Give the intent that says so at once, at LSL time ``t``: whoever acts on intents alone
+        What is decoded meanwhile goes to `volition.service.sessions.gate`, which lets none of it
+        out. Give the intent that says so at once, at LSL time ``t``: whoever acts on intents alone
         learns of a stop now, and not with the next decision.
         """
-        self.held = held
+        self.decoder.still = held
         if not held or t is None:
             return []
         idle = IdleIntent(reason="held", t_sample=t)
@@ -202,6 +198,7 @@ class Engine:
         named = open_named(decoder)
         made = build_decoder(decoder, named.model if named else None)
         made.prepare(self.decoder_spec)
+        made.still = self.decoder.still
         if named is not None:
             check_input(named, self.decoder_spec)
         if not made.take_over(self.decoder):

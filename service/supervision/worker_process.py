@@ -65,6 +65,7 @@ class SpareWorker:
             spare.process.kill()
             spare.sock.close()
             await asyncio.to_thread(end_process, spare.process)
+            spare.process.close()
 
 
 def _start_process() -> WorkerProcess:
@@ -90,6 +91,4 @@ def end_process(process: BaseProcess) -> int | None:
     if process.exitcode is None:
         process.kill()
         process.join()
-    exitcode = process.exitcode
-    process.close()
-    return exitcode
+    return process.exitcode

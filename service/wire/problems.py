@@ -26,6 +26,8 @@ _STATUS = {
     "forbidden": (403, "Not allowed"),
     "calibration": (422, "The calibration cannot be made"),
     "session": (409, "The session's state does not allow it"),
+    "busy": (503, "The worker does not take commands so fast"),
+    "stop": (503, "The stop is not confirmed"),
     "simulation": (409, "The simulation is of another kind"),
     "lsl-missing": (503, "liblsl is missing"),
     "stream": (503, "A stream cannot be reached"),

@@ -11,6 +11,8 @@
     │   └── NotFittedError
     ├── ModelError         an artefact does not match its manifest
     └── SessionError       a call that the session's state does not allow
+        ├── BusyError      more commands come than its worker takes
+        └── StopError      an emergency stop that nobody can confirm
 
 Each carries a stable ``code`` for programs, a sentence for a person, and the fields that the
 sentence speaks of. Nothing here knows HTTP; the service maps codes to statuses.
@@ -76,3 +78,15 @@ class ModelError(VolitionError):
 
 class SessionError(VolitionError):
     code = "session"
+
+
+class BusyError(SessionError):
+    """More commands wait for a session's worker than it takes; this one was not delivered."""
+
+    code = "busy"
+
+
+class StopError(SessionError):
+    """The emergency stop is set, but nobody can say that it holds already."""
+
+    code = "stop"

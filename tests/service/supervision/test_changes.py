@@ -26,8 +26,9 @@ class Link:
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
 
-    def send(self, command: dict[str, Any]) -> None:
+    def send(self, command: dict[str, Any], *, urgent: bool = False) -> bool:
         self.sent.append(command)
+        return True
 
     def close(self) -> None: ...
 
