@@ -1,14 +1,17 @@
 """Budgets: how fast each caller, connection and socket may ask, and what becomes of the rest.
 
-A `Turnstile` lets so many through a second, some more at once, each caller by itself. Who comes too
-often is told how long to wait, and waits behind its own earlier requests, not behind other callers.
+A `Turnstile` gives each caller so much of something a second, and some more at once. Who has had
+its share is told how long to wait, and waits behind its own earlier requests, not behind other
+callers. `Stopwatch` measures what a request takes of the event loop, which all callers share.
 A `Rate` is the same for what cannot wait, such as frames that have come already.
 """
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any
 
 #: Callers that are remembered; beyond, those who were idle for longest are forgotten.
 MOST_CALLERS = 10_000
@@ -46,12 +49,12 @@ class Rate:
 
 
 class Turnstile:
-    """Lets each caller through at a rate; those beyond it wait their turn.
+    """Gives each caller its share; those who have had it wait their turn.
 
     Parameters
     ----------
     per_s, at_once
-        How many a second, and how many that have not come for long may come at once.
+        How much a second, and how much more to one who has not come for long.
     longest_wait_s
         Who would wait for longer is sent away.
     clock
@@ -66,7 +69,7 @@ class Turnstile:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._gap_s = 1.0 / per_s
-        self._credit_s = (at_once - 1) * self._gap_s
+        self._credit_s = at_once * self._gap_s
         self._longest_wait_s = longest_wait_s
         self._clock = clock
         #: When the next of each caller is due, by a clock that stood still while it was idle.
@@ -84,7 +87,43 @@ class Turnstile:
         return wait_s if is_taken else None
 
     def charge(self, who: str, amount: float) -> None:
-        """Have a caller wait for longer the next time, for what it was given."""
+        """Count what a caller took beyond what it asked for; less than nothing gives it back."""
         now = self._clock()
         due = max(self._next.pop(who, -1e300), now - self._credit_s)
         self._next[who] = due + amount * self._gap_s
+
+
+class Stopwatch:
+    """Runs a coroutine, and measures how long it keeps the event loop from others.
+
+    Parameters
+    ----------
+    work
+        What is run; await the stopwatch in its place.
+
+    Attributes
+    ----------
+    spent_s
+        Seconds so far; what it waits for does not count.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
+        self._work = work
+        self.spent_s = 0.0
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        steps = self._work.__await__()
+        resume: Callable[[], Any] = functools.partial(next, steps)
+        while True:
+            began = time.perf_counter()
+            try:
+                waits_for = resume()
+            except StopIteration:
+                return
+            finally:
+                self.spent_s += time.perf_counter() - began
+            try:
+                yield waits_for
+                resume = functools.partial(next, steps)
+            except BaseException as error:  # noqa: BLE001 - a cancellation too is the coroutine's
+                resume = functools.partial(steps.throw, error)

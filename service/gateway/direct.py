@@ -37,6 +37,7 @@ MOST_FRAMES_PER_S = 1000
 _PIECE_BYTES = 2 << 10
 _POLICY_VIOLATION = 1008
 _LINGER_S, _ABORT_S = 0.5, 5.0
+_MOST_THROWN_AWAY = 16 << 20
 
 
 _FINAL_TEXT = 0x81
@@ -70,11 +71,16 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self._unread = bytearray()
         self._is_reading = False
         self._is_flooding = False
+        self._thrown_away = 0
 
     def data_received(self, data: bytes) -> None:
-        if not self._is_flooding:
-            self._unread += data
-            self._read_on()
+        if self._is_flooding:
+            self._thrown_away += len(data)
+            if self._thrown_away > _MOST_THROWN_AWAY:
+                self.transport.abort()
+            return
+        self._unread += data
+        self._read_on()
 
     def _read_on(self) -> None:
         """Look at what came, piece by piece, as far as there is somebody to take it."""

@@ -9,9 +9,10 @@ order:
    under a name that it has made point here (DNS rebinding).
 2. ``Origin``, when a browser sends one, is the service's own or one that was allowed.
 3. The token, or for a socket the one-use ticket, opens the role that the route asks for.
-4. Limits: reads and changes a second of one caller (a socket's markers are changes too), bytes of a
-   query and of a body, the time that the body takes, sockets of a session and in all. Who reads
-   too often waits; who changes too often is refused, a moment later.
+4. Limits: how much of the loop's time one caller's reads take, its changes a second (a socket's
+   markers are changes too), bytes of a query and of a body, the time that the body takes, sockets
+   of a session and in all. Who reads too much waits; who changes too often is refused, a moment
+   later.
 
 Every refusal is a problem document, for a socket too, before it opens. An open socket whose token
 is revoked is closed within a fifth of a second, whether or not anything is sent by it, and nothing
@@ -26,9 +27,9 @@ import ipaddress
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import structlog
@@ -49,7 +50,7 @@ from volition.service.gateway.auth import (
     is_stop,
     takes_uploads,
 )
-from volition.service.gateway.budgets import MOST_CALLERS, Turnstile
+from volition.service.gateway.budgets import MOST_CALLERS, Stopwatch, Turnstile
 from volition.service.gateway.direct import WRITE
 from volition.service.wire.problems import problem
 
@@ -65,7 +66,8 @@ SPEND = "volition.spend"
 #: Who asks again at once after a refusal would otherwise be refused thousands of times a second.
 _REFUSE_AFTER_S = 0.2
 _LONGEST_WAIT_S = 5.0
-_BYTES_OF_A_READ = 64 << 10
+#: What a read is taken to cost until it is known, and what it costs at least.
+_USUAL_READ_S, _LEAST_READ_S = 0.002, 0.0005
 #: How often the tokens of open sockets are looked at.
 _WATCH_S = 0.1
 
@@ -85,9 +87,9 @@ class Limits:
     changes_per_s, changes_at_once
         State-changing requests of one caller, markers by socket among them: how many a second, and
         how many in a burst.
-    reads_per_s, reads_at_once
-        All other requests of one caller; those beyond wait. An answer counts once more for every
-        64 KiB.
+    reads_share, reads_at_once_s
+        Share of the event loop's time that all other requests of one caller may take, and how many
+        seconds of it more at once; those beyond wait.
     query_bytes
         Longest query string.
     body_s
@@ -100,8 +102,8 @@ class Limits:
     clients_per_session: int = 512
     changes_per_s: float = 200.0
     changes_at_once: int = 400
-    reads_per_s: float = 300.0
-    reads_at_once: int = 300
+    reads_share: float = 0.15
+    reads_at_once_s: float = 0.04
     query_bytes: int = 8192
     body_s: float = 30.0
 
@@ -159,7 +161,7 @@ class Guard:
         self._access = access
         limits = access.limits
         self._rates = _Rates(limits.changes_per_s, limits.changes_at_once)
-        self._reads = Turnstile(limits.reads_per_s, limits.reads_at_once, _LONGEST_WAIT_S)
+        self._reads = Turnstile(limits.reads_share, limits.reads_at_once_s, _LONGEST_WAIT_S)
         self._sockets: Counter[str] = Counter()
         self._revocations = _Revocations(access.authority)
 
@@ -185,7 +187,9 @@ class Guard:
         scope[SPEND] = lambda: self._rates.spend(who)
         if scope["type"] == "http":
             bounded = self._bounded(receive, self._most_bytes(route))
-            await self._app(scope, bounded, self._charging(send, who))
+            work = self._app(scope, bounded, send)
+            reads = scope["method"] in _READING
+            await (self._run_read(who, cast("Coroutine[Any, Any, None]", work)) if reads else work)
             return
         id_ = parameters.get("id", "")
         self._sockets[id_] += 1
@@ -206,14 +210,14 @@ class Guard:
         """Have a reader wait until it is its turn; refuse one that would wait for too long."""
         if scope.get("method", "GET") not in _READING:
             return None
-        wait_s = self._reads.turn(who)
+        wait_s = self._reads.turn(who, _USUAL_READ_S)
         if wait_s is None:
             limits = self._access.limits
             refusal = problem(
                 TOO_MANY,
                 "rate",
                 "Too many requests",
-                f"more than {limits.reads_per_s:g} requests a second",
+                f"they take more than {limits.reads_share:.0%} of the service's time",
             )
             refusal.headers["Retry-After"] = str(round(_LONGEST_WAIT_S))
             return refusal
@@ -221,16 +225,13 @@ class Guard:
             await asyncio.sleep(wait_s)
         return None
 
-    def _charging(self, send: Send, who: str) -> Send:
-        """Count large answers for more than one."""
-
-        async def send_and_charge(message: Message) -> None:
-            n_bytes = len(message.get("body", b""))
-            if n_bytes > _BYTES_OF_A_READ:
-                self._reads.charge(who, n_bytes / _BYTES_OF_A_READ)
-            await send(message)
-
-        return send_and_charge
+    async def _run_read(self, who: str, work: Coroutine[Any, Any, None]) -> None:
+        """Answer a reader; its next requests wait for what this one takes of the loop."""
+        stopwatch = Stopwatch(work)
+        try:
+            await stopwatch
+        finally:
+            self._reads.charge(who, max(stopwatch.spent_s, _LEAST_READ_S) - _USUAL_READ_S)
 
     def _find(self, scope: Scope) -> _Found:
         """Find the route that will answer, or those of the path that take other methods."""
