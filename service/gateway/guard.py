@@ -66,6 +66,8 @@ SPEND = "volition.spend"
 #: Who asks again at once after a refusal would otherwise be refused thousands of times a second.
 _REFUSE_AFTER_S = 0.2
 _LONGEST_WAIT_S = 5.0
+#: Sockets that one caller opens a second; all that there may be are opened at once.
+_OPENINGS_PER_S = 100.0
 #: What a read is taken to cost until it is known, and what it costs at least.
 _USUAL_READ_S, _LEAST_READ_S = 0.002, 0.0005
 #: How often the tokens of open sockets are looked at.
@@ -162,6 +164,7 @@ class Guard:
         limits = access.limits
         self._rates = _Rates(limits.changes_per_s, limits.changes_at_once)
         self._reads = Turnstile(limits.reads_share, limits.reads_at_once_s, _LONGEST_WAIT_S)
+        self._openings = Turnstile(_OPENINGS_PER_S, limits.clients, _LONGEST_WAIT_S)
         self._sockets: Counter[str] = Counter()
         self._revocations = _Revocations(access.authority)
 
@@ -210,7 +213,10 @@ class Guard:
         """Have a reader wait until it is its turn; refuse one that would wait for too long."""
         if scope.get("method", "GET") not in _READING:
             return None
-        wait_s = self._reads.turn(who, _USUAL_READ_S)
+        if scope["type"] == "websocket":
+            wait_s = self._openings.turn(who)
+        else:
+            wait_s = self._reads.turn(who, _USUAL_READ_S)
         if wait_s is None:
             limits = self._access.limits
             refusal = problem(

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 import uvicorn
 from fastapi import FastAPI, WebSocket
+from starlette.websockets import WebSocketDisconnect
 
 from tests.service.gateway.asgi import Call, ask, running
 from volition.service.gateway import http as bounded
@@ -255,6 +256,22 @@ async def test_who_reads_too_often_waits_and_is_not_refused() -> None:
         assert {one.status for one in answers} == {200}
         # Each is taken to cost 2 ms until it is known to cost less.
         assert 0.5 < time.monotonic() - began < 4.0
+
+
+async def test_as_many_sockets_as_there_may_be_are_opened_without_a_wait() -> None:
+    app = create_app(Access(limits=Limits(clients=40, reads_share=0.01, reads_at_once_s=0.002)))
+    with_sockets(app)
+    began = time.monotonic()
+    call = Call("websocket", "GET", "/echo", None)
+    answers = [await ask_and_leave(app, call) for _ in range(40)]
+    assert answers == [101] * 40
+    assert time.monotonic() - began < 3.0
+
+
+async def ask_and_leave(app: FastAPI, call: Call) -> int:
+    with contextlib.suppress(WebSocketDisconnect, KeyError):
+        return (await ask(app, call)).status
+    return 101  # it was open, and its client has left
 
 
 async def test_what_a_request_takes_of_the_loop_is_measured_and_what_it_waits_for_is_not() -> None:
