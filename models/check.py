@@ -50,7 +50,7 @@ def check_content(content: bytes, card: ModelCard, name: str) -> tuple[str, Lite
     if card.decoder is None:
         raise ModelError(f"the card of a network for {card.kind} must hold the decoder's settings")
     cls = registry.decoders_by_kind().get(card.kind)
-    if cls is None or not hasattr(cls, "use") or issubclass(cls, FittedDecoder):
+    if cls is None or "network" not in cls.settings_model.model_fields:
         raise ModelError(f"no decoder of kind {card.kind!r} runs a network", found=card.kind)
     settings = _validated(cls.settings_model, {**card.decoder, "network": None})
     _run(cls(settings), network, _spec_of(network.manifest.facts, card))
@@ -89,7 +89,7 @@ def _settings_of(model: FittedModel, card: ModelCard) -> Settings:
     kinds = {
         kind: cls
         for kind, cls in registry.decoders_by_kind().items()
-        if issubclass(cls, FittedDecoder)
+        if issubclass(cls, FittedDecoder) and "network" not in cls.settings_model.model_fields
     }
     if card.kind not in kinds:
         raise ModelError(

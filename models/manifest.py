@@ -132,7 +132,8 @@ class Manifest(ModelCard):
 def naming_setting(settings: Settings) -> str | None:
     """Give the name of the setting by which a decoder names its model; None for one without."""
     fields = type(settings).model_fields
-    return next((name for name in ("model", "network") if name in fields), None)
+    # A network's decoder may share its other settings with those that take a fitted model.
+    return next((name for name in ("network", "model") if name in fields), None)
 
 
 def named_model(settings: Settings) -> str | None:

@@ -46,6 +46,7 @@ from volition.models.manifest import (
     ModelInput,
     TrainingData,
 )
+from volition.models.trial import try_content
 
 #: No larger file is taken: as base64 it fits into a request.
 MOST_BYTES = 23 << 20
@@ -225,7 +226,9 @@ class ModelRegistry:
                 found=digest,
                 expected=sha256,
             )
-        version, kept_as = check_content(content, card, name)
+        # What was fitted here has run here; what was brought is tried apart.
+        check = try_content if origin == "upload" else check_content
+        version, kept_as = check(content, card, name)
         manifest = Manifest(
             **card.model_dump(),
             name=name,

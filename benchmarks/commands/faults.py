@@ -16,6 +16,7 @@ def register(bench: typer.Typer) -> None:
     bench.command()(faults)
     bench.command()(chaos)
     bench.command()(soak)
+    bench.command()(hostile)
 
 
 def faults(
@@ -88,3 +89,35 @@ def soak(
 
     with lsl.own_network():
         print_report(run(minutes, sessions=sessions, on_step=progress), json)
+
+
+def hostile(
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Only rows whose key begins like this; may be repeated."),
+    ] = None,
+    presses: Annotated[int, typer.Option(min=1, help="Presses of the stop in each row.")] = 100,
+    json: JsonOption = False,
+) -> None:
+    """Have hostile programs on this host do their worst, and hold the service to its promises.
+
+    Exits with 1 when a promise was broken.
+    """
+    from volition.benchmarks.faults.hostile.table import ROWS, run_hostile
+    from volition.streams import lsl
+
+    keys = [key for key in ROWS if not only or key.startswith(tuple(only))]
+    if not keys:
+        raise typer.BadParameter(f"none of {', '.join(ROWS)}", param_hint="--only")
+
+    def say(row: dict[str, Any]) -> None:
+        progress(
+            f"{'ok' if row['ok'] else 'NO'}  {row['what']}  {row.get('answer_ms', row['error'])}"
+        )
+
+    with lsl.own_network():
+        rows = run_hostile(keys, presses=presses, on_row=say)
+    broken = [row["key"] for row in rows if not row["ok"]]
+    print_report({"ok": not broken, "broken": broken, "rows": rows}, json)
+    if broken:
+        raise typer.Exit(1)

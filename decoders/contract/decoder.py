@@ -35,6 +35,8 @@ class Decoder(ABC, Generic[S]):
     trained_further: ClassVar[bool] = False
     #: Version of the fitted model in use; None for a decoder that needs none.
     model_version: str | None = None
+    #: Whether outputs are held: what is sent now moves nothing, so that a cursor stays where it is.
+    still: bool = False
 
     def __init__(self, settings: S) -> None:
         self.settings = settings

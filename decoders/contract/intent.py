@@ -102,17 +102,33 @@ def to_json(intent: Intent) -> bytes:
     return intent.__pydantic_serializer__.to_json(intent)
 
 
-def neutral(intent: Intent) -> Intent:
-    """Give the intent that stands in for ``intent`` while outputs are held: nothing moves."""
+_HEADER_FIELDS = ("session", "epoch", "seq", "t_decoded", "decoder", "model")
+
+
+def neutral(intent: Intent, position: list[float] | None = None) -> Intent:
+    """Give the intent that stands in for ``intent`` while outputs are held: nothing moves.
+
+    Parameters
+    ----------
+    intent
+        What was decoded; its header is kept.
+    position
+        Where a cursor stands; None where that is unknown.
+    """
     t_sample, expires_s = intent.t_sample, intent.expires_s
+    stand_in: Intent
     if isinstance(intent, CursorIntent):
         still = [0.0] * len(intent.velocity)
-        return CursorIntent(
-            velocity=still, position=intent.position, t_sample=t_sample, expires_s=expires_s
+        stand_in = CursorIntent(
+            velocity=still, position=position, t_sample=t_sample, expires_s=expires_s
         )
-    return IdleIntent(
-        reason="held", t_trigger=intent.t_trigger, t_sample=t_sample, expires_s=expires_s
-    )
+    else:
+        stand_in = IdleIntent(
+            reason="held", t_trigger=intent.t_trigger, t_sample=t_sample, expires_s=expires_s
+        )
+    for name in _HEADER_FIELDS:
+        setattr(stand_in, name, getattr(intent, name))
+    return stand_in
 
 
 def finite(intent: Intent) -> Intent:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from volition.decoders.contract.decoder import Decoder
-from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.settings import FileName, Settings
 from volition.decoders.fitting.calibration import (
     Calibrated,
     CalibrationData,
@@ -27,7 +27,7 @@ from volition.errors import ModelError, NotFittedError
 class FittedSettings(Settings):
     """Settings of a decoder that needs a fitted model."""
 
-    model: str | None = Field(
+    model: FileName | None = Field(
         default=None,
         description="Path of the fitted model's .npz file, or the name of one that ships.",
     )

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from volition.decoders.contract.settings import may_be_file
 from volition.decoders.fitting.shipped import Shipped, shipped_files
 from volition.errors import ModelError
 
@@ -130,13 +131,15 @@ class FittedModel:
 def load_model(name: str | Path) -> FittedModel:
     """Read a model by the path of its file or by the name of one that ships.
 
+    A path is a `Path` or a setting's `FileName`; a plain text names what ships.
+
     Raises
     ------
     ModelError
         There is no such file, or it is not a model.
     """
     path: Traversable = Path(name)
-    if not path.is_file():
+    if not (may_be_file(name) and path.is_file()):
         shipped = shipped_models()
         if str(name) not in shipped:
             raise ModelError(

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
+from volition.decoders.contract.settings import may_be_file
 from volition.decoders.fitting.onnx_outline import Outline, outline
 from volition.decoders.fitting.shipped import Shipped, shipped_files
 from volition.errors import ModelError
@@ -396,7 +397,8 @@ def load_network(name: str | Path, kind: str | None = None) -> Network:
     Parameters
     ----------
     name
-        ``folder/NAME``, with or without ``.onnx`` or ``.json``; or the name alone.
+        ``folder/NAME``, with or without ``.onnx`` or ``.json``, as a `Path` or a setting's
+        `FileName`; or the name alone of one that ships.
     kind
         Kind of who runs it, which the manifest must name; any if left out.
 
@@ -433,15 +435,17 @@ def _content(file: Traversable) -> bytes:
 def _files(name: str | Path) -> tuple[Traversable, Traversable]:
     path = Path(name)
     stem = path.with_suffix("") if path.suffix in (".onnx", ".json") else path
-    manifest, content = (stem.with_name(f"{stem.name}.{ending}") for ending in ("json", "onnx"))
-    if manifest.is_file() and content.is_file():
+    manifest, content = (stem.parent / f"{stem.name}.{ending}" for ending in ("json", "onnx"))
+    if may_be_file(name) and manifest.is_file() and content.is_file():
         return manifest, content
     shipped, contents = shipped_networks(), shipped_files("networks", ".onnx")
     if str(name) not in shipped or str(name) not in contents:
-        missing = [str(one) for one in (manifest, content) if not one.is_file()]
+        sought = (manifest, content) if may_be_file(name) else ()
+        missing = [str(one) for one in sought if not one.is_file()]
+        lacking = f"{' and '.join(missing)} not found, and " if missing else ""
         raise ModelError(
-            f"no network {name}: {' and '.join(missing)} not found, and none of that name ships; "
-            f"shipped: {', '.join(shipped) or 'none'}",
+            f"no network {name}: {lacking}none of that name ships; shipped: "
+            f"{', '.join(shipped) or 'none'}",
             found=str(name),
             shipped=sorted(shipped),
         )

@@ -362,7 +362,7 @@ class KinematicDecoder(FittedDecoder[S]):
                 position = None  # the cursor goes by the velocity that it is told
             else:
                 self._bessel.reset()  # a block does not reach over what is missing
-        if self._click is not None and self._click.freezes:
+        if self.still or (self._click is not None and self._click.freezes):
             velocity, position = np.zeros_like(velocity), None
         return self._cursor.move(
             velocity.tolist(),

@@ -29,13 +29,23 @@ class Target(BaseModel):
     freq_hz: float = Field(gt=0)
 
 
+#: Where nothing else is asked for, and no more than fit.
+_HARMONICS = 5
+
+
 class SelectorSettings(Settings):
     """Settings that every SSVEP decoder has."""
 
     targets: list[Target] = Field(
         min_length=2, max_length=256, description="What can be selected, each with its flicker."
     )
-    n_harmonics: int = Field(default=5, ge=1, le=20, description="Harmonics in the references.")
+    n_harmonics: int | None = Field(
+        default=None,
+        ge=1,
+        le=20,
+        description="Harmonics in the references; when left out, as many of five as lie below half "
+        "the rate.",
+    )
     n_subbands: int = Field(default=5, ge=1, le=20)
     band_low_hz: float = Field(default=8.0, gt=0, description="Lower edge of the first sub-band.")
     band_step_hz: float = Field(default=8.0, gt=0, description="From one lower edge to the next.")
@@ -71,6 +81,13 @@ class SelectorSettings(Settings):
         "(a shorter look, a step before, or the last trial) says the same.",
     )
     expires_s: float = Field(default=1.0, gt=0)
+
+    def harmonics(self, rate_hz: float) -> int:
+        """Give how many harmonics are used at a rate: those asked for, or as many as fit."""
+        if self.n_harmonics is not None:
+            return self.n_harmonics
+        highest_hz = max(target.freq_hz for target in self.targets)
+        return max(1, min(_HARMONICS, math.ceil(rate_hz / 2 / highest_hz) - 1))
 
     @model_validator(mode="after")
     def _stopping_and_destructive_fit(self) -> SelectorSettings:
@@ -165,13 +182,14 @@ def check_frequencies(settings: SelectorSettings, rate_hz: float) -> None:
     for target in settings.targets:
         check_below_half_rate(kind, f"target {target.label!r}", target.freq_hz, rate_hz)
     highest = max(target.freq_hz for target in settings.targets)
-    if settings.n_harmonics * highest >= rate_hz / 2:
+    n_harmonics = settings.harmonics(rate_hz)
+    if n_harmonics * highest >= rate_hz / 2:
         allowed = math.ceil(rate_hz / 2 / highest) - 1
         raise ConfigError(
-            f"{kind}: harmonic {settings.n_harmonics} of {highest:g} Hz is "
-            f"{settings.n_harmonics * highest:g} Hz, not below half the rate, {rate_hz / 2:g} Hz; "
+            f"{kind}: harmonic {n_harmonics} of {highest:g} Hz is "
+            f"{n_harmonics * highest:g} Hz, not below half the rate, {rate_hz / 2:g} Hz; "
             f"n_harmonics may be at most {allowed}",
-            found=settings.n_harmonics,
+            found=n_harmonics,
             allowed=allowed,
         )
 
@@ -182,11 +200,12 @@ def check_window(
     """Refuse a window that is too short to tell a target by."""
     lowest = min(target.freq_hz for target in settings.targets)
     # A full period, and more samples than channels and references can fit between them.
-    needed = max(math.ceil(rate_hz / lowest), n_channels + 2 * settings.n_harmonics + 2)
+    n_harmonics = settings.harmonics(rate_hz)
+    needed = max(math.ceil(rate_hz / lowest), n_channels + 2 * n_harmonics + 2)
     if window_samples < needed:
         raise ConfigError(
             f"{settings.kind}: a window of {window_samples} samples ({settings.window_s:g} s) is "
-            f"too short for {n_channels} channels, {settings.n_harmonics} harmonics and "
+            f"too short for {n_channels} channels, {n_harmonics} harmonics and "
             f"{lowest:g} Hz; at {rate_hz:g} Hz it must have at least {needed} "
             f"({needed / rate_hz:.3g} s)",
             found=window_samples,

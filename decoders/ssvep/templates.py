@@ -121,7 +121,10 @@ class TemplateEstimator(EpochEstimator[S]):
         """Give each target's sines, orthonormal, for windows of ``n_samples``; see `sine_rows`."""
         if n_samples not in self._bases:
             self._bases[n_samples] = sine_rows(
-                self.settings.freqs_hz, self.settings.n_harmonics, self.rate_hz, n_samples
+                self.settings.freqs_hz,
+                self.settings.harmonics(self.rate_hz),
+                self.rate_hz,
+                n_samples,
             )
         return self._bases[n_samples]
 

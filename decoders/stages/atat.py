@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.artifacts.grid import raised_cosine
-from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.settings import FileName, Settings
 from volition.decoders.fitting.network import Network, load_network
 from volition.decoders.stages.blocks import BlockStage
 from volition.errors import ConfigError, ModelError
@@ -32,12 +32,12 @@ class AtatSettings(Settings):
     """Settings of `Atat`."""
 
     kind: Literal["atat"] = "atat"
-    autoencoder: str = Field(
-        default="atat-autoencoder",
+    autoencoder: FileName = Field(
+        default=FileName("atat-autoencoder"),
         description="Path of its network, or the name of one that ships.",
     )
-    transformer: str = Field(
-        default="atat-transformer",
+    transformer: FileName = Field(
+        default=FileName("atat-transformer"),
         description="Path of its network, or the name of one that ships.",
     )
     step_s: float = Field(

@@ -71,6 +71,7 @@ def serve(
     from volition.service.gateway.serve import Tls, configure_logging, run_service
     from volition.service.sessions.config import load_config
     from volition.service.sessions.folders import data_folder
+    from volition.service.sessions.stop_folder import StopFolder
     from volition.service.supervision.store import SessionStore
 
     configs = [load_config(source) for source in session or []]
@@ -97,6 +98,8 @@ def serve(
         progress("not encrypted: whoever listens on this network reads tokens and signals")
     url_host = f"[{host}]" if ":" in host else host
     url = f"{'https' if tls else 'http'}://{url_host}:{sock.getsockname()[1]}"
+    stops = StopFolder.of_service(port)
+    stops.tell(sock.getsockname()[1], os.getpid())
 
     def on_ready() -> None:
         if json:
@@ -112,5 +115,6 @@ def serve(
         tls=tls,
         max_sessions=max_sessions,
         kept=SessionStore(data_folder() / "sessions.json") if restore else None,
+        stops=stops,
         end_with_stdin=end_with_stdin,
     )

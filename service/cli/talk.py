@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from volition.service.cli.options import JsonOption, TokenOption, UrlOption, print_json
 from volition.service.wire.address import DEFAULT_PORT, DEFAULT_URL
+
+if TYPE_CHECKING:
+    from volition.service.client import Client
 
 
 def register(app: typer.Typer) -> None:
@@ -88,17 +91,55 @@ def estop(
     token: TokenOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Emergency stop: hold all outputs of a session, or of every one, until released."""
+    """Emergency stop: hold all outputs of a session, or of every one, until released.
+
+    On the service's own host it is written where the workers read it, and works while the service
+    hangs or is overloaded. It goes on after any failure, says of each session what is confirmed,
+    and exits with 1 unless all are.
+    """
     from volition.service.client import Client
+    from volition.service.client.stopping import stop_all
 
     with Client(url, token=token) as client:
-        live = [s.id for s in client.sessions() if not s.state.final]
-        change = client.release if release else client.emergency_stop
-        views = [change(name) for name in ([session] if session else live)]
+        if release:
+            results = _release(client, session)
+        else:
+            results = [
+                {"id": one.session, "held": one.confirmed, "ways": one.ways}
+                for one in stop_all(client, None if session is None else [session])
+            ]
     if json:
-        print_json({"sessions": [{"id": view.id, "held": view.held} for view in views]})
-    for view in () if json else views:
-        print(f"{view.id}: {'held' if view.held else 'released'}")
+        print_json({"sessions": results})
+    for one in () if json else results:
+        print(f"{one['id']}: {_said(one, release=release)}")
+    sys.exit(0 if all(one["held"] is not release for one in results) else 1)
+
+
+def _release(client: Client, session: str | None) -> list[dict[str, Any]]:
+    """Release the stop; go on after a refusal, and keep what it said."""
+    from volition.errors import VolitionError
+
+    live = [s.id for s in client.sessions() if not s.state.final]
+    results: list[dict[str, Any]] = []
+    for name in [session] if session else live:
+        try:
+            view = client.release(name)
+        except VolitionError as error:
+            results.append({"id": name, "held": True, "error": error.message})
+        else:
+            moves = view.stop.release_moves
+            results.append({"id": name, "held": view.held, "moves": moves})
+    return results
+
+
+def _said(one: dict[str, Any], *, release: bool) -> str:
+    if "error" in one:
+        return f"not released: {one['error']}"
+    if release:
+        moves = ", ".join(one["moves"]) or "nothing"
+        return "still held" if one["held"] else f"released; intents go to: {moves}"
+    ways = "; ".join(f"{way}: {said}" for way, said in one["ways"].items())
+    return f"{'held' if one['held'] else 'NOT CONFIRMED'} ({ways})"
 
 
 def openapi() -> None:

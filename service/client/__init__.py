@@ -11,6 +11,7 @@ Importing it loads no decoder and no part of the server; settings come and go as
 
 from volition.service.client.call import ApiError
 from volition.service.client.client import AsyncClient, Client
+from volition.service.client.stopping import StopReport
 from volition.service.client.transport import UnreachableError
 from volition.service.wire.calibrations import CalibrationBody
 from volition.service.wire.messages import (
@@ -35,5 +36,6 @@ __all__ = [
     "Hello",
     "ServerMessage",
     "Status",
+    "StopReport",
     "UnreachableError",
 ]

@@ -24,7 +24,7 @@ from volition.service.wire.intents import IntentPage
 from volition.service.wire.markers import MarkerView
 from volition.service.wire.models import ModelList, ModelSwap, ModelVersions, SessionModels
 from volition.service.wire.service import Health, Readiness
-from volition.service.wire.sessions import SessionList, SessionView
+from volition.service.wire.sessions import SessionList, SessionView, StoppedSession
 from volition.service.wire.spectrum import SpectrumView
 from volition.service.wire.state import StateView
 from volition.service.wire.streams import StreamList, StreamView
@@ -111,14 +111,15 @@ class Calls:
         return Call("POST", session_path(id, "/stop"), SessionView.model_validate_json)
 
     @endpoint
-    def emergency_stop(self, id: str) -> Call[SessionView]:
-        """Hold all outputs of a session until `release`."""
-        return Call("POST", session_path(id, "/estop"), SessionView.model_validate_json)
+    def emergency_stop(self, id: str) -> Call[StoppedSession]:
+        """Hold all outputs of a session until `release`; ``answer`` says how it holds."""
+        return Call("POST", session_path(id, "/estop"), StoppedSession.model_validate_json)
 
     @endpoint
-    def release(self, id: str) -> Call[SessionView]:
-        """Release the emergency stop of a session."""
-        return Call("DELETE", session_path(id, "/estop"), SessionView.model_validate_json)
+    def release(self, id: str, *, order: int | None = None) -> Call[SessionView]:
+        """Release the emergency stop of a session; refused if it was pressed after ``order``."""
+        read = SessionView.model_validate_json
+        return Call("DELETE", session_path(id, "/estop"), read, {"order": order})
 
     @endpoint
     def delete(self, id: str) -> Call[None]:

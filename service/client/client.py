@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
 from volition.service.client import live
 from volition.service.client.calls import Calls
+from volition.service.client.stopping import StopReport, stop_all
 from volition.service.client.transport import AsyncTransport, Transport
 from volition.service.wire.messages import ServerMessage
 
@@ -54,6 +56,14 @@ class Client(Calls, Transport):
         """
         return live.messages(self, id, after=after, kinds=kinds, max_rate=max_rate)
 
+    def estop(self, id: str) -> StopReport:
+        """Stop all outputs of a session by every way at once; say what is confirmed.
+
+        By REST, by the socket and, for a service on this host, by its stop word, so that it holds
+        even while the service hangs. It never raises: look at ``confirmed``.
+        """
+        return next(stop_all(self, [id]))
+
 
 class AsyncClient(Calls, AsyncTransport):
     """The async client: the parameters, the calls and the errors of `Client`."""
@@ -68,3 +78,7 @@ class AsyncClient(Calls, AsyncTransport):
     ) -> AbstractAsyncContextManager[AsyncIterator[ServerMessage]]:
         """Open the socket of a session, as `Client.subscribe` does."""
         return live.messages_async(self, id, after=after, kinds=kinds, max_rate=max_rate)
+
+    async def estop(self, id: str) -> StopReport:
+        """Stop all outputs of a session by every way at once, as `Client.estop` does."""
+        return await asyncio.to_thread(lambda: next(stop_all(self, [id])))

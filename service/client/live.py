@@ -20,7 +20,7 @@ from volition.service.wire.messages import PROTOCOL, ServerMessage, server_messa
 @contextlib.contextmanager
 def messages(caller: Caller[Any], id: str, **query: Any) -> Iterator[Iterator[ServerMessage]]:
     """Open the socket of a session; ``query`` holds what `Client.subscribe` takes."""
-    with connect(_url(caller, id, query), **_options(caller)) as socket:
+    with connect(_url(caller, id, query), **options(caller)) as socket:
 
         def received() -> Iterator[ServerMessage]:
             with contextlib.suppress(ConnectionClosed):
@@ -35,7 +35,7 @@ async def messages_async(
     caller: Caller[Any], id: str, **query: Any
 ) -> AsyncIterator[AsyncIterator[ServerMessage]]:
     """Open the socket of a session; ``query`` holds what `AsyncClient.subscribe` takes."""
-    async with connect_async(_url(caller, id, query), **_options(caller)) as socket:
+    async with connect_async(_url(caller, id, query), **options(caller)) as socket:
 
         async def received() -> AsyncIterator[ServerMessage]:
             with contextlib.suppress(ConnectionClosed):
@@ -51,7 +51,8 @@ def _url(caller: Caller[Any], id: str, query: dict[str, Any]) -> str:
     return f"{url}?{urlencode(given)}" if given else url
 
 
-def _options(caller: Caller[Any]) -> dict[str, Any]:
+def options(caller: Caller[Any]) -> dict[str, Any]:
+    """Give how to connect to a socket of the service."""
     return {
         "subprotocols": [Subprotocol(PROTOCOL)],
         "additional_headers": caller.headers,

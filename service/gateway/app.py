@@ -39,6 +39,7 @@ from volition.service.gateway.routes.state import state_router
 from volition.service.gateway.routes.streams import streams_router
 from volition.service.gateway.routes.tickets import tickets_router
 from volition.service.gateway.simulations import Simulations
+from volition.service.sessions.stop_folder import StopFolder
 from volition.service.supervision.scout import Scout
 from volition.service.supervision.store import SessionStore
 from volition.service.supervision.supervisor import Supervisor
@@ -57,6 +58,7 @@ def create_app(
     *,
     max_sessions: int = MAX_SESSIONS,
     kept: SessionStore | None = None,
+    stops: StopFolder | None = None,
 ) -> FastAPI:
     """Make the application; its sessions live as long as it runs.
 
@@ -68,6 +70,8 @@ def create_app(
         Limit of live sessions; more are refused.
     kept
         Where live sessions are stored, to be restarted later; nowhere by default.
+    stops
+        Where the emergency stops of sessions are; in a temporary folder by default.
     """
     access = access or Access()
 
@@ -75,7 +79,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         for one in extension.broken():
             log.warning("left out", part=one.name, distribution=one.distribution, error=one.error)
-        app.state.supervisor = Supervisor(max_sessions, kept)
+        app.state.supervisor = Supervisor(max_sessions, kept, stops)
         app.state.scout = Scout()
         app.state.simulations = Simulations()
         app.state.calibrations = Calibrations()
@@ -84,10 +88,10 @@ def create_app(
             yield
         finally:
             watch.cancel()
+            app.state.scout.close()
             await app.state.supervisor.close()
             await app.state.calibrations.close()
             await app.state.simulations.close()
-            app.state.scout.close()
 
     app = FastAPI(
         title="Volition",

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -40,6 +40,7 @@ _MIN_GIVEN_CHARS = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _DECLARED = "volition_role"
 _UPLOADS = "volition_uploads"
+_STOPS = "volition_stops"
 
 T = TypeVar("T")
 
@@ -75,7 +76,7 @@ class TokenFileError(ConfigError):
     """The file of tokens cannot be read or written, or says no to what was asked."""
 
 
-def allow(role: Role, *, uploads: bool = False) -> Callable[[T], T]:
+def allow(role: Role, *, uploads: bool = False, stops: bool = False) -> Callable[[T], T]:
     """Declare the least role that may call an endpoint (or a mounted application).
 
     Parameters
@@ -84,10 +85,13 @@ def allow(role: Role, *, uploads: bool = False) -> Callable[[T], T]:
         The role.
     uploads
         Whether a body may be as large as a file.
+    stops
+        Whether it is an emergency stop, which no limit of a rate refuses.
     """
 
     def declare(endpoint: T) -> T:
         setattr(endpoint, _DECLARED, role)
+        setattr(endpoint, _STOPS, stops)
         setattr(endpoint, _UPLOADS, uploads)
         return endpoint
 
@@ -104,6 +108,11 @@ def declared_role(route: object) -> Role | None:
 def takes_uploads(route: object) -> bool:
     """Say whether a route's endpoint declares that it takes files."""
     return bool(getattr(getattr(route, "endpoint", None), _UPLOADS, False))
+
+
+def is_stop(route: object) -> bool:
+    """Say whether a route's endpoint declares that it is an emergency stop."""
+    return bool(getattr(getattr(route, "endpoint", None), _STOPS, False))
 
 
 @dataclass(frozen=True)
@@ -185,14 +194,25 @@ class TokenFile:
                 f"others may write {self.path}; only its owner may (chmod 600 mends it)"
             )
         try:
-            tokens = [Token(**entry) for entry in json.loads(text)["tokens"]]
-            for token in tokens:
-                _ = TOKEN_ROLES[token.role], bytes.fromhex(token.salt), bytes.fromhex(token.digest)
+            entries = list(json.loads(text)["tokens"])
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise TokenFileError(
                 f"{self.path} is not a file of tokens: {type(error).__name__}"
             ) from None
+        tokens = [token for entry in entries if (token := self._token_of(entry)) is not None]
+        if entries and not tokens:  # as if there were none, it would open the service to all
+            raise TokenFileError(f"{self.path} is not a file of tokens: none of them can be read")
         return tokens
+
+    def _token_of(self, entry: Any) -> Token | None:
+        """Read one token; one that cannot be read opens nothing, and shuts out no other."""
+        try:
+            token = Token(**{key: entry[key] for key in Token.__dataclass_fields__})
+            _ = TOKEN_ROLES[token.role], bytes.fromhex(token.salt), bytes.fromhex(token.digest)
+        except (ValueError, TypeError, KeyError) as error:
+            log.error("a token cannot be read", file=str(self.path), reason=type(error).__name__)
+            return None
+        return token
 
     def make(self, name: str, role: Role) -> str:
         """Make a token and keep its hash; give the token, which cannot be shown again.
@@ -337,11 +357,16 @@ class Authority:
             raise UnauthorizedError("the token is not valid, or no longer", presented=True)
         return Caller(token.name, TOKEN_ROLES[token.role], token.id)
 
-    def still_holds(self, caller: Caller) -> bool:
-        """Whether the token of a caller who was let in is still there (or was, just now)."""
+    def still_holds(self, caller: Caller, *, look: bool = False) -> bool:
+        """Whether the token of a caller who was let in is still there (or was, just now).
+
+        With ``look`` the file is looked at in any case: what the caller asks for is yet to be done.
+        """
         if caller.token_id is None:
             return True
-        if time.monotonic() - self._looked > _LOOK_EVERY_S:  # every message of a socket asks
+        if (
+            look or time.monotonic() - self._looked > _LOOK_EVERY_S
+        ):  # every message of a socket asks
             self._refresh()
         return caller.token_id in self._tokens or self._is_given(caller)
 

@@ -6,22 +6,38 @@ whole text frame, straight from where the bus is read. The scope's extension `WR
 it takes a frame and says whether it was written. It says no whenever anything is in the way (a
 client that does not take what it was sent, a socket about to close), and then the queue and its
 bounds hold as for any other message (see `volition.service.supervision.hub`).
+
+What comes in is looked at in small pieces. While a message waits for the application, or the client
+does not take its answers, no more is looked at or read. A client that sends more frames than
+`MOST_FRAMES_PER_S` is closed with 1008 and the reason.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import struct
 from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 from websockets.http11 import Request
+
+from volition.service.gateway.budgets import Rate
 
 WRITE = "volition.write"
 """Key among a socket's extensions of its `Write`."""
 
 Write = Callable[[bytes], bool]
+
+MOST_FRAMES_PER_S = 1000
+"""Of one socket, pings and all; as many more may come at once."""
+
+_PIECE_BYTES = 2 << 10
+_POLICY_VIOLATION = 1008
+_LINGER_S, _ABORT_S = 0.5, 5.0
+_MOST_THROWN_AWAY = 16 << 20
 
 
 _FINAL_TEXT = 0x81
@@ -48,6 +64,87 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     A text that is no UTF-8 is the client's fault: it is closed with 1007 and a line in the log, to
     which uvicorn would add a traceback.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._frame_rate = Rate(MOST_FRAMES_PER_S, MOST_FRAMES_PER_S)
+        self._unread = bytearray()
+        self._is_reading = False
+        self._is_flooding = False
+        self._thrown_away = 0
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_flooding:
+            self._thrown_away += len(data)
+            if self._thrown_away > _MOST_THROWN_AWAY:
+                self.transport.abort()
+            return
+        self._unread += data
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Look at what came, piece by piece, as far as there is somebody to take it."""
+        if self._is_reading:
+            return
+        self._is_reading = True
+        try:
+            while self._unread and self._takes_more():
+                piece = bytes(self._unread[:_PIECE_BYTES])
+                del self._unread[:_PIECE_BYTES]
+                super().data_received(piece)
+        finally:
+            self._is_reading = False
+        self._pause_or_resume()
+
+    def _takes_more(self) -> bool:
+        if self._is_flooding or self.close_sent or self.transport.is_closing():
+            return (
+                self._is_flooding or self.close_timer is not None
+            )  # waits for the client's answer to a close
+        return self.writable.is_set() and (not self.handshake_initiated or self.queue.empty())
+
+    def _pause_or_resume(self) -> None:
+        if self.transport.is_closing():
+            return
+        is_full = bool(self._unread) or not self._takes_more()
+        if is_full is not self.read_paused:
+            self.read_paused = is_full
+            (self.transport.pause_reading if is_full else self.transport.resume_reading)()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.loop.call_soon(self._read_on)
+
+    async def receive(self) -> Any:
+        message = await self.queue.get()
+        self._read_on()
+        if not self.queue.empty():
+            await asyncio.sleep(0)  # a client that sends without a pause takes turns with others
+        return message
+
+    def handle_events(self) -> None:
+        n_frames = sum(isinstance(event, Frame) for event in self.conn.events)
+        if n_frames and self._frame_rate.spend(n_frames) > 0:
+            self._close_for_flood()
+        else:
+            super().handle_events()
+
+    def _close_for_flood(self) -> None:
+        """Say why and close; what comes meanwhile is thrown away, so that the reason arrives."""
+        self._is_flooding = True
+        self._unread.clear()
+        reason = f"more than {MOST_FRAMES_PER_S} frames a second"
+        self.logger.warning("a socket was closed: %s", reason)
+        if self.handshake_complete and not self.close_sent:
+            self.close_sent = True
+            self.queue.put_nowait(
+                {"type": "websocket.disconnect", "code": _POLICY_VIOLATION, "reason": reason}
+            )
+            self.conn.send_close(_POLICY_VIOLATION, reason)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_timer = self.loop.call_later(_LINGER_S, self.transport.close)
+        # One that does not read either would keep it open for ever.
+        self.loop.call_later(_ABORT_S, self.transport.abort)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)

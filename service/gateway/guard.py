@@ -9,21 +9,27 @@ order:
    under a name that it has made point here (DNS rebinding).
 2. ``Origin``, when a browser sends one, is the service's own or one that was allowed.
 3. The token, or for a socket the one-use ticket, opens the role that the route asks for.
-4. Limits: changes a second of one caller, bytes of a body, sockets of a session and in all.
+4. Limits: how much of the loop's time one caller's reads take, its changes a second (a socket's
+   markers are changes too), bytes of a query and of a body, the time that the body takes, sockets
+   of a session and in all. Who reads too much waits; who changes too often is refused, a moment
+   later.
 
 Every refusal is a problem document, for a socket too, before it opens. An open socket whose token
-is revoked is closed at the next message.
+is revoked is closed within a fifth of a second, whether or not anything is sent by it, and nothing
+that its client sends after the revocation is done. No limit refuses an emergency stop.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import structlog
@@ -41,8 +47,10 @@ from volition.service.gateway.auth import (
     Role,
     UnauthorizedError,
     declared_role,
+    is_stop,
     takes_uploads,
 )
+from volition.service.gateway.budgets import MOST_CALLERS, Stopwatch, Turnstile
 from volition.service.gateway.direct import WRITE
 from volition.service.wire.problems import problem
 
@@ -51,8 +59,19 @@ log = structlog.get_logger()
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _POLICY_VIOLATION = 1008
-#: Callers whose rate is remembered; beyond, those who were idle are forgotten.
-_MAX_CALLERS = 10_000
+TOO_MANY = 429
+SPEND = "volition.spend"
+"""Key in a scope: counts one more change of its caller, and gives the seconds to wait if any."""
+
+#: Who asks again at once after a refusal would otherwise be refused thousands of times a second.
+_REFUSE_AFTER_S = 0.2
+_LONGEST_WAIT_S = 5.0
+#: Sockets that one caller opens a second; all that there may be are opened at once.
+_OPENINGS_PER_S = 100.0
+#: What a read is taken to cost until it is known, and what it costs at least.
+_USUAL_READ_S, _LEAST_READ_S = 0.002, 0.0005
+#: How often the tokens of open sockets are looked at.
+_WATCH_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -68,7 +87,15 @@ class Limits:
     clients, clients_per_session
         Open sockets, in all and of one session.
     changes_per_s, changes_at_once
-        State-changing requests of one caller: how many a second, and how many in a burst.
+        State-changing requests of one caller, markers by socket among them: how many a second, and
+        how many in a burst.
+    reads_share, reads_at_once_s
+        Share of the event loop's time that all other requests of one caller may take, and how many
+        seconds of it more at once; those beyond wait.
+    query_bytes
+        Longest query string.
+    body_s
+        How long the body of a request may take to come.
     """
 
     body_bytes: int = 1 << 20
@@ -77,6 +104,10 @@ class Limits:
     clients_per_session: int = 512
     changes_per_s: float = 200.0
     changes_at_once: int = 400
+    reads_share: float = 0.15
+    reads_at_once_s: float = 0.04
+    query_bytes: int = 8192
+    body_s: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -130,8 +161,12 @@ class Guard:
         self._app = app
         self._routes = routes
         self._access = access
-        self._rates = _Rates(access.limits.changes_per_s, access.limits.changes_at_once)
+        limits = access.limits
+        self._rates = _Rates(limits.changes_per_s, limits.changes_at_once)
+        self._reads = Turnstile(limits.reads_share, limits.reads_at_once_s, _LONGEST_WAIT_S)
+        self._openings = Turnstile(_OPENINGS_PER_S, limits.clients, _LONGEST_WAIT_S)
         self._sockets: Counter[str] = Counter()
+        self._revocations = _Revocations(access.authority)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -141,27 +176,68 @@ class Guard:
         refusal, caller = self._judge(scope, route)
         if refusal is None and methods:
             refusal = _wrong_method(scope["method"], methods)
+        who = caller.token_id or _peer(scope)
+        if refusal is None:
+            refusal = await self._wait_for_turn(scope, who)
         if refusal is None and scope["type"] == "websocket":
             refusal = self._too_many_sockets(parameters.get("id", ""))
         if refusal is not None:
+            if refusal.status_code == TOO_MANY:
+                await asyncio.sleep(_REFUSE_AFTER_S)
             await _refuse(refusal, scope, receive, send)
             return
         scope["caller"] = caller
+        scope[SPEND] = lambda: self._rates.spend(who)
         if scope["type"] == "http":
-            await self._app(scope, self._bounded(receive, self._most_bytes(route)), send)
+            bounded = self._bounded(receive, self._most_bytes(route))
+            work = self._app(scope, bounded, send)
+            reads = scope["method"] in _READING
+            await (self._run_read(who, cast("Coroutine[Any, Any, None]", work)) if reads else work)
             return
         id_ = parameters.get("id", "")
         self._sockets[id_] += 1
+        socket = _RevocableSocket(self._access.authority, caller, receive, send)
         try:
-            await self._app(
-                self._short_way_while_allowed(caller, _without_ticket(scope)),
-                receive,
-                self._revocable(caller, send),
-            )
+            with self._revocations.watching(socket):
+                await self._app(
+                    self._short_way_while_allowed(caller, _without_ticket(scope)),
+                    socket.receive,
+                    socket.send,
+                )
         finally:
             self._sockets[id_] -= 1
             if not self._sockets[id_]:
                 del self._sockets[id_]
+
+    async def _wait_for_turn(self, scope: Scope, who: str) -> Response | None:
+        """Have a reader wait until it is its turn; refuse one that would wait for too long."""
+        if scope.get("method", "GET") not in _READING:
+            return None
+        if scope["type"] == "websocket":
+            wait_s = self._openings.turn(who)
+        else:
+            wait_s = self._reads.turn(who, _USUAL_READ_S)
+        if wait_s is None:
+            limits = self._access.limits
+            refusal = problem(
+                TOO_MANY,
+                "rate",
+                "Too many requests",
+                f"they take more than {limits.reads_share:.0%} of the service's time",
+            )
+            refusal.headers["Retry-After"] = str(round(_LONGEST_WAIT_S))
+            return refusal
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        return None
+
+    async def _run_read(self, who: str, work: Coroutine[Any, Any, None]) -> None:
+        """Answer a reader; its next requests wait for what this one takes of the loop."""
+        stopwatch = Stopwatch(work)
+        try:
+            await stopwatch
+        finally:
+            self._reads.charge(who, max(stopwatch.spent_s, _LEAST_READ_S) - _USUAL_READ_S)
 
     def _find(self, scope: Scope) -> _Found:
         """Find the route that will answer, or those of the path that take other methods."""
@@ -179,7 +255,7 @@ class Guard:
     def _judge(self, scope: Scope, route: BaseRoute | None) -> tuple[Response | None, Caller]:
         """Give why a request is refused, or who it is from."""
         headers = Headers(scope=scope)
-        refusal = self._wrong_place(headers)
+        refusal = self._wrong_place(headers) or self._too_long(scope)
         if refusal is not None:
             return refusal, ANYONE
         # What is not there is told only to those who may read what is.
@@ -193,7 +269,14 @@ class Guard:
             return _unauthorized(error), ANYONE
         if caller.role < needed:
             return _forbidden(caller, needed), caller
-        return self._too_much(scope, headers, caller, self._most_bytes(route)), caller
+        return self._too_much(scope, headers, caller, route), caller
+
+    def _too_long(self, scope: Scope) -> Response | None:
+        n_bytes, limit = len(scope["query_string"]), self._access.limits.query_bytes
+        if n_bytes <= limit:
+            return None
+        detail = f"found {n_bytes} bytes, at most {limit}"
+        return problem(414, "query", "The query is too long", detail)
 
     def _wrong_place(self, headers: Headers) -> Response | None:
         hosts = headers.getlist("host")
@@ -252,10 +335,11 @@ class Guard:
         return limits.upload_bytes if takes_uploads(route) else limits.body_bytes
 
     def _too_much(
-        self, scope: Scope, headers: Headers, caller: Caller, most_bytes: int
+        self, scope: Scope, headers: Headers, caller: Caller, route: BaseRoute | None
     ) -> Response | None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or is_stop(route):
             return None
+        most_bytes = self._most_bytes(route)
         limits = self._access.limits
         length = headers.get("content-length", "")
         if length.isascii() and length.isdigit() and int(length[:20]) > most_bytes:
@@ -287,40 +371,26 @@ class Guard:
         )
 
     def _bounded(self, receive: Receive, limit: int) -> Receive:
-        """Count the bytes of a body that did not say its length, or said it wrong."""
-        taken = 0
+        """Count the bytes of a body that did not say its length, or said it wrong, and its time."""
+        taken, is_whole = 0, False
+        deadline = time.monotonic() + self._access.limits.body_s
 
         async def receive_bounded() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, is_whole
+            if is_whole:  # the client's leaving is waited for
+                return await receive()
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, "the body did not come in time") from None
             taken += len(message.get("body", b""))
+            is_whole = not message.get("more_body", False)
             if taken > limit:
                 raise HTTPException(413, f"the body is larger than {limit} bytes")
             return message
 
         return receive_bounded
-
-    def _revocable(self, caller: Caller, send: Send) -> Send:
-        """Close a socket when its token is revoked; what is sent after that goes nowhere."""
-        closed = False
-
-        async def send_while_allowed(message: Message) -> None:
-            nonlocal closed
-            if closed:
-                return
-            if message["type"] == "websocket.send" and not self._access.authority.still_holds(
-                caller
-            ):
-                closed = True
-                log.info("socket closed: token revoked", token=caller.name)
-                message = {
-                    "type": "websocket.close",
-                    "code": _POLICY_VIOLATION,
-                    "reason": "the token was revoked",
-                }
-            await send(message)
-
-        return send_while_allowed
 
     def _short_way_while_allowed(self, caller: Caller, scope: Scope) -> Scope:
         """Have the short way say no once the token is revoked: the long one closes the socket."""
@@ -332,6 +402,70 @@ class Guard:
             return self._access.authority.still_holds(caller) and write(frame)
 
         return {**scope, "extensions": {**scope["extensions"], WRITE: write_while_allowed}}
+
+
+class _RevocableSocket:
+    """A socket that closes when its token is revoked; what is sent after that goes nowhere."""
+
+    def __init__(self, authority: Authority, caller: Caller, receive: Receive, send: Send) -> None:
+        self.caller = caller
+        self._authority = authority
+        self._receive = receive
+        self._send = send
+        self._is_closed = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "websocket.receive" and not self._authority.still_holds(
+            self.caller, look=True
+        ):
+            await self.close()
+            return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION}
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "websocket.send" and not self._authority.still_holds(self.caller):
+            await self.close()
+        elif not self._is_closed:
+            await self._send(message)
+
+    async def close(self) -> None:
+        """Close it, unless that was done already."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        log.info("socket closed: token revoked", token=self.caller.name)
+        reason = "the token was revoked"
+        await self._send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": reason})
+
+
+class _Revocations:
+    """Watches the tokens of open sockets, and closes those whose token is gone."""
+
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
+        self._open: set[_RevocableSocket] = set()
+        self._watch: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def watching(self, socket: _RevocableSocket) -> Iterator[None]:
+        """Watch the token of a socket while it is open."""
+        if socket.caller.token_id is None:
+            yield
+            return
+        self._open.add(socket)
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.create_task(self._close_revoked())
+        try:
+            yield
+        finally:
+            self._open.discard(socket)
+
+    async def _close_revoked(self) -> None:
+        while self._open:
+            await asyncio.sleep(_WATCH_S)
+            revoked = [one for one in self._open if not self._authority.still_holds(one.caller)]
+            await asyncio.gather(*(one.close() for one in revoked), return_exceptions=True)
 
 
 class _Rates:
@@ -348,7 +482,7 @@ class _Rates:
         left, since = self._left.pop(who, (self._at_once, now))
         left = min(self._at_once, left + (now - since) * self._per_s)
         self._left[who] = (max(left - 1.0, 0.0) if left >= 1.0 else left, now)
-        while len(self._left) > _MAX_CALLERS:
+        while len(self._left) > MOST_CALLERS:
             del self._left[next(iter(self._left))]
         return 0.0 if left >= 1.0 else (1.0 - left) / self._per_s
 

@@ -40,6 +40,17 @@ _RECORDING_COUNTERS = {
 }
 
 
+_STOP_COUNTERS = {
+    "pressed": "Presses of the emergency stop.",
+    "released": "Releases of the emergency stop.",
+    "killed": "Workers killed because they did not obey the emergency stop in time.",
+}
+_STOP_TIMES = {
+    "pressed": "When the emergency stop was pressed last, by whom and from where, since 1970.",
+    "released": "When the emergency stop was released last, by whom and from where, since 1970.",
+}
+
+
 def render(sessions: Iterable[Session]) -> tuple[bytes, str]:
     """Give the text and its media type."""
     registry = CollectorRegistry()
@@ -77,7 +88,31 @@ class _SessionsCollector(Collector):
             clients.add_metric([session.id], len(session.hub.subscriptions))
         yield restarts
         yield clients
+        yield from self._stops()
         yield self._steps()
+
+    def _stops(self) -> Iterator[_Family]:
+        """Of the emergency stop: whether it holds, how often it was used, and by whom last."""
+        held = GaugeMetricFamily(
+            "volition_session_held", "1 while the emergency stop holds.", labels=["session"]
+        )
+        for session in self._sessions:
+            held.add_metric([session.id], float(session.held))
+        yield held
+        for key, text in _STOP_COUNTERS.items():
+            counter = CounterMetricFamily(f"volition_stop_{key}", text, labels=["session"])
+            for session in self._sessions:
+                counter.add_metric([session.id], getattr(session.stop_counts, key))
+            yield counter
+        for key, text in _STOP_TIMES.items():
+            labels = ["session", "by", "where"]
+            gauge = GaugeMetricFamily(f"volition_stop_last_{key}_seconds", text, labels=labels)
+            for session in self._sessions:
+                word = session.word
+                deed = word.press_deed if key == "pressed" else word.release_deed
+                if deed is not None:
+                    gauge.add_metric([session.id, deed.by, deed.where], deed.utc)
+            yield gauge
 
     def _recordings(self) -> Iterator[_Family]:
         """Of sessions that are recorded; ``samples`` and ``bytes`` are of the file at work."""

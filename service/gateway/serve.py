@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import multiprocessing
 import os
 import socket
 import sys
@@ -18,10 +19,18 @@ import uvicorn
 
 from volition.errors import ConfigError
 from volition.service.gateway.app import MAX_FRAME_BYTES, MAX_SESSIONS, create_app
+from volition.service.gateway.descriptors import most_connections
 from volition.service.gateway.direct import DirectProtocol
 from volition.service.gateway.guard import Access
+from volition.service.gateway.http import bounded_http
 from volition.service.sessions.config import SessionConfig
+from volition.service.sessions.stop_folder import StopFolder
 from volition.service.supervision.store import SessionStore
+
+log = structlog.get_logger()
+
+#: After SIGTERM; systems wait for ten seconds before they kill.
+_END_WITHIN_S = 8.0
 
 
 def configure_logging(level: str, *, json: bool) -> None:
@@ -57,6 +66,9 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._sessions = sessions
         self._on_ready = on_ready
+        #: Ends the process when it does not end by itself.
+        self.failsafe = threading.Timer(_END_WITHIN_S, _end_at_once)
+        self.failsafe.daemon = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -73,6 +85,10 @@ class _Server(uvicorn.Server):
         gc.collect()
         gc.freeze()
         self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.failsafe.start()
+        await super().shutdown(sockets)
 
 
 @dataclass(frozen=True)
@@ -92,6 +108,7 @@ def run_service(
     tls: Tls | None = None,
     max_sessions: int = MAX_SESSIONS,
     kept: SessionStore | None = None,
+    stops: StopFolder | None = None,
     end_with_stdin: bool = False,
 ) -> None:
     """Serve on a bound socket until SIGINT or SIGTERM, or until standard input is closed.
@@ -102,9 +119,10 @@ def run_service(
         The certificate or its key cannot be used.
     """
     config = uvicorn.Config(
-        create_app(access, max_sessions=max_sessions, kept=kept),
+        create_app(access, max_sessions=max_sessions, kept=kept, stops=stops),
         log_config=None,
         access_log=False,
+        http=bounded_http(most_connections(max_sessions)),
         ws=DirectProtocol,
         ws_per_message_deflate=False,
         ws_max_size=MAX_FRAME_BYTES,
@@ -124,8 +142,19 @@ def run_service(
     server = _Server(config, sessions, on_ready)
     if end_with_stdin:
         threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(server.serve([sock]))
+    try:
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(server.serve([sock]))
+    finally:
+        server.failsafe.cancel()
+
+
+def _end_at_once() -> None:
+    """End this process, whatever a thread of it waits for, and its workers."""
+    log.error("the service does not end by itself; ending it")
+    for child in multiprocessing.active_children():
+        child.kill()
+    os._exit(1)
 
 
 def _end_with_stdin(server: uvicorn.Server) -> None:

@@ -18,13 +18,16 @@ import structlog
 from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from volition.errors import ConfigError, SessionError
+from volition.errors import ConfigError, SessionError, StopError
 from volition.service.gateway.auth import Caller, Role
 from volition.service.gateway.direct import WRITE, text_frame
+from volition.service.gateway.guard import SPEND
 from volition.service.gateway.markers import stamp
+from volition.service.gateway.stops import who
 from volition.service.supervision.hub import Closed, Gap, Subscription
 from volition.service.supervision.outline_feed import OutlineSubscription
 from volition.service.supervision.session import Session
+from volition.service.supervision.stopping import Stopping
 from volition.service.wire.messages import (
     PROTOCOL,
     Bye,
@@ -47,6 +50,8 @@ from volition.streams.signal.outline import SOURCES
 log = structlog.get_logger()
 
 _SEND_S = 10.0
+#: Of ``after``: no session comes so far.
+_MOST_DIGITS = 19
 _MAX_DETAIL_CHARS = 1000
 _NORMAL, _GOING_AWAY, _POLICY = 1000, 1001, 1008
 
@@ -162,9 +167,10 @@ def _parse_query(
         )
     after = None
     if "after" in query:
-        if not (query["after"].isascii() and query["after"].isdigit()):
-            raise ConfigError(f"after is a number from 0, found {query['after']!r}")
-        after = int(query["after"])
+        digits = query["after"]
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS):
+            raise ConfigError(f"after is a number from 0, found {digits[: 2 * _MOST_DIGITS]!r}")
+        after = int(digits)
     kinds = None
     if "kinds" in query:
         names = query["kinds"].split(",")
@@ -188,7 +194,7 @@ def _parse_query(
 async def _serve(
     websocket: WebSocket, session: Session, subscription: Subscription, min_gap_s: float
 ) -> None:
-    sending = _send_all(websocket, subscription, min_gap_s)
+    sending = _send_all(websocket, session, subscription, min_gap_s)
     await _until_one_ends(session, sending, _read_all(websocket, session, subscription))
 
 
@@ -206,12 +212,17 @@ async def _until_one_ends(session: Session, *both: Coroutine[Any, Any, None]) ->
             raise error
 
 
-async def _send_all(websocket: WebSocket, subscription: Subscription, min_gap_s: float) -> None:
+async def _send_all(
+    websocket: WebSocket, session: Session, subscription: Subscription, min_gap_s: float
+) -> None:
     """Send what the subscription gives, no cursor more often than ``min_gap_s``."""
     last_cursor = -min_gap_s
     while True:
         item = await subscription.next()
         if isinstance(item, Frame):
+            if session.withholds(item):
+                await _send(websocket, GapMessage(first=item.seq, last=item.seq))
+                continue
             if min_gap_s and item.intent_code is IntentCode.CURSOR:
                 now = time.monotonic()
                 if now - last_cursor < min_gap_s:
@@ -249,12 +260,23 @@ async def _read_all(websocket: WebSocket, session: Session, subscription: Subscr
             detail = f"{parsed.type} needs the role {Role.CONTROL}, found {caller.role}"
             await _send(websocket, Refused(detail=detail))
         elif isinstance(parsed, EmergencyStop):
-            session.hold(True)
+            await _stop(websocket, session)
+        elif websocket.scope[SPEND]() > 0:
+            await _send(websocket, Refused(detail="too many changes a second"))
         else:
             try:
                 stamp(session, parsed)
             except SessionError as error:
                 await _send(websocket, Refused(detail=error.message))
+
+
+async def _stop(websocket: WebSocket, session: Session) -> None:
+    """Press the emergency stop; the status that follows tells whether it is confirmed."""
+    stopping: Stopping = websocket.app.state.supervisor.stopping
+    try:
+        await stopping.press(session, *who(websocket, "a socket"))
+    except StopError as error:
+        await _send(websocket, Refused(detail=error.message))
 
 
 def read_message(text: str | None) -> ClientMessage | Refused:

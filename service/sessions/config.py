@@ -7,6 +7,7 @@ that names the key. Shipped configurations are the YAML files in ``service/prese
 from __future__ import annotations
 
 import difflib
+import re
 import reprlib
 import typing
 from importlib import resources
@@ -30,10 +31,11 @@ from volition.chunk import SignalSpec
 from volition.decoders import registry
 from volition.decoders.contract.decoder import Decoder
 from volition.decoders.contract.settings import Settings
-from volition.decoders.fitting.decoder import FittedDecoder
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.network import Network
 from volition.errors import ConfigError, ModelError
+from volition.incoming import MOST_REQUEST_DEPTH, fault_of_data
+from volition.models.manifest import naming_setting
 from volition.service.sessions.cleaner import Cleaner
 from volition.service.sessions.outputs import OutputSettings, outputs
 from volition.streams.signal.continuity import ContinuitySettings
@@ -63,6 +65,8 @@ _OUTPUTS_ARE_A_LIST = (
     "deprecated: outputs is a list now; write outputs: [{kind: lsl}, {kind: record}] in place of "
     "lsl_outlet: true, record: true"
 )
+
+_DEVICE = re.compile("con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)
 
 #: What liblsl can search for: its query is one line.
 LslText = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f]*$")]
@@ -179,10 +183,17 @@ def _all_different(outputs: list[OutputSettings]) -> list[OutputSettings]:
     return outputs
 
 
+def _can_name_a_file(name: str) -> str:
+    """Refuse a name that no file may have somewhere: recordings are named after their session."""
+    if name.endswith(".") or _DEVICE.fullmatch(name.partition(".")[0]):
+        raise ValueError("Windows can name no file so")
+    return name
+
+
 class SessionConfig(_Model):
     """A stream, stages, a decoder and outputs."""
 
-    name: str | None = Field(
+    name: Annotated[str, AfterValidator(_can_name_a_file)] | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
         description="The session's id; made up when left out.",
@@ -228,6 +239,8 @@ class SessionConfig(_Model):
     def _note_deprecations(
         cls, data: object, handler: ModelWrapValidatorHandler[SessionConfig]
     ) -> SessionConfig:
+        if fault := fault_of_data(data, _MAX_FILE_BYTES, MOST_REQUEST_DEPTH):
+            raise ValueError(fault)
         config = handler(data)
         if isinstance(data, dict) and isinstance(data.get("outputs"), dict):
             config._deprecations = (_OUTPUTS_ARE_A_LIST,)  # noqa: SLF001 - of this class
@@ -260,7 +273,7 @@ def build_decoder(settings: Settings, model: FittedModel | Network | None = None
     """
     decoder: Any = registry.build_decoder(settings)
     if model is not None:
-        takes_fitted = isinstance(decoder, FittedDecoder)
+        takes_fitted = naming_setting(settings) == "model"
         if takes_fitted is not isinstance(model, FittedModel):
             what = "a fitted model" if takes_fitted else "a network"
             raise ModelError(

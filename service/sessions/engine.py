@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pydantic_core
@@ -26,7 +27,6 @@ from volition.decoders.contract.intent import (
     Intent,
     canonical_json,
     finite,
-    neutral,
 )
 from volition.decoders.contract.settings import Settings
 from volition.service.sessions.cleaner import CleanedPiece
@@ -36,6 +36,8 @@ from volition.service.sessions.named_models import check_input, open_named
 
 #: More events than this do not wait for their samples; the oldest are forgotten.
 _MOST_WAITING = 1024
+#: Of more events within a second of signal the first are met.
+_MOST_IN_A_SECOND = 100
 
 
 class Engine:
@@ -82,10 +84,11 @@ class Engine:
         self.session = session
         self.generation = generation
         self.next_seq = next_seq
-        #: While held, every intent is replaced by the neutral one.
-        self.held = False
         #: Shown each cleaned piece of the signal, before it is decoded; it copies what it keeps.
         self.on_cleaned: Callable[[Chunk], None] | None = None
+        #: Events that were not met, for there were too many at their time.
+        self.n_crowded_events = 0
+        self._met: deque[float] = deque(maxlen=_MOST_IN_A_SECOND)
         self._waiting: list[Event] = []
         self._known_from = -math.inf
         self._next_due = math.inf
@@ -136,30 +139,44 @@ class Engine:
         self.history.add(cleaned, events)
         intents = [finite(intent) for intent in self.decoder.decode(cleaned, events)]
         self.t_decoded = self._clock()
-        if self.held:
-            intents = [neutral(intent) for intent in intents]
         for intent in intents:
             self.stamp(intent)
         return intents
 
     def _take_due(self, newest: float) -> list[Event]:
         """Take the events that the samples have come to, in order of time."""
-        due = [event for event in self._waiting if self._known_from <= event.time <= newest]
-        self._waiting = [event for event in self._waiting if event not in due]
+        due: list[Event] = []
+        waiting: list[Event] = []
+        for event in self._waiting:
+            (due if self._known_from <= event.time <= newest else waiting).append(event)
+        self._waiting = waiting
         self._find_next_due()
-        return sorted(due, key=lambda event: event.time)
+        return [event for event in sorted(due, key=lambda one: one.time) if self._has_room(event)]
+
+    def _has_room(self, event: Event) -> bool:
+        """Whether an event is one of the first `_MOST_IN_A_SECOND` of its second.
+
+        Each may ask for a decision: a thousand of one moment would keep the loop for seconds.
+        """
+        met = self._met
+        if len(met) == met.maxlen and abs(event.time - met[0]) < 1.0:
+            self.n_crowded_events += 1
+            return False
+        met.append(event.time)
+        return True
 
     def _find_next_due(self) -> None:
         times = (event.time for event in self._waiting if event.time >= self._known_from)
         self._next_due = min(times, default=math.inf)
 
     def hold(self, held: bool, t: float | None) -> list[Intent]:
-        """Stop all outputs from the next sample on, or let them go on.
+        """Be told that outputs are held from the next sample on, or let go.
 
-        Give the intent that says so at once, at LSL time ``t``: whoever acts on intents alone
+        What is decoded meanwhile goes to `volition.service.sessions.gate`, which lets none of it
+        out. Give the intent that says so at once, at LSL time ``t``: whoever acts on intents alone
         learns of a stop now, and not with the next decision.
         """
-        self.held = held
+        self.decoder.still = held
         if not held or t is None:
             return []
         idle = IdleIntent(reason="held", t_sample=t)
@@ -181,6 +198,7 @@ class Engine:
         named = open_named(decoder)
         made = build_decoder(decoder, named.model if named else None)
         made.prepare(self.decoder_spec)
+        made.still = self.decoder.still
         if named is not None:
             check_input(named, self.decoder_spec)
         if not made.take_over(self.decoder):

@@ -15,8 +15,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.incoming import n_bytes_of
 
 MOST_BYTES = 64 << 20
+#: Of events: they are sent to a calibration in one piece, which the gateway reads at once.
+MOST_EVENT_BYTES = 2 << 20
+_BYTES_OF_AN_EVENT = 24
 _PIECE_BYTES = 100 << 10
 #: For a stream without a rate.
 _IRREGULAR_HZ = 100.0
@@ -42,7 +46,9 @@ class History:
         self._times = np.full(self.capacity, np.nan)
         self._n_taken = 0
         self._n_whole_from = 0  # number of the first sample since the signal began anew
-        self._events: deque[Event] = deque(maxlen=100_000)
+        self._events: deque[Event] = deque()
+        self._event_bytes: deque[int] = deque()
+        self._n_event_bytes = 0
 
     def __len__(self) -> int:
         return min(self._n_taken, self.capacity)
@@ -53,7 +59,8 @@ class History:
 
     def add(self, chunk: Chunk, events: Sequence[Event]) -> None:
         """Take the next samples, and the events that the decoder is given with them."""
-        self._events.extend(events)
+        for event in events:
+            self._keep_event(event)
         samples, times = chunk.samples, chunk.times
         n_passing = len(times) - self.capacity
         if n_passing > 0:
@@ -67,6 +74,16 @@ class History:
             self._samples[: n - room] = samples[room:]
             self._times[: n - room] = times[room:]
         self._n_taken += n
+
+    def _keep_event(self, event: Event) -> None:
+        """Keep an event; forget the oldest ones where all would be more than `MOST_EVENT_BYTES`."""
+        n_bytes = _BYTES_OF_AN_EVENT + n_bytes_of([event.name, event.data])
+        self._events.append(event)
+        self._event_bytes.append(n_bytes)
+        self._n_event_bytes += n_bytes
+        while self._n_event_bytes > MOST_EVENT_BYTES:
+            self._events.popleft()
+            self._n_event_bytes -= self._event_bytes.popleft()
 
     def pieces(self, last_s: float | None) -> Iterator[bytes]:
         """Give the newest ``last_s`` (all when None), oldest first, in pieces of some 100 KiB.

@@ -7,7 +7,6 @@ when a session is made, so that another life of the worker, and a replay, decode
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from volition.chunk import SignalSpec
@@ -30,11 +29,7 @@ def model_registry() -> ModelRegistry:
 
 def is_reference(name: str) -> bool:
     """Whether a name is one of the registry's, and neither a file nor a model that ships."""
-    return (
-        _REFERENCE.fullmatch(name) is not None
-        and not is_shipped(name)
-        and not any(Path(f"{name}{ending}").is_file() for ending in ("", ".onnx"))
-    )
+    return _REFERENCE.fullmatch(name) is not None and not is_shipped(name)
 
 
 def open_named(decoder: Settings) -> Opened | None:

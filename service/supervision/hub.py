@@ -100,7 +100,10 @@ class Subscription:
                 self.end("too slow: the queue is full of intents that may not be conflated")
                 return
             self._queued += 1
-        self._items.append(item)
+        if isinstance(item, Gap):
+            self._note_dropped(self._items, item)
+        else:
+            self._items.append(item)
         if frame is not None and self._gather_s:
             self._release_later()
         else:
@@ -139,6 +142,10 @@ class Subscription:
         self._released = bool(self._items) or not self._gather_s
         return item
 
+    def withdraw(self) -> None:
+        """Drop every intent that is queued and not neutral; gaps take their places."""
+        self._drop(may_move)
+
     def _release_later(self) -> None:
         if self._timer is None and not self._released:
             wait_s = self._gather_s + _BEHIND_S
@@ -155,9 +162,12 @@ class Subscription:
 
     def _conflate(self) -> None:
         """Drop every continuous intent that is queued; the newest is about to be added."""
+        self._drop(lambda frame: frame.intent_code in _CONTINUOUS)
+
+    def _drop(self, is_unwanted: Callable[[Frame], bool]) -> None:
         kept: deque[Item] = deque()
         for item in self._items:
-            if isinstance(item, Frame) and item.intent_code in _CONTINUOUS:
+            if isinstance(item, Frame) and is_unwanted(item):
                 self.dropped += 1
                 self._queued -= 1
                 self._note_dropped(kept, Gap(item.seq, item.seq))
@@ -173,6 +183,12 @@ class Subscription:
             kept[-1] = Gap(kept[-1].first, gap.last)
         else:
             kept.append(gap)
+
+
+def may_move(frame: Frame) -> bool:
+    """Whether a frame is an intent, and acting on it could move anything."""
+    is_intent = frame.type is FrameType.INTENT
+    return is_intent and not frame.is_held and frame.intent_code is not IntentCode.IDLE
 
 
 class Hub:
@@ -191,6 +207,7 @@ class Hub:
         self._max_queued = max_queued
         self.subscriptions: set[Subscription] = set()
         self.last_seq = 0
+        self._withdrawn_to = 0
 
     @property
     def oldest_seq(self) -> int:
@@ -204,6 +221,21 @@ class Hub:
         self.last_seq = frame.seq
         self._kept.append(frame)
         self._offer(frame)
+
+    def lose(self, frame: Frame) -> None:
+        """Count an intent that nobody is given; tell of the gap."""
+        if frame.seq > self.last_seq:
+            self._offer(Gap(self.last_seq + 1, frame.seq))
+            self.last_seq = frame.seq
+
+    def withdraw(self) -> None:
+        """Give nobody any more what was decided so far and is not neutral: all outputs are held.
+
+        Who resumes behind an earlier number is told of a gap; a page of intents goes on without.
+        """
+        self._withdrawn_to = self.last_seq
+        for subscription in self.subscriptions:
+            subscription.withdraw()
 
     def announce(self, frame: Frame) -> None:
         """Offer a message that has no number (a status)."""
@@ -225,7 +257,8 @@ class Hub:
         if after is not None and after + 1 < self.oldest_seq:
             subscription.offer(Gap(after + 1, self.oldest_seq - 1))
         for frame in backlog:
-            subscription.offer(frame)
+            is_withdrawn = self._is_withdrawn(frame)
+            subscription.offer(Gap(frame.seq, frame.seq) if is_withdrawn else frame)
         self.subscriptions.add(subscription)
         return subscription
 
@@ -242,7 +275,8 @@ class Hub:
         """
         if after + 1 < self.oldest_seq:
             raise TooOldError(self.oldest_seq)
-        return list(islice(self._newer_than(after), limit))
+        given = (frame for frame in self._newer_than(after) if not self._is_withdrawn(frame))
+        return list(islice(given, limit))
 
     def kept(self) -> list[Frame]:
         """Give all intents that are kept, oldest first."""
@@ -252,6 +286,9 @@ class Hub:
         """End every subscription."""
         for subscription in self.subscriptions:
             subscription.end(reason)
+
+    def _is_withdrawn(self, frame: Frame) -> bool:
+        return frame.seq <= self._withdrawn_to and may_move(frame)
 
     def _newer_than(self, after: int) -> Iterator[Frame]:
         newer: list[Frame] = []

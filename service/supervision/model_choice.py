@@ -9,8 +9,8 @@ from volition.models.manifest import Manifest, named_model, naming_setting
 from volition.models.registry import is_shipped
 from volition.service.sessions.config import AnyDecoderSettings, parse_config
 from volition.service.sessions.named_models import is_reference, model_registry
-from volition.service.supervision.session import Session
-from volition.service.wire.models import ModelUse
+from volition.service.supervision.session import Change, Session
+from volition.service.wire.models import ModelChange, ModelUse
 from volition.service.wire.served import ModelChoice
 
 
@@ -26,6 +26,17 @@ def model_use(session: Session) -> ModelUse:
 def use_of(decoder: Settings, version: str | None) -> ModelUse:
     """Say what settings decode by."""
     return ModelUse(decoder=decoder.kind, model=named_model(decoder), version=version)
+
+
+def change_view(change: Change) -> ModelChange:
+    """Show a change of what decodes."""
+    return ModelChange(
+        change=change.id,
+        decoder=change.decoder.kind,
+        model=named_model(change.decoder),
+        state=change.state,
+        reason=change.reason,
+    )
 
 
 def settings_of(session: Session, choice: ModelChoice) -> AnyDecoderSettings:

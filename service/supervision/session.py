@@ -14,7 +14,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, Literal
 
 import pydantic_core
 import structlog
@@ -22,12 +22,13 @@ from pydantic import BaseModel
 
 from volition.chunk import Event
 from volition.decoders.contract.settings import Settings
-from volition.errors import ModelError, SessionError
+from volition.errors import BusyError, ModelError, SessionError
 from volition.models.manifest import named_model
 from volition.service.sessions.config import SessionConfig
 from volition.service.sessions.states import SessionState, check_step
+from volition.service.sessions.stop_word import Deed, StopWord
 from volition.service.sessions.timing import StepTimes
-from volition.service.supervision.hub import Hub
+from volition.service.supervision.hub import Hub, may_move
 from volition.service.supervision.outline_feed import OutlineFeed
 from volition.service.supervision.store import StoredSession
 from volition.service.worker.bus import Frame, FrameType, GatewayEnd, IntentCode
@@ -45,6 +46,8 @@ _SILENT_S, _HANG_S = 0.8, 4.0
 #: While it connects it waits on liblsl, which resolves for up to 5 s, twice, and opens for 2 s.
 _HANG_CONNECTING_S = 20.0
 _START_S = 20.0
+#: An intent that waited so long for the gateway may be past its time.
+_LATE_S = 0.25
 #: Decoders that a session can go back to, one by one.
 _MOST_EARLIER = 50
 #: A worker that died this often within this time is not started again.
@@ -61,6 +64,31 @@ class Step:
     utc: float
 
 
+@dataclass(eq=False, slots=True)
+class Change:
+    """A change of what decodes: one that was asked for, made, or not."""
+
+    number: int
+    decoder: Settings
+    remember: bool
+    back: bool
+    state: Literal["pending", "made", "not made"] = "pending"
+    reason: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"change-{self.number}"
+
+
+@dataclass
+class StopCounts:
+    """How often the emergency stop was pressed and released, and workers killed for it."""
+
+    pressed: int = 0
+    released: int = 0
+    killed: int = 0
+
+
 @dataclass(eq=False)
 class Session:
     """One session as the gateway knows it."""
@@ -71,7 +99,7 @@ class Session:
     steps: deque[Step] = field(default_factory=lambda: deque(maxlen=100))
     generation: int = 0
     restarts: int = 0
-    held: bool = False
+    word: StopWord = field(default_factory=StopWord.in_memory)
     stream: dict[str, Any] | None = None
     counts: dict[str, Any] = field(default_factory=dict)
     #: Rate, labels and units of the signal, by source, once they are known.
@@ -85,16 +113,21 @@ class Session:
     _crash_reason: str = ""
     _is_silent: bool = False
     _worker_warnings: list[str] = field(default_factory=list)
-    _worker_knows_hold: bool = True
+    #: How often the emergency stop was pressed and released, and workers killed for it.
+    stop_counts: StopCounts = field(default_factory=StopCounts)
+    _told: tuple[int, int, bool] = (0, 0, False)
+    _killed_for_stop: bool = False
     #: Settings of the decoders that ran before, the newest last.
     earlier_decoders: list[Settings] = field(default_factory=list)
-    _swapping: asyncio.Lock = field(default_factory=asyncio.Lock)
+    #: The last changes of what decodes, the newest last.
+    changes: deque[Change] = field(default_factory=lambda: deque(maxlen=20))
     _histories: dict[int, tuple[list[bytes], asyncio.Future[bytes]]] = field(default_factory=dict)
     _replies: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
     _ids: itertools.count[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
         self.feed = OutlineFeed(self._ask_for_signal)
+        self._told = (self.word.order, self.word.released, self.stop_is_confirmed)
         self._enter(SessionState.CREATED, "made")
 
     @property
@@ -102,9 +135,22 @@ class Session:
         return self.steps[-1].state
 
     @property
+    def held(self) -> bool:
+        """Whether the emergency stop holds all outputs."""
+        return self.word.held
+
+    @property
     def warnings(self) -> list[str]:
         """What is wrong, but no reason to end: with the configuration, the stream, an output."""
-        return [*self.config.deprecations, *self._worker_warnings]
+        crowded = self.counts.get("crowded_events", 0)
+        told = [f"{crowded} markers were not met: more than 100 in a second"] if crowded else []
+        slow = self.counts.get("slow_decisions", {"n": 0})
+        if slow["n"]:
+            told.append(
+                f"{slow['n']} decisions took longer than there is from one to the next, the "
+                f"longest {slow['slowest_s']:.2f} s"
+            )
+        return [*self.config.deprecations, *self._worker_warnings, *told]
 
     @property
     def recording(self) -> dict[str, Any] | None:
@@ -130,22 +176,23 @@ class Session:
         )
         self.announce()
         if state.final:
+            self._give_up_changes()
             self.hub.close(f"{state}: {reason}")
             self.feed.end(f"{state}: {reason}")
 
     def next_order(self) -> WorkerOrder:
         """Count another generation of the worker; give what it is to run."""
         self.generation += 1
+        self._give_up_changes()
         self.t_heard = time.monotonic() + _START_S  # its imports may take until then
         self._is_silent = False
-        self._worker_knows_hold = True
         config = self.config.model_dump_json()
         return WorkerOrder(
             self.id,
             config,
             self.generation,
             self.hub.last_seq + 1,
-            self.held,
+            str(self.word.path),
             self.counts.get("t_newest"),
             self.counts.get("lost_with_workers", 0),
         )
@@ -155,7 +202,9 @@ class Session:
         decoders = [self.config.decoder, *self.earlier_decoders]
         return [name for one in decoders if (name := named_model(one)) is not None]
 
-    async def swap(self, decoder: Settings, *, remember: bool = True) -> dict[str, Any]:
+    async def swap(
+        self, decoder: Settings, *, remember: bool = True, back: bool = False
+    ) -> dict[str, Any]:
         """Have this and later workers decode by other settings or another model.
 
         Parameters
@@ -164,45 +213,84 @@ class Session:
             What decodes from the next sample on.
         remember
             Whether `swap_back` returns to what decoded before this, or passes over it.
+        back
+            Whether this is a return.
 
         Returns
         -------
         dict
-            ``decoder``, ``model``, ``version``, ``t_sample`` of the last sample before it, and
-            ``took_s``.
+            ``change``, ``decoder``, ``model``, ``version``, ``t_sample`` of the last sample before
+            it, and ``took_s``.
 
         Raises
         ------
         SessionError
-            The session has ended, or its worker does not answer.
+            The session has ended, or its worker does not answer in time; whether the change was
+            made all the same is told in `changes` as soon as it is known.
         ModelError
             The model does not fit this session; nothing has changed.
         """
-        if self.state.final:
+        if self.state.final or self.link is None:
             raise SessionError(f"session {self.id} is {self.state}", state=self.state)
-        async with self._swapping:
-            answer = await self.ask("swap", decoder=decoder.model_dump(mode="json"))
-            if answer is None:
-                raise SessionError(f"the worker of session {self.id} does not answer; try again")
-            if "error" in answer:
-                raise ModelError(answer["error"]["message"], reason=answer["error"]["code"])
-            if remember:
-                self.earlier_decoders.append(self.config.decoder)
-            del self.earlier_decoders[:-_MOST_EARLIER]
-            self.config = self.config.model_copy(update={"decoder": decoder})
-            self.counts["model"] = answer
-            log.info("decoder changed", session=self.id, model=answer["model"])
-            self.announce()
-        return dict(answer)
+        change = Change(next(self._ids), decoder, remember=remember, back=back)
+        self.changes.append(change)
+        self._replies[change.number] = reply = asyncio.get_running_loop().create_future()
+        # An answer is taken whenever it comes: the worker has then done what it says.
+        reply.add_done_callback(lambda done: self._settle(change, done))
+        order = {"op": "swap", "id": change.number, "decoder": decoder.model_dump(mode="json")}
+        if not self.link.send(order):
+            reply.cancel()
+        try:
+            answer = await asyncio.wait_for(asyncio.shield(reply), _REPLY_S)
+        except TimeoutError:
+            raise SessionError(
+                f"the worker of session {self.id} has not answered yet: whether the change "
+                f"{change.id} is made is told with the session's model once it is known",
+                change=change.id,
+            ) from None
+        except asyncio.CancelledError:
+            if not reply.cancelled():
+                raise  # who asked has left
+            raise SessionError(
+                f"the change {change.id} was not made: {change.reason}", change=change.id
+            ) from None
+        if "error" in answer:
+            raise ModelError(answer["error"]["message"], reason=answer["error"]["code"])
+        return {**answer, "change": change.id}
+
+    def _settle(self, change: Change, reply: asyncio.Future[Any]) -> None:
+        """Take note of whether a change was made, and be what the worker is now."""
+        self._replies.pop(change.number, None)
+        if reply.cancelled():
+            change.state, change.reason = "not made", "the worker ended before it answered"
+            return
+        answer = reply.result()
+        if "error" in answer:
+            change.state, change.reason = "not made", answer["error"]["message"]
+            return
+        change.state = "made"
+        if change.back:
+            del self.earlier_decoders[-1:]
+        elif change.remember:
+            self.earlier_decoders.append(self.config.decoder)
+        del self.earlier_decoders[:-_MOST_EARLIER]
+        self.config = self.config.model_copy(update={"decoder": change.decoder})
+        self.counts["model"] = answer
+        log.info("decoder changed", session=self.id, model=answer["model"], change=change.id)
+        self.announce()
+
+    def _give_up_changes(self) -> None:
+        """Note that what a worker that is gone did not answer was not made."""
+        for change in self.changes:
+            reply = self._replies.get(change.number)
+            if change.state == "pending" and reply is not None:
+                reply.cancel()
 
     async def swap_back(self) -> dict[str, Any]:
         """Go back to what decoded before the last `swap`."""
         if not self.earlier_decoders:
             raise SessionError(f"session {self.id} has had no other decoder than this")
-        before = self.earlier_decoders[-1]
-        answer = await self.swap(before)
-        del self.earlier_decoders[-2:]
-        return answer
+        return await self.swap(self.earlier_decoders[-1], back=True)
 
     def forget(self, model: str) -> None:
         """Never go back to a model, which is about to be removed."""
@@ -228,6 +316,7 @@ class Session:
             "state": step.state,
             "reason": step.reason,
             "held": self.held,
+            "confirmed": self.stop_is_confirmed,
             "decoder": self.config.decoder.kind,
             "model": named_model(self.config.decoder),
             "t": step.t,
@@ -236,24 +325,70 @@ class Session:
         payload = json.dumps(message).encode()
         self.hub.announce(Frame(FrameType.STATUS, IntentCode.NONE, 0, step.t, payload))
 
-    def hold(self, held: bool) -> None:
-        """Stop all outputs until they are released, even across a restart of the worker.
+    # -- the emergency stop -------------------------------------------------------------------
 
-        From this call on nothing but neutral intents passes: those that the worker sent before it
-        knew of the stop are discarded, and clients are told of the gap.
+    def press_stop(self, by: str, where: str) -> int:
+        """Hold all outputs until they are released; give the number of the order.
+
+        From this call on nothing but neutral intents passes here: those that the worker sent before
+        it knew of the stop are discarded, and clients are told of the gap.
         """
-        if held == self.held or self.state.final:
+        order = self.word.press(by, where)
+        self.look_at_word()
+        return order
+
+    def release_stop(self, order: int, by: str, where: str) -> None:
+        """Let outputs go on, unless the stop was pressed again after ``order``."""
+        self.word.release(order, by, where)
+        self.look_at_word()
+
+    def look_at_word(self) -> None:
+        """Tell everybody of a press or a release, whoever did it and in whichever process."""
+        word, told = self.word, self._told
+        if told == (now := (word.order, word.released, self.stop_is_confirmed)):
             return
-        self.held = held
-        log.warning("emergency stop" if held else "emergency stop released", session=self.id)
-        self._worker_knows_hold = not held
-        if self.link is not None:
-            self.link.send({"op": "hold", "held": held})
+        self._told = now
+        if now[0] != told[0]:
+            self.stop_counts.pressed += 1
+            log.warning("emergency stop", session=self.id, **_deed_fields(word.press_deed))
+        if now[1] != told[1]:
+            self.stop_counts.released += 1
+            fields = _deed_fields(word.release_deed)
+            log.warning("emergency stop released", session=self.id, **fields)
+        if word.held:
+            self.hub.withdraw()
         self.announce()
+
+    @property
+    def stop_is_confirmed(self) -> bool:
+        """Whether all outputs are held, and the worker is known to obey."""
+        return self.word.held and self.obeys(self.word.order)
+
+    def withholds(self, frame: Frame) -> bool:
+        """Whether a frame may not go out now, because of the emergency stop."""
+        return self.word.held and may_move(frame)
+
+    def obeys(self, order: int) -> bool:
+        """Whether nothing but neutral intents comes from a worker of this session any more.
+
+        To be asked a moment after the stop was pressed: a worker that rests, or starts, reads the
+        word before it sends anything.
+        """
+        word = self.word
+        has_begun = self.process is not None and word.reader == self.generation
+        return not has_begun or word.at_rest or word.obeyed >= order
+
+    def kill_for_stop(self) -> None:
+        """Kill a worker that does not obey; the next one starts held."""
+        self.stop_counts.killed += 1
+        self._killed_for_stop = True
+        log.error("worker does not obey the emergency stop; killing it", session=self.id)
+        if self.process is not None:
+            self.process.kill()
 
     def _ask_for_signal(self, sources: list[Source]) -> None:
         if self.link is not None:
-            self.link.send({"op": "feed", "sources": sources})
+            self.link.send({"op": "feed", "sources": sources}, urgent=True)
 
     async def ask(self, op: str, **fields: Any) -> Any:
         """Ask the worker; None when there is none or it does not answer in time."""
@@ -262,8 +397,9 @@ class Session:
         id_ = next(self._ids)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._replies[id_] = future
-        self.link.send({"op": op, "id": id_, **fields})
         try:
+            if not self.link.send({"op": op, "id": id_, **fields}):
+                return None
             return await asyncio.wait_for(future, _REPLY_S)
         except TimeoutError:
             return None
@@ -315,19 +451,24 @@ class Session:
             raise SessionError(
                 f"session {self.id} is {self.state}; markers need a live one", state=self.state
             )
-        self.link.send(
-            {"op": "marker", "time": event.time, "name": event.name, "data": dict(event.data)}
-        )
+        command = {"op": "marker", "time": event.time, "name": event.name, "data": dict(event.data)}
+        if not self.link.send(command):
+            raise BusyError(
+                f"the worker of session {self.id} does not take commands as fast as they come; "
+                "this marker was not taken",
+                session=self.id,
+            )
 
     # -- what the worker says -----------------------------------------------------------------
 
     def on_frame(self, frame: Frame) -> None:
         if frame.type is FrameType.INTENT:
             t_read = local_clock()
-            if not self._worker_knows_hold and self.held:
-                # The first intent of a worker that knows of the stop is an idle that says so.
-                self._worker_knows_hold = b'"reason":"held"' in frame.payload
-            if self._worker_knows_hold or not self.held:
+            if frame.is_held:
+                self.look_at_word()
+            if self.withholds(frame) or _is_past(frame, t_read):
+                self.hub.lose(frame)
+            else:
                 self.hub.publish(frame)
             self.t_heard = time.monotonic()
             self.bus_times.add(t_read - frame.t_published)
@@ -368,6 +509,10 @@ class Session:
             self._is_silent = False
             self.step_to(state, data["reason"])
 
+    def excuse(self, for_s: float) -> None:
+        """Count nothing against the worker for a time in which nobody listened."""
+        self.t_heard += for_s
+
     def check_for_hang(self) -> bool:
         """Announce a worker that is silent; give whether it hangs, and is to be killed."""
         if self.link is None or self.state.final:
@@ -381,6 +526,11 @@ class Session:
 
     def note_crash(self) -> str | None:
         """Count a worker that died; give the reason when no other is to be started."""
+        if self._killed_for_stop:
+            self._killed_for_stop = False
+            reason = "the worker was killed: it did not obey the emergency stop"
+            self.step_to(SessionState.CONNECTING, f"{reason}; starting another")
+            return None
         now = time.monotonic()
         self._crashes.append(now)
         reason, self._crash_reason = self._crash_reason or "the worker died", ""
@@ -388,3 +538,15 @@ class Session:
             return f"{_CRASHES} crashes within {_CRASH_WINDOW_S:g} s, the last: {reason}"
         self.step_to(SessionState.CONNECTING, f"{reason}; starting another")
         return None
+
+
+def _is_past(frame: Frame, now: float) -> bool:
+    """Whether an intent waited here until nobody may act on it any more."""
+    if now - frame.t_published < _LATE_S or not may_move(frame):
+        return False
+    intent = json.loads(frame.payload)
+    return bool(now > intent["t_sample"] + intent["expires_s"])
+
+
+def _deed_fields(deed: Deed | None) -> dict[str, Any]:
+    return {} if deed is None else {"by": deed.by, "where": deed.where, "order": deed.order}

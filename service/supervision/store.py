@@ -4,17 +4,26 @@ While the service runs with ``--restore``, one file holds the live sessions: con
 generation, number of the last intent, and whether the emergency stop holds. It is written whole and
 replaces the former at once. After a service was killed, numbering continues `LEAP` further on: the
 file may lack the numbers of the last second, and none may be used twice.
+
+A damaged file gives way to the one before it, and a session that cannot be read (its decoder may be
+gone) is set aside and told: the others start (`volition.service.sessions.state_file`).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from volition.errors import ConfigError
+from volition.errors import ConfigError, VolitionError
 from volition.service.sessions.config import AnyDecoderSettings, SessionConfig
+from volition.service.sessions.state_file import StateFile
+
+log = structlog.get_logger()
 
 #: More intents than a session can number between two writings of the file.
 LEAP = 100_000
@@ -23,7 +32,7 @@ LEAP = 100_000
 class StoredSession(BaseModel):
     """What is stored of one session."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore")  # a newer version may have written more
 
     id: str
     config: SessionConfig
@@ -31,13 +40,6 @@ class StoredSession(BaseModel):
     last_seq: int
     held: bool
     earlier_decoders: list[AnyDecoderSettings] = Field(default_factory=list)
-
-
-class _Content(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    ended_well: bool
-    sessions: list[StoredSession]
 
 
 class SessionStore:
@@ -52,40 +54,61 @@ class SessionStore:
     ----------
     former
         The sessions to bring back.
+    set_aside
+        What was stored of a session that this service cannot read; it is kept in a file beside.
 
     Raises
     ------
     ConfigError
-        The file does not hold what was written.
+        The file is there and may not be read.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._written = ""
-        self.former = self._read()
-
-    def _read(self) -> list[StoredSession]:
+        self._file = StateFile(path)
+        self._written: dict[str, Any] | None = None
+        self.former: list[StoredSession] = []
+        self.set_aside: list[Any] = []
         try:
-            content = _Content.model_validate_json(self._path.read_text("utf-8"))
-        except FileNotFoundError:
-            return []
-        except (OSError, ValidationError) as error:
-            raise ConfigError(
-                f"{self._path} does not hold sessions to restore ({type(error).__name__}); mend "
-                "it, remove it, or start without --restore"
-            ) from error
-        if not content.ended_well:
-            for session in content.sessions:
+            content, is_newest = self._file.read()
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
+        if content is not None:
+            self._take(content, ended_well=is_newest and content.get("ended_well") is True)
+
+    def _take(self, content: dict[str, Any], *, ended_well: bool) -> None:
+        """Take each session for itself: one that cannot be read keeps no other from starting."""
+        entries = content.get("sessions")
+        for entry in entries if isinstance(entries, list) else ():
+            try:
+                session = StoredSession.model_validate(entry)
+            except (ValidationError, VolitionError) as error:
+                self.set_aside.append(entry)
+                log.error(
+                    "a stored session cannot be restored; it is set aside",
+                    session=entry.get("id") if isinstance(entry, dict) else None,
+                    reason=str(error)[:500],
+                )
+                continue
+            if not ended_well:
                 session.last_seq += LEAP
-        return content.sessions
+            self.former.append(session)
+        if self.set_aside:
+            self._keep_aside()
+
+    def _keep_aside(self) -> None:
+        beside = self._file.path.with_name(f"{self._file.path.name}.set-aside")
+        try:
+            with beside.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(entry) + "\n" for entry in self.set_aside)
+        except OSError as error:
+            log.error("what is set aside cannot be kept", file=str(beside), error=str(error))
 
     def write(self, sessions: Sequence[StoredSession], *, ended_well: bool = False) -> None:
         """Store these sessions and no others; do nothing when nothing changed."""
-        text = _Content(ended_well=ended_well, sessions=list(sessions)).model_dump_json()
-        if text == self._written:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._path.with_suffix(".new")
-        new.write_text(text, "utf-8")
-        new.replace(self._path)
-        self._written = text
+        content = {
+            "ended_well": ended_well,
+            "sessions": [session.model_dump(mode="json") for session in sessions],
+        }
+        if content != self._written:
+            self._file.write(content)
+            self._written = content

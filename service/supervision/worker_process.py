@@ -58,10 +58,14 @@ class SpareWorker:
     async def end(self) -> None:
         """End the spare worker; it has nothing to close."""
         if self._starting is not None:
-            spare = await self._starting
+            try:
+                spare = await self._starting
+            except OSError:
+                return  # it could not be started
             spare.process.kill()
             spare.sock.close()
             await asyncio.to_thread(end_process, spare.process)
+            spare.process.close()
 
 
 def _start_process() -> WorkerProcess:
@@ -71,8 +75,13 @@ def _start_process() -> WorkerProcess:
     process = spawning.Process(
         target=run_worker, args=(theirs,), name="volition-worker", daemon=True
     )
-    process.start()
-    theirs.close()
+    try:
+        process.start()
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
     return WorkerProcess(process, ours)
 
 
@@ -82,6 +91,4 @@ def end_process(process: BaseProcess) -> int | None:
     if process.exitcode is None:
         process.kill()
         process.join()
-    exitcode = process.exitcode
-    process.close()
-    return exitcode
+    return process.exitcode

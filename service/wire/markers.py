@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from volition.incoming import (
+    MOST_DATA_BYTES,
+    MOST_DEPTH,
+    fault_of_data,
+    fault_of_text,
+    fault_of_time,
+)
 from volition.service.wire.strictness import Answer, Request
+
+
+def _refused_for(fault_of: Callable[[Any], str]) -> AfterValidator:
+    """Refuse what `volition.incoming` finds a fault in."""
+
+    def check(value: Any) -> Any:
+        if fault := fault_of(value):
+            raise ValueError(fault)
+        return value
+
+    return AfterValidator(check)
 
 
 class MarkerBody(Request):
     """An event to stamp into the session."""
 
-    name: str = Field(min_length=1, max_length=256)
-    data: dict[str, Any] = Field(default_factory=dict)
-    t: Annotated[float, Field(strict=True, allow_inf_nan=False)] | None = Field(
-        default=None, description="LSL time; the time of receipt when left out."
+    name: Annotated[str, _refused_for(fault_of_text)] = Field(min_length=1, max_length=256)
+    data: Annotated[dict[str, Any], _refused_for(fault_of_data)] = Field(
+        default_factory=dict,
+        description=f"At most {MOST_DATA_BYTES} bytes, {MOST_DEPTH} deep; numbers are finite.",
     )
+    t: (
+        Annotated[float, Field(strict=True, allow_inf_nan=False), _refused_for(fault_of_time)]
+        | None
+    ) = Field(default=None, description="LSL time; the time of receipt when left out.")
 
 
 class MarkerView(Answer):

@@ -38,6 +38,11 @@ class Status(Answer):
     state: SessionState
     reason: str
     held: bool = Field(description="Whether the emergency stop holds all outputs.")
+    confirmed: bool = Field(
+        default=False,
+        description="Whether the stop is known to hold: the session's worker obeys, or there is "
+        "none.",
+    )
     decoder: str = Field(description="Kind of the decoder that runs.")
     model: str | None = Field(description="Its model; null for a decoder without one.")
     t: float

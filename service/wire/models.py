@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Generic, Self
+from typing import Generic, Literal, Self
 
 from pydantic import Base64Bytes, Field, model_validator
 
+from volition.decoders.contract.settings import FileName
 from volition.models.manifest import Manifest, ModelCard, ModelName
 from volition.service.wire.settings import DecoderT
 from volition.service.wire.strictness import Answer, Request
@@ -30,17 +31,31 @@ class ModelSwap(ModelUse):
         description="LSL time of the last sample before the change; null before the first."
     )
     took_s: float = Field(description="Seconds for which the worker's loop stood still.")
+    change: str = Field(default="", description="Names this change among the session's `changes`.")
+
+
+class ModelChange(Answer):
+    """A change of what decodes that was asked for."""
+
+    change: str
+    decoder: str = Field(description="Kind of the decoder that was asked for.")
+    model: str | None
+    state: Literal["pending", "made", "not made"]
+    reason: str = Field(description="Why it was not made; empty otherwise.")
 
 
 class SessionModels(Answer):
     now: ModelUse
     earlier: list[ModelUse] = Field(description="What decoded before, newest first.")
+    changes: list[ModelChange] = Field(
+        default_factory=list, description="The last changes that were asked for, newest first."
+    )
 
 
 class ModelChoice(Request, Generic[DecoderT]):
     """What to decode with: a model, with its own settings or with these."""
 
-    model: str | None = Field(
+    model: FileName | None = Field(
         default=None, min_length=1, max_length=256, description="NAME@VERSION, or NAME."
     )
     decoder: DecoderT | None = Field(

@@ -5,6 +5,7 @@ One table says which status a code of `volition.errors` has; what is not in it i
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pydantic_core
@@ -25,6 +26,8 @@ _STATUS = {
     "forbidden": (403, "Not allowed"),
     "calibration": (422, "The calibration cannot be made"),
     "session": (409, "The session's state does not allow it"),
+    "busy": (503, "The worker does not take commands so fast"),
+    "stop": (503, "The stop is not confirmed"),
     "simulation": (409, "The simulation is of another kind"),
     "lsl-missing": (503, "liblsl is missing"),
     "stream": (503, "A stream cannot be reached"),
@@ -40,7 +43,7 @@ _STATUS = {
 }
 
 #: What the framework itself answers.
-_HTTP_CODES = {400: "unreadable", 404: "not-found", 405: "method", 413: "too-large"}
+_HTTP_CODES = {400: "unreadable", 408: "late", 404: "not-found", 405: "method", 413: "too-large"}
 
 
 class ProblemError(Answer):
@@ -78,7 +81,11 @@ def problem(status: int, code: str, title: str, detail: str, **members: Any) -> 
         "detail": detail,
         **members,
     }
-    return Response(pydantic_core.to_json(body), status, media_type=MEDIA_TYPE)
+    try:
+        content = pydantic_core.to_json(body)
+    except ValueError:  # it speaks of a text that UTF-8 cannot write
+        content = json.dumps(pydantic_core.to_jsonable_python(body)).encode()
+    return Response(content, status, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:

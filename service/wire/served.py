@@ -27,6 +27,10 @@ class SessionView(sessions.SessionView[SessionConfig]):
     """A session: its state and its configuration."""
 
 
+class StoppedSession(sessions.StoppedSession[SessionConfig]):
+    """A session whose emergency stop was pressed, and what became of that."""
+
+
 class SessionList(Answer):
     sessions: list[SessionView]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic
+from typing import Generic, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,44 @@ class StepView(Answer):
     utc: float = Field(description="UTC, seconds since 1970.")
 
 
+class StopDeed(Answer):
+    """One press of the emergency stop, or its release."""
+
+    order: int = Field(description="Number of the press, or of the last press that was released.")
+    by: str = Field(description="Name of the token or of the user.")
+    where: str = Field(description="From where.")
+    utc: float = Field(description="When, UTC, seconds since 1970.")
+
+
+class StopView(Answer):
+    """The emergency stop of a session."""
+
+    order: int = Field(description="Number of the newest press; 0 before the first.")
+    confirmed: bool = Field(
+        description="Whether nothing but neutral intents leaves the session: its worker says so, "
+        "or has to read of the stop before it sends anything. False while the stop is not set."
+    )
+    pressed: StopDeed | None = Field(description="The newest press.")
+    released: StopDeed | None = Field(description="The newest release.")
+    release_moves: list[str] = Field(
+        description="What is let go by a release: who and what gets intents of this session."
+    )
+
+
+class StopAnswer(Answer):
+    """What became of a press of the emergency stop."""
+
+    order: int = Field(description="Number of this press.")
+    outcome: Literal["confirmed", "no_worker", "killed"] = Field(
+        description="How it holds: the worker obeys; there is none; or it did not obey within "
+        "200 ms, was killed, and comes back held."
+    )
+    took_ms: float = Field(description="From the press until it held.")
+    remembered: bool = Field(
+        description="Whether it is on the disk; if not, it survives all but a power cut."
+    )
+
+
 class SessionView(Answer, Generic[ConfigT]):
     """A session: its state and its configuration."""
 
@@ -29,6 +67,7 @@ class SessionView(Answer, Generic[ConfigT]):
     reason: str
     since_utc: float
     held: bool = Field(description="Whether the emergency stop holds all outputs.")
+    stop: StopView
     epoch: int = Field(description="Number of workers that the session has had.")
     worker_pid: int | None = Field(description="Process id of the worker; null when there is none.")
     last_seq: int
@@ -38,6 +77,12 @@ class SessionView(Answer, Generic[ConfigT]):
     model: ModelUse = Field(description="What decodes now.")
     config: ConfigT
     steps: list[StepView] = Field(description="The latest changes of the state, oldest first.")
+
+
+class StoppedSession(SessionView[ConfigT], Generic[ConfigT]):
+    """A session whose emergency stop was pressed, and what became of that."""
+
+    answer: StopAnswer
 
 
 class SessionList(Answer):

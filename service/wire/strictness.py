@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from volition.incoming import MOST_REQUEST_DEPTH, fault_of_data
 
 
 class Answer(BaseModel):
@@ -11,7 +15,19 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="ignore", ser_json_inf_nan="null")
 
 
+#: The gateway bounds the bytes of a body by its route.
+_MOST_BYTES = 64 << 20
+
+
 class Request(BaseModel):
     """What the service is told: an unknown key is an error that names it."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_passed_on(cls, data: Any) -> Any:
+        """Refuse texts and numbers that could not be written again, and endless nesting."""
+        if fault := fault_of_data(data, _MOST_BYTES, MOST_REQUEST_DEPTH):
+            raise ValueError(fault)
+        return data

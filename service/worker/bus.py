@@ -10,7 +10,9 @@ needs to route and to resume without reading JSON. The worker never waits for th
 socket does not take is kept, up to a bound, and the oldest intents beyond it are dropped; the gap
 in ``seq`` tells every client.
 
-Commands are JSON lines, since they are few.
+Commands are JSON lines, since they are few. One that does not fit into what waits for the worker is
+refused, and whoever sent it is told. The emergency stop is no command: it does not go by this bus
+(`volition.service.sessions.stop_word`).
 """
 
 from __future__ import annotations
@@ -53,6 +55,9 @@ class IntentCode(IntEnum):
     IDLE = 5
 
 
+#: Flags of a frame: what it holds is neutral, because of the emergency stop.
+HELD = 1
+
 INTENT_CODES = {code.name.lower(): code for code in IntentCode}
 
 
@@ -64,6 +69,12 @@ class Frame(NamedTuple):
     seq: int
     t_published: float
     payload: bytes
+    flags: int = 0
+
+    @property
+    def is_held(self) -> bool:
+        """Whether an intent is neutral because of the emergency stop."""
+        return bool(self.flags & HELD)
 
 
 def pack(
@@ -73,9 +84,10 @@ def pack(
     intent_code: IntentCode = IntentCode.NONE,
     seq: int = 0,
     t_published: float = 0.0,
+    flags: int = 0,
 ) -> bytes:
     """Encode a frame."""
-    return _HEADER.pack(type_, intent_code, 0, len(payload), seq, t_published) + payload
+    return _HEADER.pack(type_, intent_code, flags, len(payload), seq, t_published) + payload
 
 
 class FrameReader:
@@ -91,12 +103,13 @@ class FrameReader:
         frames: list[Frame] = []
         start = 0
         while len(pending) - start >= _HEADER.size:
-            type_, code, _, length, seq, t_published = _HEADER.unpack_from(pending, start)
+            type_, code, flags, length, seq, t_published = _HEADER.unpack_from(pending, start)
             end = start + _HEADER.size + length
             if len(pending) < end:
                 break
             payload = bytes(pending[start + _HEADER.size : end])
-            frames.append(Frame(FrameType(type_), IntentCode(code), seq, t_published, payload))
+            kind, intent_code = FrameType(type_), IntentCode(code)
+            frames.append(Frame(kind, intent_code, seq, t_published, payload, flags))
             start = end
         if start:
             del pending[:start]
@@ -223,8 +236,12 @@ class LocalWorkerEnd:
 class GatewayEnd(Protocol):
     """The gateway's side of a bus, on its event loop."""
 
-    def send(self, command: dict[str, Any]) -> None:
-        """Send a command without waiting."""
+    def send(self, command: dict[str, Any], *, urgent: bool = False) -> bool:
+        """Send a command without waiting; give whether it was taken.
+
+        It is not when the worker is gone, or when too much waits for it already. An urgent one is
+        taken however much waits.
+        """
 
     def close(self) -> None:
         """Close; the worker sees it and ends."""
@@ -272,12 +289,14 @@ class LocalGatewayEnd(asyncio.Protocol):
         self._transport = None
         self._on_lost()
 
-    def send(self, command: dict[str, Any]) -> None:
-        if self._transport is None:
-            return
-        line = json.dumps(command).encode() + b"\n"
-        if self._transport.get_write_buffer_size() < _MAX_COMMAND_BYTES:
-            self._transport.write(line)
+    def send(self, command: dict[str, Any], *, urgent: bool = False) -> bool:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return False
+        if not urgent and transport.get_write_buffer_size() >= _MAX_COMMAND_BYTES:
+            return False
+        transport.write(json.dumps(command).encode() + b"\n")
+        return True
 
     def close(self) -> None:
         if self._transport is not None:

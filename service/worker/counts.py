@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from volition.chunk import Chunk
+from volition.decoders.contract.settings import Settings
 from volition.service.sessions.timing import StepTimes
+
+
+def step_of(decoder: Settings) -> float | None:
+    """Give the seconds from one decision to the next; None where markers ask for them."""
+    if getattr(decoder, "trigger", None) == "markers":
+        return None
+    step_s: float | None = getattr(decoder, "step_s", None)
+    return step_s
 
 
 class Counts:
@@ -28,6 +37,9 @@ class Counts:
         self.t_newest: float | None = None
         #: LSL time when samples last came.
         self.t_last_sample: float | None = None
+        #: From one decision to the next, where they come by themselves.
+        self.step_s: float | None = None
+        self._n_slow, self._slowest_s = 0, 0.0
         self.steps = {name: StepTimes() for name in ("lsl", "stages", "decoder", "encode")}
 
     def lost_before(self, chunk: Chunk, rate_hz: float) -> int | None:
@@ -59,6 +71,12 @@ class Counts:
         steps["stages"].add(t_cleaned - t_pulled)
         steps["decoder"].add(t_decoded - t_cleaned)
 
+    def note_decision(self, took_s: float) -> None:
+        """Count a decision that took longer than there is from one to the next."""
+        if self.step_s is not None and took_s > self.step_s:
+            self._n_slow += 1
+            self._slowest_s = max(self._slowest_s, took_s)
+
     def report(self) -> dict[str, Any]:
         """Give what every heartbeat tells."""
         return {
@@ -69,6 +87,7 @@ class Counts:
             "chunks": self.chunks,
             "intents": self.intents,
             "reconnects": self.reconnects,
+            "slow_decisions": {"n": self._n_slow, "slowest_s": self._slowest_s},
             "steps": {name: step.report() for name, step in self.steps.items()},
         }
 

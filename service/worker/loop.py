@@ -7,7 +7,8 @@
 One thread and one loop. Between two chunks it looks, without waiting, for markers and for commands;
 when there are no samples it wakes every `_POLL_S` to do so. Encoding happens once, here. Nothing in
 the loop waits for the gateway (`volition.service.worker.bus`) or for an output
-(`volition.service.worker.output_channels`), and no web library is ever imported.
+(`volition.service.worker.output_channels`), and no web library is ever imported. Whatever is sent
+is held against the stop word (`volition.service.sessions.stop_word`) just before, in one place.
 
 The worker watches the stream itself, says what it sees, and has a new inlet made when it was lost
 (`volition.service.worker.connector`). Should the process (`volition.service.worker.process`) die
@@ -16,9 +17,12 @@ all the same, the supervisor starts another.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pydantic_core
@@ -37,13 +41,15 @@ from volition.errors import (
 from volition.models.manifest import named_model
 from volition.service.sessions.config import SessionConfig, parse_config
 from volition.service.sessions.engine import Engine
+from volition.service.sessions.gate import Gate
 from volition.service.sessions.outputs import OutputContext
 from volition.service.sessions.rehearsal import Rehearsal
 from volition.service.sessions.states import SessionState
+from volition.service.sessions.stop_word import StopWord
 from volition.service.worker.backlog import BacklogWatch
-from volition.service.worker.bus import INTENT_CODES, FrameType, WorkerEnd, pack
+from volition.service.worker.bus import HELD, INTENT_CODES, FrameType, WorkerEnd, pack
 from volition.service.worker.connector import Connection, Connector, GaveUpError
-from volition.service.worker.counts import Counts
+from volition.service.worker.counts import Counts, step_of
 from volition.service.worker.garbage import GarbageCollector
 from volition.service.worker.history_sender import HistorySender
 from volition.service.worker.outline_feed import OutlineSender
@@ -52,7 +58,8 @@ from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.inlet import SignalInlet
 from volition.streams.signal.quality import SignalQuality
 
-_POLL_S = 0.02
+#: An emergency stop is obeyed within this time where there are no samples.
+_POLL_S = 0.01
 _HEARTBEAT_S = 0.25
 #: When no sample has come for this long since a chunk, its intents have reached their clients.
 _QUIET_S = 0.002
@@ -84,8 +91,8 @@ class WorkerOrder:
         Which worker of the session this is, from 1.
     next_seq
         Number of the first intent.
-    held
-        Whether the emergency stop holds all outputs.
+    stop_word
+        File of the session's stop word.
     t_newest
         Time stamp of the newest sample that the generations before told of.
     lost_with_workers
@@ -96,7 +103,7 @@ class WorkerOrder:
     config_json: str
     generation: int
     next_seq: int
-    held: bool
+    stop_word: str
     t_newest: float | None = None
     lost_with_workers: int = 0
 
@@ -126,7 +133,11 @@ class Worker:
         )
         self._state = SessionState.CREATED
         self._reason = self._announced_reason = ""
-        self._held = order.held
+        self._word = StopWord.open(Path(order.stop_word))
+        self._word.read_as(order.generation, os.getpid())
+        self._gate = Gate(closed=self._word.held)
+        self._order_told = self._word.order
+        self._word.obey(self._order_told)
         self._is_ending = False
         # Made when the signal is known.
         self._inlet: SignalInlet | None = None
@@ -140,6 +151,7 @@ class Worker:
         self._backlog = BacklogWatch(self._config.stream.max_lag_s)
         self._garbage = GarbageCollector()
         self._counts = Counts(order.t_newest, order.lost_with_workers)
+        self._counts.step_s = step_of(self._config.decoder)
         self._pending_events: list[Event] = []
         self._t_last_sample = 0.0
         self._t_last_chunk = math.nan
@@ -149,7 +161,6 @@ class Worker:
             "stop": self._do_stop,
             "marker": self._do_marker,
             "state": self._do_state,
-            "hold": self._do_hold,
             "feed": self._do_feed,
             "swap": self._do_swap,
             "history": self._do_history,
@@ -169,6 +180,9 @@ class Worker:
                     self._announce(SessionState.CONNECTING, lost)
         except _FINAL_ERRORS as error:
             self._announce(SessionState.FAILED, error.message)
+            return
+        except MemoryError:
+            self._announce(SessionState.FAILED, "it needs more memory than a session may have")
             return
         self._announce(SessionState.STOPPED, "asked to stop")
 
@@ -192,7 +206,8 @@ class Worker:
         """Find and open the streams; None when told to stop meanwhile."""
         if self._state is SessionState.CREATED:
             self._announce(SessionState.CONNECTING, "looking for the stream")
-        connection = self._connector.connect()
+        with self._resting():
+            connection = self._connector.connect()
         if connection is None:
             return None
         self._inlet = connection.signal
@@ -216,7 +231,6 @@ class Worker:
             next_seq=self._order.next_seq,
             clock=local_clock,
         )
-        engine.held = self._held
         if self._config.rehearse:
             second = self._config.model_copy(update={"history_s": 0.0})
             self._rehearsal = Rehearsal(
@@ -226,7 +240,8 @@ class Worker:
         engine.on_cleaned = self._outline.on_cleaned
         self._quality = SignalQuality(inlet.spec)
         self._outputs.open(self._config.outputs, self._output_context(engine, inlet))
-        if self._held:
+        if self._gate.closed:
+            engine.hold(True, None)
             self._tell_outputs_of_hold(engine, None)
         self._garbage.take_over()
 
@@ -242,7 +257,7 @@ class Worker:
                 "next_seq": engine.next_seq,
                 "config": self._config.model_dump_json(),
             },
-            is_held=lambda: self._held,
+            is_held=lambda: self._word.held,
         )
 
     # -- the loop -----------------------------------------------------------------------------
@@ -323,14 +338,20 @@ class Worker:
             t_cleaned=engine.t_cleaned,
             t_decoded=engine.t_decoded,
         )
+        if intents:
+            self._counts.note_decision(engine.t_decoded - engine.t_cleaned)
 
     def _publish_intents(self, engine: Engine, intents: list[Intent]) -> None:
-        for intent in intents:
+        """Send intents to the API and to the outputs: whatever leaves here has passed the gate."""
+        gate, word = self._gate, self._word
+        for decided in intents:
+            gate.turn(word.held, decided.seq)
+            intent = gate.pass_on(decided)
             payload = to_json(intent)
             now = local_clock()
-            self._link.publish(_frame(intent, payload, now))
+            self._link.publish(_frame(intent, payload, now, held=gate.closed))
             self._counts.steps["encode"].add(now - engine.t_decoded)
-            self._outputs.intent(payload, intent)
+            self._outputs.intent(payload, intent, held=gate.closed)
         self._counts.intents += len(intents)
 
     def _note_outline(self, t_pulled: float, *, decided: bool) -> None:
@@ -369,10 +390,62 @@ class Worker:
             reason = f"overload: {dropped} samples dropped, {so_far} so far"
             self._announce(SessionState.DEGRADED, reason)
 
+    # -- the emergency stop -------------------------------------------------------------------
+
+    def _obey_stop(self) -> None:
+        """Hold all outputs, or let them go on, as the stop word says, and say that it is done."""
+        word, gate = self._word, self._gate
+        order = word.order
+        held = word.held
+        if order != self._order_told or held is not gate.closed or gate.turned_at is not None:
+            self._order_told = order
+            self._turn_outputs(held)
+        if order != word.obeyed and (not held or self._outputs.withdraw_intents()):
+            word.obey(order)
+
+    def _turn_outputs(self, held: bool) -> None:
+        engine, gate = self._engine, self._gate
+        if engine is None:
+            gate.turn(held, self._order.next_seq)
+            gate.turned_at = None
+            return
+        gate.turn(held, engine.next_seq)
+        t = local_clock() if held else None
+        first = engine.next_seq if gate.turned_at is None else gate.turned_at
+        gate.turned_at = None
+        if intents := engine.hold(held, t):
+            self._publish_intents(engine, intents)
+        self._tell_outputs_of_hold(engine, t, first)
+
+    def _tell_outputs_of_hold(
+        self, engine: Engine, t: float | None, first: int | None = None
+    ) -> None:
+        """Tell who did it, and what a replay needs to hold the outputs from the same intent on."""
+        held = self._gate.closed
+        deed = self._word.press_deed if held else self._word.release_deed
+        note = {
+            "held": held,
+            "sample": engine.n_samples,
+            "t": t,
+            "first": engine.next_seq if first is None else first,
+            **({} if deed is None else asdict(deed)),
+        }
+        self._outputs.status({"hold": note}, local_clock() if t is None else t)
+
+    @contextlib.contextmanager
+    def _resting(self) -> Iterator[None]:
+        """Do something slow that sends nothing; the stop does not wait for its end."""
+        self._word.rest(self._outputs.have_nothing_to_give())
+        try:
+            yield
+        finally:
+            self._word.rest(False)
+
     # -- the gateway --------------------------------------------------------------------------
 
     def _serve_gateway(self, now: float | None = None) -> None:
-        """Run the commands that came, beat, and notice a gateway that is gone."""
+        """Obey the stop, run the commands that came, beat, and notice a gateway that is gone."""
+        self._obey_stop()
         commands, self._early_commands = self._early_commands + self._link.commands(), []
         for command in commands:
             result = self._commands[command["op"]](command)
@@ -428,9 +501,10 @@ class Worker:
             "t": local_clock(),
             "state": self._state,
             "reason": self._announced_reason,
-            "held": self._held,
+            "held": self._gate.closed,
             "dropped_by_bus": self._link.dropped,
             "outputs": self._outputs.report(),
+            "crowded_events": 0 if self._engine is None else self._engine.n_crowded_events,
             "model": self._model(),
             "continuity": None
             if self._engine is None
@@ -467,23 +541,6 @@ class Worker:
             "latency_ms": self._counts.latency_ms(),
         }
 
-    def _do_hold(self, command: dict[str, Any]) -> None:
-        """Hold all outputs, at once, or let them go on."""
-        self._held = command["held"]
-        if self._held:
-            self._outputs.withdraw_intents()
-        if self._engine is None:
-            return
-        t = local_clock() if self._held else None
-        if intents := self._engine.hold(self._held, t):
-            self._publish_intents(self._engine, intents)
-        self._tell_outputs_of_hold(self._engine, t)
-
-    def _tell_outputs_of_hold(self, engine: Engine, t: float | None) -> None:
-        """Tell what a replay needs to hold the outputs behind the same sample."""
-        note = {"held": self._held, "sample": engine.n_samples, "t": t}
-        self._outputs.status({"hold": note}, local_clock() if t is None else t)
-
     def _do_feed(self, command: dict[str, Any]) -> None:
         """Show the signal to those who look, or no longer."""
         self._outline.show(command["sources"])
@@ -496,13 +553,15 @@ class Worker:
         config = self._config.model_dump(mode="json") | {"decoder": command["decoder"]}
         try:
             wanted = parse_config(config)
-            if self._engine is not None:
-                self._engine.swap(wanted.decoder)
-            if self._rehearsal is not None:
-                self._rehearsal.swap(wanted.decoder)
+            with self._resting():
+                if self._engine is not None:
+                    self._engine.swap(wanted.decoder)
+                if self._rehearsal is not None:
+                    self._rehearsal.swap(wanted.decoder)
         except VolitionError as error:
             return {"error": {"code": error.code, "message": error.message}}
         self._config = wanted
+        self._counts.step_s = step_of(wanted.decoder)
         t_newest = self._counts.t_newest
         answer = {**self._model(), "t_sample": t_newest, "took_s": local_clock() - began}
         if self._engine is not None:
@@ -518,9 +577,11 @@ class Worker:
         return self._history.start(self._engine, command["number"], command["last_s"])
 
 
-def _frame(intent: Intent, payload: bytes, now: float) -> bytes:
-    code = INTENT_CODES[intent.kind]
-    return pack(FrameType.INTENT, payload, intent_code=code, seq=intent.seq, t_published=now)
+def _frame(intent: Intent, payload: bytes, now: float, *, held: bool = False) -> bytes:
+    code, flags = INTENT_CODES[intent.kind], HELD if held else 0
+    return pack(
+        FrameType.INTENT, payload, intent_code=code, seq=intent.seq, t_published=now, flags=flags
+    )
 
 
 def _rehearse_sending(intent: Intent) -> None:

@@ -6,7 +6,8 @@
 The loop hands every channel the same things and never waits for one. An output that raises is
 closed, and its channel says why from then on. A queue that is full loses its oldest message. An
 emergency stop takes the intents out of the queues at once, so that nothing decided before it leaves
-after it; a call that has already begun cannot be taken back.
+after it. A call that has already begun cannot be taken back: the worker does not say that it obeys
+before that has ended, and a worker that does not say so is killed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic_core import to_jsonable_python
 
 from volition.chunk import Chunk, Event
-from volition.decoders.contract.intent import Intent
+from volition.decoders.contract.intent import IdleIntent, Intent
 from volition.service.sessions.outputs import Output, OutputContext, OutputSettings, build_output
 
 #: Messages that wait for an output; one more drops the oldest.
@@ -69,16 +70,23 @@ class Channel(ABC):
         """Where the output stands."""
 
     @abstractmethod
-    def intent(self, encoded: bytes, intent: Intent) -> None:
-        """Hand over an intent."""
+    def intent(self, encoded: bytes, intent: Intent, *, held: bool = False) -> None:
+        """Hand over an intent, or what stands in for it while the emergency stop holds."""
 
     @abstractmethod
     def pass_on(self, method: Callable[..., None], *arguments: Any) -> None:
         """Have a method of the output called."""
 
     @abstractmethod
-    def withdraw_intents(self) -> None:
-        """Take back the intents that the output has not been given yet."""
+    def withdraw_intents(self) -> bool:
+        """Take back the intents that the output has not been given yet.
+
+        Give whether none of them is being given to it right now.
+        """
+
+    def has_nothing_to_give(self) -> bool:
+        """Whether the output has been given every intent that it is to get."""
+        return True
 
     @abstractmethod
     def tend(self) -> None:
@@ -142,7 +150,7 @@ class DirectChannel(Channel):
     def state(self) -> State:
         return "failed" if self.error else "open"
 
-    def intent(self, encoded: bytes, intent: Intent) -> None:
+    def intent(self, encoded: bytes, intent: Intent, *, held: bool = False) -> None:
         self.pass_on(self._output.intent, encoded, intent)
         if not self.error:
             self.intents += 1
@@ -155,8 +163,8 @@ class DirectChannel(Channel):
         except Exception as error:  # noqa: BLE001 - another's code may raise anything
             self._fail(error)
 
-    def withdraw_intents(self) -> None:
-        """Do nothing: whatever was handed over has been taken."""
+    def withdraw_intents(self) -> bool:
+        return True  # whatever was handed over has been taken
 
     def tend(self) -> None:
         self.pass_on(self._look)
@@ -170,7 +178,9 @@ class _Message(NamedTuple):
 
     method: Callable[..., None]
     arguments: tuple[Any, ...]
-    is_intent: bool
+    is_intent: bool = False
+    #: Whether it is an intent that may not leave while the emergency stop holds.
+    may_move: bool = False
 
 
 class QueuedChannel(Channel):
@@ -183,6 +193,7 @@ class QueuedChannel(Channel):
         self._is_open = False
         self._deadline: float | None = None
         self._busy_since: float | None = None
+        self._gives_what_may_move = False
         self._thread = threading.Thread(
             target=self._run, name=f"volition-output-{self.kind}", daemon=True
         )
@@ -199,11 +210,12 @@ class QueuedChannel(Channel):
             return "stalled"
         return "open" if self._is_open else "opening"
 
-    def intent(self, encoded: bytes, intent: Intent) -> None:
-        self._put(_Message(self._output.intent, (encoded, intent), is_intent=True))
+    def intent(self, encoded: bytes, intent: Intent, *, held: bool = False) -> None:
+        may_move = not held and not isinstance(intent, IdleIntent)
+        self._put(_Message(self._output.intent, (encoded, intent), True, may_move))
 
     def pass_on(self, method: Callable[..., None], *arguments: Any) -> None:
-        self._put(_Message(method, arguments, is_intent=False))
+        self._put(_Message(method, arguments))
 
     def _put(self, message: _Message) -> None:
         with self._changed:
@@ -215,11 +227,17 @@ class QueuedChannel(Channel):
             self._waiting.append(message)
             self._changed.notify()
 
-    def withdraw_intents(self) -> None:
+    def withdraw_intents(self) -> bool:
         with self._changed:
-            kept = deque(message for message in self._waiting if not message.is_intent)
+            kept = deque(message for message in self._waiting if not message.may_move)
             self.withdrawn += len(self._waiting) - len(kept)
             self._waiting = kept
+            return not self._gives_what_may_move
+
+    def has_nothing_to_give(self) -> bool:
+        with self._changed:
+            waits = any(message.may_move for message in self._waiting)
+            return not waits and not self._gives_what_may_move
 
     def tend(self) -> None:
         """Do nothing: the output's thread sees to it."""
@@ -248,6 +266,7 @@ class QueuedChannel(Channel):
             self._feed_output()
         except Exception as error:  # noqa: BLE001 - another's code may raise anything
             self._fail(error)
+            self._gives_what_may_move = False
 
     def _feed_output(self) -> None:
         """Give the output what comes, until it is to close and nothing waits any more."""
@@ -256,16 +275,27 @@ class QueuedChannel(Channel):
             with self._changed:
                 if not self._waiting and self._deadline is None:
                     self._changed.wait(_TEND_S)
-                message = self._waiting.popleft() if self._waiting else None
+                message = self._next_message()
             if message is not None:
                 self._call(message.method, *message.arguments)
                 self.intents += message.is_intent
+                self._gives_what_may_move = False
             elif self._deadline is not None:
                 self._call(self._output.close, max(0.0, self._deadline - time.monotonic()))
                 return
             if time.monotonic() - tended_at >= _TEND_S:
                 tended_at = time.monotonic()
                 self._call(self._look)
+
+    def _next_message(self) -> _Message | None:
+        """Take the next message, but for intents that the emergency stop has overtaken."""
+        while self._waiting:
+            message = self._waiting.popleft()
+            if not (message.may_move and self._context.is_held()):
+                self._gives_what_may_move = message.may_move
+                return message
+            self.withdrawn += 1
+        return None
 
     def _call(self, method: Callable[..., None], *arguments: Any) -> None:
         self._busy_since = time.monotonic()
@@ -287,9 +317,9 @@ class OutputChannels:
         self._channels = [_channel_to(one, context) for one in settings]
         self.want_signal = any(channel.wants_signal for channel in self._channels)
 
-    def intent(self, encoded: bytes, intent: Intent) -> None:
+    def intent(self, encoded: bytes, intent: Intent, *, held: bool = False) -> None:
         for channel in self._channels:
-            channel.intent(encoded, intent)
+            channel.intent(encoded, intent, held=held)
 
     def signal(self, chunk: Chunk) -> None:
         """Hand over a chunk that nobody changes any more."""
@@ -306,10 +336,17 @@ class OutputChannels:
         for channel in self._channels:
             channel.status(status, t)
 
-    def withdraw_intents(self) -> None:
-        """Take back all intents that no output has been given yet."""
-        for channel in self._channels:
-            channel.withdraw_intents()
+    def withdraw_intents(self) -> bool:
+        """Take back all intents that no output has been given yet.
+
+        Give whether none is being given to an output right now.
+        """
+        settled = [channel.withdraw_intents() for channel in self._channels]
+        return all(settled)
+
+    def have_nothing_to_give(self) -> bool:
+        """Whether every output has been given every intent that it is to get."""
+        return all(channel.has_nothing_to_give() for channel in self._channels)
 
     def tend(self) -> str | None:
         """Have them look after themselves; give what is to be said of them when that changed.

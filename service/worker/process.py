@@ -15,6 +15,9 @@ from volition.service.worker.bus import LocalWorkerEnd, WorkerEnd
 from volition.service.worker.loop import Worker, WorkerOrder
 from volition.streams import lsl
 
+#: A worker that asks the system for more is refused, and ends with that reason.
+MOST_MEMORY_BYTES = 4 << 30
+
 
 def run_worker(sock: socket.socket) -> None:
     """Be a worker until told to stop, until the gateway is gone, or until it cannot go on.
@@ -23,6 +26,7 @@ def run_worker(sock: socket.socket) -> None:
     """
     # Ctrl-C reaches the whole terminal; the gateway decides when a worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    bound_memory(MOST_MEMORY_BYTES)
     link = LocalWorkerEnd(sock)
     first = _await_commands(link)
     if not first:
@@ -38,6 +42,16 @@ def run_worker(sock: socket.socket) -> None:
         link.close(timeout_s=0.5)
         sys.exit(1)
     link.close(timeout_s=0.5)
+
+
+def bound_memory(n_bytes: int) -> None:
+    """Have the system refuse this process more memory than this, where it can."""
+    if sys.platform == "linux":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        if hard == resource.RLIM_INFINITY or hard > n_bytes:
+            resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, hard))
 
 
 def _await_commands(link: WorkerEnd) -> list[dict[str, Any]]:

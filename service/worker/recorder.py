@@ -10,7 +10,8 @@ tells it and notes it in the file. It writes whole chunks: killed at any moment,
 that opens and lacks a quarter of a second. A disk that is full or not writable ends nothing: it is
 told in the session's warnings, and what waits is written as soon as there is room.
 
-When a recorder dies, `Recorder.restart` starts another, which writes into a file of its own.
+When a recorder dies, `Recorder.restart` starts another, which writes into a file of its own. One
+whose file was removed or moved says so and dies.
 
 When the worker ends, in whatever way, the recorder reads what is still on its way, closes the file
 and ends. The file's header holds the session's configuration, so that the file alone can be
@@ -286,6 +287,17 @@ class _File:
         except RecordingError as error:
             self._error = error.message
 
+    @property
+    def has_vanished(self) -> bool:
+        """Whether the file is no longer where it was opened."""
+        return self._writer is not None and not self._writer.path.exists()
+
+    def give_up(self) -> None:
+        """Note that what was written can no longer be found."""
+        self._lost += self._written
+        self._written = 0
+        self._error = "its file was removed or moved; the recording goes on in another"
+
     def _write(self, writer: XdfWriter) -> None:
         """Give the writer all that waits; it has taken it even where it fails to write it."""
         times, rows, texts = self._times, self._rows, self._texts
@@ -353,6 +365,11 @@ def run_recorder(sock: socket.socket) -> None:
             file = _take_frames(pending, file)
         if file is not None and (data == b"" or time.monotonic() >= due):
             file.flush()
+            if file.has_vanished and data != b"":
+                file.give_up()
+                data = b""
+                with contextlib.suppress(OSError):
+                    sock.sendall(json.dumps(file.state()).encode() + b"\n")
             if file.state() != said and data != b"":
                 said = file.state()
                 with contextlib.suppress(OSError):

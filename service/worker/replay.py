@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from volition.decoders.contract.settings import Settings
 from volition.errors import RecordingError
 from volition.service.sessions.config import SessionConfig, parse_config
 from volition.service.sessions.engine import Engine, IntentDigest
+from volition.service.sessions.gate import Gate
 from volition.service.worker.recorder import HEADER, INTENTS, STATUS
 from volition.streams.files.recording import Recording
 
@@ -59,12 +61,16 @@ def replay(
     """
     digest = IntentDigest()
     engine = Engine(config, recording.spec, next_seq=next_seq)
+    gate = _ReplayedGate(changes)
     start = time.perf_counter()
     for chunk, events, due in _cut_at(recording.chunks(chunk_samples), changes):
         intents = engine.step(chunk, events)
+        sent = [gate.pass_on(intent) for intent in intents]
         for change in due:
-            intents += change.apply(engine)
-        for intent in intents:
+            said = change.apply(engine)
+            gate.follow(change, engine.next_seq)
+            sent += [gate.pass_on(intent) for intent in said]
+        for intent in sent:
             digest.add(intent)
             on_intent(intent)
     took_s = time.perf_counter() - start
@@ -120,11 +126,15 @@ class RecordedHold:
         Whether outputs were stopped from there on.
     t
         LSL time of the intent that said so at once; None where none did.
+    first
+        Number of the first intent that it concerned; the next one where a recording of an older
+        version does not tell.
     """
 
     sample: int
     held: bool
     t: float | None
+    first: int | None = None
 
     def apply(self, engine: Engine) -> list[Intent]:
         """Do to an engine what was done live."""
@@ -132,6 +142,28 @@ class RecordedHold:
 
 
 RecordedChange = RecordedSwap | RecordedHold
+
+
+class _ReplayedGate(Gate):
+    """Turns where the gate of the live session did: at numbers of intents.
+
+    A chunk that was being sent when the stop was pressed has some intents before it and some after.
+    """
+
+    def __init__(self, changes: Sequence[RecordedChange]) -> None:
+        super().__init__()
+        holds = (one for one in changes if isinstance(one, RecordedHold) and one.first is not None)
+        self._turns = deque(sorted((one.first or 0, one.held) for one in holds))
+
+    def pass_on(self, intent: Intent) -> Intent:
+        while self._turns and intent.seq >= self._turns[0][0]:
+            self.closed = self._turns.popleft()[1]
+        return super().pass_on(intent)
+
+    def follow(self, change: RecordedChange, next_seq: int) -> None:
+        """Turn at a change of which is known only behind which sample it was."""
+        if isinstance(change, RecordedHold) and change.first is None:
+            self.turn(change.held, next_seq)
 
 
 @dataclass(frozen=True)
@@ -196,7 +228,7 @@ def recorded_session(recording: Recording) -> RecordedSession | None:
 def _change_of(config: Mapping[str, Any], note: Mapping[str, Any]) -> RecordedChange | None:
     if "hold" in note:
         hold = note["hold"]
-        return RecordedHold(int(hold["sample"]), bool(hold["held"]), hold["t"])
+        return RecordedHold(int(hold["sample"]), bool(hold["held"]), hold["t"], hold.get("first"))
     if "swap" not in note:
         return None
     changed = parse_config({**config, "decoder": note["swap"]["decoder"]}, "a recorded change")

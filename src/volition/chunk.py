@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from volition.incoming import fault_of_data, fault_of_text, readable
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -99,20 +101,33 @@ class Event:
 
     @classmethod
     def parse(cls, time: float, value: str | int) -> Event:
-        """Read a marker's value: plain text, an integer, or a JSON object with an ``event``."""
+        """Read a marker's value: plain text, an integer, or a JSON object.
+
+        The object is flat, ``{"event": "trial_start", "target": "left"}``, or as the REST API takes
+        it, ``{"name": "trial_start", "data": {"target": "left"}}``. What is neither is a text, and
+        so is what `volition.incoming` does not take.
+        """
         text = str(value)
         if text.startswith("{"):
             try:
                 data = json.loads(text)
-            except ValueError:
-                return cls(time, text)
+            except (ValueError, RecursionError):
+                return cls(time, readable(text))
             name = data.pop("event", None)
-            if isinstance(name, str | int):
-                return cls(time, str(name), data)
-        return cls(time, text)
+            if name is None and data.keys() <= {"name", "data"}:
+                name, data = data.get("name"), data.get("data", {})
+            known = isinstance(name, str | int) and isinstance(data, dict)
+            if known and not (fault_of_data(data) or fault_of_text(str(name))):
+                return cls(time, readable(str(name)), data)
+        return cls(time, readable(text))
 
     def to_marker(self) -> str:
-        """Give the marker text that ``parse`` reads back."""
-        if not self.data:
-            return self.name
-        return json.dumps({"event": self.name, **self.data}, ensure_ascii=False)
+        """Give the marker text that ``parse`` reads back as this event."""
+        plain = self.name
+        if not self.data and not plain.startswith("{"):
+            return plain
+        flat = json.dumps({"event": plain, **self.data}, ensure_ascii=False)
+        for text in (flat, plain) if self.data else (plain,):
+            if Event.parse(self.time, text) == self:
+                return text
+        return json.dumps({"name": plain, "data": dict(self.data)}, ensure_ascii=False)

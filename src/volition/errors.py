@@ -11,6 +11,8 @@
     │   └── NotFittedError
     ├── ModelError         an artefact does not match its manifest
     ├── SessionError       a call that the session's state does not allow
+    │   ├── BusyError      more commands come than its worker takes
+    │   └── StopError      an emergency stop that nobody can confirm
     └── InstallationError  Volition itself is not installed as its code expects
 
 Each carries a stable ``code`` for programs, a sentence for a person, and the fields that the
@@ -77,6 +79,18 @@ class ModelError(VolitionError):
 
 class SessionError(VolitionError):
     code = "session"
+
+
+class BusyError(SessionError):
+    """More commands wait for a session's worker than it takes; this one was not delivered."""
+
+    code = "busy"
+
+
+class StopError(SessionError):
+    """The emergency stop is set, but nobody can say that it holds already."""
+
+    code = "stop"
 
 
 class InstallationError(VolitionError):

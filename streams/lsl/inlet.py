@@ -30,6 +30,7 @@ import numpy as np
 from volition.chunk import Chunk, Event, SignalSpec
 from volition.errors import StreamError
 from volition.streams.lsl import library
+from volition.streams.lsl.buffering import buffer_s
 from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.discovery import (
     StreamDescription,
@@ -80,9 +81,10 @@ class _Connection:
         self.description = description
         self._info = description.handle or resolve_again(description, wait_s=RESOLVE_S)
         recover = recover and bool(description.source_id)
+        self.buffer_s = buffer_s(description.rate_hz, description.n_channels, max_buffer_s)
         # For an irregular stream liblsl counts hundreds of samples instead of seconds.
         self._open_inlet: Any = pylsl.StreamInlet(
-            self._info, max_buflen=max(1, math.ceil(max_buffer_s)), recover=recover
+            self._info, max_buflen=self.buffer_s, recover=recover
         )
         self._same_host = description.host == socket.gethostname()
         values_per_s = description.rate_hz * description.n_channels
@@ -282,7 +284,7 @@ class SignalInlet:
         self.overruns = 0
         self._calls = library.library_calls()
         self._packets = Packets()
-        self._make_buffers(plan, max_buffer_s)
+        self._make_buffers(plan, self._connection.buffer_s)
 
     def _make_buffers(self, plan: channel_selection.ChannelSelection, max_buffer_s: float) -> None:
         n_in, rate_hz = plan.n_in, self.description.rate_hz

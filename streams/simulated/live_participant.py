@@ -10,7 +10,9 @@ The process ends with the one that started it.
 from __future__ import annotations
 
 import contextlib
+import select
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -120,7 +122,7 @@ class LiveParticipant:
         ConfigError
             This person looks at another kind of screen, or there is no such target.
         StreamError
-            The process has ended.
+            The process has ended, or takes nothing: whoever tells it never waits for it.
         """
         if isinstance(self.person, CursorParticipant) is not isinstance(what, Scene):
             raise ConfigError(
@@ -130,6 +132,8 @@ class LiveParticipant:
             n_targets = len(self.person.targets)
             if what.target is not None and not 0 <= what.target < n_targets:
                 raise ConfigError(f"target {what.target}; allowed: 0 to {n_targets - 1}, or none")
+        if not _takes_more(self._connection):
+            raise StreamError("the participant's process does not take what it is shown")
         try:
             self._connection.send(what)
         except OSError:
@@ -144,6 +148,15 @@ class LiveParticipant:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+
+
+def _takes_more(connection: Connection) -> bool:
+    """Whether a short message can be sent without waiting, where the system tells."""
+    if sys.platform == "win32":
+        return True
+    poll = select.poll()  # not `select`: it takes no file with a high number
+    poll.register(connection.fileno(), select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 def _main(person: Person, name: str, source_id: str, connection: Connection) -> None:

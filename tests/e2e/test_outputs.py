@@ -107,16 +107,18 @@ def test_nothing_decided_before_an_emergency_stop_leaves_a_stalled_output_after_
     await_more_intents(client, session, 5)
     assert "output lines stalls" in client.session(session).warnings
 
-    client.emergency_stop(session)
+    stopped = client.emergency_stop(session)
+    # One was on its way out and cannot be taken back: its worker ends before the stop is answered.
+    assert (stopped.held, stopped.answer.outcome) == (True, "killed")
     first_held = await_held(client, session)
     (tmp_path / "stall").unlink()
-    done = await_output(client, session, lambda output: output.intents > stalled.intents + 3)
-    assert done.withdrawn > 3
-    assert done.dropped == 0
-    sent = [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines()]
-    # One was on its way out when the stop came; whatever waited behind it was taken back.
-    behind = sent[stalled.intents + 1 :]
-    assert behind[0]["seq"] == first_held
+    lines = tmp_path / "lines"
+    deadline = time.monotonic() + 60
+    while len(sent := lines.read_text().splitlines()) < stalled.intents + 4:
+        assert time.monotonic() < deadline, sent
+        time.sleep(0.05)
+    behind = [json.loads(line) for line in sent[stalled.intents :]]
+    assert behind[0]["seq"] >= first_held
     assert {intent["kind"] for intent in behind} == {"idle"}
 
 

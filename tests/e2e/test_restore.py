@@ -63,9 +63,9 @@ def test_without_being_asked_to_nothing_is_kept(sliding: MakeConfig, tmp_path: P
     assert not (tmp_path / "sessions.json").exists()
 
 
-def test_a_broken_file_is_one_sentence_and_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_may_not_be_read_is_one_sentence_and_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "sessions.json"
-    file.write_text("{")
+    file.mkdir()
     finished = subprocess.run(
         [sys.executable, "-m", "volition.service.cli", "serve", "--restore", "--port", "0"],
         env={**os.environ, "VOLITION_DATA": str(tmp_path)},
@@ -77,4 +77,12 @@ def test_a_broken_file_is_one_sentence_and_is_left_alone(tmp_path: Path) -> None
     assert finished.returncode == 3
     assert "sessions.json" in finished.stderr
     assert "Traceback" not in finished.stderr
-    assert file.read_text() == "{"
+    assert file.is_dir()
+
+
+def test_a_broken_file_keeps_no_service_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "sessions.json").write_text('{"ended_well": true, "sess')
+    env = {"VOLITION_DATA": str(tmp_path)}
+    with running_service("--restore", env=env) as service, Client(service.url) as client:
+        assert list(client.sessions()) == []
+    assert (tmp_path / "sessions.json.broken").read_text().endswith("sess")

@@ -35,6 +35,7 @@ from volition.benchmarks.quality.datasets import denoise_mix, eegdenoisenet
 from volition.benchmarks.quality.datasets.eegdenoisenet import Pairs
 from volition.benchmarks.quality.evaluation.denoising import N_PAIRS, score_segment
 from volition.chunk import FloatArray, SignalSpec
+from volition.decoders.contract.settings import FileName
 from volition.decoders.fitting.network import save_network
 from volition.decoders.stages.atat import Atat, AtatSettings
 
@@ -193,7 +194,8 @@ def _write(
 
 def _stage(folder: Path) -> Atat:
     settings = AtatSettings(
-        autoencoder=str(folder / "atat-autoencoder"), transformer=str(folder / "atat-transformer")
+        autoencoder=FileName(folder / "atat-autoencoder"),
+        transformer=FileName(folder / "atat-transformer"),
     )
     stage = Atat(settings)
     stage.prepare(SignalSpec(RATE_HZ, ("Cz",)))

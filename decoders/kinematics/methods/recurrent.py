@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from volition.chunk import FloatArray
-from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.settings import FileName, Settings
 from volition.decoders.fitting.decoder import FittedDecoder
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.network import Network, State, load_network
@@ -36,7 +36,7 @@ class RecurrentSettings(KinematicSettings):
     """Settings of `RecurrentDecoder`."""
 
     kind: Literal["recurrent"] = KIND
-    network: str | None = Field(
+    network: FileName | None = Field(
         default=None, description="Path of the network's files, or the name of one that ships."
     )
 
@@ -67,9 +67,11 @@ class RecurrentDecoder(KinematicDecoder[RecurrentSettings]):
             "decoder's setting 'network'; it cannot be fitted here"
         )
 
-    def run_network(self, network: Network) -> None:
-        """Decode by ``network`` from the next ``prepare`` on, whatever the settings name."""
-        self._network = network
+    def use(self, model: FittedModel | Network) -> None:
+        """Decode by a network from the next ``prepare`` on, whatever the settings name."""
+        if not isinstance(model, Network):
+            raise ModelError(f"{KIND} needs a network, not a fitted model")
+        self._network = model
 
     def follower(self, n_features: int) -> tuple[Follower, int]:
         if self._network is None:

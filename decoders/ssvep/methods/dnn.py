@@ -20,7 +20,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from volition.chunk import FloatArray
-from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.settings import FileName, Settings
 from volition.decoders.fitting.network import Network, load_network
 from volition.decoders.ssvep.estimator import EpochEstimator
 from volition.decoders.ssvep.scores.bank import FilterBank
@@ -38,7 +38,7 @@ class DnnSettings(SelectorSettings):
     """Settings of `DnnDecoder` and `DNN`."""
 
     kind: Literal["dnn"] = "dnn"
-    network: str | None = Field(
+    network: FileName | None = Field(
         default=None, description="Path of the network's files, or the name of one that ships."
     )
     n_harmonics: Literal[1] = Field(default=1, description="It is told none.")

@@ -90,7 +90,7 @@ class FbccaSettings(SelectorSettings):
         check_window(self, window_samples, rate_hz, n_channels)
         piece_samples = self.piece_samples(rate_hz)
         if self.is_summed and self.trigger == "sliding":
-            n_references = 2 * self.n_harmonics * len(self.targets)
+            n_references = 2 * self.harmonics(rate_hz) * len(self.targets)
             per_step = n_channels * (n_channels + n_references + 1)
             per_band = per_step * window_samples // piece_samples
         else:
@@ -117,7 +117,7 @@ class FbccaSettings(SelectorSettings):
         """
         return WindowScorer(
             self.freqs_hz,
-            self.n_harmonics,
+            self.harmonics(rate_hz),
             self.edges(rate_hz),
             window_samples=self.window_samples(rate_hz),
             piece_samples=self.piece_samples(rate_hz),
@@ -182,6 +182,7 @@ class FbccaDecoder(SelectorDecoder[FbccaSettings]):
             "window_samples": self._scorer.window_samples,
             "sub_bands_hz": [list(edges) for edges in self._edges],
             "threshold": self._threshold,
+            "n_harmonics": self._scorer.radians.shape[1],
             **super().state(),
         }
 

@@ -22,7 +22,7 @@ import scipy
 from pydantic import Field
 
 from volition.chunk import FloatArray
-from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.settings import FileName, Settings
 from volition.decoders.fitting.decoder import FittedDecoder, FittedSettings
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.ssvep.scores.bank import sub_band_weights
@@ -42,8 +42,8 @@ class PretrainedSettings(SelectorSettings, FittedSettings):
     """Settings of `PretrainedDecoder`."""
 
     kind: Literal["ssvep_pretrained"] = "ssvep_pretrained"
-    model: str | None = Field(
-        default="ssvep-pretrained",
+    model: FileName | None = Field(
+        default=FileName("ssvep-pretrained"),
         description="Path of the fitted model's .npz file, or the name of one that ships.",
     )
     n_harmonics: Literal[3] = Field(default=3, description="Harmonics that it uses.")

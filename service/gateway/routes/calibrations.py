@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from volition.models.manifest import named_model
 from volition.service.calibration.calibrations import Calibration, Calibrations
 from volition.service.gateway.auth import ForbiddenError, Role, allow
 from volition.service.gateway.routes.requests import PROBLEM, check_reach, session_of
@@ -32,7 +31,7 @@ def calibrations_router() -> APIRouter:
         if body.recording is not None and role < Role.ADMIN:
             raise ForbiddenError(f"a recording is named by the role {Role.ADMIN} alone")
         if body.decoder is not None:
-            check_reach(request.scope["caller"], named_model(body.decoder))
+            check_reach(request.scope["caller"], body)
         made = _all(request).begin(session, body)
         response.headers["Location"] = f"/v1/sessions/{id}/calibrations/{made.id}"
         return made.view()

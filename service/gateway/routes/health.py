@@ -15,10 +15,15 @@ from volition.service.wire.service import Health, Readiness
 from volition.streams import lsl
 from volition.streams.lsl.clock import local_clock
 
+#: Metrics are collected anew after this long.
+METRICS_S = 0.25
+
 
 def health_router() -> APIRouter:
     """Make the routes."""
     router = APIRouter()
+    kept: tuple[bytes, str] | None = None
+    kept_until = 0.0
 
     @router.get("/healthz")
     @allow(Role.OPEN)
@@ -42,7 +47,12 @@ def health_router() -> APIRouter:
     @allow(Role.READ)
     async def prometheus(request: Request) -> Response:
         """Give counters and histograms as Prometheus text."""
-        body, media_type = metrics.render(supervisor_of(request).sessions.values())
+        nonlocal kept, kept_until
+        now = time.monotonic()
+        if kept is None or now >= kept_until:
+            kept = metrics.render(supervisor_of(request).sessions.values())
+            kept_until = now + METRICS_S
+        body, media_type = kept
         return Response(body, media_type=media_type)
 
     return router

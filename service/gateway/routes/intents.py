@@ -61,6 +61,7 @@ async def _page_of(session: Session, after: int, limit: int, wait_s: float) -> b
             pass
         finally:
             hub.unsubscribe(subscription)
+    session.look_at_word()
     try:
         frames = hub.page(after, limit)
     except TooOldError as error:

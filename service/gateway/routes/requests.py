@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from fastapi import Request
 
+from volition.decoders.contract.settings import named_files
 from volition.service.gateway.auth import Caller, ForbiddenError, Role
 from volition.service.supervision.session import Session
 from volition.service.supervision.supervisor import Supervisor
@@ -16,8 +16,6 @@ from volition.service.wire.problems import NotFoundError, Problem
 PROBLEM: dict[str, Any] = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
 """A problem document, among the responses of a route."""
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: PROBLEM}
-
-_MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+(@[0-9a-f]{12})?")
 
 
 def supervisor_of(request: Request) -> Supervisor:
@@ -35,10 +33,10 @@ def session_of(request: Request, id: str) -> Session:
         raise NotFoundError(f"there is no session {id}; there are: {known}") from None
 
 
-def check_reach(caller: Caller, model: str | None) -> None:
-    """Let only an admin name a file of this host: others name models that are kept."""
-    if model is not None and caller.role < Role.ADMIN and not _MODEL_NAME.fullmatch(model):
+def check_reach(caller: Caller, settings: object) -> None:
+    """Let only an admin name a file of this host, wherever settings may name one."""
+    for place, _ in named_files(settings) if caller.role < Role.ADMIN else ():
         raise ForbiddenError(
-            f"decoder.model: a file is named by the role {Role.ADMIN} alone, found {caller.role}; "
-            "allowed: the name of a model that ships, or of the registry's"
+            f"{place or 'model'}: a file is named by the role {Role.ADMIN} alone, found "
+            f"{caller.role}; allowed: the name of a model that ships, or of the registry's"
         )

@@ -7,10 +7,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from volition.models.manifest import named_model
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import PROBLEM, check_reach, session_of
-from volition.service.supervision.model_choice import model_use, settings_of, use_of
+from volition.service.supervision.model_choice import change_view, model_use, settings_of, use_of
 from volition.service.wire.models import ModelSwap, SessionModels
 from volition.service.wire.served import ModelChoice
 
@@ -27,16 +26,15 @@ def session_model_router() -> APIRouter:
         """Show what decodes in a session, and what did before."""
         session = session_of(request, id)
         earlier = [use_of(one, None) for one in reversed(session.earlier_decoders)]
-        return SessionModels(now=model_use(session), earlier=earlier)
+        changes = [change_view(one) for one in reversed(session.changes)]
+        return SessionModels(now=model_use(session), earlier=earlier, changes=changes)
 
     @router.put("/sessions/{id}/model", responses={**_OF_ONE, 409: PROBLEM, 503: PROBLEM})
     @allow(Role.CONTROL)
     async def swap(request: Request, id: str, body: ModelChoice) -> ModelSwap:
         """Decode with another model from the next sample on; no sample is lost or used twice."""
         session = session_of(request, id)
-        check_reach(request.scope["caller"], body.model)
-        if body.decoder is not None:
-            check_reach(request.scope["caller"], named_model(body.decoder))
+        check_reach(request.scope["caller"], body)
         decoder = await asyncio.to_thread(settings_of, session, body)
         return ModelSwap.model_validate(await session.swap(decoder))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from volition.models.manifest import named_model
+from volition.errors import SessionError
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import (
     NOT_FOUND,
@@ -15,13 +16,14 @@ from volition.service.gateway.routes.requests import (
     session_of,
     supervisor_of,
 )
+from volition.service.gateway.stops import stop_view, who
 from volition.service.sessions.config import SessionConfig
 from volition.service.sessions.named_models import pinned
 from volition.service.supervision.model_choice import model_use
 from volition.service.supervision.session import Session
 from volition.service.wire.recordings import recording_view
-from volition.service.wire.served import SessionList, SessionView
-from volition.service.wire.sessions import StepView
+from volition.service.wire.served import SessionList, SessionView, StoppedSession
+from volition.service.wire.sessions import StepView, StopAnswer
 from volition.service.wire.streams import StreamView
 
 
@@ -33,7 +35,7 @@ def sessions_router() -> APIRouter:
     @allow(Role.CONTROL)
     async def create(request: Request, response: Response, config: SessionConfig) -> SessionView:
         """Create a session and start it; it connects by itself."""
-        check_reach(request.scope["caller"], named_model(config.decoder))
+        check_reach(request.scope["caller"], config)
         config = await asyncio.to_thread(pinned, config)
         session = await supervisor_of(request).create(config)
         response.headers["Location"] = f"/v1/sessions/{session.id}"
@@ -59,20 +61,42 @@ def sessions_router() -> APIRouter:
         await supervisor_of(request).stop(session)
         return _view(session)
 
-    @router.post("/sessions/{id}/estop", responses=NOT_FOUND)
-    @allow(Role.CONTROL)
-    async def estop(request: Request, id: str) -> SessionView:
-        """Emergency stop: only neutral intents from now on, until it is released."""
+    @router.post("/sessions/{id}/estop", responses={**NOT_FOUND, 503: PROBLEM})
+    @allow(Role.CONTROL, stops=True)
+    async def estop(request: Request, id: str) -> StoppedSession:
+        """Emergency stop: only neutral intents until it is released. 200 means that it holds."""
         session = session_of(request, id)
-        session.hold(True)
-        return _view(session)
+        answer = await supervisor_of(request).stopping.press(session, *who(request, "REST"))
+        return StoppedSession(
+            **dict(_view(session)),
+            answer=StopAnswer(
+                order=answer.order,
+                outcome=answer.outcome,
+                took_ms=round(answer.took_s * 1e3, 3),
+                remembered=answer.remembered,
+            ),
+        )
 
-    @router.delete("/sessions/{id}/estop", responses=NOT_FOUND)
+    @router.delete("/sessions/{id}/estop", responses={**NOT_FOUND, 409: PROBLEM})
     @allow(Role.CONTROL)
-    async def release(request: Request, id: str) -> SessionView:
-        """Release the emergency stop."""
+    async def release(
+        request: Request,
+        id: str,
+        order: Annotated[
+            int | None,
+            Query(ge=0, description="Number of the press to release: refused if one came after."),
+        ] = None,
+    ) -> SessionView:
+        """Release the emergency stop: what the view's `stop.release_moves` names may move again."""
         session = session_of(request, id)
-        session.hold(False)
+        newest = session.word.order
+        if order is not None and order != newest:
+            raise SessionError(
+                f"the stop of session {id} was pressed again: its newest order is {newest}, not "
+                f"{order}",
+                order=newest,
+            )
+        await supervisor_of(request).stopping.release(session, newest, *who(request, "REST"))
         return _view(session)
 
     @router.delete("/sessions/{id}", status_code=204)
@@ -95,6 +119,7 @@ def _view(session: Session) -> SessionView:
         reason=now.reason,
         since_utc=now.utc,
         held=session.held,
+        stop=stop_view(session),
         epoch=session.generation,
         worker_pid=session.process.pid if session.process else None,
         last_seq=session.hub.last_seq,

@@ -13,7 +13,7 @@ from volition.decoders.kinematics.methods.recurrent import INPUT, KIND, OUTPUT
 
 
 def make_ready(decoder: Any, spec: SignalSpec) -> None:
-    decoder.run_network(leaky(spec.n_channels))
+    decoder.use(leaky(spec.n_channels))
 
 
 def leaky(n_features: int, n_units: int = 5, **facts: Any) -> Network:

@@ -7,6 +7,7 @@ import pytest
 
 from volition.chunk import SignalSpec
 from volition.decoders import registry
+from volition.decoders.contract.settings import FileName
 from volition.decoders.fitting.fitted import FittedModel, load_model, shipped_models
 from volition.decoders.kinematics.methods.kalman import KalmanDecoder, KalmanSettings
 from volition.errors import ModelError, NotFittedError
@@ -104,7 +105,7 @@ def test_a_decoder_says_which_model_it_decodes_by() -> None:
 
 
 def test_another_decoders_model_is_refused() -> None:
-    decoder = KalmanDecoder(KalmanSettings(model="flint-run1-mk-dkf"))
+    decoder = KalmanDecoder(KalmanSettings(model=FileName("flint-run1-mk-dkf")))
     with pytest.raises(ModelError, match="fitted for dkf"):
         decoder.prepare(SPEC)
 

@@ -17,6 +17,13 @@ SESSION: dict[str, Any] = {
     "reason": "",
     "since_utc": 0.0,
     "held": False,
+    "stop": {
+        "order": 0,
+        "confirmed": False,
+        "pressed": None,
+        "released": None,
+        "release_moves": [],
+    },
     "epoch": 1,
     "worker_pid": None,
     "last_seq": 0,

@@ -215,3 +215,14 @@ def test_the_file_is_where_the_environment_says_or_in_the_users_data_folder(
         monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     assert default_token_path().parts[-2].lower() == "volition"
     assert default_token_path().is_absolute()
+
+
+def test_a_token_that_cannot_be_read_shuts_out_no_other(file: TokenFile) -> None:
+    secret = file.make("lab", Role.ADMIN)
+    content = json.loads(file.path.read_text())
+    newer = {**content["tokens"][0], "id": "newer", "name": "later", "colour": "red"}
+    content["tokens"] += [{"id": "cut"}, 5, newer]
+    file.path.write_text(json.dumps(content))
+    authority = Authority(file.path)
+    assert authority.caller(f"Bearer {secret}").name == "lab"
+    assert [token.name for token in file.read()] == ["lab", "later"]

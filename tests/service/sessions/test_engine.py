@@ -12,6 +12,7 @@ from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent, canonical_json, to_json
 from volition.service.sessions.config import SessionConfig, load_config, parse_config
 from volition.service.sessions.engine import Engine, IntentDigest
+from volition.service.sessions.history import MOST_EVENT_BYTES, History
 from volition.service.worker.replay import replay
 from volition.streams.files.recording import Recording, packaged_recordings, read_recording
 
@@ -160,3 +161,38 @@ def test_an_encoded_intent_counts_in_the_digest_as_the_intent_does() -> None:
         by_object.add(intent)
         by_text.add_encoded(to_json(intent).decode())
     assert by_object.hexdigest() == by_text.hexdigest()
+
+
+def test_markers_that_crowd_a_moment_are_met_up_to_a_number_and_the_rest_are_counted() -> None:
+    recording = recorded(5.0)
+    met: dict[int, list[Event]] = {}
+    t = float(recording.times[300])
+    crowd = [Event(t + 1e-7 * i, f"m{i}", {"d": list(range(40)), "i": i}) for i in range(700)]
+    for size in (7, 90):
+        engine = Engine(CONFIG, recording.spec)
+        seen = met.setdefault(size, [])
+        decode = engine.decoder.decode
+
+        def note(chunk, events, decode=decode, seen=seen):  # type: ignore[no-untyped-def]  # stands in for a decoder's
+            seen += events
+            return decode(chunk, events)
+
+        engine.decoder.decode = note  # type: ignore[method-assign]  # to look at what it is given
+        engine.step(Chunk(recording.samples[:0], recording.times[:0]), crowd)
+        for at in range(0, 600, size):
+            piece = slice(at, at + size)
+            engine.step(Chunk(recording.samples[piece].copy(), recording.times[piece].copy()))
+        assert engine.n_crowded_events == 600
+    assert [event.name for event in met[7]] == [f"m{i}" for i in range(100)]
+    assert met[7] == met[90]
+
+
+def test_events_that_are_kept_for_a_calibration_are_bounded_in_bytes() -> None:
+    history = History(SignalSpec(100.0, ("a",)), 60.0)
+    text = "x" * 12_000
+    for i in range(1000):
+        chunk = Chunk(np.zeros((1, 1)), np.array([i / 100.0]))
+        history.add(chunk, [Event(i / 100.0, "trial_start", {"note": text})])
+    kept = history.events_of(None)
+    assert sum(len(str(event.data)) for event in kept) < MOST_EVENT_BYTES
+    assert kept[-1].time == 9.99

@@ -30,6 +30,7 @@ frames = st.builds(
     st.integers(0, 2**64 - 1),
     st.floats(allow_nan=False),
     st.binary(max_size=300),
+    st.integers(0, 2**16 - 1),
 )
 
 
@@ -40,6 +41,7 @@ def packed(frame: Frame) -> bytes:
         intent_code=frame.intent_code,
         seq=frame.seq,
         t_published=frame.t_published,
+        flags=frame.flags,
     )
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
+import pytest
 
 from volition.chunk import Chunk
 from volition.service.worker.counts import Counts
@@ -45,3 +49,24 @@ def test_each_step_of_a_chunk_counts_from_the_end_of_the_one_before() -> None:
         0,
     ]
     assert counts.latency_ms()["stages"]["p50"] == 1.0
+
+
+def test_decisions_that_take_longer_than_their_step_are_counted() -> None:
+    counts = Counts(None, 0)
+    counts.note_decision(7.0)  # markers ask for it: nothing waits behind it
+    counts.step_s = 0.3
+    for took_s in (0.1, 0.31, 0.29, 0.9):
+        counts.note_decision(took_s)
+    assert counts.report()["slow_decisions"] == {"n": 2, "slowest_s": 0.9}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds it so")
+def test_a_worker_is_refused_more_memory_than_it_may_have() -> None:
+    program = (
+        "from volition.service.worker.process import bound_memory\n"
+        "bound_memory(700 << 20)\n"
+        "bytes(40 << 20)\n"
+        "try:\n    bytes(900 << 20)\nexcept MemoryError:\n    print('refused')\n"
+    )
+    command = [sys.executable, "-P", "-c", program]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "refused\n"

@@ -8,6 +8,7 @@ from tests.decoders.examples.recurrent import leaky
 from tests.decoders.onnx_files import doubler, manifest
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import CursorIntent, IdleIntent, Intent
+from volition.decoders.contract.settings import FileName
 from volition.decoders.fitting.network import Network, shipped_networks
 from volition.decoders.kinematics.methods.recurrent import RecurrentDecoder, RecurrentSettings
 from volition.errors import DecodeError, ModelError, NotFittedError, SpecError
@@ -18,7 +19,7 @@ FEATURES = 100 * np.random.default_rng(0).standard_normal((40, 3))
 
 def decoder(network: Network | None = None, **settings: object) -> RecurrentDecoder:
     made = RecurrentDecoder(RecurrentSettings.model_validate(settings))
-    made.run_network(network or leaky(3))
+    made.use(network or leaky(3))
     made.prepare(SPEC)
     return made
 
@@ -102,7 +103,7 @@ def test_without_a_network_there_is_nothing_to_prepare_and_nothing_is_fitted() -
 @pytest.mark.parametrize("name", ["flint-run1-gru", "flint-run1-snn"])
 def test_the_networks_that_ship_run_and_remember(name: str) -> None:
     assert name in shipped_networks()
-    made = RecurrentDecoder(RecurrentSettings(network=name))
+    made = RecurrentDecoder(RecurrentSettings(network=FileName(name)))
     spec = SignalSpec(10.0, tuple("abcdefghij"))
     made.prepare(spec)
     row = np.random.default_rng(1).standard_normal((1, 10))

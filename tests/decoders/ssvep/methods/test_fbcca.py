@@ -82,7 +82,7 @@ def textbook_scores(samples: FloatArray, used: FbccaSettings, first: int, n: int
     for row, band in enumerate(filtered[:, :, first : first + n]):
         signal, _ = np.linalg.qr((band - band.mean(axis=1, keepdims=True)).T)
         for column, freq_hz in enumerate(FREQS_HZ):
-            angles = 2 * np.pi * freq_hz * np.arange(1, used.n_harmonics + 1) * at
+            angles = 2 * np.pi * freq_hz * np.arange(1, used.harmonics(RATE_HZ) + 1) * at
             waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
             basis, _ = np.linalg.qr(waves - waves.mean(axis=0))
             squared[row, column] = np.linalg.svd(signal.T @ basis, compute_uv=False)[0] ** 2

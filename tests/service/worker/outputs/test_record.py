@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -85,6 +86,23 @@ def test_a_recorder_that_died_is_told_of_replaced_and_its_successor_notes_the_st
     output.close(10.0)
     (note,) = texts(tmp_path / "recordings" / state["file"], "volition-status")
     assert json.loads(note) == {"hold": {"held": True, "sample": 130, "t": None}}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows removes no open file")
+def test_a_recording_whose_folder_was_removed_says_so_and_goes_on_in_a_new_file(
+    output: RecordOutput, tmp_path: Path
+) -> None:
+    send(output, 70)
+    first = await_state(output, lambda state: state["samples"] == 70)
+    shutil.rmtree(tmp_path / "recordings")
+    began = time.monotonic()
+    await_state(output, lambda state: "removed or moved" in state["error"])
+    assert time.monotonic() - began < 1.0
+    state = await_state(output, lambda state: state["restarts"] and state["file"])
+    assert (state["file"] != first["file"], state["lost"], state["error"]) == (True, 70, "")
+    send(output, 9)
+    await_state(output, lambda state: state["samples"] == 9)
+    assert (tmp_path / "recordings" / state["file"]).exists()
 
 
 def test_how_a_recording_stands_is_found_among_the_outputs_by_its_kind() -> None:

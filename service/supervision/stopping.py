@@ -1,0 +1,132 @@
+"""The emergency stop at the gateway: it answers when it holds, and not before.
+
+    press ──> word ──> confirmed by the worker ──────────────> answer
+                └────> written through to the disk ──────────┘
+                └────> not confirmed in 200 ms: worker killed ─┘
+
+Neither way waits for the other or for anything else that the service does: the word is written at
+once, and the disk has threads of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, NamedTuple
+
+import structlog
+
+from volition.errors import StopError
+from volition.service.supervision.session import Session
+
+log = structlog.get_logger()
+
+#: A worker that has not obeyed by then is killed, so that the answer comes within 250 ms.
+CONFIRM_S = 0.2
+#: The system takes a moment to end a process that was killed.
+_DIE_S = 1.0
+_LOOK_S = 0.001
+#: An answer waits no longer for a disk that takes nothing; the word is in memory all the same.
+_REMEMBER_S = 0.2
+
+Outcome = Literal["confirmed", "no_worker", "killed"]
+"""Why nothing leaves a session: its worker said so, there is none, or it was killed."""
+
+
+class StopAnswer(NamedTuple):
+    """What became of a press.
+
+    Attributes
+    ----------
+    order
+        Number of the press.
+    outcome
+        How it holds.
+    took_s
+        Seconds until then.
+    remembered
+        Whether the disk has it, so that it survives a power cut as well.
+    """
+
+    order: int
+    outcome: Outcome
+    took_s: float
+    remembered: bool
+
+
+class Stopping:
+    """Presses stops and waits until they hold."""
+
+    def __init__(self) -> None:
+        self._disk = ThreadPoolExecutor(4, thread_name_prefix="volition-stop")
+
+    async def press(self, session: Session, by: str, where: str) -> StopAnswer:
+        """Hold all outputs of a session; return when nothing but neutral intents leaves it.
+
+        Raises
+        ------
+        StopError
+            A worker that did not obey could not be killed either. The stop stays set.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        order = session.press_stop(by, where)
+        written = loop.run_in_executor(self._disk, session.word.remember)
+        outcome = await _confirm(session, order)
+        took_s = loop.time() - began
+        remembered = await _is_done(written, session)
+        session.look_at_word()
+        return StopAnswer(order, outcome, took_s, remembered)
+
+    async def release(self, session: Session, order: int, by: str, where: str) -> bool:
+        """Let outputs go on, unless the stop was pressed again; give whether the disk has it."""
+        loop = asyncio.get_running_loop()
+        session.release_stop(order, by, where)
+        return await _is_done(loop.run_in_executor(self._disk, session.word.remember), session)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._disk.shutdown(wait=False)
+
+
+async def _confirm(session: Session, order: int) -> Outcome:
+    if await _comes_true(lambda: session.obeys(order), CONFIRM_S):
+        return "confirmed" if session.process is not None else "no_worker"
+    generation = session.generation
+    session.kill_for_stop()
+    if await _comes_true(lambda: _is_gone(session, generation), _DIE_S):
+        return "killed"
+    raise StopError(
+        f"the emergency stop of session {session.id} is set, but its worker neither obeys nor "
+        "ends; use the stop of the device itself",
+        session=session.id,
+        order=order,
+    )
+
+
+def _is_gone(session: Session, generation: int) -> bool:
+    process = session.process
+    return session.generation != generation or process is None or not process.is_alive()
+
+
+async def _comes_true(is_true: Callable[[], bool], within_s: float) -> bool:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_s
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        # Before the clock: a loop that was held up has not given a worker too little time.
+        if is_true():
+            return True
+        if loop.time() > deadline:
+            return False
+
+
+async def _is_done(written: asyncio.Future[None], session: Session) -> bool:
+    await asyncio.wait([written], timeout=_REMEMBER_S)
+    if not written.done():
+        log.error("the disk does not take the emergency stop", session=session.id)
+        return False
+    if error := written.exception():
+        log.error("the emergency stop is not on the disk", session=session.id, error=str(error))
+    return error is None
