@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -63,11 +64,16 @@ for module in pkgutil.walk_packages(streams.__path__, "volition.streams."):
 def tracked(repository: Path) -> list[Path]:
     """Files under version control, relative to the repository."""
     if not (repository / ".git").exists():
-        pytest.skip("not a git checkout: what belongs to the project cannot be told")
+        pytest.skip("needs a git checkout: what belongs to the project cannot be told")
+    if shutil.which("git") is None:
+        pytest.skip("needs git: what belongs to the project cannot be told")
     listing = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=repository, check=True, capture_output=True, text=True
-    ).stdout
-    return [Path(name) for name in listing.split("\0") if name and (repository / name).exists()]
+        ["git", "ls-files", "-z"], cwd=repository, check=False, capture_output=True, text=True
+    )
+    if listing.returncode:  # as where the checkout is another user's
+        pytest.skip(f"needs a git checkout: {listing.stderr.strip()}")
+    names = listing.stdout.split("\0")
+    return [Path(name) for name in names if name and (repository / name).exists()]
 
 
 @pytest.fixture(scope="module")
