@@ -36,9 +36,10 @@ def supported(repository: Path) -> list[str]:
 def make_environment(
     repository: Path, *arguments: str | Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHON"}
     return subprocess.run(
         ["bash", str(repository / ".ci" / "venv"), *map(str, arguments)],
-        env={**os.environ, "PIP_NO_INDEX": "1", **environment},
+        env={**inherited, "PIP_NO_INDEX": "1", **environment},
         capture_output=True,
         text=True,
         check=False,
