@@ -12,11 +12,12 @@ ARG PYTHON=3.13-slim-bookworm
 
 FROM python:${PYTHON} AS build
 WORKDIR /src
+COPY pyproject.toml ./
 COPY .ci/venv .ci/venv
 COPY .ci/locks/build.txt .ci/locks/runtime.txt .ci/locks/
 RUN .ci/venv /opt/build .ci/locks/build.txt
 RUN .ci/venv /opt/volition .ci/locks/runtime.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY README.md LICENSE ./
 COPY benchmarks benchmarks
 COPY decoders decoders
 COPY models models

@@ -1,5 +1,5 @@
 # Volition's commands. Each makes the environment that it needs; nothing need be installed before
-# but make and a Python 3.11 to 3.13 (PYTHON=... names one).
+# but make and a Python 3.11 to 3.14 (PYTHON=... names one).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -19,7 +19,7 @@ ARGS ?=
 
 PAGES := service/web/dist/sources.sha256
 
-.PHONY: help venv pages try-pages demo serve kinds screenshots test check lint types format bench lock clean
+.PHONY: help venv pages try-pages demo serve kinds screenshots test newest fresh check lint types format bench lock clean
 
 # The tests start hundreds of processes; each would compile the rooms anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -58,8 +58,22 @@ screenshots: .venv/.made pages ## Take the pictures of the pages in docs/ anew
 # many more would try the machine's patience rather than the code.
 AT_ONCE ?= 3
 
-test: check pages ## All checks and all tests (ARGS="-k word" narrows the tests)
+test: check try-pages ## All checks and all tests (ARGS="-k word" narrows the tests)
 	.venv/bin/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# What depends on the Python that runs it: packaging, settings and messages, files, counts, processes.
+OF_PYTHON := tests/test_children.py tests/test_project.py tests/test_rooms.py tests/benchmarks/speed/test_counts.py \
+	tests/decoders/battery tests/models/test_registry.py tests/service/cli tests/service/sessions \
+	tests/service/wire tests/streams/files tests/e2e/test_cli.py
+PYTHONS = $(shell .ci/venv --list | sort -V)
+NEWEST = $(lastword $(PYTHONS))
+
+newest: try-pages ## Test what depends on the Python, under the newest one here
+	$(MAKE) PYTHON=$(NEWEST) .venv-newest/.made
+	.venv-newest/bin/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile $(OF_PYTHON) $(ARGS)
+
+fresh: ## Demo and tests on a bare system (RELEASE=trixie; AS=user, FROM=clone, RUN=demo)
+	@.ci/fresh "$(RELEASE)"
 
 format: .venv/.made ## Format the code and mend what ruff can mend
 	.venv/bin/ruff format
@@ -94,6 +108,10 @@ endif
 	.ci/venv .venv-bench $(LOCKS)/bench.txt $(LOCKS)/build.txt
 	@touch $@
 
+.venv-newest/.locked: $(LOCKS)/dev.txt .ci/venv
+	.ci/venv .venv-newest $(LOCKS)/dev.txt
+	@touch $@
+
 .venv-timeflux/.locked: $(LOCKS)/peer-timeflux.txt .ci/venv
 	.ci/venv .venv-timeflux $(LOCKS)/peer-timeflux.txt
 	@touch $@
@@ -120,7 +138,8 @@ $(PAGES): .venv/.made $(PAGE_SOURCES)
 	.venv/bin/python service/web/build.py
 	@touch $@
 
-# Without npm's registry in reach there are no pages, and everything else works.
+# Without npm's registry in reach there are no pages, and everything else works; their tests are
+# skipped, which CI does not allow.
 try-pages: .venv/.made
 	@$(MAKE) --no-print-directory pages || echo "going on without the pages"
 
@@ -146,7 +165,7 @@ lock: .venv/.made ## Write the locks anew (UPGRADE=--upgrade for the newest rele
 		--excludes <(echo torch) -o $(LOCKS)/train.txt
 
 clean: ## Remove environments, caches and built files
-	rm -rf .venv .venv-bench .venv-timeflux .venv-train build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-newest .venv-timeflux .venv-train build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf .import_linter_cache .coverage htmlcov
 	rm -rf service/web/node_modules service/web/dist service/web/generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -275,16 +275,16 @@ def _counts(report: dict[str, Any]) -> str:
             return f"{row['instructions']} ({row['by']})"
         return row.get("why_none", "")
 
+    def of_budget(row: dict[str, Any], name: str) -> str:
+        allowed = report["budget"].get(row["scenario"])
+        return f"{row[name]:.10g}" + (f" of {allowed[name]}" if allowed else "")
+
     return _table(
         ("scenario", "calls", "bytecodes", "peak bytes", "kept", "later", "instructions"),
         (
             (
                 row["scenario"],
-                *(
-                    f"{row[name]:g} of {report['budget'][row['scenario']][name]:g}"
-                    for name in ("calls", "bytecodes")
-                ),
-                f"{row['peak_bytes']:.0f} of {report['budget'][row['scenario']]['peak_bytes']:.0f}",
+                *(of_budget(row, name) for name in ("calls", "bytecodes", "peak_bytes")),
                 row["kept_blocks"],
                 row["calls_later"],
                 instructions(row),

@@ -49,7 +49,7 @@ class Example:
     any_channels
         Whether the settings suit any channels and rate; the example names neither then.
     costs
-        How the kind is measured beside, or in place of, this (`volition.benchmarks.speed.cells`).
+        How the kind is measured beside, or in place of, this by the benchmarks of speed.
     """
 
     settings: Settings

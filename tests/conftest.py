@@ -19,6 +19,8 @@ import pytest
 
 from volition.streams import lsl
 
+pytest_plugins = ["tests.skipped"]
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 #: Rooms whose tests run for long: services, browsers and whole recordings.
 LONG_ROOMS = ("web", "e2e", "benchmarks", "service")
@@ -78,5 +80,5 @@ def shared_data() -> Path:
     """Data sets that may be used but not redistributed; they lie beside the repository."""
     folder = REPOSITORY.parent / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip("needs the data sets of ../shared/data, which are not part of the project")
+        pytest.skip("needs the data sets of ../shared/data: they are not part of the project")
     return folder

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -65,11 +65,16 @@ for module in pkgutil.walk_packages(streams.__path__, "volition.streams."):
 def tracked(repository: Path) -> list[Path]:
     """Files under version control, relative to the repository."""
     if not (repository / ".git").exists():
-        pytest.skip("not a git checkout: what belongs to the project cannot be told")
+        pytest.skip("needs a git checkout: what belongs to the project cannot be told")
+    if shutil.which("git") is None:
+        pytest.skip("needs git: what belongs to the project cannot be told")
     listing = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=repository, check=True, capture_output=True, text=True
-    ).stdout
-    return [Path(name) for name in listing.split("\0") if name and (repository / name).exists()]
+        ["git", "ls-files", "-z"], cwd=repository, check=False, capture_output=True, text=True
+    )
+    if listing.returncode:  # as where the checkout is another user's
+        pytest.skip(f"needs a git checkout: {listing.stderr.strip()}")
+    names = listing.stdout.split("\0")
+    return [Path(name) for name in names if name and (repository / name).exists()]
 
 
 @pytest.fixture(scope="module")
@@ -370,7 +375,7 @@ def test_every_command_that_the_documents_name_exists(
 def test_continuous_integration_runs_the_checks_and_every_test(repository: Path) -> None:
     script = repository / ".ci" / "run"
     subprocess.run(["bash", "-n", str(script)], check=True)
-    assert script.read_text(encoding="utf-8").rstrip().endswith("exec make test")
+    assert re.search(r"^PYTHON=\S+ \S+ make test$", script.read_text("utf-8"), re.MULTILINE)
 
     recipe = subprocess.run(
         ["make", "--dry-run", "--always-make", "test"],
@@ -381,28 +386,6 @@ def test_continuous_integration_runs_the_checks_and_every_test(repository: Path)
     ).stdout
     steps = ["ruff format --check", "ruff check", "mypy", "lint-imports", "pytest"]
     assert [step for step in steps if step in recipe] == steps
-
-
-def test_an_unsuitable_python_is_named_and_nothing_is_touched(
-    repository: Path, tmp_path: Path
-) -> None:
-    old = tmp_path / "python"
-    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.8.18\nexit 1\n')
-    old.chmod(0o755)
-    environment = tmp_path / "environment"
-    environment.mkdir()
-
-    outcome = subprocess.run(
-        ["bash", str(repository / ".ci" / "venv"), str(environment), "no-such-lock.txt"],
-        env={**os.environ, "PYTHON": str(old)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert outcome.returncode != 0
-    assert "needs Python 3.11, 3.12 or 3.13" in outcome.stderr
-    assert "Python 3.8.18" in outcome.stderr
-    assert environment.is_dir()
 
 
 def test_every_file_that_the_documents_name_exists(repository: Path, tracked: list[Path]) -> None:

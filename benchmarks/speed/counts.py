@@ -12,6 +12,7 @@ the difference between a long and a short run.
 from __future__ import annotations
 
 import gc
+import inspect
 import itertools
 import os
 import re
@@ -45,6 +46,8 @@ CHUNK_S = 0.010
 #: What a stage whose calls are counted is calibrated on, seconds.
 FITTED_S = 8.0
 _INSTRUCTIONS_S = 600
+#: The release of Python that runs this, as the budget names it.
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def scenarios() -> dict[str, tuple[SessionConfig, SignalSpec]]:
@@ -127,7 +130,7 @@ def count(name: str) -> dict[str, float]:
     loop = HotLoop(name)
     loop.run(loop.chunks(WARM_UP))
     calls = calls_of(loop.run, loop.chunks(COUNTED)) / COUNTED
-    bytecodes = _bytecodes_of(loop.run, loop.chunks(COUNTED)) / COUNTED
+    bytecodes = bytecodes_of(loop.run, loop.chunks(COUNTED)) / COUNTED
     peak_bytes = max(_peak_bytes_of(loop.run, loop.chunks(1)) for _ in range(COUNTED // 4))
     kept = min(_kept_blocks_of(lambda: loop.run(loop.chunks(COUNTED))) for _ in range(4))
     loop.run(loop.chunks(4 * COUNTED))
@@ -185,7 +188,8 @@ def calls_of(run: Callable[[Any], Any], argument: Any) -> int:
     return n
 
 
-def _bytecodes_of(run: Callable[[Any], Any], argument: Any) -> int:
+def bytecodes_of(run: Callable[[Any], Any], argument: Any) -> int:
+    """Count bytecodes of the Python functions that ``run(argument)`` calls."""
     n = 0
 
     def trace(frame: Any, event: str, _argument: Any) -> Any:
@@ -195,6 +199,10 @@ def _bytecodes_of(run: Callable[[Any], Any], argument: Any) -> int:
         return trace
 
     before = sys.gettrace()
+    # Python 3.12 tells of bytecodes only if a frame asked for them before tracing began.
+    here = inspect.currentframe()
+    assert here is not None
+    here.f_trace_opcodes = True
     sys.settrace(trace)
     try:
         run(argument)
@@ -286,10 +294,17 @@ def _run_counted(tool: Sequence[str], name: str, n_chunks: int) -> str:
 # -- the budget ---------------------------------------------------------------------------------
 
 
-def budget() -> dict[str, Any]:
-    """Give the budget: see the file."""
+def budgets() -> dict[str, Any]:
+    """Give the budgets of every Python: see the file."""
     text = resources.files("volition.benchmarks.speed").joinpath("budget.toml").read_text("utf-8")
     return tomllib.loads(text)
+
+
+def budget() -> dict[str, Any]:
+    """Give this Python's budget. Its ``scenarios`` are empty where it has none."""
+    found = budgets()
+    found["scenarios"] = found.pop("python").get(PYTHON, {})
+    return found
 
 
 def measure(
@@ -305,10 +320,12 @@ def measure(
     allowed = budget()
     rows: list[dict[str, Any]] = []
     over: list[str] = []
+    if not allowed["scenarios"]:
+        say(f"budget.toml has no budget for Python {PYTHON}: nothing is judged")
     for name in scenarios():
         say(name)
         row: dict[str, Any] = {"scenario": name, **count(name)}
-        over += beyond(row, allowed["scenarios"][name])
+        over += beyond(row, allowed["scenarios"].get(name, {}))
         if with_instructions and name in allowed["instructions"]["scenarios"]:
             row |= instructions(name)
         rows.append(row)

@@ -13,7 +13,7 @@ from volition.benchmarks import report
 from volition.benchmarks.environment import environment
 from volition.benchmarks.peers import measure
 from volition.benchmarks.peers.subscribers import Messages
-from volition.benchmarks.speed import costs, counts
+from volition.benchmarks.speed import costs
 from volition.benchmarks.speed.feeder import FedStream
 
 ENVIRONMENT = environment()
@@ -56,13 +56,13 @@ def peers() -> dict[str, Any]:
 def test_each_report_has_its_section(
     decoders: dict[str, Any], peers: dict[str, Any], tmp_path: Path
 ) -> None:
-    budget = counts.budget()["scenarios"]["kalman, 8 channels"]
+    budget = {"calls": 146, "bytecodes": 1890, "peak_bytes": 4500, "kept_blocks": 0.1}
     counted = {"scenario": "kalman, 8 channels", **budget, "calls_later": budget["calls"]}
     rows = [{**counted, "why_none": "nothing counts here"}]
     others = {
         "decoders": decoders,
         "peers": peers,
-        "counts": {"rows": rows, "budget": counts.budget()["scenarios"]},
+        "counts": {"rows": rows, "budget": {"kalman, 8 channels": budget}},
         "capacity": None,
     }
     out = tmp_path / "figures.md"
@@ -91,7 +91,7 @@ def test_each_report_has_its_section(
 def test_the_same_reports_give_the_same_drawings(
     decoders: dict[str, Any], peers: dict[str, Any]
 ) -> None:
-    pytest.importorskip("matplotlib", reason="drawings are of the extra bench")
+    pytest.importorskip("matplotlib", reason="needs the extra bench")
     from volition.benchmarks import drawings
 
     first, second = drawings.peers(peers["rows"]), drawings.peers(peers["rows"])

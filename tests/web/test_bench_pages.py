@@ -10,7 +10,7 @@ from volition.benchmarks.speed.pages import NoBrowserError, find_browser, measur
 
 
 @pytest.mark.slow
-def test_a_session_is_measured_with_the_pages_open_and_without(pages: None) -> None:
+def test_a_session_is_measured_with_the_pages_open_and_without(chromium: str, pages: None) -> None:
     found = measure(seconds=2.0, rounds=1)
     assert found["without"]["n"] > 20
     assert found["with_pages"]["n"] > 20

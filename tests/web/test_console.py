@@ -238,7 +238,6 @@ def test_a_wrong_key_is_shown_at_its_line(service: RunningService, open_page: Op
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_each_page_comes_back_with_the_service_and_says_what_it_missed(
     open_page: Open, free_port: int, tmp_path: Path, pages: None
 ) -> None:

@@ -29,7 +29,6 @@ def start(page: Page, n_trials: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_a_simulated_person_steers_centre_out_and_is_stopped_by_a_key(
     service: RunningService, open_page: Open, picture: Picture
 ) -> None:

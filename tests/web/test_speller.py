@@ -112,7 +112,6 @@ def plan(page: Page, *, blocks: int, window_s: float) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_person_is_calibrated_on_few_targets_and_copies_a_word(
     service: RunningService, open_page: Open
 ) -> None:
@@ -159,7 +158,6 @@ def test_a_person_is_calibrated_on_few_targets_and_copies_a_word(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_simulated_person_copies_a_word_and_every_target_flickered_as_it_should(
     service: RunningService, open_page: Open, picture: Picture
 ) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import functools
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +20,21 @@ count = functools.cache(counts.count)
 
 @pytest.mark.parametrize("name", counts.scenarios())
 def test_a_chunk_takes_no_more_than_its_budget(name: str) -> None:
+    if name not in BUDGET["scenarios"]:
+        pytest.skip(f"needs a budget for Python {counts.PYTHON}: budget.toml has none")
     row = {"scenario": name, **count(name)}
     assert not counts.beyond(row, BUDGET["scenarios"][name])
 
 
-def test_the_budget_is_of_the_scenarios_that_there_are() -> None:
-    assert set(BUDGET["scenarios"]) == set(counts.scenarios())
+@pytest.mark.parametrize("python", sorted(counts.budgets()["python"]))
+def test_the_budget_of_a_python_is_of_the_scenarios_that_there_are(python: str) -> None:
+    assert set(counts.budgets()["python"][python]) == set(counts.scenarios())
+
+
+def test_every_supported_python_has_a_budget(repository: Path) -> None:
+    pyproject = (repository / "pyproject.toml").read_text(encoding="utf-8")
+    supported = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', pyproject)
+    assert sorted(counts.budgets()["python"]) == sorted(supported)
 
 
 @pytest.mark.parametrize("ratio", BUDGET["ratios"], ids=lambda ratio: str(ratio["of"]))
@@ -38,6 +51,17 @@ def test_a_chunk_takes_no_more_later_than_at_first(name: str) -> None:
 def test_no_stage_loops_in_python_over_channels(kind: str) -> None:
     few, many = counts.stage_calls(kind, 8), counts.stage_calls(kind, 32)
     assert many <= BUDGET["stages"]["most"] * few
+
+
+def test_bytecodes_are_counted_from_the_first_time_on() -> None:
+    program = (
+        "from volition.benchmarks.speed import counts\n"
+        "print(counts.bytecodes_of(lambda n: n + 1, 1))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) > 0
 
 
 def test_a_count_above_the_budget_is_named() -> None:

@@ -19,7 +19,7 @@ def test_the_fit_tells_the_bulk_from_a_tail_of_artifacts(share: float) -> None:
 
 
 def test_the_fit_is_that_of_meegkit() -> None:
-    theirs = pytest.importorskip("meegkit.utils.asr", reason="meegkit is a peer of benchmarks")
+    theirs = pytest.importorskip("meegkit.utils.asr", reason="needs the extra bench")
     rng = np.random.default_rng(0)
     for tail in (0, 60, 120):
         values = np.concatenate([rng.normal(10, 1, 500 - tail), rng.uniform(14, 40, tail)])

@@ -59,8 +59,8 @@ def test_the_riemannian_mean_does_not_hang_on_the_mixing_of_channels() -> None:
 
 
 def test_mean_and_distance_are_those_of_pyriemann() -> None:
-    mean = pytest.importorskip("pyriemann.utils.mean", reason="pyriemann is a peer of benchmarks")
-    distance = pytest.importorskip("pyriemann.utils.distance")
+    mean = pytest.importorskip("pyriemann.utils.mean", reason="needs the extra bench")
+    distance = pytest.importorskip("pyriemann.utils.distance", reason="needs the extra bench")
     given = covariances(20, 6)
     np.testing.assert_allclose(riemannian_mean(given), mean.mean_riemann(given), rtol=1e-5)
     assert riemannian_distance(given[0], given[1]) == pytest.approx(

@@ -26,7 +26,7 @@ from volition.service.sessions.config import SessionConfig, load_config, parse_c
 from volition.service.wire.messages import EmergencyStop, MarkerMessage, Ping, Refused
 
 LONG = bool(os.environ.get("VOLITION_LONG_FUZZ"))
-pytestmark = pytest.mark.timeout(7200 if LONG else 120)
+pytestmark = pytest.mark.timeout(7200 if LONG else 600)
 
 
 def examples(short: int, long: int) -> settings:

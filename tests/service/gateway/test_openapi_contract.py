@@ -47,7 +47,7 @@ checks.positive_data_acceptance.enabled = false
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(7200 if LONG else 300)
+@pytest.mark.timeout(7200 if LONG else 600)
 @pytest.mark.parametrize(
     ("tokens", "phases", "least"),
     [(False, "coverage", 200), (True, "fuzzing,stateful", 50)],

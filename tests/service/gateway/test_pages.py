@@ -94,7 +94,7 @@ async def test_pages_that_are_not_built_say_so_and_how_to_build_them(tmp_path: P
 
 def test_the_built_pages_hold_no_script_or_style_of_their_own() -> None:
     if not (BUILT / "index.html").is_file():
-        pytest.skip("the pages are not built here: 'make pages' builds them")
+        pytest.skip("needs the pages: 'make pages' builds them")
     for name in PAGES.values():
         text = (BUILT / name).read_text(encoding="utf-8")
         assert not re.search(r"<script[^>]*>[^<]", text)

@@ -26,7 +26,7 @@ def test_an_lsl_time_maps_to_the_date_that_the_system_shows() -> None:
     assert utc_offset_s() == pytest.approx(time.time() - local_clock(), abs=0.1)
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="its steady clock counts on during sleep")
+@pytest.mark.skipif(sys.platform == "darwin", reason="needs a clock that stops during sleep")
 def test_without_liblsl_the_clock_keeps_its_epoch() -> None:
     program = (
         "import sys\n"

@@ -137,7 +137,7 @@ def test_the_wiener_filter_keeps_and_removes_what_it_should(shared_data: Path) -
 def test_asr_removes_no_less_than_its_peer_where_both_keep_as_much(
     shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("meegkit.asr", reason="meegkit is a peer of benchmarks")
+    pytest.importorskip("meegkit.asr", reason="needs the extra bench")
     recording = denoise_mix.load_blink19(shared_data / "denoise_mix")
     # Between these two cutoffs the peer keeps as much as either of ours.
     monkeypatch.setattr(denoising, "MEEGKIT_CUTOFFS", (10.0, 20.0))

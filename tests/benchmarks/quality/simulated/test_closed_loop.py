@@ -66,7 +66,6 @@ def test_three_minutes_from_nothing_give_nine_tenths_of_the_rate_that_six_give()
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_the_loop_closes_through_the_service_and_a_calibration_from_nothing_too() -> None:
     found = closed_loop(
         ["mk-dkf"],

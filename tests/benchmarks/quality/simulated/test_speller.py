@@ -67,14 +67,14 @@ def test_simulated_people_have_the_spectrum_of_real_ones(shared_data: Path) -> N
     ):
         if 1 <= freq_hz <= 45:
             assert 0.5 < simulated / real < 2, freq_hz
-    pytest.importorskip("matplotlib", reason="drawn with the extra bench")
+    pytest.importorskip("matplotlib", reason="needs the extra bench")
     from volition.benchmarks import drawings
 
     assert ET.fromstring(drawings.spectra(result)).tag.endswith("svg")  # noqa: S314 - our own
 
 
 def test_curves_are_drawn_from_reports() -> None:
-    pytest.importorskip("matplotlib", reason="drawn with the extra bench")
+    pytest.importorskip("matplotlib", reason="needs the extra bench")
     from volition.benchmarks import drawings
 
     point = {"false_selections_per_min": 1.0, "selected_share": 0.5}

@@ -90,9 +90,7 @@ def test_trials_without_a_flicker_are_refused_as_a_calibration() -> None:
 
 
 def test_its_distances_are_those_of_pyriemanns_classifier() -> None:
-    classification = pytest.importorskip(
-        "pyriemann.classification", reason="pyriemann is a peer of benchmarks"
-    )
+    classification = pytest.importorskip("pyriemann.classification", reason="needs the extra bench")
     epochs, targets = trials(6, 3)
     flicker = targets != REST
     one = settings()
