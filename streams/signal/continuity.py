@@ -450,9 +450,10 @@ class Continuity:
     # -- stamps that do not say where each sample lies -----------------------------------------
 
     def _note_odd_stamp(self) -> None:
-        """See whether stamps are early or equal as a rule."""
+        """See whether stamps are early or equal as a rule, or from the beginning."""
         self._odd.append(self.counts.samples)
-        if len(self._odd) == _N_ODD and self._odd[-1] - self._odd[0] <= self._rate_hz:
+        are_many = len(self._odd) == _N_ODD and self._odd[-1] - self._odd[0] <= self._rate_hz
+        if are_many or self._n_since_start < _N_ODD:
             self._must_count = True
 
     def _note_gap(self, stamp: float, ahead: float, n_missing: int) -> None:

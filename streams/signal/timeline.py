@@ -135,7 +135,7 @@ class Timeline:
         self._recent: list[tuple[float, float]] = []  # not yet part of the line, oldest first
         self._low = self._high = 0.0
         self._n_lost = 0  # what was taken for lost, since it began anew
-        self._interval_error_s = math.nan
+        self._measured_s = self._interval_error_s = math.nan
         self._is_in_haste = False
 
     def begin(self, stamp: float) -> float:
@@ -219,9 +219,17 @@ class Timeline:
             return self._learn()
         self._recent.append(point)
         loss = None if self._usual_size() else self._judge(self._recent)
+        if self._let_age():
+            self._draw_line()
+        return loss
+
+    def _let_age(self) -> bool:
+        """Make packets part of the line that have waited for long enough; tell whether to draw."""
+        n_blocks = len(self._blocks)
+        oldest = self._blocks[0] if n_blocks else None
         while len(self._recent) > _N_RECENT:
             self._add_to_block(*self._recent.pop(0))
-        return loss
+        return len(self._blocks) > n_blocks or (n_blocks > 0 and self._blocks[0] is not oldest)
 
     def _add_to_block(self, number: float, stamp: float) -> None:
         late = stamp - self._line(number)
@@ -240,25 +248,29 @@ class Timeline:
         if (number - block.begins) * self.interval_s >= _BLOCK_S:
             self._blocks.append(block)
             self._block = None
-            self._draw_line()
 
     def _draw_line(self) -> None:
         """Measure interval and offset anew."""
         blocks = self._blocks
         alone = len(blocks) >= _BLOCKS_ALONE
-        points = [(one.number, one.stamp) for one in blocks] if alone else self._points
+        points = [(one.number, one.stamp) for one in blocks]
         if alone:
             self._points = []
+        else:
+            points = self._points + self._recent
         numbers, stamps = np.array(points).T
-        self.interval_s, self._interval_error_s = _slope(numbers, stamps)
+        slope, self._interval_error_s = _slope(numbers, stamps)
+        self._measured_s = self.interval_s = slope
+        if abs(slope - self._announced_s) < 2.0 * self._interval_error_s:
+            self.interval_s = self._announced_s  # nothing speaks against it
         late = np.sort(stamps - self.interval_s * numbers)
         # Not the very first: a single stamp that is much too early moves nothing.
         self._offset = float(late[len(late) // 10])
+        self._low = float(late[0]) - self._offset
         if alone:
             self._high = max(block.high for block in blocks)
         else:
             self._high = float(late[-1]) - self._offset
-        self._low = float(late[0]) - self._offset
 
     # -- what is lost -------------------------------------------------------------------------
 
@@ -279,12 +291,10 @@ class Timeline:
             return None
         self._is_learning = False
         points = [*zip((numbers + np.cumsum(lost)).tolist(), stamps.tolist(), strict=True)]
-        self._points = points
+        self._points, self._recent = [], points
         self._draw_line()
-        self._points = []
-        for number, stamp in points[:-_N_RECENT]:
-            self._add_to_block(number, stamp)
-        self._recent = points[-_N_RECENT:]
+        self._let_age()
+        self._draw_line()
         n_lost = int(lost.sum())
         if not n_lost:
             return None
@@ -351,16 +361,18 @@ class Timeline:
         if fewest_s > most_s:  # more is lost between them
             fewest_s = least - self._high - slack
         middle_s, spread = 0.5 * (fewest_s + most_s), self._high - self._low
-        # Part of a packet is seen to be lost only where jitter is less.
-        units = (size, 1) if spread < 0.25 * size * self.interval_s else (size,)
-        for n_samples in dict.fromkeys(units):
-            unit_s = n_samples * self.interval_s
-            first, last = max(1, math.ceil(fewest_s / unit_s)), math.floor(most_s / unit_s)
-            if first <= last:
-                n_lost = min(max(round(middle_s / unit_s), first), last) * n_samples
-                return Loss(n_lost, n_lost, 1, is_certain=first == last)
-        n_lost = round(middle_s / (size * self.interval_s)) * size if size > 1 else 0
-        return Loss(n_lost, n_lost, 1, is_certain=False) if n_lost else None
+        unit_s = size * self.interval_s
+        off_s = abs(middle_s - round(middle_s / unit_s) * unit_s)
+        if size > 1 and off_s > 0.25 * unit_s > spread:
+            size, unit_s = 1, self.interval_s  # part of a packet is lost
+        if size > 1:
+            n_lost = round(middle_s / unit_s) * size
+            return Loss(n_lost, n_lost, 1, spread + 2 * slack < unit_s) if n_lost else None
+        first, last = max(1, math.ceil(fewest_s / unit_s)), math.floor(most_s / unit_s)
+        if first > last:
+            return None
+        n_lost = min(max(round(middle_s / unit_s), first), last)
+        return Loss(n_lost, n_lost, 1, is_certain=first == last)
 
     def _usual_size(self) -> int:
         """Give the size of packets, where all have about one; else 0."""
@@ -385,7 +397,7 @@ class Timeline:
         """The measured rate; None while there is none."""
         if self._is_learning or not math.isfinite(self._interval_error_s):
             return None
-        hz = 1.0 / self.interval_s
+        hz = 1.0 / self._measured_s
         return Rate(hz, 2.0 * self._interval_error_s * hz * hz)
 
     @property
@@ -453,7 +465,7 @@ def _lost_while_learning(
         spread = _spread(numbers + np.cumsum(lost), stamps)
         if spread < least:
             best, least = lost, spread
-    if least < 0.6 * without or (must_decide and least < without):
+    if least < 0.6 * without or (must_decide and least < 0.8 * without):
         return best
     return none if must_decide or least > 1.2 * without else None
 
