@@ -52,7 +52,8 @@ _JUMP_ENDS_WITHIN_S = 60.0
 _RATE_AFTER_S = 2.0
 #: How often the rate is looked at, and how long it may stay unknown.
 _LOOK_S, _UNKNOWN_S = 0.25, 1.5
-_MOST_UNCERTAIN = 0.03
+#: Shares of the announced rate by which it may be off, its uncertainty taken to it.
+_MOST_DOUBTFUL = 0.025
 #: So many stamps within a second that are early or equal are no single errors.
 _N_ODD = 4
 #: So many gaps at even distances are a rate.
@@ -597,9 +598,8 @@ class Continuity:
             if rate is None:
                 known_s = (self.counts.samples - self._timeline_since) * self._interval_s
                 return self.trusted and known_s < _UNKNOWN_S
-            if rate.uncertainty_hz > _MOST_UNCERTAIN * self._rate_hz:
-                return False
-            return abs(rate.hz / self._rate_hz - 1.0) <= RATE_WRONG
+            off, doubt = abs(rate.hz / self._rate_hz - 1.0), rate.uncertainty_hz / self._rate_hz
+            return off <= RATE_WRONG and off + doubt <= _MOST_DOUBTFUL
         span_s = last - self._start
         if not span_s > 0:
             return self.trusted

@@ -134,6 +134,7 @@ class Timeline:
         self._is_learning = True
         self._recent: list[tuple[float, float]] = []  # not yet part of the line, oldest first
         self._low = self._high = 0.0
+        self._n_learnt = 0
         self._n_lost = 0  # what was taken for lost, since it began anew
         self._measured_s = self._interval_error_s = math.nan
         self._is_in_haste = False
@@ -253,11 +254,11 @@ class Timeline:
         """Measure interval and offset anew."""
         blocks = self._blocks
         alone = len(blocks) >= _BLOCKS_ALONE
-        points = [(one.number, one.stamp) for one in blocks]
+        points = [(one.number, one.stamp) for one in blocks] if alone else self._points
         if alone:
             self._points = []
-        else:
-            points = self._points + self._recent
+        elif len(points) < self._n_learnt:
+            return  # it was learnt from more
         numbers, stamps = np.array(points).T
         slope, self._interval_error_s = _slope(numbers, stamps)
         self._measured_s = self.interval_s = slope
@@ -291,10 +292,11 @@ class Timeline:
             return None
         self._is_learning = False
         points = [*zip((numbers + np.cumsum(lost)).tolist(), stamps.tolist(), strict=True)]
+        self._points = points
+        self._draw_line()
+        self._n_learnt = len(points)
         self._points, self._recent = [], points
-        self._draw_line()
         self._let_age()
-        self._draw_line()
         n_lost = int(lost.sum())
         if not n_lost:
             return None
