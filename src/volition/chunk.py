@@ -99,15 +99,21 @@ class Event:
 
     @classmethod
     def parse(cls, time: float, value: str | int) -> Event:
-        """Read a marker's value: plain text, an integer, or a JSON object with an ``event``."""
+        """Read a marker's value: plain text, an integer, or a JSON object.
+
+        The object is flat, ``{"event": "trial_start", "target": "left"}``, or as the REST API takes
+        it, ``{"name": "trial_start", "data": {"target": "left"}}``. What is neither is a text.
+        """
         text = str(value)
         if text.startswith("{"):
             try:
                 data = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return cls(time, text)
             name = data.pop("event", None)
-            if isinstance(name, str | int):
+            if name is None and data.keys() <= {"name", "data"}:
+                name, data = data.get("name"), data.get("data", {})
+            if isinstance(name, str | int) and isinstance(data, dict):
                 return cls(time, str(name), data)
         return cls(time, text)
 
