@@ -253,7 +253,7 @@ def _events_of(stream: XdfStream) -> Iterator[Event]:
 
 
 def _from_edf(path: Path, channels: Sequence[str] | None, units: str | None) -> Recording:
-    contents = read_edf(path)
+    contents = read_edf(path, channels)
     plan = channel_selection.plan(
         n_channels=len(contents.labels),
         rate_hz=contents.rate_hz,
