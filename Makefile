@@ -19,7 +19,7 @@ ARGS ?=
 
 PAGES := service/web/dist/sources.sha256
 
-.PHONY: help venv pages try-pages demo serve screenshots test check lint types format bench lock clean
+.PHONY: help venv pages try-pages demo serve kinds screenshots test check lint types format bench lock clean
 
 # The tests start hundreds of processes; each would compile the rooms anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -46,6 +46,9 @@ lint: .venv/.made
 
 types: .venv/.made
 	.venv/bin/mypy
+
+kinds: .venv/.made ## Write docs/kinds.md anew, from what is registered
+	.venv/bin/volition kinds --markdown > docs/kinds.md
 
 screenshots: .venv/.made pages ## Take the pictures of the pages in docs/ anew
 	VOLITION_SCREENSHOTS=1 .venv/bin/python -m pytest -q tests/web
@@ -110,7 +113,8 @@ endif
 
 # What the pages are built from: their sources, and the documents that their types come from.
 PAGE_SOURCES := $(shell find service/web \( -name node_modules -o -name dist -o -name generated \
-	-o -name __pycache__ \) -prune -o -type f -print) $(shell find service decoders -name '*.py')
+	-o -name __pycache__ \) -prune -o -type f -print) \
+	$(shell find src service decoders models streams -name node_modules -prune -o -name '*.py' -print)
 
 $(PAGES): .venv/.made $(PAGE_SOURCES)
 	.venv/bin/python service/web/build.py

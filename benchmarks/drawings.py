@@ -114,7 +114,7 @@ def capacity(report: dict[str, Any]) -> str:
 
 
 def spectra(report: dict[str, Any]) -> str:
-    """Draw the amplitude spectra of `volition.benchmarks.quality.spectrum`."""
+    """Draw the amplitude spectra of `volition.benchmarks.quality.simulated.spectrum`."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7, 3.6), layout="constrained")
         axes = figure.subplots()

@@ -59,7 +59,7 @@ the clock starts, ours does it itself. A ratio below 1 says that ours is faster.
 _PEERS = """
 ## Beside ezmsg, MNE-LSL and timeflux
 
-The same feed through the same band-pass to a subscriber in a process of its own, each contender
+The same stream through the same band-pass to a subscriber in a process of its own, each contender
 alone in its turn. Volition decodes each chunk as well. From the push of a chunk to the receipt of
 the first message that reaches into it, milliseconds; ratios are Volition's value over the peer's,
 over the same way out, and below 1 Volition is better.
@@ -163,14 +163,14 @@ def _peers(report: dict[str, Any]) -> str:
         for packages in report["versions"].values()
     )
     low_hz, high_hz = report["band_hz"]
-    feed = (
+    measured = (
         f"{report['channels']} channels at {report['rate_hz']:g} Hz in chunks of "
         f"{report['chunk_ms']:g} ms, {low_hz:g} to {high_hz:g} Hz, {report['rounds']} rounds. "
         f"{versions}.\n"
     )
     missing = "".join(f"\n- not measured: {n}: {why}" for n, why in report["missing"].items())
     troubles = "".join(f"\n- a turn failed: {trouble}" for trouble in report["troubles"])
-    return f"{feed}\n{table}\n{missing}{troubles}"
+    return f"{measured}\n{table}\n{missing}{troubles}"
 
 
 def _costs(report: dict[str, Any]) -> str:

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from volition.chunk import Chunk, Event, SignalSpec
 from volition.decoders import registry
 from volition.decoders.contract.settings import Settings
-from volition.decoders.fitting.fitted import FittedDecoder, FittedModel, read_model
+from volition.decoders.fitting.decoder import FittedDecoder
+from volition.decoders.fitting.fitted import FittedModel, read_model
 from volition.decoders.fitting.network import Network, read_manifest
 from volition.errors import ModelError, VolitionError
 from volition.models.manifest import ModelCard

@@ -6,12 +6,14 @@ registry found out by itself: version, number, hash, size, time.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from volition.chunk import SignalSpec
 from volition.decoders.contract.settings import Settings
+
+if TYPE_CHECKING:  # a client reads manifests, and loads no numpy
+    from volition.chunk import SignalSpec
 
 #: Lower case alone: on some systems files whose names differ by case are one.
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"

@@ -27,6 +27,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
+from volition import extension
 from volition.decoders.fitting.fitted import FittedModel, read_model, shipped_models
 from volition.decoders.fitting.network import (
     Network,
@@ -34,6 +35,7 @@ from volition.decoders.fitting.network import (
     shipped_content,
     shipped_networks,
 )
+from volition.decoders.fitting.shipped import Shipped
 from volition.errors import ConfigError, ModelError
 from volition.models.check import check_content
 from volition.models.manifest import (
@@ -106,7 +108,8 @@ class ModelRegistry:
         NoModelError
             There is none.
         """
-        if is_shipped(name):  # their manifests take a while to make, the first time
+        # Their manifests take a while to make, the first time.
+        if is_shipped(name) and name in shipped_manifests():
             return [shipped_manifests()[name]]
         found = list(self._manifests(name)) if re.fullmatch(NAME_PATTERN, name) else []
         if not found:
@@ -308,31 +311,39 @@ def is_shipped(name: str) -> bool:
 
 @functools.cache
 def shipped_manifests() -> dict[str, Manifest]:
-    """Give the manifests of the models and networks that ship, by name."""
-    fitted = {name: _of_fitted(name, path.read_bytes()) for name, path in shipped_models().items()}
-    networks = {
-        name: _of_network(name, path.read_bytes()) for name, path in shipped_networks().items()
-    }
-    return fitted | networks
+    """Give the manifests of the models and networks that ship, by name.
+
+    What a plugin brings and cannot be read is left out and told (`extension.broken`).
+    """
+    found: dict[str, Manifest] = {}
+    for make, files in ((_of_fitted, shipped_models()), (_of_network, shipped_networks())):
+        for name, shipped in files.items():
+            try:
+                found[name] = make(name, shipped)
+            except (OSError, ModelError, ValidationError) as error:
+                extension.leave_out("volition.models", name, shipped.distribution, str(error))
+    return found
 
 
-def _of_fitted(name: str, content: bytes) -> Manifest:
+def _of_fitted(name: str, shipped: Shipped) -> Manifest:
+    content = shipped.file.read_bytes()
     model = read_model(content, name)
     settings = model.facts.get("settings")
+    own_licence = "Apache-2.0" if shipped.distribution == extension.OWN else ""
     return Manifest(
         kind=model.kind,
         input=_input_of(model.facts),
         decoder=settings if isinstance(settings, dict) else None,
-        licence="Apache-2.0",
-        note="Ships with Volition; its model card is in models/fitted.",
+        licence=model.facts.get("licence", own_licence),
+        note=_note(shipped, "models/fitted"),
         version=model.version,
         format="npz",
         **_shipped(name, content),
     )
 
 
-def _of_network(name: str, described: bytes) -> Manifest:
-    network = read_manifest(described, name)
+def _of_network(name: str, shipped: Shipped) -> Manifest:
+    network = read_manifest(shipped.file.read_bytes(), name)
     content = shipped_content(name)
     return Manifest(
         kind=network.kind,
@@ -341,11 +352,17 @@ def _of_network(name: str, described: bytes) -> Manifest:
         training=TrainingData(source=network.trained_on),
         scores=network.scores,
         licence=network.licence,
-        note="Ships with Volition; its model card is in models/networks.",
+        note=_note(shipped, "models/networks"),
         version=network.version,
         format="onnx",
         **_shipped(name, content),
     )
+
+
+def _note(shipped: Shipped, cards: str) -> str:
+    if shipped.distribution != extension.OWN:
+        return f"Ships with {shipped.distribution}."
+    return f"Ships with Volition; its model card is in {cards}."
 
 
 def _input_of(facts: Mapping[str, Any]) -> ModelInput:
@@ -367,7 +384,7 @@ def _shipped(name: str, content: bytes) -> dict[str, Any]:
 def _shipped_content(manifest: Manifest) -> bytes:
     if manifest.format == "onnx":
         return shipped_content(manifest.name)
-    return shipped_models()[manifest.name].read_bytes()
+    return shipped_models()[manifest.name].file.read_bytes()
 
 
 def _write(path: Path, content: bytes) -> None:

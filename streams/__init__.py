@@ -1,13 +1,9 @@
 """Everything that touches a sample before or after it is decoded.
 
-What others use, by module:
+- ``lsl``: streams of the network, found, read and published
+- ``files``: recordings: XDF read and written, EDF read
+- ``signal``: continuity, quality, selection of channels, the outline that screens draw
+- ``simulated``: headsets and people to try things with
 
-- ``chunk``: ``SignalSpec``, ``Chunk``, ``Event``; ``errors``: every error of Volition
-- ``discovery``: ``find_streams``, ``find_one``, ``StreamDescription``
-- ``inlet``: ``SignalInlet``, ``MarkerInlet``; ``outlet``: ``SignalOutlet``, ``MarkerOutlet``
-- ``recording``: ``Recording``, ``read_recording``, ``packaged_recordings``; ``xdf``: ``XdfWriter``
-- ``headset``: ``HeadsetProcess``, ``HeadsetOptions``, ``SyntheticSignal``
-- ``clock``: ``local_clock``; ``lsl``: ``configure``, ``loopback_config``
-
-Nothing is imported here: decoders use ``chunk`` and ``errors`` alone, and must not load the rest.
+Nothing is imported here: whoever reads a file loads no LSL.
 """

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -39,6 +40,7 @@ TOP_LEVEL = {
     "decoders",
     "docker",
     "docs",
+    "examples",
     "models",
     "pyproject.toml",
     "service",
@@ -185,16 +187,32 @@ def test_the_changelog_knows_the_version(repository: Path, pyproject: dict[str, 
     assert version in headings or headings == ["Unreleased"]
 
 
-def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(
-    repository: Path, tracked: list[Path], tmp_path: Path
-) -> None:
+def packed_from(folder: Path, target: str, into: Path) -> Path:
+    """Have hatchling make a wheel or a source archive of a folder."""
     subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=repository,
+        [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(into)],
+        cwd=folder,
         check=True,
         capture_output=True,
     )
-    (wheel,) = tmp_path.glob("*.whl")
+    (made,) = into.iterdir()
+    return made
+
+
+def digests_in(wheel: Path) -> dict[str, int]:
+    """Give the checksum of each file in a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {entry.filename: entry.CRC for entry in archive.infolist()}
+
+
+@pytest.fixture(scope="module")
+def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return packed_from(repository, "wheel", tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(
+    wheel: Path, tracked: list[Path]
+) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
         entry_points = archive.read(next(n for n in archive.namelist() if "entry_points" in n))
@@ -212,6 +230,28 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(
     assert {name.split("/")[0] for name in packed} == {"volition"}
     assert not [name for name in packed if name.endswith((".pyc", ".log"))]
     assert b"volition = volition.service.cli:main" in entry_points
+
+
+def test_the_source_archive_holds_each_file_once_and_makes_the_same_wheel(
+    repository: Path, wheel: Path, tracked: list[Path], tmp_path: Path
+) -> None:
+    source = packed_from(repository, "sdist", tmp_path / "archive")
+    with tarfile.open(source) as archive:
+        members = archive.getmembers()
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+
+    packed = [member.name.removeprefix(f"{unpacked.name}/") for member in members]
+    rooms = {f"src/volition/{path.as_posix()}" for path in tracked if path.parts[0] in ROOMS}
+    shared = {path.as_posix() for path in tracked if path.parts[0] == "src"}
+    expected = rooms | shared - {f"src/volition/{room}" for room in ROOMS}
+    below = [name for name in packed if name.startswith("src/")]
+    built = [name for name in below if name.startswith("src/volition/service/web/dist/")]
+    assert sorted(below) == sorted([*expected, *built])
+    assert built
+    assert not [name for name in packed if name.split("/")[0] in ROOMS]
+    assert all(member.isfile() for member in members)
+    assert digests_in(packed_from(unpacked, "wheel", tmp_path / "wheel")) == digests_in(wheel)
 
 
 @pytest.mark.parametrize(
@@ -249,8 +289,25 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(
             "import volition.service.gateway.serve, volition.service.gateway.app",
             {"torch", "onnx", "volition.benchmarks", "pylsl", "scipy.linalg", "scipy.signal"},
         ),
+        (
+            "import volition.service.client",
+            {
+                "fastapi",
+                "numpy",
+                "onnxruntime",
+                "pylsl",
+                "scipy",
+                "starlette",
+                "structlog",
+                "uvicorn",
+                "yaml",
+                "volition.decoders.registry",
+                "volition.service.sessions.config",
+                "volition.streams",
+            },
+        ),
     ],
-    ids=["streams", "decoders", "the worker", "the gateway"],
+    ids=["streams", "decoders", "the worker", "the gateway", "the client"],
 )
 def test_importing_a_room_loads_nothing_that_it_must_not(
     repository: Path, statement: str, absent: set[str]

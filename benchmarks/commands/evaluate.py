@@ -1,7 +1,8 @@
-"""``evaluate`` and ``bench``: the one part of the service that knows `benchmarks`."""
+"""``volition evaluate``: score a session on a data set that is installed."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,21 @@ def register(app: typer.Typer) -> None:
     app.command()(evaluate)
 
 
+def _list_and_leave(wanted: bool) -> None:
+    """Print the data sets that are installed: name, what it is, who brings it."""
+    if not wanted:
+        return
+    from volition.benchmarks.quality.contract.dataset import broken, installed
+
+    rows = [(name, one.dataset.summary, one.distribution) for name, one in installed().items()]
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:2]]
+    for name, summary, distribution in sorted(rows):
+        print(f"{name:{widths[0]}}  {summary:{widths[1]}}  {distribution}")
+    for one in broken():
+        print(f"warning: {one}", file=sys.stderr)
+    raise typer.Exit
+
+
 def evaluate(
     dataset: Annotated[str, typer.Argument(help="Name of the data set.")],
     root: Annotated[Path, typer.Option(help="Folder that holds its files.")],
@@ -24,9 +40,18 @@ def evaluate(
         typer.Option(help="Also the curve of false selections a minute against share selected."),
     ] = False,
     json: JsonOption = False,
+    _listed: Annotated[
+        bool,
+        typer.Option(
+            "--list",
+            is_eager=True,
+            callback=_list_and_leave,
+            help="Print the data sets that are installed, and nothing else.",
+        ),
+    ] = False,
 ) -> None:
     """Score a session's pipeline on a data set, through the path that live samples take."""
-    from volition.benchmarks.quality.evaluate import evaluate as run
+    from volition.benchmarks.quality.evaluation.evaluate import evaluate as run
     from volition.service.sessions.config import load_config
 
     result = run(dataset, root, load_config(session), idle_sweep=idle_sweep)

@@ -26,7 +26,7 @@ from volition.benchmarks.faults.injection.witness import BrokenError, Witness
 from volition.benchmarks.speed.footprint import Footprint
 from volition.decoders.contract.intent import IntentBase
 from volition.service.gateway.launch import running_service
-from volition.service.wire.schemas import Status
+from volition.service.wire.messages import Status
 from volition.streams.lsl.clock import local_clock
 
 _PAUSE_S = (0.1, 1.0)
@@ -220,7 +220,7 @@ def _account(
             break
         time.sleep(0.05)
     life.received, life.missing = counts["samples"], counts["missing"]
-    numbers = _numbers(witness, report["t0"], feeder.feed.rate_hz)
+    numbers = _numbers(witness, report["t0"], feeder.stream.rate_hz)
     off_grid = [number for number in numbers if abs(number - round(number)) > _OFF_GRID]
     life.wrong_samples = abs(accounted - span) + len(off_grid)
     if life.wrong_samples:

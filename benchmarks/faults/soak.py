@@ -18,7 +18,7 @@ from volition.benchmarks.speed.footprint import Footprint
 from volition.benchmarks.speed.latency import kalman_settings, latencies_ms
 from volition.benchmarks.speed.listeners import WARM_UP_S as CLOCK_SETTLES_S
 from volition.benchmarks.speed.listeners import Listener, Received
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import running_service
 
 _N_CHANNELS, _RATE_HZ, _CHUNK_S = 8, 250.0, 0.02
@@ -54,7 +54,7 @@ def soak(
         feeders, urls = [], []
         for number in range(sessions):
             feeder = stack.enter_context(Feeder(_N_CHANNELS, _RATE_HZ, _CHUNK_S))
-            session = client.create_session(_config(number, feeder.feed.source_id))
+            session = client.create_session(_config(number, feeder.stream.source_id))
             client.intents(session.id, wait_s=30)
             feeders.append(feeder)
             urls.append(f"{service.url.replace('http', 'ws')}/v1/sessions/{session.id}/intents")

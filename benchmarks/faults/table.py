@@ -1,10 +1,10 @@
-"""One row for each cause of failure: made for real, with real processes, and judged from outside.
+"""One row for each fault: made for real, with real processes, and judged from outside.
 
 A row is ``ok`` when the service did not crash, when what happened was visible within a second, when
-the session was back within two of the cause's end, when nothing was acted on past its time to live,
-and when every sample is accounted for; which of these apply follows from the cause. All rows share
+the session was back within two of the fault's end, when nothing was acted on past its time to live,
+and when every sample is accounted for; which of these apply follows from the fault. All rows share
 one service, but for those that end it or start it otherwise, and several run at a time, as sessions
-do. The causes themselves are in `volition.benchmarks.faults.injection`.
+do. The faults themselves are in `volition.benchmarks.faults.injection`.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from volition.benchmarks.faults.injection.scene import (
 )
 from volition.benchmarks.faults.injection.witness import BrokenError
 from volition.errors import VolitionError
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
 
-Cause = Callable[[Scene], None]
+Fault = Callable[[Scene], None]
 
-CAUSES: dict[str, Cause] = {
-    f"{module.__name__.rpartition('.')[2]}.{cause.__name__}": cause
+FAULTS: dict[str, Fault] = {
+    f"{module.__name__.rpartition('.')[2]}.{fault.__name__}": fault
     for module in (stream, signal, worker, recording, client, service)
-    for cause in module.CAUSES
+    for fault in module.FAULTS
 }
-"""Every cause by its key, in the order of the table."""
+"""Every fault by its key, in the order of the table."""
 
 #: Folders of a run are of no interest after it.
 _TEMPORARY = re.compile(re.escape(tempfile.gettempdir()) + r"[\\/]volition-\w+")
@@ -56,18 +56,18 @@ def run_faults(
     jobs: int = 3,
     on_row: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
-    """Run causes; give their rows, in the order of the table.
+    """Inject faults; give their rows, in the order of the table.
 
     Parameters
     ----------
     keys
-        Of `CAUSES`; all when left out.
+        Of `FAULTS`; all when left out.
     jobs
         How many run at a time.
     on_row
         Is given each row as it is ready.
     """
-    chosen = list(CAUSES) if keys is None else list(keys)
+    chosen = list(FAULTS) if keys is None else list(keys)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="volition-")))
         shared = stack.enter_context(running_service(env={"VOLITION_DATA": str(folder)}))
@@ -78,7 +78,7 @@ def run_faults(
             on_row(row)
             return row
 
-        together = [key for key in chosen if CAUSES[key] not in worker.ALONE]
+        together = [key for key in chosen if FAULTS[key] not in worker.ALONE]
         rows = dict(zip(together, pool.map(run, together), strict=True))
         rows |= {key: run(key) for key in chosen if key not in rows}
         survivor = _survivor(shared, len(rows))
@@ -87,7 +87,7 @@ def run_faults(
 
 
 def _run(key: str, shared: RunningService) -> dict[str, Any]:
-    cause = CAUSES[key]
+    fault = FAULTS[key]
     figures = Figures()
     broken = ""
     with contextlib.ExitStack() as stack:
@@ -95,7 +95,7 @@ def _run(key: str, shared: RunningService) -> dict[str, Any]:
         scene = Scene(shared, stack, folder)
         figures = scene.figures
         try:
-            cause(scene)
+            fault(scene)
         except BrokenError as error:
             broken = f"{error.message}; {scene.story()}"
         except (VolitionError, OSError, psutil.Error, httpx.HTTPError, WebSocketException) as error:
@@ -103,7 +103,7 @@ def _run(key: str, shared: RunningService) -> dict[str, Any]:
     measured = asdict(figures)
     notes = measured.pop("notes")
     return {
-        "fault": (cause.__doc__ or key).strip().rstrip("."),
+        "fault": (fault.__doc__ or key).strip().rstrip("."),
         "ok": not broken,
         "detail": _TEMPORARY.sub("...", "; ".join([broken, *notes] if broken else notes)),
         "key": key,
@@ -149,8 +149,8 @@ def document(rows: Sequence[dict[str, Any]], environment: dict[str, Any]) -> str
 _DOCUMENT = """\
 # When something goes wrong
 
-Each row is one failure, caused for real in a running service by real processes: streams are killed
-and suspended, workers are shot, disks are filled, clients misbehave. `volition bench faults --table
+Each row is one fault, injected into a running service by real processes: streams are killed and
+suspended, workers are shot, disks are filled, clients misbehave. `volition bench faults --table
 docs/faults.md` does it all again and writes this page; `--only signal` (or another group, or one
 key) does some of it.
 
@@ -159,7 +159,7 @@ What every row promises, where it applies:
 - the service does not crash: but for the rows that end it, all share one, which lives through them;
 - what happened can be seen within {visible_s:g} s (*told after*): in the session's state, in its
   counts, or in its intents;
-- the session is back within {recovered_s:g} s after the cause has ended (*back after*); where it
+- the session is back within {recovered_s:g} s after the fault has ended (*back after*); where it
   had to start anew on a new inlet or in a new worker, the first whole window of {window_s:g} s
   comes on top;
 - *lost / counted*: as many samples are said to be missing as were;

@@ -1,1 +1,1 @@
-"""Volition beside what a user would pick instead: the same feed, the same filter, a subscriber."""
+"""Volition beside what a user would pick instead: the same stream and filter, a subscriber."""

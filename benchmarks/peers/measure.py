@@ -1,9 +1,9 @@
-"""Peers: the same feed, through the same band-pass, to a subscriber, in turns.
+"""Peers: the same stream, through the same band-pass, to a subscriber, in turns.
 
 Every contender is started in its turn, given some seconds to settle once its first message came,
 and measured alone: A B C A B C ... What it sends is its own affair: Volition sends intents (so it
 decodes each chunk as well, and supervises, numbers and keeps), peers the filtered signal or, over a
-WebSocket, no more than its times. A latency is that of a chunk of the feed: from its push to the
+WebSocket, no more than its times. A latency is that of a chunk of the stream: from its push to the
 receipt of the first message that reaches into it or beyond, so that what lumps chunks together is
 late with the older ones; a decoder's bins need not end with chunks. Processor time is that
 of all the contender's processes while the subscriber listens; samples lost are those fed between
@@ -36,10 +36,10 @@ from volition.benchmarks.peers.subscribers import (
     from_lsl,
     from_websocket,
 )
-from volition.benchmarks.speed.feeder import Feed, Feeder
+from volition.benchmarks.speed.feeder import FedStream, Feeder
 from volition.benchmarks.speed.latency import kalman_settings, spread
 from volition.benchmarks.speed.relay import relay_process
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import running_service
 from volition.streams import lsl
 
@@ -73,12 +73,12 @@ class Contender:
     out
         How it sends: ``websocket`` or ``lsl``.
     take_turn
-        Runs it once on a feed for some seconds.
+        Runs it once on a stream for some seconds.
     """
 
     name: str
     out: str
-    take_turn: Callable[[Feed, float], Turn]
+    take_turn: Callable[[FedStream, float], Turn]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +160,14 @@ def measure(
                 on_round(f"round {number + 1} of {rounds}: {one.name}")
                 turn = None
                 try:
-                    turn = one.take_turn(feeder.feed, seconds / rounds)
+                    turn = one.take_turn(feeder.stream, seconds / rounds)
                 except (TimeoutError, RuntimeError) as error:
                     troubles.append(f"{one.name}, round {number + 1}: {error}")
                     on_round(troubles[-1])
                 turns[one.name].append(turn)
         pushed = feeder.finish()
     rows = [
-        _row(one, turns[one.name], pushed, feeder.feed, seconds / rounds)
+        _row(one, turns[one.name], pushed, feeder.stream, seconds / rounds)
         for one in contenders
         if any(turns[one.name])
     ]
@@ -205,10 +205,10 @@ def _with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _row(
-    one: Contender, turns: Sequence[Turn | None], pushed: Floats, feed: Feed, share_s: float
+    one: Contender, turns: Sequence[Turn | None], pushed: Floats, stream: FedStream, share_s: float
 ) -> dict[str, Any]:
     done = [turn for turn in turns if turn is not None]
-    placed = [Placed.of(turn.messages, pushed, feed) for turn in done]
+    placed = [Placed.of(turn.messages, pushed, stream) for turn in done]
     latencies = [part.latencies_ms(pushed) for part in placed]
     medians = iter([round(float(np.median(part)), 4) for part in latencies])
     cpu_s = sum(turn.cpu_s for turn in done)
@@ -228,7 +228,7 @@ def _row(
 
 @dataclass(frozen=True)
 class Placed:
-    """Messages on the feed's count of samples.
+    """Messages on the stream's count of samples.
 
     Attributes
     ----------
@@ -236,7 +236,7 @@ class Placed:
         Number of each message's newest sample, counted from the first that was fed.
     t_received : ndarray of float64, shape (n,)
     chunk_samples
-        Of the feed.
+        Of the stream.
     lost
         Samples that were fed and did not come out.
     """
@@ -247,16 +247,16 @@ class Placed:
     lost: int
 
     @classmethod
-    def of(cls, messages: Messages, pushed: Floats, feed: Feed) -> Placed:
-        """Place messages on the feed.
+    def of(cls, messages: Messages, pushed: Floats, stream: FedStream) -> Placed:
+        """Place messages on the stream.
 
         Samples are counted, since some contenders smooth their times or are one sample off. Where
         the count begins is told by the times and, within what those may be off by, by causality:
         as late as no message comes before its chunk was pushed. Where the times run away from the
         count by more than half a chunk samples were lost, and the times alone are believed.
         """
-        n = feed.chunk_samples
-        by_time = _by_time(messages, pushed, feed)
+        n = stream.chunk_samples
+        by_time = _by_time(messages, pushed, stream)
         counted = np.cumsum(np.where(messages.n_samples > 0, messages.n_samples, n))
         ahead = by_time - counted
         edge = max(1, len(ahead) // 10)
@@ -278,14 +278,14 @@ class Placed:
         return (self.t_received[reached] - pushed[chunks]) * 1e3
 
 
-def _by_time(messages: Messages, pushed: Floats, feed: Feed) -> npt.NDArray[np.int64]:
+def _by_time(messages: Messages, pushed: Floats, stream: FedStream) -> npt.NDArray[np.int64]:
     """Number each message's newest sample by its time alone."""
-    n = feed.chunk_samples
+    n = stream.chunk_samples
     # Samples of a chunk lie one interval apart, up to the push; the clock's estimate moves them by
     # microseconds.
-    chunk = np.searchsorted(pushed, messages.t_sample - 0.5 / feed.rate_hz)
+    chunk = np.searchsorted(pushed, messages.t_sample - 0.5 / stream.rate_hz)
     chunk = np.minimum(chunk, len(pushed) - 1)
-    before_end = np.rint((pushed[chunk] - messages.t_sample) * feed.rate_hz)
+    before_end = np.rint((pushed[chunk] - messages.t_sample) * stream.rate_hz)
     numbers: npt.NDArray[np.int64] = ((chunk + 1) * n - 1 - np.clip(before_end, 0, n - 1)).astype(
         np.int64
     )
@@ -405,24 +405,24 @@ def _memory_mb(pid: int) -> float:
     return float(sum(p.memory_full_info().uss for p in found)) / 2**20
 
 
-def _relay_turn(feed: Feed, seconds: float) -> Turn:
+def _relay_turn(stream: FedStream, seconds: float) -> Turn:
     with (
-        relay_process(feed, filtered=True) as (url, pid),
+        relay_process(stream, filtered=True) as (url, pid),
         _subscribed(from_websocket, url, seconds) as subscriber,
     ):
         return _listen(subscriber, pid)
 
 
-def _volition_turn(out: str) -> Callable[[Feed, float], Turn]:
-    def take_turn(feed: Feed, seconds: float) -> Turn:
+def _volition_turn(out: str) -> Callable[[FedStream, float], Turn]:
+    def take_turn(stream: FedStream, seconds: float) -> Turn:
         config = {
             "name": _SESSION,
-            "stream": {"source_id": feed.source_id},
+            "stream": {"source_id": stream.source_id},
             "stages": [
                 {"kind": "bandpass", "low_hz": BAND_HZ[0], "high_hz": BAND_HZ[1], "order": ORDER}
             ],
-            "decoder": kalman_settings(feed.n_channels, feed.chunk_samples / feed.rate_hz),
-            "outputs": {"lsl_outlet": out == "lsl"},
+            "decoder": kalman_settings(stream.n_channels, stream.chunk_samples / stream.rate_hz),
+            "outputs": [{"kind": "lsl"}] if out == "lsl" else [],
         }
         with running_service() as service, Client(service.url) as client:
             client.create_session(config)
@@ -436,21 +436,21 @@ def _volition_turn(out: str) -> Callable[[Feed, float], Turn]:
             with _subscribed(receive, where, seconds) as subscriber:
                 turn = _listen(subscriber, service.pid)
         # An intent speaks of a whole chunk, however many came at once.
-        several = turn.messages.n_samples * feed.chunk_samples
+        several = turn.messages.n_samples * stream.chunk_samples
         messages = Messages(turn.messages.t_sample, turn.messages.t_received, several)
         return Turn(messages, turn.cpu_s, turn.memory_mb)
 
     return take_turn
 
 
-def _program_turn(python: Path, program: Program, out: str) -> Callable[[Feed, float], Turn]:
-    def take_turn(feed: Feed, seconds: float) -> Turn:
+def _program_turn(python: Path, program: Program, out: str) -> Callable[[FedStream, float], Turn]:
+    def take_turn(stream: FedStream, seconds: float) -> Turn:
         out_name = f"out-{uuid4().hex}"
         arguments: dict[str, Any] = {
-            "name": "feed",
+            "name": "stream",
             "type": "EEG",
-            "source_id": feed.source_id,
-            "rate_hz": feed.rate_hz,
+            "source_id": stream.source_id,
+            "rate_hz": stream.rate_hz,
             "band_hz": list(BAND_HZ),
             "order": ORDER,
             "out": out,

@@ -25,11 +25,11 @@ from urllib.parse import urlsplit
 import numpy as np
 import psutil
 
-from volition.benchmarks.speed.feeder import Feed, Feeder
+from volition.benchmarks.speed.feeder import FedStream, Feeder
 from volition.benchmarks.speed.latency import cpu_seconds, kalman_settings, latencies_ms, spread
 from volition.benchmarks.speed.listeners import Crowd, Listener
-from volition.decoders.kinematics.dkf import DkfDecoder, DkfSettings
-from volition.service.client.client import Client
+from volition.decoders.kinematics.methods.dkf import DkfDecoder, DkfSettings
+from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
 
 LIMIT_MS = 10.0
@@ -66,14 +66,14 @@ def _start_and_rest(seconds: float) -> dict[str, Any]:
             client.ready()
             time.sleep(_SPARE_S)
             before = time.perf_counter()
-            session = client.create_session(_sliding(feeder.feed, "rest", window_s=0.5))
+            session = client.create_session(_sliding(feeder.stream, "rest", window_s=0.5))
             client.intents(session.id, wait_s=30)
             first_intent_s = time.perf_counter() - before
             steps = client.session(session.id).steps
             first_sample_s = next(s.t for s in steps if s.state == "running") - steps[0].t
             memory = _memory_mb(service)
             client.delete(session.id)
-            idle = client.create_session(_triggered(feeder.feed))
+            idle = client.create_session(_triggered(feeder.stream))
             _until_running(client, idle.id)
             time.sleep(_SPARE_S)  # another spare worker starts
             cpu_before = cpu_seconds(service)
@@ -111,7 +111,7 @@ def _clients(count: int, seconds: float, on_step: Say) -> dict[str, Any]:
         feeder = stack.enter_context(Feeder(8, 250.0, 0.02))
         service = stack.enter_context(running_service())
         client = stack.enter_context(Client(service.url))
-        session = client.create_session(_kalman(feeder.feed, step_s=0.02))
+        session = client.create_session(_kalman(feeder.stream, step_s=0.02))
         client.intents(session.id, wait_s=30)
         url = _socket_url(service, session.id)
         for _ in range(n_dead):
@@ -166,8 +166,8 @@ def _so_many_sessions(count: int, seconds: float) -> dict[str, Any]:
         service = stack.enter_context(running_service())
         client = stack.enter_context(Client(service.url))
         ids = []
-        for number, feed in enumerate(feeder.feeds):
-            config = _kalman(feed, step_s=0.04, name=f"session-{number}")
+        for number, stream in enumerate(feeder.streams):
+            config = _kalman(stream, step_s=0.04, name=f"session-{number}")
             ids.append(client.create_session(config).id)
         for name in ids:
             client.intents(name, wait_s=60)
@@ -216,7 +216,7 @@ def broadband(
         feeder = stack.enter_context(Feeder(n_channels, 30_000.0, 0.001))
         service = stack.enter_context(running_service())
         client = stack.enter_context(Client(service.url))
-        session = client.create_session(_spikes(feeder.feed, settings))
+        session = client.create_session(_spikes(feeder.stream, settings))
         client.intents(session.id, wait_s=60)
         before, begun = cpu_seconds(service), time.perf_counter()
         received = Listener(_socket_url(service, session.id), seconds=seconds).result()
@@ -257,10 +257,10 @@ def _dkf_settings(n_channels: int, folder: Path) -> dict[str, Any]:
 # -- configurations -----------------------------------------------------------------------------
 
 
-def _sliding(feed: Feed, name: str, window_s: float) -> dict[str, Any]:
+def _sliding(stream: FedStream, name: str, window_s: float) -> dict[str, Any]:
     return {
         "name": name,
-        "stream": {"source_id": feed.source_id},
+        "stream": {"source_id": stream.source_id},
         "decoder": {
             "kind": "fbcca",
             "targets": [{"label": str(f), "freq_hz": f} for f in (9, 12, 15)],
@@ -270,25 +270,25 @@ def _sliding(feed: Feed, name: str, window_s: float) -> dict[str, Any]:
     }
 
 
-def _triggered(feed: Feed) -> dict[str, Any]:
-    config = _sliding(feed, "idle", window_s=1.0)
+def _triggered(stream: FedStream) -> dict[str, Any]:
+    config = _sliding(stream, "idle", window_s=1.0)
     config["decoder"]["trigger"] = "markers"
     return {**config, "stages": [{"kind": "bandpass", "low_hz": 5, "high_hz": 45}]}
 
 
-def _kalman(feed: Feed, step_s: float, name: str = "cursor") -> dict[str, Any]:
+def _kalman(stream: FedStream, step_s: float, name: str = "cursor") -> dict[str, Any]:
     return {
         "name": name,
-        "stream": {"source_id": feed.source_id},
+        "stream": {"source_id": stream.source_id},
         "stages": [{"kind": "bandpass", "low_hz": 5, "high_hz": 45}],
-        "decoder": kalman_settings(feed.n_channels, step_s),
+        "decoder": kalman_settings(stream.n_channels, step_s),
     }
 
 
-def _spikes(feed: Feed, decoder: dict[str, Any]) -> dict[str, Any]:
+def _spikes(stream: FedStream, decoder: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": "broadband",
-        "stream": {"source_id": feed.source_id},
+        "stream": {"source_id": stream.source_id},
         "stages": [
             {"kind": "bandpass", "low_hz": 300, "high_hz": 6000, "order": 2},
             {"kind": "threshold_crossings", "bin_s": 0.02},

@@ -1,9 +1,10 @@
 """What every stage and decoder costs, and how the cost grows: processor time of one thread.
 
 Each kind that the registry knows is run on a made-up signal as a session would, and swept along
-what it may grow with: channels, sampling rate, targets, bins or blocks of training. One axis is
-moved at a time, from a base cell. Calls are timed in several passes over the same chunks; a chunk's
-time is its median over the passes, so that a cache that was cold or an interrupt counts for little.
+what it may grow with: channels, sampling rate, targets, bins or blocks of training
+(`volition.benchmarks.speed.cells`). Calls are timed in several passes over the same chunks; a
+chunk's time is its median over the passes, so that a cache that was cold or an interrupt counts for
+little.
 
 ``mean_us`` is the processor time of everything that a chunk (of a stage) or a decision (of a
 decoder) needs; ``median_us`` that of the middle chunk, or of the call that decides. The fitted
@@ -21,92 +22,41 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from volition.benchmarks.speed import packages
+from volition.benchmarks.speed.cells import (
+    MOST_ELECTRODES,
+    Cell,
+    cells_of,
+    settings_of,
+    target_freqs,
+    work_of,
+)
 from volition.benchmarks.speed.stages import made_up
 from volition.benchmarks.speed.stages import measure as measure_shares
 from volition.children import spawning
-from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders import registry
 from volition.decoders.contract.decoder import Decoder
 from volition.decoders.contract.intent import Intent
-from volition.decoders.contract.settings import Settings
 from volition.decoders.contract.stage import Stage
-from volition.decoders.kinematics.decoder import KinematicDecoder
-from volition.decoders.kinematics.recursion import KalmanRecursion
-from volition.decoders.ssvep.selector import SelectorSettings
+from volition.decoders.kinematics.methods.recursion import KalmanRecursion
 from volition.decoders.stages.blocks import BlockStage
 from volition.errors import VolitionError
+from volition.streams.files.recording import TRIAL_START
 
 CHUNK_S = 0.02
-#: Between decisions on flicker.
-STEP_S = 0.2
-STAGE_CHANNELS = (8, 16, 32, 64, 128, 256)
-STAGE_RATES_HZ = (250.0, 500.0, 1000.0, 2000.0, 4000.0)
-#: Stages that calibrate know electrodes by name, of which there are this many.
-MOST_ELECTRODES = 64
+#: LSL time of a signal's first sample.
+START = 1000.0
+#: From one trial's onset to the next, for a decoder that may wait for one.
+CHUNKS_A_TRIAL = 25
 #: The exponent is fitted to so many of the largest sizes.
 FITTED_SIZES = 3
-#: Regressions of the discriminative filter, and what else makes a kind cost another amount.
-VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "kalman": {"steady": {"form": "steady"}, "full": {"form": "full"}},
-    "dkf": {
-        "nadaraya-watson": {"regression": {"kind": "nadaraya-watson"}},
-        "nadaraya-watson, local": {"regression": {"kind": "nadaraya-watson"}, "error": "local"},
-        "gaussian-process": {"regression": {"kind": "gaussian-process", "max_evaluations": 1}},
-        "kernel-ridge": {
-            "regression": {"kind": "kernel-ridge", "length_scales": [1.0], "ridges": [0.1]}
-        },
-        "multiple-kernel": {
-            "regression": {"kind": "multiple-kernel"},
-            "features": {"standardise": False, "saturation_sd": 2},
-        },
-        "network": {"regression": {"kind": "network", "max_iterations": 5}},
-        "linear": {"regression": {"kind": "linear"}},
-        "random-forest": {"regression": {"kind": "random-forest"}},
-    },
-    "recurrent": {
-        "gru": {"network": "flint-run1-gru"},
-        "spiking": {"network": "flint-run1-snn"},
-    },
-    "wiener": {
-        "ten bins": {"regression": {"kind": "linear", "ridge": 100}, "features": {"n_lags": 10}}
-    },
-}
-#: Settings that a stage cannot do without.
-NEEDED: dict[str, Callable[[SignalSpec], dict[str, Any]]] = {
-    "band_power": lambda _: {"bin_s": 0.02},
-    "bandpass": lambda _: {"low_hz": 5, "high_hz": 45},
-    "highpass": lambda _: {"cutoff_hz": 1},
-    "lowpass": lambda _: {"cutoff_hz": 45},
-    "pick": lambda spec: {"channels": list(spec.labels[::2])},
-    "resample": lambda spec: {"rate_hz": spec.rate_hz / 2},
-    "spike_counts": lambda _: {"bin_s": 0.02},
-    "threshold_crossings": lambda _: {"bin_s": 0.02},
-    "eog_regression": lambda spec: {"references": list(spec.labels[:2])},
-    "rls": lambda spec: {"references": list(spec.labels[:2])},
-    "mwf": lambda spec: {"references": list(spec.labels[:2])},
-}
-#: A fit with forty targets takes too long to sweep.
-FEWER_TARGETS = {"riemann": 16}
-#: Nor are these fitted to 5000 bins: a Gaussian process takes the cube of their number, and trees
-#: long for each.
-FEWER_BINS = {"gaussian-process": 2500, "random-forest": 1250}
-#: Features that the shipped networks were trained on.
-NETWORK_FEATURES = {"recurrent": 10}
-#: And the rate of their bins.
-NETWORK_RATE_HZ = 10.0
-#: A network knows signals of the rate that it was learned at.
-ONLY_RATES_HZ = {"atat": 256.0}
-#: Decoders whose shipped weights are for so many channels alone.
-ONLY_CHANNELS = {"ssvep_pretrained": 8, "ssvep_personal": 8}
-
-_PLAIN: dict[str, dict[str, Any]] = {"": {}}
 _SIZES = {
     "channels": "n_channels",
     "rate_hz": "rate_hz",
@@ -116,18 +66,6 @@ _SIZES = {
 
 Say = Callable[[str], None]
 Times = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One kind at one point: what is timed."""
-
-    kind: str
-    variant: str
-    n_channels: int
-    rate_hz: float
-    n_targets: int = 0
-    n_training: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +125,7 @@ def measure(
             continue
         say(kind)
         is_stage = kind in registry.stages()
-        base_cells = stage_cells(kind) if is_stage else decoder_cells(kind)
-        for base, axes in base_cells:
+        for base, axes in cells_of(kind):
             peers.append(_beside_peer(base, extent))
             for axis, cells in {"base": [base], **(axes if extent.sweep else {})}.items():
                 for cell in cells:
@@ -232,61 +169,6 @@ def _measure_all(kinds: Sequence[str] | None, quick: bool, say: Say) -> dict[str
         return report
     say("share of real time")
     return {**report, "shares": measure_shares(2.0 if quick else 10.0)}
-
-
-def stage_cells(kind: str) -> list[tuple[Cell, dict[str, list[Cell]]]]:
-    """Give the base cell of a stage, and its sweeps by axis."""
-    base = Cell(kind, "", 32, ONLY_RATES_HZ.get(kind, 1000.0))
-    electrodes = issubclass(registry.stages()[kind], BlockStage)
-    sizes = [n for n in STAGE_CHANNELS if not electrodes or n <= MOST_ELECTRODES]
-    axes = {"channels": [replace(base, n_channels=n) for n in sizes]}
-    if kind not in ONLY_RATES_HZ:
-        axes["rate_hz"] = [replace(base, rate_hz=rate_hz) for rate_hz in STAGE_RATES_HZ]
-    return [(base, axes)]
-
-
-def decoder_cells(kind: str) -> list[tuple[Cell, dict[str, list[Cell]]]]:
-    """Give the base cells of a decoder, one a variant, and their sweeps by axis."""
-    cls = registry.decoders_by_kind()[kind]
-    if issubclass(cls, KinematicDecoder):
-        return [(base, _kinematic_axes(base)) for base in _kinematic_bases(kind)]
-    base = Cell(kind, "", 9, 250.0, n_targets=FEWER_TARGETS.get(kind, 40))
-    if kind in ONLY_CHANNELS:
-        base = replace(base, n_channels=ONLY_CHANNELS[kind])
-    axes = {
-        "targets": [replace(base, n_targets=base.n_targets // part) for part in (8, 4, 2, 1)],
-        "rate_hz": [replace(base, rate_hz=rate_hz) for rate_hz in (250.0, 500.0, 750.0)],
-    }
-    if kind not in ONLY_CHANNELS:
-        axes["channels"] = [replace(base, n_channels=n) for n in (4, 9, 18)]
-    if _is_calibrated(cls):
-        base = replace(base, n_training=3)
-        axes = {a: [replace(c, n_training=3) for c in cells] for a, cells in axes.items()}
-        axes["training"] = [replace(base, n_training=n) for n in (2, 3, 5)]
-    return [(base, axes)]
-
-
-def _is_calibrated(cls: type[Decoder[Any]]) -> bool:
-    return hasattr(cls, "estimator")
-
-
-def _kinematic_bases(kind: str) -> list[Cell]:
-    if kind in NETWORK_FEATURES:
-        n = NETWORK_FEATURES[kind]
-        return [Cell(kind, variant, n, NETWORK_RATE_HZ) for variant in VARIANTS[kind]]
-    return [
-        Cell(kind, variant, 40, 50.0, n_training=FEWER_BINS.get(variant, 5000))
-        for variant in VARIANTS.get(kind, _PLAIN)
-    ]
-
-
-def _kinematic_axes(base: Cell) -> dict[str, list[Cell]]:
-    if not base.n_training:
-        return {}
-    return {
-        "channels": [replace(base, n_channels=n) for n in (10, 20, 40, 80, 160)],
-        "training": [replace(base, n_training=base.n_training // part) for part in (8, 4, 2, 1)],
-    }
 
 
 # -- growth -------------------------------------------------------------------------------------
@@ -387,18 +269,15 @@ def _decode(subject: _Subject, chunk: Chunk) -> list[Intent]:
 
 @functools.lru_cache(maxsize=1)
 def _subject(cell: Cell, extent: Extent) -> _Subject:
-    if cell.kind in registry.stages():
-        return _stage(cell, extent)
-    if cell.n_targets:
-        return _selector(cell, extent)
-    return _kinematic(cell, extent)
+    make = {"stage": _stage, "flicker": _flicker, "movement": _movement, "example": _example}
+    return make[work_of(cell.kind)](cell, extent)
 
 
 def _chunks(
     signal: FloatArray, rate_hz: float, chunk_s: float
 ) -> list[tuple[FloatArray, FloatArray]]:
     step = max(1, round(chunk_s * rate_hz))
-    times = 1000.0 + np.arange(len(signal)) / rate_hz
+    times = START + np.arange(len(signal)) / rate_hz
     return [
         (signal[start : start + step], times[start : start + step])
         for start in range(0, len(signal) - step + 1, step)
@@ -432,15 +311,9 @@ def stage_data(
     return wide[0], wide[1], SignalSpec(rate_hz, labels)
 
 
-def stage_settings(kind: str, spec: SignalSpec) -> Settings:
-    """Give settings for a stage on a signal of ``spec``."""
-    needed = NEEDED[kind](spec) if kind in NEEDED else {}
-    return registry.stages()[kind].settings_model.model_validate({"kind": kind, **needed})
-
-
 def _stage(cell: Cell, extent: Extent) -> _Subject:
     calibration, signal, spec = stage_data(cell.n_channels, cell.rate_hz, extent.stage_s)
-    stage = registry.build_stage(stage_settings(cell.kind, spec))
+    stage = registry.build_stage(settings_of(cell, spec))
     fit_s = 0.0
     if isinstance(stage, BlockStage):
         parameters, fit_s = _timed_fit(lambda: stage.fit(calibration, spec))
@@ -451,7 +324,10 @@ def _stage(cell: Cell, extent: Extent) -> _Subject:
 
 
 class _StageSubject(_Subject):
-    """A stage: every chunk counts, whether samples came out or were held back."""
+    """A stage: every chunk counts, whether samples came out or were held back.
+
+    Its own time is measured, so it runs by itself and not in a `Cleaner`.
+    """
 
     def one_pass(self) -> Times:
         took = super().one_pass()
@@ -460,26 +336,6 @@ class _StageSubject(_Subject):
 
 
 # -- flicker ------------------------------------------------------------------------------------
-
-
-def target_freqs(n_targets: int) -> list[float]:
-    """Give frequencies from 8 Hz to below 16 Hz, as those of the Benchmark speller."""
-    return [round(8 + 8 * i / n_targets, 3) for i in range(n_targets)]
-
-
-def selector_settings(cell: Cell) -> SelectorSettings:
-    """Give an SSVEP decoder: windows of 1 s, a decision every `STEP_S`."""
-    model = registry.decoders_by_kind()[cell.kind].settings_model.model_validate(
-        {
-            "kind": cell.kind,
-            "targets": [{"label": f"{f:g}", "freq_hz": f} for f in target_freqs(cell.n_targets)],
-            "window_s": 1.0,
-            "trigger": "sliding",
-            "step_s": STEP_S,
-        }
-    )
-    assert isinstance(model, SelectorSettings)
-    return model
 
 
 def flicker_epochs(cell: Cell, n_blocks: int) -> tuple[FloatArray, npt.NDArray[np.int64]]:
@@ -503,16 +359,16 @@ def flicker_signal(cell: Cell, seconds: float) -> FloatArray:
     return signal
 
 
-def _selector(cell: Cell, extent: Extent) -> _Subject:
-    decoder = registry.build_decoder(selector_settings(cell))
+def _flicker(cell: Cell, extent: Extent) -> _Subject:
+    spec = SignalSpec(cell.rate_hz, _electrodes(cell.n_channels))
+    decoder: Any = registry.build_decoder(settings_of(cell, spec))
     fit_s = 0.0
     if cell.n_training:
-        chosen: Any = decoder
-        estimator = chosen.estimator(chosen.settings, cell.rate_hz)
+        estimator = decoder.estimator(decoder.settings, cell.rate_hz)
         epochs, targets = flicker_epochs(cell, cell.n_training)
         model, fit_s = _timed_fit(lambda: estimator.fit(epochs, targets))
-        chosen.use(model)
-    decoder.prepare(SignalSpec(cell.rate_hz, _electrodes(cell.n_channels)))
+        decoder.use(model)
+    decoder.prepare(spec)
     signal = flicker_signal(cell, extent.decoder_s)
     return _Subject(decoder, _chunks(signal, cell.rate_hz, CHUNK_S), fit_s)
 
@@ -537,27 +393,57 @@ def movement(n_features: int, n_bins: int) -> tuple[FloatArray, FloatArray]:
     return (features - features.mean(axis=0)) / features.std(axis=0), velocities
 
 
-def kinematic_settings(cell: Cell) -> dict[str, Any]:
-    """Give a decoder of movement, one sample a bin."""
-    variant = VARIANTS.get(cell.kind, _PLAIN)[cell.variant]
-    if cell.kind in NETWORK_FEATURES:
-        return {"kind": cell.kind, **variant}
-    return {"kind": cell.kind, "features": {"standardise": False}} | variant
-
-
-def _kinematic(cell: Cell, extent: Extent) -> _Subject:
-    cls = registry.decoders_by_kind()[cell.kind]
-    assert issubclass(cls, KinematicDecoder)
-    settings = cls.settings_model.model_validate(kinematic_settings(cell))
+def _movement(cell: Cell, extent: Extent) -> _Subject:
+    spec = SignalSpec(cell.rate_hz, _electrodes(cell.n_channels))
+    decoder: Any = registry.build_decoder(settings_of(cell, spec))
     n_bins = round(extent.decoder_s * 50)
     features, velocities = movement(cell.n_channels, cell.n_training + n_bins)
-    learn = slice(0, cell.n_training)
-    decoder, fit_s = cls(settings), 0.0
+    learn, fit_s = slice(0, cell.n_training), 0.0
     if cell.n_training:
-        model, fit_s = _timed_fit(lambda: cls.fit(settings, features[learn], velocities[learn]))
+        model, fit_s = _timed_fit(
+            lambda: decoder.fit(decoder.settings, features[learn], velocities[learn])
+        )
         decoder.use(model)
-    decoder.prepare(SignalSpec(cell.rate_hz, _electrodes(cell.n_channels)))
+    decoder.prepare(spec)
     return _Subject(decoder, _chunks(features[cell.n_training :], cell.rate_hz, 0.02), fit_s)
+
+
+# -- any other decoder --------------------------------------------------------------------------
+
+
+def _example(cell: Cell, extent: Extent) -> _Subject:
+    """Run a decoder on noise, by its example; a trial begins once in `CHUNKS_A_TRIAL`."""
+    labels = registry.examples(cell.kind)[0].spec.labels
+    if len(labels) != cell.n_channels:
+        labels = _electrodes(cell.n_channels)
+    spec = SignalSpec(cell.rate_hz, labels)
+    decoder: Any = registry.build_decoder(settings_of(cell, spec))
+    model, fit_s = _timed_fit(lambda: decoder.example_model(decoder.settings, spec))
+    if model is not None:
+        decoder.use(model)
+    decoder.prepare(spec)
+    n_samples = round(extent.decoder_s * cell.rate_hz)
+    noise = 10 * np.random.default_rng(6).standard_normal((n_samples, cell.n_channels))
+    return _ExampleSubject(decoder, _chunks(noise, cell.rate_hz, CHUNK_S), fit_s)
+
+
+class _ExampleSubject(_Subject):
+    """A decoder that may wait for the onset of a trial.
+
+    Where it never decides each chunk counts.
+    """
+
+    def decode(self, chunk: Chunk) -> list[Intent]:
+        assert isinstance(self._one, Decoder)
+        at = float(chunk.times[0])
+        begins = round((at - START) / CHUNK_S) % CHUNKS_A_TRIAL == 0
+        return self._one.decode(chunk, [Event(at, TRIAL_START)] if begins else [])
+
+    def one_pass(self) -> Times:
+        took = super().one_pass()
+        if not self._decides.any():
+            self._decides[:] = True
+        return took
 
 
 # -- beside packages ----------------------------------------------------------------------------
@@ -586,7 +472,7 @@ def _beside_peer(cell: Cell, extent: Extent) -> dict[str, Any]:
         "ours_us": row["mean_us"],
         "peer_us": round(peer_us, 2),
         "ratio": round(row["mean_us"] / peer_us, 4),
-        **(_filter_alone(cell, extent, found) if cell.kind == "kalman" else {}),
+        **(_filter_alone(cell, extent, found) if found.package == "filterpy" else {}),
     }
 
 
@@ -614,15 +500,20 @@ def _filter_alone(cell: Cell, extent: Extent, theirs: packages.Peer) -> dict[str
 
 
 def _peer(cell: Cell, extent: Extent) -> packages.Peer | str:
-    if cell.kind in registry.stages():
+    work = work_of(cell.kind)
+    if work == "stage":
         calibration, signal, spec = stage_data(cell.n_channels, cell.rate_hz, extent.stage_s)
         pieces = [samples for samples, _ in _chunks(signal, cell.rate_hz, CHUNK_S)]
         return packages.stage_peer(cell.kind, pieces, calibration, spec)
-    if cell.n_targets:
+    if work == "flicker":
         epochs, targets = flicker_epochs(cell, max(2, cell.n_training))
         return packages.selector_peer(
             cell.kind, epochs, targets, target_freqs(cell.n_targets), cell.rate_hz
         )
-    n_bins = round(extent.decoder_s * 50)
-    features, velocities = movement(cell.n_channels, cell.n_training + n_bins)
-    return packages.kinematic_peer(cell.kind, cell.variant, features, velocities, cell.n_training)
+    if work == "movement":
+        n_bins = round(extent.decoder_s * 50)
+        features, velocities = movement(cell.n_channels, cell.n_training + n_bins)
+        return packages.kinematic_peer(
+            cell.kind, cell.variant, features, velocities, cell.n_training
+        )
+    return "none was looked for"

@@ -26,13 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from volition.benchmarks.speed.costs import (
-    Cell,
-    selector_settings,
-    stage_data,
-    stage_settings,
-    target_freqs,
-)
+from volition.benchmarks.speed.cells import Cell, settings_of, target_freqs
+from volition.benchmarks.speed.costs import stage_data
 from volition.benchmarks.speed.latency import kalman_settings
 from volition.children import python_module
 from volition.chunk import Chunk, SignalSpec
@@ -59,7 +54,8 @@ def scenarios() -> dict[str, tuple[SessionConfig, SignalSpec]]:
         found[f"kalman, {n} channels"] = _scenario(kalman_settings(n, CHUNK_S), n, 1000.0)
     for n_targets in (4, 40):
         cell = Cell("fbcca", "", 9, 250.0, n_targets=n_targets)
-        settings = selector_settings(cell).model_dump() | {"step_s": 0.04}
+        spec = SignalSpec(cell.rate_hz, ())
+        settings = settings_of(cell, spec).model_dump() | {"step_s": 0.04}
         found[f"fbcca, {n_targets} targets"] = _scenario(settings, 9, 250.0)
     return found
 
@@ -147,9 +143,9 @@ def count(name: str) -> dict[str, float]:
 
 
 def stage_calls(kind: str, n_channels: int) -> float:
-    """Count the calls that a stage makes a chunk."""
+    """Count the calls that a stage makes a chunk: its own alone, so no `Cleaner` runs it."""
     calibration, signal, spec = stage_data(n_channels, 250.0, 4.0)
-    stage = registry.build_stage(stage_settings(kind, spec))
+    stage = registry.build_stage(settings_of(Cell(kind, "", n_channels, 250.0), spec))
     if isinstance(stage, BlockStage):
         parameters = stage.fit(calibration[: round(FITTED_S * spec.rate_hz)], spec)
         if parameters:

@@ -22,9 +22,10 @@ from volition.benchmarks.speed.latency import spread
 from volition.chunk import Event
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent
 from volition.errors import SessionError
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import running_service
-from volition.service.wire.schemas import CalibrationView, Status
+from volition.service.wire.calibrations import CalibrationView
+from volition.service.wire.messages import Status
 from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.outlet import MarkerOutlet
 from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess

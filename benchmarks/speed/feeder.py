@@ -25,7 +25,7 @@ _GOLDEN = 0.6180339887
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class FedStream:
     """What is fed."""
 
     n_channels: int
@@ -53,19 +53,20 @@ class Feeder:
     def __init__(
         self, n_channels: int, rate_hz: float, chunk_s: float, *, n_streams: int = 1
     ) -> None:
-        self.feeds = [
-            Feed(n_channels, rate_hz, chunk_s, f"feed-{uuid4().hex}") for _ in range(n_streams)
+        self.streams = [
+            FedStream(n_channels, rate_hz, chunk_s, f"stream-{uuid4().hex}")
+            for _ in range(n_streams)
         ]
         self._ours, theirs = spawning.Pipe()
         self._ready, self._stop = spawning.Event(), spawning.Event()
         self._process = spawning.Process(
-            target=_feed, args=(self.feeds, self._ready, self._stop, theirs), daemon=True
+            target=_feed, args=(self.streams, self._ready, self._stop, theirs), daemon=True
         )
 
     @property
-    def feed(self) -> Feed:
+    def stream(self) -> FedStream:
         """The first stream."""
-        return self.feeds[0]
+        return self.streams[0]
 
     def __enter__(self) -> Self:
         self._process.start()
@@ -101,26 +102,26 @@ def completed(
     return pushed[np.minimum(places, len(pushed) - 1)]
 
 
-def _feed(feeds: list[Feed], ready: Any, stop: Any, results: Any) -> None:
-    feed = feeds[0]
-    n = feed.chunk_samples
-    spec = SignalSpec(feed.rate_hz, tuple(f"C{i + 1}" for i in range(feed.n_channels)))
+def _feed(streams: list[FedStream], ready: Any, stop: Any, results: Any) -> None:
+    stream = streams[0]
+    n = stream.chunk_samples
+    spec = SignalSpec(stream.rate_hz, tuple(f"C{i + 1}" for i in range(stream.n_channels)))
     random = np.random.default_rng(0)
-    noise = random.normal(0, 10, (64, n, feed.n_channels)).astype(np.float32)
-    offsets = np.arange(1 - n, 1) / feed.rate_hz
-    pushed: list[list[float]] = [[] for _ in feeds]
-    period_s = n / feed.rate_hz
+    noise = random.normal(0, 10, (64, n, stream.n_channels)).astype(np.float32)
+    offsets = np.arange(1 - n, 1) / stream.rate_hz
+    pushed: list[list[float]] = [[] for _ in streams]
+    period_s = n / stream.rate_hz
     with contextlib.ExitStack() as stack:
         outlets = [
             stack.enter_context(
-                SignalOutlet(spec, name="feed", type="EEG", source_id=each.source_id)
+                SignalOutlet(spec, name="stream", type="EEG", source_id=each.source_id)
             )
-            for each in feeds
+            for each in streams
         ]
         ready.set()
         start = local_clock() + period_s
         # In order of their phases, which the golden ratio spreads whatever their number.
-        phases = sorted((number * _GOLDEN % 1.0, number) for number in range(len(feeds)))
+        phases = sorted((number * _GOLDEN % 1.0, number) for number in range(len(streams)))
         round_ = 0
         while not stop.is_set():
             for phase, number in phases:

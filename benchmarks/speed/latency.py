@@ -19,13 +19,13 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from volition.benchmarks.speed.feeder import Feed, Feeder, completed
+from volition.benchmarks.speed.feeder import FedStream, Feeder, completed
 from volition.benchmarks.speed.listeners import WARM_UP_S, Listener, Received
 from volition.benchmarks.speed.relay import pull, relaying
 from volition.children import spawning
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
-from volition.service.wire.schemas import StateView
+from volition.service.wire.state import StateView
 
 DecoderName = Literal["fbcca", "kalman"]
 Floats = npt.NDArray[np.float64]
@@ -83,34 +83,34 @@ def measure(
         if cell.busy:
             stack.enter_context(_one_busy_core())
         feeder = stack.enter_context(Feeder(cell.n_channels, cell.rate_hz, cell.chunk_s))
-        feed = feeder.feed
+        stream = feeder.stream
         service = stack.enter_context(running_service())
         client = stack.enter_context(Client(service.url))
         for number in range(rounds):
             on_round(f"round {number + 1} of {rounds}")
             # Each is there in its own turn alone: one more inlet on the outlet costs all of them.
-            with in_session(client, cell, feed) as url:
+            with in_session(client, cell, stream) as url:
                 before, state = cpu_seconds(service), client.state(_SESSION)
                 ours.append(Listener(url, seconds=share_s).result())
                 cpu_s += cpu_seconds(service) - before
                 looks.append((state, client.state(_SESSION)))
                 steps = looks[-1][1].latency_ms
-            floors["pull"].append(pull(feed, floor_s))
+            floors["pull"].append(pull(stream, floor_s))
             for name, filtered in (("echo", False), ("relay", True)):
-                with relaying(feed, filtered=filtered) as url:
+                with relaying(stream, filtered=filtered) as url:
                     floors[name].append(Listener(url, seconds=floor_s).result())
         pushed = feeder.finish()
     report = {
         **_report(cell, ours, floors, steps, pushed),
-        "lost_samples": sum(lost_samples(first, last, feed, pushed) for first, last in looks),
+        "lost_samples": sum(lost_samples(first, last, stream, pushed) for first, last in looks),
     }
     return {**report, "cpu_share": round(cpu_s / (seconds + rounds * WARM_UP_S), 4)}
 
 
 @contextlib.contextmanager
-def in_session(client: Client, cell: Cell, feed: Feed) -> Iterator[str]:
+def in_session(client: Client, cell: Cell, stream: FedStream) -> Iterator[str]:
     """Run a cell's session; give its socket's address once it decides and the spare is there."""
-    client.create_session(_config(feed, cell.decoder, rehearse=cell.rehearse))
+    client.create_session(_config(stream, cell.decoder, rehearse=cell.rehearse))
     try:
         client.intents(_SESSION, wait_s=30)
         time.sleep(_SPARE_S)
@@ -161,7 +161,7 @@ def latencies_ms(received: Received, pushed: Floats) -> Floats:
     return (received.t_received - completed(received.t_sample, pushed)) * 1e3
 
 
-def lost_samples(first: StateView, last: StateView, feed: Feed, pushed: Floats) -> int:
+def lost_samples(first: StateView, last: StateView, stream: FedStream, pushed: Floats) -> int:
     """Count the samples pushed between two states that the session did not take in exactly once."""
 
     def number(state: StateView) -> int:
@@ -169,7 +169,7 @@ def lost_samples(first: StateView, last: StateView, feed: Feed, pushed: Floats) 
             raise RuntimeError(f"the session did not tell its state: {state.state}")
         at = int(np.searchsorted(pushed, state.t_newest - 1e-6))
         early_s = float(pushed[at]) - state.t_newest
-        return (at + 1) * feed.chunk_samples - round(early_s * feed.rate_hz)
+        return (at + 1) * stream.chunk_samples - round(early_s * stream.rate_hz)
 
     return abs(number(last) - number(first) - (last.samples - first.samples))
 
@@ -190,10 +190,10 @@ def spread(values_ms: Floats) -> dict[str, Any]:
     }
 
 
-def _config(feed: Feed, decoder: DecoderName, *, rehearse: bool) -> dict[str, Any]:
+def _config(stream: FedStream, decoder: DecoderName, *, rehearse: bool) -> dict[str, Any]:
     return {
         "name": _SESSION,
-        "stream": {"source_id": feed.source_id},
+        "stream": {"source_id": stream.source_id},
         "stages": [
             {"kind": "bandpass", "low_hz": 5, "high_hz": 45},
             {"kind": "notch", "freq_hz": 50},
@@ -201,7 +201,7 @@ def _config(feed: Feed, decoder: DecoderName, *, rehearse: bool) -> dict[str, An
         "rehearse": rehearse,
         "decoder": _fbcca()
         if decoder == "fbcca"
-        else kalman_settings(feed.n_channels, feed.chunk_samples / feed.rate_hz),
+        else kalman_settings(stream.n_channels, stream.chunk_samples / stream.rate_hz),
     }
 
 

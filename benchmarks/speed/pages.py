@@ -19,7 +19,7 @@ from volition.benchmarks.speed.feeder import Feeder
 from volition.benchmarks.speed.latency import Cell, Floats, in_session, latencies_ms, spread
 from volition.benchmarks.speed.listeners import Listener, Received
 from volition.errors import VolitionError
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import running_service
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def measure(
         feeder = stack.enter_context(Feeder(cell.n_channels, cell.rate_hz, cell.chunk_s))
         service = stack.enter_context(running_service())
         client = stack.enter_context(Client(service.url))
-        url = stack.enter_context(in_session(client, cell, feeder.feed))
+        url = stack.enter_context(in_session(client, cell, feeder.stream))
         id_ = client.sessions()[0].id
         for number in range(rounds):
             on_round(f"round {number + 1} of {rounds}")

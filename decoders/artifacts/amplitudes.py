@@ -24,11 +24,11 @@ LOWEST, HIGHEST = 0.022, 0.6
 #: The range's start may move so far up, and its width shrink to such a share, in such steps.
 START_RANGE, SMALLEST_SHARE, STEP = 0.1, 0.25, 0.01
 SHAPES = np.linspace(1.7, 3.5, 13)
-#: A channel's window is bad above, or below, so many deviations.
+#: Deviations above, or below, which a channel's window is bad.
 TOO_LARGE, TOO_SMALL = 5.0, -3.5
 #: By which share the windows of a calibration overlap, and which share of them it keeps at least.
 OVERLAP, MIN_CLEAN_SHARE = 0.66, 0.25
-#: So many channels are summed up in one step.
+#: Channels that are summed up in one step.
 CHANNELS_AT_ONCE = 8
 
 

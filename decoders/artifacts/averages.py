@@ -15,7 +15,7 @@ from volition.decoders.artifacts.steps import Steps, finish, pieces
 
 #: What is added to a covariance before its logarithm, as a share of its mean variance.
 LIFT = 1e-6
-#: A step passes over so many numbers.
+#: Numbers that a step passes over.
 NUMBERS_AT_ONCE = 2**19
 
 

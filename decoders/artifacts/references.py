@@ -1,4 +1,4 @@
-"""Which channels show an artifact itself, and when they do.
+"""Which channels hold the signal, which show an artifact itself, and when they do.
 
 Eye channels see blinks large and brain activity small; where a montage has none, the electrodes
 next to the eyes stand in for them. Subtracting a reference takes the brain activity in it along,
@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from volition.chunk import FloatArray, SignalSpec
-from volition.decoders.stages.blocks import signal_channels
 from volition.errors import ConfigError
 
 #: Electrodes next to the eyes.
@@ -37,6 +36,12 @@ class References:
     references: list[int]
     cleaned: list[int]
     proxy: bool
+
+
+def signal_channels(spec: SignalSpec) -> list[int]:
+    """Give the indices of the channels that are EEG; all channels when none is called so."""
+    eeg = [i for i, kind in enumerate(spec.kinds) if kind.upper() == "EEG"]
+    return eeg or list(range(spec.n_channels))
 
 
 def find_references(spec: SignalSpec, names: Sequence[str] | None, who: str) -> References:

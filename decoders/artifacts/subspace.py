@@ -34,7 +34,7 @@ from volition.decoders.artifacts.steps import Steps, finish
 #: Directions with less than this share of the largest variance hold no signal (an average
 #: reference leaves one); they are never removed.
 NO_SIGNAL = 1e-10
-#: At most so many blocks are averaged: what more of them would change is below what they say.
+#: Most blocks that are averaged: what more of them would change is below what they say.
 MOST_BLOCKS = 1500
 
 
@@ -154,7 +154,7 @@ class RepairFinder:
     cutoff
         Deviations above clean amplitudes from which on a component is removed.
     max_removed
-        At most so many components are removed, the largest.
+        Most components that are removed, the largest.
 
     Notes
     -----

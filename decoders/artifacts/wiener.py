@@ -19,7 +19,7 @@ from volition.decoders.artifacts.averages import lift
 from volition.decoders.artifacts.references import robust_deviation
 from volition.decoders.artifacts.steps import Steps, finish, pieces
 
-#: So many samples are summed up in one step.
+#: Samples that are summed up in one step.
 SAMPLES_AT_ONCE = 500
 
 

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from volition.chunk import Chunk, Event, SignalSpec
 from volition.decoders.contract.intent import Intent
 from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.trials import Trials
 
 S = TypeVar("S", bound=Settings)
 
@@ -30,11 +31,32 @@ class Decoder(ABC, Generic[S]):
 
     settings_model: ClassVar[type[Settings]]
 
+    #: Whether a calibration trains the decoder's network further, instead of fitting a model.
+    trained_further: ClassVar[bool] = False
     #: Version of the fitted model in use; None for a decoder that needs none.
     model_version: str | None = None
 
     def __init__(self, settings: S) -> None:
         self.settings = settings
+
+    @classmethod
+    def trials(cls, settings: S) -> Trials | None:  # noqa: ARG003 - of the contract
+        """Say what a person is asked to do while a decoder of these settings learns.
+
+        None where nobody can be asked: no guide knows what to ask for.
+        """
+        return None
+
+    @classmethod
+    def example_model(cls, settings: S, spec: SignalSpec) -> Any:  # noqa: ARG003 - of the contract
+        """Make a model of random data for the examples of a decoder that cannot run without one.
+
+        Returns
+        -------
+        FittedModel or Network
+            What the decoder's ``use`` takes. None where the settings suffice.
+        """
+        return None
 
     @abstractmethod
     def prepare(self, spec: SignalSpec) -> None:
@@ -50,7 +72,7 @@ class Decoder(ABC, Generic[S]):
 
     @property
     def memory_s(self) -> float:
-        """How far back a decision looks, seconds; one that takes over is shown so much first."""
+        """How far back a decision looks, seconds; one that takes over is shown that much first."""
         return 0.0
 
     def take_over(self, other: Decoder[Any]) -> bool:

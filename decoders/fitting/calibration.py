@@ -12,15 +12,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from volition.chunk import Event, FloatArray, SignalSpec
+from volition.decoders.fitting.fitted import FittedModel
 from volition.errors import DecodeError
-
-if TYPE_CHECKING:  # fitted decoders stand on this module
-    from volition.decoders.fitting.fitted import FittedModel
 
 Reason = Literal[
     "no-trials",

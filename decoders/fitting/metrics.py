@@ -20,7 +20,7 @@ def accuracy_interval(right: int, n: int, confidence: float = 0.95) -> tuple[flo
     Parameters
     ----------
     right, n
-        So many of so many trials were right; with no trials the interval is (0, 1).
+        Trials that were right, and all of them; with no trials the interval is (0, 1).
     confidence
         Least chance that the interval holds the true share.
 
@@ -35,6 +35,19 @@ def accuracy_interval(right: int, n: int, confidence: float = 0.95) -> tuple[flo
     low = float(scipy.special.betaincinv(right, n - right + 1, tail)) if right > 0 else 0.0
     high = float(scipy.special.betaincinv(right + 1, n - right, 1 - tail)) if right < n else 1.0
     return low, high
+
+
+def luck(right: int, n: int, chance: float) -> float:
+    """Give the probability that guessing gets at least ``right`` of ``n`` trials right.
+
+    Parameters
+    ----------
+    right, n
+        Trials that were right, and all of them.
+    chance
+        Of a guess to be right.
+    """
+    return float(scipy.special.bdtrc(right - 1, n, chance)) if right else 1.0
 
 
 def bits_per_selection(n_targets: int, accuracy: float) -> float:

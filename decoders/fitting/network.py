@@ -2,8 +2,8 @@
 
 A network is two files side by side: ``NAME.onnx``, and ``NAME.json``, the manifest that says what
 goes in and comes out (shapes, units), what it was trained on, under which licence, how good it is,
-and the hash of the other. A decoder or stage names it by path, or by the name of one that ships in
-``models/networks``; both are read once, in ``prepare``.
+and the hash of the other. A decoder or stage names it by path, or by the name of one that ships
+(`volition.decoders.fitting.shipped`); both are read once, in ``prepare``.
 
 Everything is checked before anything runs: the hash, the size, the operators (none that loops,
 branches, reads files or is anyone's own), the operator set, then names, shapes and types against
@@ -20,7 +20,6 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -30,6 +29,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from volition.decoders.fitting.onnx_outline import Outline, outline
+from volition.decoders.fitting.shipped import Shipped, shipped_files
 from volition.errors import ModelError
 
 FORMAT: Final = 1
@@ -436,8 +436,8 @@ def _files(name: str | Path) -> tuple[Traversable, Traversable]:
     manifest, content = (stem.with_name(f"{stem.name}.{ending}") for ending in ("json", "onnx"))
     if manifest.is_file() and content.is_file():
         return manifest, content
-    shipped = shipped_networks()
-    if str(name) not in shipped:
+    shipped, contents = shipped_networks(), shipped_files("networks", ".onnx")
+    if str(name) not in shipped or str(name) not in contents:
         missing = [str(one) for one in (manifest, content) if not one.is_file()]
         raise ModelError(
             f"no network {name}: {' and '.join(missing)} not found, and none of that name ships; "
@@ -445,26 +445,26 @@ def _files(name: str | Path) -> tuple[Traversable, Traversable]:
             found=str(name),
             shipped=sorted(shipped),
         )
-    folder = _shipped_folder()
-    return shipped[str(name)], folder / f"{name}.onnx"
+    return shipped[str(name)].file, contents[str(name)].file
 
 
-def shipped_networks() -> dict[str, Traversable]:
+def shipped_networks() -> dict[str, Shipped]:
     """Give the manifests of the networks that ship, by name."""
-    folder = _shipped_folder()
-    if not folder.is_dir():
-        return {}
-    found = {one.name: one for one in folder.iterdir() if one.name.endswith(".json")}
-    return {name.removesuffix(".json"): found[name] for name in sorted(found)}
+    return shipped_files("networks", ".json")
 
 
 def shipped_content(name: str) -> bytes:
-    """Give the content of a network that ships."""
-    return _content(_shipped_folder() / f"{name}.onnx")
+    """Give the content of a network that ships.
 
-
-def _shipped_folder() -> Traversable:
-    return resources.files("volition.models") / "networks"
+    Raises
+    ------
+    ModelError
+        Its manifest ships alone.
+    """
+    found = shipped_files("networks", ".onnx").get(name)
+    if found is None:
+        raise ModelError(f"the network {name} ships without its file {name}.onnx", found=name)
+    return _content(found.file)
 
 
 def save_network(folder: Path, manifest: NetworkManifest, content: bytes) -> Path:

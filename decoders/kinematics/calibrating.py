@@ -11,13 +11,14 @@ right angle off, by chance a half of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 from volition.chunk import Chunk, Event, FloatArray
+from volition.decoders.contract.trials import HELP
 from volition.decoders.filtering import regular_rate
 from volition.decoders.fitting.calibration import (
     MOST_CHANCE,
@@ -28,14 +29,11 @@ from volition.decoders.fitting.calibration import (
     check_channels_live,
 )
 from volition.decoders.fitting.fitted import FittedModel
-from volition.decoders.fitting.metrics import accuracy_interval
-from volition.decoders.kinematics.adaptation import aimed_velocities
+from volition.decoders.fitting.metrics import accuracy_interval, luck
 from volition.decoders.kinematics.bins import Bins, samples_per_step
-from volition.decoders.kinematics.cursor import HELP
+from volition.decoders.kinematics.labels import aimed_velocities
+from volition.decoders.kinematics.settings import KinematicSettings
 from volition.errors import DecodeError
-
-if TYPE_CHECKING:  # whose method this is
-    from volition.decoders.kinematics.decoder import KinematicDecoder, KinematicSettings
 
 CURSOR = "cursor"
 """Name of the event that says where the cursor is shown."""
@@ -47,7 +45,10 @@ LEAST_TRIALS, LEAST_BINS = 8, 50
 _N_BLOCKS = 4
 _SPEED, _SLOWING_S, _REACTION_S = 20.0, 0.3, 0.2
 
-S = TypeVar("S", bound="KinematicSettings")
+#: Gives a model of features, velocities and positions, one row a bin of each.
+Fit: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray], FittedModel]
+#: Gives the velocities that a model decodes from features.
+Decode: TypeAlias = Callable[[FittedModel, FloatArray], FloatArray]
 
 
 class Labelled(NamedTuple):
@@ -60,10 +61,12 @@ class Labelled(NamedTuple):
 
 
 def calibrate_cursor(
-    cls: type[KinematicDecoder[Any]],
     settings: KinematicSettings,
     calibration: CalibrationData,
     progress: Progress,
+    *,
+    fit: Fit,
+    decode: Decode,
 ) -> Calibrated:
     """Calibrate a decoder of movement; see `FittedDecoder.calibrate`."""
     check_channels_live(calibration.spec, calibration.samples)
@@ -82,17 +85,17 @@ def calibrate_cursor(
     for number, block in enumerate(blocks):
         progress(0.1 + 0.7 * number / _N_BLOCKS, f"cross-validating part {number + 1}")
         rest = np.setdiff1d(np.arange(len(labelled.features)), block)
-        model = _fitted(cls, settings, labelled, rest)
-        decoded[block] = _decode(cls, settings, model, labelled.features[block])
+        model = _fitted(fit, labelled, rest)
+        decoded[block] = decode(model, labelled.features[block])
     scores = _scores(labelled, decoded)
     _check_above_chance(scores, settings)
     progress(0.85, "fitting to all bins")
-    model = _fitted(cls, settings, labelled, np.arange(len(labelled.features)))
+    model = _fitted(fit, labelled, np.arange(len(labelled.features)))
     return Calibrated(model, settings.model_dump(mode="json"), scores, n_trials)
 
 
 def refresh_cursor(
-    cls: type[KinematicDecoder[Any]], settings: KinematicSettings, calibration: CalibrationData
+    settings: KinematicSettings, calibration: CalibrationData, *, fit: Fit
 ) -> FittedModel:
     """Fit to what there is so far, for use while the calibration goes on; see `calibrate_cursor`.
 
@@ -103,7 +106,7 @@ def refresh_cursor(
     """
     check_channels_live(calibration.spec, calibration.samples)
     labelled = _labelled(settings, calibration)
-    return _fitted(cls, settings, labelled, np.arange(len(labelled.features)))
+    return _fitted(fit, labelled, np.arange(len(labelled.features)))
 
 
 def _labelled(settings: KinematicSettings, calibration: CalibrationData) -> Labelled:
@@ -174,41 +177,17 @@ def _cursor(
     except (TypeError, ValueError):
         places = np.empty(0)
     if places.ndim != 2 or not np.isfinite(places).all():
-        raise CalibrationError("no-trials", "the cursor's positions must be numbers, as many each")
+        raise CalibrationError(
+            "no-trials", "the cursor's positions must be numbers, equally many in each"
+        )
     return np.array([event.time for event in shown]), places
 
 
-def _fitted(
-    cls: type[KinematicDecoder[Any]],
-    settings: KinematicSettings,
-    labelled: Labelled,
-    rows: npt.NDArray[np.int64],
-) -> FittedModel:
+def _fitted(fit: Fit, labelled: Labelled, rows: npt.NDArray[np.int64]) -> FittedModel:
     try:
-        return cls.fit(
-            settings,
-            labelled.features[rows],
-            labelled.velocities[rows],
-            positions=labelled.positions[rows],
-        )
+        return fit(labelled.features[rows], labelled.velocities[rows], labelled.positions[rows])
     except DecodeError as error:
         raise CalibrationError("cannot-be-fitted", error.message, **error.fields) from None
-
-
-def _decode(
-    cls: type[KinematicDecoder[Any]],
-    settings: KinematicSettings,
-    model: FittedModel,
-    features: FloatArray,
-) -> FloatArray:
-    decoder = cls(settings)
-    decoder.use(model)
-    follower, _ = decoder.follower(features.shape[1])
-    velocities = []
-    for row in features:
-        follower.step(row)
-        velocities.append(follower.velocity.copy())
-    return np.array(velocities)
 
 
 def _scores(labelled: Labelled, decoded: FloatArray) -> dict[str, Any]:
@@ -237,12 +216,12 @@ def _scores(labelled: Labelled, decoded: FloatArray) -> dict[str, Any]:
 
 def _check_above_chance(scores: dict[str, Any], settings: KinematicSettings) -> None:
     right, n = scores["n_right"], scores["n_trials"]
-    luck = float(scipy.special.bdtrc(right - 1, n, 0.5)) if right else 1.0
-    if luck > MOST_CHANCE:
+    by_chance = luck(right, n, 0.5)
+    if by_chance > MOST_CHANCE:
         raise CalibrationError(
             "not-above-chance",
             f"{settings.kind}: this calibration is not above chance: in {right} of {n} trials the "
-            f"direction was right, and guessing does as well in {100 * luck:.2g} % of cases",
+            f"direction was right, and guessing does as well in {100 * by_chance:.2g} % of cases",
             right=right,
             n_trials=n,
         )

@@ -5,9 +5,9 @@ length and stays within the workspace. Bins that are missing give no observation
 the velocity is what the dynamics predict, over ``decay_s`` it then falls to nothing, and from
 there on the answer is idle. Both are 0 unless set, so a missing bin is idle at once.
 
-While somebody learns to steer, an event may ask for `Help`: of the velocity across the line to a
-target a share is taken off, after the limits (Brandman et al., J. Neural Eng. 15:026007, 2018). It
-says itself until when, so that help that is forgotten ends.
+While somebody learns to steer, an event may ask for `Help`: a share of the movement perpendicular
+to the target direction is removed, after the limits (Brandman et al., J. Neural Eng. 15:026007,
+2018). The event says until when, so that help that is forgotten ends.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from volition.chunk import Event
 from volition.decoders.contract.intent import ClickIntent, CursorIntent, IdleIntent, Intent
-
-HELP = "cursor_help"
-"""Name of the event that asks for help; see `help_of`."""
 
 
 class DwellSettings(BaseModel):
@@ -44,7 +41,7 @@ class Help(NamedTuple):
     target
         Where the cursor is to go.
     attenuation
-        Share that is taken off the velocity across the line to it, 0 to 1.
+        Share of the velocity perpendicular to the target direction that is removed, 0 to 1.
     until
         LSL time from which there is none.
     """

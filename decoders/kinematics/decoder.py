@@ -7,6 +7,7 @@ missing is a missing bin.
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import abstractmethod
 from collections import deque
@@ -15,49 +16,25 @@ from operator import itemgetter
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.decoder import Decoder
 from volition.decoders.contract.intent import Intent
 from volition.decoders.contract.stage import check_channels
+from volition.decoders.contract.trials import HELP, PositionTrials
 from volition.decoders.filtering import regular_rate
 from volition.decoders.fitting.calibration import Calibrated, CalibrationData, Progress
-from volition.decoders.fitting.fitted import Array, FittedDecoder, FittedModel, FittedSettings
-from volition.decoders.kinematics.bessel import BesselBlock, BesselSettings
+from volition.decoders.fitting.decoder import FittedDecoder
+from volition.decoders.fitting.fitted import Array, FittedModel
+from volition.decoders.kinematics.bessel import BesselBlock
 from volition.decoders.kinematics.bins import Bins, samples_per_step
-from volition.decoders.kinematics.click import OFFSET, WEIGHTS, ClickDetector, ClickSettings
-from volition.decoders.kinematics.cursor import HELP, Cursor, CursorSettings, Help, help_of
-from volition.decoders.kinematics.features import FeatureSettings
+from volition.decoders.kinematics.calibrating import calibrate_cursor, refresh_cursor
+from volition.decoders.kinematics.click import OFFSET, WEIGHTS, ClickDetector
+from volition.decoders.kinematics.cursor import Cursor, Help, help_of
+from volition.decoders.kinematics.features import FeatureMap
+from volition.decoders.kinematics.settings import KinematicSettings
 from volition.errors import ConfigError, ModelError, SpecError, VolitionError
-
-
-class KinematicSettings(FittedSettings):
-    """Settings that every kinematic decoder has."""
-
-    features: FeatureSettings = FeatureSettings()
-    cursor: CursorSettings = CursorSettings()
-    bessel: BesselSettings | None = Field(
-        default=None, description="Smooth the velocity, forwards and backwards over a short block."
-    )
-    click: ClickSettings | None = Field(
-        default=None,
-        description="Decode clicks, by a model to which `with_click` has added them; never when "
-        "left out.",
-    )
-    step_s: float | None = Field(
-        default=None,
-        gt=0,
-        le=10,
-        description="Decode once in so many seconds; each sample is a bin when left out.",
-    )
-    step_value: Literal["mean", "last", "power"] = Field(
-        default="mean", description="What the samples of a step become."
-    )
-    reset_markers: list[str] = Field(
-        default_factory=list,
-        description="Names of the markers at which a trial begins and the state starts anew.",
-    )
 
 
 class Follower(Protocol):
@@ -137,22 +114,51 @@ class KinematicDecoder(FittedDecoder[S]):
 
     @classmethod
     def calibrate(cls, settings: S, calibration: CalibrationData, progress: Progress) -> Calibrated:
-        from volition.decoders.kinematics.calibrating import calibrate_cursor
-
-        return calibrate_cursor(cls, settings, calibration, progress)
+        return calibrate_cursor(
+            settings,
+            calibration,
+            progress,
+            fit=functools.partial(cls._fit_to_rows, settings),
+            decode=functools.partial(cls.decoded, settings),
+        )
 
     @classmethod
     def refresh(cls, settings: S, calibration: CalibrationData) -> FittedModel:
-        """Fit a model to what a calibration has brought so far, unscored.
+        return refresh_cursor(
+            settings, calibration, fit=functools.partial(cls._fit_to_rows, settings)
+        )
 
-        Raises
-        ------
-        CalibrationError
-            It cannot be used, or not yet.
+    @classmethod
+    def _fit_to_rows(
+        cls, settings: S, features: FloatArray, velocities: FloatArray, positions: FloatArray
+    ) -> FittedModel:
+        return cls.fit(settings, features, velocities, positions=positions)
+
+    @classmethod
+    def decoded(cls, settings: S, model: FittedModel, features: FloatArray) -> FloatArray:
+        """Give the velocities (n_bins, n_dimensions) that a model decodes from bins in a row.
+
+        Parameters
+        ----------
+        settings, model
+            As for a decoder on a stream.
+        features : ndarray, shape (n_bins, n_features)
         """
-        from volition.decoders.kinematics.calibrating import refresh_cursor
+        decoder = cls(settings, model)
+        follower, _ = decoder.follower(features.shape[1])
+        velocities = []
+        for row in features:
+            follower.step(row)
+            velocities.append(follower.velocity.copy())
+        return np.array(velocities)
 
-        return refresh_cursor(cls, settings, calibration)
+    @classmethod
+    def trials(cls, settings: S) -> PositionTrials:
+        cursor = settings.cursor
+        return PositionTrials(
+            None if cursor.workspace is None else tuple(cursor.workspace),
+            None if cursor.start is None else tuple(cursor.start),
+        )
 
     @abstractmethod
     def follower(self, n_features: int) -> tuple[Follower, int]:
@@ -163,6 +169,24 @@ class KinematicDecoder(FittedDecoder[S]):
         ModelError, NotFittedError
             See `FittedDecoder.fitted_model` and `FittedDecoder.parameter`.
         """
+
+    def feature_map(self, n_features: int) -> FeatureMap:
+        """Give the model's preparation of the features.
+
+        Raises
+        ------
+        SpecError
+            The signal has not the features that the model was fitted on.
+        """
+        found = FeatureMap.load(self.parameter, self.settings.features, self.fitted_model().arrays)
+        if n_features != found.n_given:
+            raise SpecError(
+                f"the model of {self.settings.kind} was fitted on {found.n_given} features, and "
+                f"the signal has {n_features} channels",
+                expected=found.n_given,
+                found=n_features,
+            )
+        return found
 
     def prepare(self, spec: SignalSpec) -> None:
         kind = self.settings.kind
@@ -358,17 +382,6 @@ class KinematicDecoder(FittedDecoder[S]):
             "missing_bins": self._cursor.missing_bins,
             "click_probability": None if self._click is None else self._click.probability,
         }
-
-
-def check_features(found: int, expected: int, kind: str) -> None:
-    """Raise `SpecError` unless the signal has the features that a model was fitted on."""
-    if found != expected:
-        raise SpecError(
-            f"the model of {kind} was fitted on {expected} features, and the signal has {found} "
-            "channels",
-            expected=expected,
-            found=found,
-        )
 
 
 def surprise_state(surprise: tuple[FloatArray, float] | None) -> dict[str, Any]:

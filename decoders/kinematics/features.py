@@ -33,16 +33,17 @@ class FeatureSettings(BaseModel):
     n_best: int | None = Field(
         default=None,
         ge=1,
-        description="Keep the so many features that tell most of the movement (all, where there "
-        "are fewer): by signal-to-noise, the variance that velocity explains over what it leaves.",
+        description="Number of features to keep, those that tell most of the movement (all, where "
+        "there are fewer): by signal-to-noise, the variance that velocity explains over what it "
+        "leaves.",
     )
     saturation_sd: float | None = Field(
-        default=None, gt=0, description="Clip z-scores at plus and minus so many SD."
+        default=None, gt=0, description="Clip z-scores at plus and minus this many SD."
     )
     n_components: int | None = Field(
         default=None,
         ge=1,
-        description="Keep so many principal components (all, where there are fewer features).",
+        description="Number of principal components to keep (all, where there are fewer features).",
     )
     n_lags: int = Field(
         default=1, ge=1, le=100, description="Bins side by side: this one and those before it."
@@ -71,7 +72,7 @@ class FeatureMap:
         Indices of the features that are used; None when all are. ``mean`` and ``scale`` are of
         these.
     delay
-        Bins by which all features lag: the newest of a row is that of so many bins ago.
+        Bins by which all features lag behind the newest bin.
     """
 
     settings: FeatureSettings

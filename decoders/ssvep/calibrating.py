@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import scipy
 
 from volition.chunk import Event, FloatArray
 from volition.decoders.filtering import regular_rate
@@ -26,13 +25,9 @@ from volition.decoders.fitting.calibration import (
     check_channels_live,
 )
 from volition.decoders.fitting.fitted import FittedModel
-from volition.decoders.fitting.metrics import accuracy_interval, confusion, itr_bits_per_min
-from volition.decoders.ssvep.selector import (
-    REST,
-    IntArray,
-    SelectorSettings,
-    filtered_windows,
-)
+from volition.decoders.fitting.metrics import accuracy_interval, confusion, itr_bits_per_min, luck
+from volition.decoders.ssvep.estimator import REST, IntArray, filtered_windows
+from volition.decoders.ssvep.settings import SelectorSettings
 from volition.errors import ConfigError, DecodeError
 
 #: Lengths that are tried besides the decoder's own, seconds.
@@ -332,13 +327,13 @@ def _suggested(tried: Sequence[Validated], settings: SelectorSettings) -> Valida
 
 def _check_above_chance(best: Validated, settings: SelectorSettings) -> None:
     n_targets, n, right = len(settings.targets), len(best.wanted), best.n_right
-    luck = float(scipy.special.bdtrc(right - 1, n, 1 / n_targets)) if right else 1.0
-    if luck > MOST_CHANCE:
+    by_chance = luck(right, n, 1 / n_targets)
+    if by_chance > MOST_CHANCE:
         raise CalibrationError(
             "not-above-chance",
             f"this calibration is not above chance: {right} of {n} trials right with their block "
             f"left out at {best.window_s:g} s, and guessing among {n_targets} targets does as well "
-            f"in {100 * luck:.2g} % of cases. Check that the onset markers are locked to the "
+            f"in {100 * by_chance:.2g} % of cases. Check that the onset markers are locked to the "
             "flicker, and the electrodes",
             right=right,
             n_trials=n,

@@ -1,4 +1,4 @@
-"""What the SSVEP decoders share: targets, sub-bands, windows, and how a verdict is said.
+"""What the SSVEP decoders share on a stream: when a window is judged, and how a verdict is said.
 
 A decoder of this kind waits for a window to end, scores each target on its sub-bands, and says a
 selection or idle. What differs between them is the score: a subclass gives `judge`.
@@ -6,200 +6,27 @@ selection or idle. What differs between them is the score: a subclass gives `jud
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.decoder import Decoder
 from volition.decoders.contract.intent import IdleIntent, Intent, SelectionIntent
-from volition.decoders.contract.settings import Settings
 from volition.decoders.contract.stage import check_channels
-from volition.decoders.filtering import check_below_half_rate, regular_rate
-from volition.decoders.ssvep.scores.bank import FilterBank, sub_band_edges
-from volition.decoders.ssvep.windows.epochs import Epoch, EpochWindows
-from volition.decoders.ssvep.windows.stopping import Densities, Stopping
-from volition.errors import ConfigError, DecodeError
+from volition.decoders.contract.trials import TargetTrials
+from volition.decoders.filtering import regular_rate
+from volition.decoders.ssvep.settings import SelectorSettings
+from volition.decoders.ssvep.windows.epochs import Epoch, EpochWindows, Windows
+from volition.decoders.ssvep.windows.stopping import Densities
+from volition.errors import ConfigError
 
-IntArray = npt.NDArray[np.int64]
-
-#: What an estimator gives, and takes, for a trial at rest.
-REST = -1
-#: Before its first window a decoder's filters have so long to settle, seconds.
+#: What a decoder's filters need to settle before its first window, seconds.
 SETTLING_S = 1.0
-#: Most numbers that a decoder may keep: half a GiB of them.
-MOST_KEPT = 2**26
 
-
-class Target(BaseModel):
-    """A flickering target."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    label: str = Field(min_length=1)
-    freq_hz: float = Field(gt=0)
-
-
-class SelectorSettings(Settings):
-    """Settings that every SSVEP decoder has."""
-
-    targets: list[Target] = Field(
-        min_length=2, max_length=256, description="What can be selected, each with its flicker."
-    )
-    n_harmonics: int = Field(default=5, ge=1, le=20, description="Harmonics in the references.")
-    n_subbands: int = Field(default=5, ge=1, le=20)
-    band_low_hz: float = Field(default=8.0, gt=0, description="Lower edge of the first sub-band.")
-    band_step_hz: float = Field(default=8.0, gt=0, description="From one lower edge to the next.")
-    band_high_hz: float = Field(
-        default=88.0, gt=0, description="Upper edge of every sub-band; kept below 0.45 of the rate."
-    )
-    band_order: int = Field(default=4, ge=1, le=12, description="Butterworth order of each edge.")
-    window_s: float = Field(default=3.0, gt=0, le=60)
-    trigger: Literal["markers", "sliding"] = Field(
-        default="markers", description="One window after each onset marker, or one every step_s."
-    )
-    step_s: float = Field(
-        default=0.1,
-        gt=0,
-        le=60,
-        description="Between decisions when sliding; fbcca rounds its window to whole steps.",
-    )
-    delay_s: float = Field(
-        default=0.14,
-        ge=0,
-        le=60,
-        description="From an onset marker to the start of its window: the latency of vision.",
-    )
-    onset_markers: list[str] = Field(
-        default_factory=list, description="Names of the markers that start a window; all if empty."
-    )
-    stopping: Stopping | None = Field(
-        default=None, description="Decide before the window is full; after markers alone."
-    )
-    destructive: list[str] = Field(
-        default_factory=list,
-        description="Labels of targets that are selected only where the window judged just before "
-        "(a shorter look, a step before, or the last trial) says the same.",
-    )
-    expires_s: float = Field(default=1.0, gt=0)
-
-    @model_validator(mode="after")
-    def _stopping_and_destructive_fit(self) -> SelectorSettings:
-        unknown = sorted({*self.destructive} - {target.label for target in self.targets})
-        if unknown:
-            raise ValueError(f"destructive names {unknown}, which no target is labelled")
-        if self.stopping is not None:
-            if self.trigger != "markers":
-                raise ValueError("stopping needs windows that markers start (trigger: markers)")
-            if self.stopping.min_s > self.window_s:
-                raise ValueError(
-                    f"the first look, of {self.stopping.min_s:g} s, is longer than the window of "
-                    f"{self.window_s:g} s"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _labels_and_frequencies_differ(self) -> SelectorSettings:
-        for name in ("label", "freq_hz"):
-            values = [getattr(target, name) for target in self.targets]
-            repeated = sorted({value for value in values if values.count(value) > 1})
-            if repeated:
-                raise ValueError(f"each target needs a {name} of its own; found twice: {repeated}")
-        return self
-
-    def looks_s(self) -> list[float]:
-        """Give the lengths at which a window is judged; the last is ``window_s``."""
-        return [self.window_s] if self.stopping is None else self.stopping.looks(self.window_s)
-
-    def at(self, window_s: float) -> Self:
-        """Give the same settings for windows of another length that are judged once."""
-        return self.model_copy(update={"window_s": window_s, "stopping": None})
-
-    @property
-    def freqs_hz(self) -> FloatArray:
-        """Flicker frequency of each target."""
-        return np.array([target.freq_hz for target in self.targets])
-
-    def edges(self, rate_hz: float) -> list[tuple[float, float]]:
-        """Give the sub-bands' edges at this rate; see `sub_band_edges`."""
-        return sub_band_edges(
-            self.n_subbands, self.band_low_hz, self.band_step_hz, self.band_high_hz, rate_hz
-        )
-
-    @property
-    def n_bands(self) -> int:
-        """Number of sub-bands."""
-        return self.n_subbands
-
-    def window_samples(self, rate_hz: float) -> int:
-        """Give the length of a window."""
-        return round(self.window_s * rate_hz)
-
-    def bank(self, rate_hz: float, n_channels: int) -> FilterBank:
-        """Make the sub-bands' filters."""
-        return FilterBank(self.edges(rate_hz), self.band_order, rate_hz, n_channels)
-
-    def check(self, rate_hz: float, n_channels: int) -> None:
-        """Refuse what the signal does not allow.
-
-        Raises
-        ------
-        ConfigError
-            A target or a harmonic lies above what the rate allows, the window is too short, or it
-            would fill the memory.
-        """
-        check_frequencies(self, rate_hz)
-        window_samples = self.window_samples(rate_hz)
-        check_window(self, window_samples, rate_hz, n_channels)
-        kept = self.n_bands * n_channels * window_samples
-        if kept > MOST_KEPT:
-            raise ConfigError(
-                f"{self.kind}: {n_channels} channels, {self.n_bands} sub-bands and a window of "
-                f"{window_samples} samples would keep {kept:.2g} numbers; at most {MOST_KEPT:.2g} "
-                "are allowed. Use fewer channels, a lower rate or a shorter window",
-                found=kept,
-                allowed=MOST_KEPT,
-            )
-
-
-def check_frequencies(settings: SelectorSettings, rate_hz: float) -> None:
-    """Refuse a target or harmonic that is not below half the rate."""
-    kind = settings.kind
-    for target in settings.targets:
-        check_below_half_rate(kind, f"target {target.label!r}", target.freq_hz, rate_hz)
-    highest = max(target.freq_hz for target in settings.targets)
-    if settings.n_harmonics * highest >= rate_hz / 2:
-        allowed = math.ceil(rate_hz / 2 / highest) - 1
-        raise ConfigError(
-            f"{kind}: harmonic {settings.n_harmonics} of {highest:g} Hz is "
-            f"{settings.n_harmonics * highest:g} Hz, not below half the rate, {rate_hz / 2:g} Hz; "
-            f"n_harmonics may be at most {allowed}",
-            found=settings.n_harmonics,
-            allowed=allowed,
-        )
-
-
-def check_window(
-    settings: SelectorSettings, window_samples: int, rate_hz: float, n_channels: int
-) -> None:
-    """Refuse a window that is too short to tell a target by."""
-    lowest = min(target.freq_hz for target in settings.targets)
-    # A full period, and more samples than channels and references can fit between them.
-    needed = max(math.ceil(rate_hz / lowest), n_channels + 2 * settings.n_harmonics + 2)
-    if window_samples < needed:
-        raise ConfigError(
-            f"{settings.kind}: a window of {window_samples} samples ({settings.window_s:g} s) is "
-            f"too short for {n_channels} channels, {settings.n_harmonics} harmonics and "
-            f"{lowest:g} Hz; at {rate_hz:g} Hz it must have at least {needed} "
-            f"({needed / rate_hz:.3g} s)",
-            found=window_samples,
-            allowed_from=needed,
-        )
+S = TypeVar("S", bound=SelectorSettings)
 
 
 def softmax(logits: FloatArray) -> FloatArray:
@@ -207,55 +34,6 @@ def softmax(logits: FloatArray) -> FloatArray:
     odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
     result: FloatArray = odds / odds.sum(axis=-1, keepdims=True)
     return result
-
-
-def filtered_windows(settings: SelectorSettings, epochs: FloatArray, rate_hz: float) -> FloatArray:
-    """Give the sub-bands of each epoch's last window.
-
-    Parameters
-    ----------
-    epochs : ndarray, shape (n_trials, n_channels, n_samples)
-        What lies before the window settles the causal filters, which start in the steady state of
-        the epoch's first sample.
-
-    Returns
-    -------
-    ndarray, shape (n_trials, n_bands, n_channels, window_samples)
-        NaN for an epoch in which a sample is missing.
-
-    Raises
-    ------
-    DecodeError
-        The epochs are shorter than a window.
-    """
-    n_trials, n_channels, n_samples = epochs.shape
-    settings.check(rate_hz, n_channels)
-    window_samples = settings.window_samples(rate_hz)
-    if n_samples < window_samples:
-        raise DecodeError(
-            f"epochs of {n_samples} samples are shorter than the window of {window_samples}",
-            found=n_samples,
-            allowed_from=window_samples,
-        )
-    bank = settings.bank(rate_hz, n_channels)
-    filtered = np.empty((settings.n_bands, n_channels, n_samples))
-    windows = np.empty((n_trials, settings.n_bands, n_channels, window_samples))
-    for epoch, window in zip(epochs, windows, strict=True):
-        bank.reset()
-        missing = bank.run(np.array(epoch, dtype=np.float64, order="C"), filtered)
-        window[...] = filtered[..., -window_samples:] if missing is None else np.nan
-    return windows
-
-
-def check_targets(targets: npt.ArrayLike, n_trials: int, n_targets: int) -> IntArray:
-    """Give ``targets`` as an array; raise `DecodeError` unless there is one for each trial."""
-    wanted: IntArray = np.asarray(targets, dtype=np.int64)
-    if wanted.shape != (n_trials,) or not ((wanted >= REST) & (wanted < n_targets)).all():
-        raise DecodeError(
-            f"{n_trials} epochs need as many targets, each 0 to {n_targets - 1} or {REST} for "
-            f"rest; found {wanted.tolist()}",
-        )
-    return wanted
 
 
 class Verdict(NamedTuple):
@@ -276,14 +54,15 @@ class Verdict(NamedTuple):
     idle: Literal["rest", "low_confidence"] | None = None
 
 
-S = TypeVar("S", bound=SelectorSettings)
-
-
 class SelectorDecoder(Decoder[S]):
     """Base of the decoders that score a window of filtered samples."""
 
     #: Calibration scores, for the stopping rule that asks for them.
     densities: Densities | None = None
+
+    @classmethod
+    def trials(cls, settings: S) -> TargetTrials:
+        return settings.trials()
 
     def prepare(self, spec: SignalSpec) -> None:
         settings = self.settings
@@ -307,18 +86,24 @@ class SelectorDecoder(Decoder[S]):
                 "of its calibration; allowed without: margin, cost, confidence",
                 found="bayes",
             )
-        self._windows = EpochWindows(
-            settings.bank(rate_hz, spec.n_channels),
-            settings.n_bands,
-            spec.n_channels,
-            rate_hz,
-            window_samples=settings.window_samples(rate_hz),
-            step_samples=self._step_samples(rate_hz),
-            looks=[settings.at(length_s).window_samples(rate_hz) for length_s in lengths_s[:-1]],
-        )
+        self._windows = self.windows(rate_hz, spec.n_channels)
         self._labels = [target.label for target in settings.targets]
         self._onsets = frozenset(settings.onset_markers)
         self._forget()
+
+    def windows(self, rate_hz: float, n_channels: int) -> Windows:
+        """Make the windows to judge; `make_ready` has been called."""
+        settings = self.settings
+        looks_s = settings.looks_s()[:-1]
+        return EpochWindows(
+            settings.bank(rate_hz, n_channels),
+            settings.n_bands,
+            n_channels,
+            rate_hz,
+            window_samples=settings.window_samples(rate_hz),
+            step_samples=self._step_samples(rate_hz),
+            looks=[settings.at(look_s).window_samples(rate_hz) for look_s in looks_s],
+        )
 
     def _for_look(self, window_s: float) -> Self:
         """Make a decoder of this kind that judges windows of another length."""
@@ -341,6 +126,10 @@ class SelectorDecoder(Decoder[S]):
     @abstractmethod
     def judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
         """Judge a window, shape (n_bands, n_channels, window_samples), with no sample missing."""
+
+    def verdict(self, epoch: Epoch) -> Verdict | None:
+        """Judge a window; None where a sample of it is missing."""
+        return None if epoch.filtered is None else self.judge(epoch.filtered, epoch)
 
     @property
     def memory_s(self) -> float:
@@ -383,7 +172,7 @@ class SelectorDecoder(Decoder[S]):
             if is_last:
                 self._decided.discard(epoch.number)
             return None
-        verdict = None if epoch.filtered is None else judge.judge(epoch.filtered, epoch)
+        verdict = judge.verdict(epoch)
         if verdict is None or not np.isfinite(verdict.scores).all():
             self._said = None
             return self._idle(epoch, "missing_samples", 1.0, {}) if is_last else None

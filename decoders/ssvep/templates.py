@@ -11,36 +11,36 @@ it then gets right is the accuracy that it states, and a fit that is not above c
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 from pydantic import Field
 
-from volition.chunk import FloatArray
-from volition.decoders.fitting.calibration import Calibrated, CalibrationData, Progress
-from volition.decoders.fitting.fitted import FittedDecoder, FittedModel, FittedSettings
+from volition.chunk import FloatArray, SignalSpec
+from volition.decoders.fitting.calibration import (
+    MOST_CHANCE,
+    Calibrated,
+    CalibrationData,
+    Progress,
+)
+from volition.decoders.fitting.decoder import FittedDecoder, FittedSettings
+from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.fitting.metrics import luck
+from volition.decoders.ssvep.calibrating import calibrate_selector
+from volition.decoders.ssvep.estimator import REST, EpochEstimator, check_targets, filtered_windows
+from volition.decoders.ssvep.example import made_up_flickers
 from volition.decoders.ssvep.scores.bank import sub_band_weights
 from volition.decoders.ssvep.scores.correlation import phases, references
-from volition.decoders.ssvep.selector import (
-    REST,
-    IntArray,
-    SelectorDecoder,
-    SelectorSettings,
-    Verdict,
-    check_targets,
-    filtered_windows,
-    softmax,
-)
+from volition.decoders.ssvep.selector import SelectorDecoder, Verdict, softmax
+from volition.decoders.ssvep.settings import SelectorSettings
 from volition.decoders.ssvep.windows.epochs import Epoch
 from volition.decoders.ssvep.windows.stopping import Densities
 from volition.errors import ConfigError, DecodeError, ModelError, NotFittedError
 
-#: A calibration is refused unless chance alone would do as well this rarely.
-MOST_CHANCE = 0.01
 #: Added to a covariance's diagonal, as a share of its mean.
 RIDGE = 1e-9
 
@@ -96,7 +96,7 @@ def ridged(covariance: FloatArray) -> FloatArray:
     return result
 
 
-class TemplateEstimator(Generic[S]):
+class TemplateEstimator(EpochEstimator[S]):
     """A calibrated decoder on epochs.
 
     Parameters
@@ -113,8 +113,7 @@ class TemplateEstimator(Generic[S]):
     least_trials: ClassVar[int] = 2
 
     def __init__(self, settings: S, rate_hz: float, model: FittedModel | None = None) -> None:
-        self.settings = settings
-        self.rate_hz = rate_hz
+        super().__init__(settings, rate_hz)
         self.model = model
         self._bases: dict[int, FloatArray] = {}
 
@@ -210,14 +209,13 @@ class TemplateEstimator(Generic[S]):
         rest = self._rest(epochs, targets)
         right, wrong = self._cross_validated(trials)
         n_right, n_tried = len(right), len(right) + len(wrong)
-        chance = 1 / len(trials)
-        luck = float(scipy.special.bdtrc(n_right - 1, n_tried, chance)) if n_right else 1.0
-        if check and luck > MOST_CHANCE:
+        by_chance = luck(n_right, n_tried, 1 / len(trials))
+        if check and by_chance > MOST_CHANCE:
             raise DecodeError(
                 f"{self.settings.kind}: this calibration is not above chance: {n_right} of "
                 f"{n_tried} trials right with their block left out, and guessing among "
-                f"{len(trials)} targets does as well in {100 * luck:.2g} % of cases. Check that "
-                "the onset markers are locked to the flicker, and the electrodes",
+                f"{len(trials)} targets does as well in {100 * by_chance:.2g} % of cases. Check "
+                "that the onset markers are locked to the flicker, and the electrodes",
                 right=n_right,
                 n_trials=n_tried,
             )
@@ -231,31 +229,20 @@ class TemplateEstimator(Generic[S]):
         arrays |= {RIGHT: np.array(right), WRONG: np.array(wrong + at_rest)}
         return FittedModel(self.settings.kind, arrays, facts)
 
-    def decision_function(self, epochs: FloatArray) -> FloatArray:
-        """Give the scores, shape (n_trials, n_targets), of the last windows.
-
-        Parameters
-        ----------
-        epochs : ndarray, shape (n_trials, n_channels, n_samples)
-        """
+    def window_scorer(self, n_channels: int) -> Callable[[FloatArray], FloatArray]:
         if self.model is None:
             raise NotFittedError(
                 f"{self.settings.kind} needs a fit, or a model, before it decides",
                 decoder=self.settings.kind,
             )
         model = model_at(self.model, self.settings.window_s)
-        arrays = checked(self.settings, model, self.rate_hz, epochs.shape[1])
-        windows = filtered_windows(self.settings, epochs, self.rate_hz)
-        rows = [self.scores(arrays, window) for window in windows]
-        return np.array(rows).reshape(len(epochs), len(self.settings.targets))
+        arrays = checked(self.settings, model, self.rate_hz, n_channels)
+        return functools.partial(self.scores, arrays)
 
-    def predict(self, epochs: FloatArray) -> IntArray:
-        """Give each trial's target, shape (n_trials,); `REST` below the confidence wanted."""
-        scores = self.decision_function(epochs)
-        best: IntArray = scores.argmax(axis=1).astype(np.int64)
+    def is_idle(self, scores: FloatArray, n_channels: int) -> npt.NDArray[np.bool_]:
         confidence = np.array([self.confidence(one) for one in scores])
-        best[confidence < self.settings.min_confidence] = REST
-        return best
+        idle: npt.NDArray[np.bool_] = confidence < self.settings.min_confidence
+        return idle
 
     def by_target(self, epochs: FloatArray, targets: npt.ArrayLike) -> FloatArray:
         """Give the trials as `learned` takes them; raise `DecodeError` for what `fit` refuses."""
@@ -388,8 +375,6 @@ class TemplateDecoder(FittedDecoder[S], SelectorDecoder[S]):
 
     @classmethod
     def calibrate(cls, settings: S, calibration: CalibrationData, progress: Progress) -> Calibrated:
-        from volition.decoders.ssvep.calibrating import calibrate_selector
-
         return calibrate_selector(
             cls.estimator,
             settings,
@@ -397,6 +382,10 @@ class TemplateDecoder(FittedDecoder[S], SelectorDecoder[S]):
             progress,
             least_trials=cls.estimator.least_trials,
         )
+
+    @classmethod
+    def example_model(cls, settings: S, spec: SignalSpec) -> FittedModel:
+        return cls.estimator(settings, spec.rate_hz).fit(*made_up_flickers(settings, spec))
 
     def _for_look(self, window_s: float) -> Self:
         return type(self)(self.settings.at(window_s), self.fitted_model())

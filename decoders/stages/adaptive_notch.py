@@ -24,11 +24,11 @@ ComplexArray = npt.NDArray[np.complex128]
 
 #: Turns are averaged over blocks by this share before the frequency follows them.
 FOLLOW = 0.2
-#: And it goes so much of the way in a block: slower than weights and averages settle (a second), so
-#: that the loop does not swing.
+#: Share of the way that the frequency goes in a block: slower than weights and averages settle (a
+#: second), so that the loop does not swing.
 APPROACH = 0.02
-#: The frequency follows only a hum at least so many times as large as what is beside it, per
-#: channel and block; otherwise the weights turn at random.
+#: Least ratio of a hum that the frequency follows to what is beside it, per channel and block;
+#: otherwise the weights turn at random.
 LEAST_SIGNIFICANCE = 1e-3
 
 

@@ -21,17 +21,13 @@ from pydantic import Field
 from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.artifacts.amplitudes import clean_samples_steps
 from volition.decoders.artifacts.grid import BlockMap, raised_cosine
+from volition.decoders.artifacts.references import signal_channels
 from volition.decoders.artifacts.shape import shape_sections
 from volition.decoders.artifacts.steps import Steps, pieces
 from volition.decoders.artifacts.subspace import Repair, RepairFinder, Subspace, fit_subspace_steps
 from volition.decoders.contract.settings import Settings
 from volition.decoders.filtering import SosFilter, regular_rate
-from volition.decoders.stages.blocks import (
-    BlockStage,
-    CalibratedSettings,
-    Parameters,
-    signal_channels,
-)
+from volition.decoders.stages.blocks import BlockStage, CalibratedSettings, Parameters
 from volition.errors import NotFittedError
 
 
@@ -49,7 +45,8 @@ class SubspaceSettings(CalibratedSettings):
         default=60.0,
         ge=2,
         le=600,
-        description="The first so many seconds, passed unchanged, tell what is clean.",
+        description="Length of the calibration, which tells what is clean; samples pass unchanged "
+        "meanwhile.",
     )
     window_s: float = Field(default=0.5, gt=0, le=5, description="What a decision looks at.")
     step_s: float = Field(default=0.032, gt=0, le=1, description="From decision to decision.")

@@ -3,7 +3,7 @@
 Each channel by itself, in windows of 2 s every ``step_s``. The autoencoder cleans each window; how
 well its output correlates with the window is a proxy of the noise in it. A window that comes out as
 it went in was clean and passes unchanged, to the bit; the others go on to the transformer, whose
-output takes their place (after Choi, arXiv 2502.05332, 2025; see `volition.models.training.atat`).
+output takes their place (after Choi, arXiv 2502.05332, 2025).
 From one window's output to the next it is cross-faded over ``step_s``, so that a sample waits for
 at most two steps: 2 s with the full overlap, 0.25 s with a step of 0.125 s, which cleans less well.
 
@@ -24,7 +24,7 @@ from volition.decoders.fitting.network import Network, load_network
 from volition.decoders.stages.blocks import BlockStage
 from volition.errors import ConfigError, ModelError
 
-#: The rate may differ by so much from the networks': their bands move by as much.
+#: Largest relative difference of the rate from the networks': their bands move by as much.
 RATE_TOLERANCE = 0.05
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-import scipy
 from pydantic import Field, model_validator
 
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
 from volition.decoders.filtering import check_below_half_rate
-from volition.decoders.stages.iir import IirStage
+from volition.decoders.stages.iir import IirStage, butterworth
 
 
 class BandpassSettings(Settings):
@@ -36,7 +35,4 @@ class Bandpass(IirStage[BandpassSettings]):
     def design(self, rate_hz: float) -> FloatArray:
         low, high = self.settings.low_hz, self.settings.high_hz
         check_below_half_rate("bandpass", "high_hz", high, rate_hz)
-        sos: FloatArray = scipy.signal.butter(
-            self.settings.order, [low, high], "bandpass", fs=rate_hz, output="sos"
-        )
-        return sos
+        return butterworth("bandpass", self.settings.order, (low, high), rate_hz)

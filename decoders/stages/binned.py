@@ -1,9 +1,9 @@
 """What the stages that reduce a signal to bins share: a stage is what becomes of one bin.
 
-Bins are so many samples long, counted from the first, whatever the chunks. A bin is taken in parts,
-while its samples are in the caches and so that little is left to do when it ends. The parts lie on
-the same grid, so the result has the same bits however the signal came. A bin's time is that of its
-newest sample, and a bin with a missing sample in a channel is missing in that channel.
+A bin is a fixed number of samples, counted from the first, whatever the chunks. It is taken in
+parts, while its samples are in the caches and so that little is left to do when it ends. The parts
+lie on the same grid, so the result has the same bits however the signal came. A bin's time is that
+of its newest sample, and a bin with a missing sample in a channel is missing in that channel.
 """
 
 from __future__ import annotations

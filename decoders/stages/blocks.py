@@ -20,6 +20,7 @@ from pydantic import Field
 
 from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.decoders.artifacts.grid import BlockDelay, Grid
+from volition.decoders.artifacts.references import signal_channels
 from volition.decoders.artifacts.steps import Steps, finish
 from volition.decoders.contract.settings import Settings
 from volition.decoders.contract.stage import Stage, check_channels
@@ -30,7 +31,7 @@ S = TypeVar("S", bound=Settings)
 Parameters = Mapping[str, FloatArray]
 
 
-#: While a stage learns it takes a step after each so many seconds of the signal.
+#: Signal between two steps of a stage that learns, seconds.
 LEARNING_S = 0.008
 
 
@@ -38,14 +39,11 @@ class CalibratedSettings(Settings):
     """Settings of a stage that learns from the first part of the signal."""
 
     calibration_s: float = Field(
-        default=30.0, ge=1, le=600, description="The first so many seconds, passed unchanged."
+        default=30.0,
+        ge=1,
+        le=600,
+        description="Length of the calibration, during which samples pass unchanged.",
     )
-
-
-def signal_channels(spec: SignalSpec) -> list[int]:
-    """Give the indices of the channels that are EEG; all channels when none is called so."""
-    eeg = [i for i, kind in enumerate(spec.kinds) if kind.upper() == "EEG"]
-    return eeg or list(range(spec.n_channels))
 
 
 class BlockStage(Stage[S]):

@@ -39,7 +39,7 @@ class ReferenceSettings(CalibratedSettings):
         default=6.0,
         ge=0,
         le=100,
-        description="Subtract while a reference is so many (robust) deviations large; 0: always.",
+        description="Subtract while a reference exceeds this many (robust) deviations; 0: always.",
     )
     release_s: float = Field(
         default=0.3, gt=0, le=5, description="How slowly the subtraction ends after an artifact."
@@ -61,7 +61,7 @@ class EogRegressionSettings(ReferenceSettings):
 
 S = TypeVar("S", bound=ReferenceSettings)
 
-#: Above so many deviations a reference's sample counts as the eyes'.
+#: Deviations above which a reference's sample counts as the eyes'.
 EYES_ABOVE = 3.0
 
 

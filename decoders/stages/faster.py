@@ -23,10 +23,11 @@ import numpy as np
 from pydantic import Field
 
 from volition.chunk import FloatArray, SignalSpec
+from volition.decoders.artifacts.references import signal_channels
 from volition.decoders.artifacts.steps import Steps
 from volition.decoders.contract.settings import Settings
 from volition.decoders.filtering import BoolArray
-from volition.decoders.stages.blocks import CalibratedSettings, Parameters, signal_channels
+from volition.decoders.stages.blocks import CalibratedSettings, Parameters
 from volition.decoders.stages.flagging import FlagSettings, FlagStage, calibration_windows
 
 

@@ -27,9 +27,10 @@ from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.artifacts.electrodes import find_positions
 from volition.decoders.artifacts.grid import BlockMap
 from volition.decoders.artifacts.interpolation import Interpolator
+from volition.decoders.artifacts.references import signal_channels
 from volition.decoders.contract.settings import Settings
 from volition.decoders.filtering import BoolArray, regular_rate
-from volition.decoders.stages.blocks import BlockStage, signal_channels
+from volition.decoders.stages.blocks import BlockStage
 from volition.errors import NotFittedError
 
 #: The covariance that interpolation may need follows clean blocks by this time constant, and is

@@ -7,7 +7,9 @@ taken, and what comes out at that time holds nothing newer.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TypeVar
+from typing import Literal, TypeVar
+
+import scipy
 
 from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.decoders.contract.settings import Settings
@@ -15,6 +17,17 @@ from volition.decoders.contract.stage import Stage, check_channels
 from volition.decoders.filtering import SosFilter, regular_rate
 
 S = TypeVar("S", bound=Settings)
+
+
+def butterworth(
+    kind: Literal["lowpass", "highpass", "bandpass"],
+    order: int,
+    edges_hz: float | tuple[float, float],
+    rate_hz: float,
+) -> FloatArray:
+    """Give the sections of a Butterworth filter, of ``order`` at each of its edges (-3 dB)."""
+    sos: FloatArray = scipy.signal.butter(order, edges_hz, kind, fs=rate_hz, output="sos")
+    return sos
 
 
 class IirStage(Stage[S]):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-import scipy
 from pydantic import Field
 
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
 from volition.decoders.filtering import check_below_half_rate
-from volition.decoders.stages.iir import IirStage
+from volition.decoders.stages.iir import IirStage, butterworth
 
 
 class LowpassSettings(Settings):
@@ -28,7 +27,4 @@ class Lowpass(IirStage[LowpassSettings]):
 
     def design(self, rate_hz: float) -> FloatArray:
         check_below_half_rate("lowpass", "cutoff_hz", self.settings.cutoff_hz, rate_hz)
-        sos: FloatArray = scipy.signal.butter(
-            self.settings.order, self.settings.cutoff_hz, "lowpass", fs=rate_hz, output="sos"
-        )
-        return sos
+        return butterworth("lowpass", self.settings.order, self.settings.cutoff_hz, rate_hz)

@@ -1,4 +1,4 @@
-"""Saturation: no value beyond a limit, so that one wild channel can do only so much."""
+"""Saturation: no value beyond a limit, which limits what one wild channel can do."""
 
 from __future__ import annotations
 

@@ -18,17 +18,12 @@ from pydantic import Field
 
 from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.artifacts.grid import BlockMap
-from volition.decoders.artifacts.references import ReferenceGate, find_references
+from volition.decoders.artifacts.references import ReferenceGate, find_references, signal_channels
 from volition.decoders.artifacts.steps import Steps, finish
 from volition.decoders.artifacts.wiener import artifact_mask, fit_wiener_steps
 from volition.decoders.contract.settings import Settings
 from volition.decoders.filtering import regular_rate
-from volition.decoders.stages.blocks import (
-    BlockStage,
-    CalibratedSettings,
-    Parameters,
-    signal_channels,
-)
+from volition.decoders.stages.blocks import BlockStage, CalibratedSettings, Parameters
 from volition.errors import NotFittedError
 
 
@@ -43,7 +38,10 @@ class WienerSettings(CalibratedSettings):
         "of kind EOG, those with EOG in their label, or else frontal electrodes.",
     )
     calibration_s: float = Field(
-        default=60.0, ge=1, le=600, description="The first so many seconds, passed unchanged."
+        default=60.0,
+        ge=1,
+        le=600,
+        description="Length of the calibration, during which samples pass unchanged.",
     )
     taps: int = Field(
         default=5, ge=1, le=32, description="Samples of each channel, the newest among them."
@@ -54,13 +52,13 @@ class WienerSettings(CalibratedSettings):
         ge=0,
         lt=1,
         description="How far covariances are drawn towards white noise: a minute of calibration "
-        "knows little of the smaller of so many directions.",
+        "knows little of the smaller directions.",
     )
     open_at: float = Field(
         default=6.0,
         ge=0,
         le=100,
-        description="Subtract while the artifact's direction is so many deviations large; 0: "
+        description="Subtract while the artifact's direction exceeds this many deviations; 0: "
         "always.",
     )
     release_s: float = Field(default=0.4, gt=0, le=5, description="How slowly that ends.")

@@ -35,7 +35,7 @@ class ZScoreSettings(Settings):
         default=60.0, gt=0, description="Time constant of running statistics, seconds."
     )
     limit: float | None = Field(
-        default=None, gt=0, description="Clip at plus and minus so many SD; 2 costs nothing."
+        default=None, gt=0, description="Clip at plus and minus this many SD; 2 costs nothing."
     )
 
     @model_validator(mode="after")

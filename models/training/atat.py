@@ -19,8 +19,9 @@ import torch
 from torch import nn
 
 from volition.decoders.fitting.network import NetworkManifest
+from volition.models.training.export import onnx_content
 
-#: Gives so many pairs, noisy and clean.
+#: Gives a number of pairs, noisy and clean.
 Draw: TypeAlias = Callable[[int], tuple[Any, Any]]
 #: Samples of a segment, and of a patch of it.
 SEGMENT, PATCH = 512, 16
@@ -162,7 +163,7 @@ def train(draw: Draw, steps: int, *, batch: int = 64, seed: int = 0, rate: float
     Parameters
     ----------
     draw
-        Gives so many pairs, noisy and clean, each (n, 512).
+        Gives a number of pairs, noisy and clean, each (n, 512).
     steps
         Batches.
     batch, seed, rate
@@ -200,7 +201,7 @@ def _adversarial_step(
     return loss + ADVERSARIAL_WEIGHT * fooled
 
 
-def export(
+def exported(
     network: AtAt, *, rate_hz: float, **more: Any
 ) -> dict[str, tuple[NetworkManifest, bytes]]:
     """Give both parts as ONNX files with their manifests, by name; ``more`` are fields of those."""
@@ -211,7 +212,14 @@ def export(
     }
     found = {}
     for part, (layers, given, shape, made) in parts.items():
-        content = _onnx(layers.eval(), given, (2, *shape[1:]), made)
+        content = onnx_content(
+            layers,
+            (torch.zeros(2, *shape[1:]),),
+            inputs=[given],
+            outputs=[made],
+            opset=OPSET,
+            any_first_axis=True,
+        )
         name = f"atat-{part}"
         found[name] = (
             NetworkManifest.of(
@@ -226,23 +234,3 @@ def export(
             content,
         )
     return found
-
-
-def _onnx(layers: Any, given: str, shape: tuple[int, ...], made: str) -> bytes:
-    program = torch.onnx.export(
-        layers,
-        (torch.zeros(shape),),
-        input_names=[given],
-        output_names=[made],
-        dynamic_shapes=({0: torch.export.Dim("n")},),
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
-    proto = program.model_proto
-    del proto.metadata_props[:]
-    for node in proto.graph.node:  # where each came from in this machine's files
-        del node.metadata_props[:]
-        node.doc_string = ""
-    content: bytes = proto.SerializeToString(deterministic=True)
-    return content

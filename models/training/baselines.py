@@ -153,7 +153,7 @@ def train(
     ----------
     name
     draw
-        Gives so many pairs, noisy and clean, each (n, 512).
+        Gives a number of pairs, noisy and clean, each (n, 512).
     steps, batch, seed
         Batches, pairs in each, and of the random numbers.
     rate

@@ -1,4 +1,6 @@
-"""Training of streaming networks for movement (`volition.decoders.kinematics.recurrent`), in torch.
+"""Training of streaming networks for movement, in torch.
+
+What runs them is `volition.decoders.kinematics.methods.recurrent`.
 
 ``gru``: a gated recurrent unit and a linear read-out. ``snn``: two layers of leaky
 integrate-and-fire neurons and two leaky integrators that never fire, after the streaming network
@@ -14,7 +16,6 @@ best on the last fifth of the sequences, which nothing is learned from.
 from __future__ import annotations
 
 import copy
-import io
 import itertools
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,7 +26,8 @@ import torch
 from volition.chunk import FloatArray
 from volition.decoders.fitting.fitted import Array
 from volition.decoders.fitting.network import NetworkManifest
-from volition.decoders.kinematics.recurrent import INPUT, KIND, OUTPUT
+from volition.decoders.kinematics.methods.recurrent import INPUT, KIND, OUTPUT
+from volition.models.training.export import onnx_content
 
 OPSET = 18
 NetworkName = Literal["gru", "snn"]
@@ -265,27 +267,16 @@ def exported(
     **more: Any,
 ) -> tuple[NetworkManifest, bytes]:
     """Give the network as an ONNX file of one bin, and its manifest; ``more`` are fields of it."""
-    network.eval()
     n_features, n_dimensions = len(network.mean), len(network.size)
     before = [f"state{number}" for number in range(len(network.widths))]
     after = [f"{one}_next" for one in before]
-    program = torch.onnx.export(
+    content = onnx_content(
         network,
         (torch.zeros(1, n_features), *network.start(1)),
-        input_names=[INPUT, *before],
-        output_names=[OUTPUT, *after],
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
+        inputs=[INPUT, *before],
+        outputs=[OUTPUT, *after],
+        opset=OPSET,
     )
-    proto = program.model_proto
-    del proto.metadata_props[:]
-    for node in proto.graph.node:  # where each came from in this machine's files
-        del node.metadata_props[:]
-        node.doc_string = ""
-    file = io.BytesIO()
-    file.write(proto.SerializeToString(deterministic=True))
-    content = file.getvalue()
 
     def carried(names: list[str]) -> list[dict[str, Any]]:
         return [

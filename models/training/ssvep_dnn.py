@@ -1,4 +1,4 @@
-"""Training of the two-stage network for flicker (`volition.decoders.ssvep.methods.dnn`), in torch.
+"""Training of the two-stage SSVEP network (`volition.decoders.ssvep.methods.dnn`), in torch.
 
 Guney et al., IEEE Trans. Biomed. Eng. 69:932, 2022. Stage one learns from the trials of many
 people, stage two goes on from there with one person's trials alone and more dropout. Adam with a
@@ -10,7 +10,6 @@ It takes windows that were filtered as the decoder filters (`filtered_windows`).
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +19,10 @@ import torch
 
 from volition.chunk import FloatArray
 from volition.decoders.fitting.network import NetworkManifest
+from volition.decoders.ssvep.estimator import IntArray
 from volition.decoders.ssvep.methods.dnn import INPUT, OUTPUT, DnnSettings
-from volition.decoders.ssvep.selector import IntArray
 from volition.decoders.ssvep.templates import facts_of
+from volition.models.training.export import onnx_content
 
 OPSET = 18
 LEARNING_RATE = 1e-4
@@ -145,24 +145,9 @@ def exported(
     """Give the network as an ONNX file, and its manifest; ``more`` are fields of that."""
     n_samples = settings.window_samples(rate_hz)
     shape = (1, settings.n_subbands, n_channels, n_samples)
-    layers.eval()
-    program = torch.onnx.export(
-        layers,
-        (torch.zeros(shape),),
-        input_names=[INPUT],
-        output_names=[OUTPUT],
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
+    content = onnx_content(
+        layers, (torch.zeros(shape),), inputs=[INPUT], outputs=[OUTPUT], opset=OPSET
     )
-    file = io.BytesIO()
-    proto = program.model_proto
-    del proto.metadata_props[:]
-    for node in proto.graph.node:  # where each came from in this machine's files
-        del node.metadata_props[:]
-        node.doc_string = ""
-    file.write(proto.SerializeToString(deterministic=True))
-    content = file.getvalue()
     manifest = NetworkManifest.of(
         content,
         name=name,

@@ -1,4 +1,4 @@
-"""The second stage of the network for flicker, from a person's own calibration.
+"""The second stage of the SSVEP network, from a person's own calibration.
 
 It starts from a network of stage one, as it was exported: the weights are read back from the ONNX
 file by their names. Each block (every target's n-th trial) is left out of a training of its own and
@@ -24,8 +24,9 @@ from volition.decoders.fitting.calibration import Calibrated, CalibrationData, P
 from volition.decoders.fitting.fitted import Array, FittedModel
 from volition.decoders.fitting.network import STARTED_FROM, Network, NetworkManifest
 from volition.decoders.ssvep.calibrating import calibrate_selector
+from volition.decoders.ssvep.estimator import REST, IntArray, filtered_windows
 from volition.decoders.ssvep.methods.dnn import DnnSettings, logits, ready
-from volition.decoders.ssvep.selector import REST, IntArray, filtered_windows, softmax
+from volition.decoders.ssvep.selector import softmax
 from volition.decoders.ssvep.templates import facts_of
 from volition.errors import ConfigError, ModelError
 from volition.models.training import ssvep_dnn

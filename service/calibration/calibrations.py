@@ -28,23 +28,20 @@ import structlog
 
 from volition.chunk import Event
 from volition.decoders.contract.settings import Settings
+from volition.decoders.contract.trials import Choice, ClassTrials, TargetTrials
+from volition.decoders.registry import trials_of
 from volition.errors import ConfigError, SessionError, VolitionError
 from volition.models.manifest import Manifest
 from volition.service.calibration.cursor_guide import CursorGuide, check_guidable
 from volition.service.calibration.fitter import FitJob, Fitters, check_trainable, settings_fields
 from volition.service.sessions.folders import models_folder, recordings_folder
 from volition.service.supervision.model_choice import settings_for_manifest
-from volition.service.supervision.supervisor import Session
-from volition.service.wire.schemas import (
-    CalibrationBody,
-    CalibrationMessage,
-    CalibrationRefusal,
-    CalibrationState,
-    CalibrationView,
-    CueMessage,
-)
+from volition.service.supervision.session import Session
+from volition.service.wire.calibrations import CalibrationRefusal, CalibrationState, CalibrationView
+from volition.service.wire.messages import CalibrationMessage, CueMessage
+from volition.service.wire.served import CalibrationBody
 from volition.service.worker.bus import IntentCode
-from volition.streams.files.recording import REST, TRIAL_START
+from volition.streams.files.recording import TRIAL_START
 from volition.streams.lsl.clock import local_clock
 from volition.streams.simulated.cursor_tasks import CursorTarget, CursorTrial
 
@@ -64,11 +61,15 @@ _MOST_KEPT, _MOST_SESSIONS = 50, 300
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One trial that a guided calibration asks for."""
+    """One trial that a guided calibration asks for; ``target`` numbers its choice, None at rest."""
 
     target: int | None
     label: str
     data: dict[str, Any]
+
+    @classmethod
+    def of(cls, choice: Choice, target: int | None = None) -> _Asked:
+        return cls(target, choice.label, dict(choice.data))
 
 
 @dataclass(eq=False)
@@ -337,25 +338,35 @@ def _check_kept(calibration: Calibration) -> None:
 
 
 def _order(calibration: Calibration) -> Iterator[_Asked]:
-    """Give the trials: every target once a block, in an order of its own each time."""
-    plan = calibration.body.guided
-    choices: list[_Asked] = []
+    """Give the trials: every choice once a block, in an order of its own each time.
+
+    Raises
+    ------
+    ConfigError
+        There is nothing to ask for, or rest is asked for and the decoder learns nothing from it.
+    """
+    plan, kind = calibration.body.guided, calibration.decoder.kind
+    trials = trials_of(calibration.decoder)
+    told = trials if isinstance(trials, TargetTrials | ClassTrials) else None
     if plan.targets is not None:
-        for place, data in enumerate(plan.targets):
-            choices.append(_Asked(place, str(data.get("target", place + 1)), data))
+        choices = [
+            _Asked(place, str(data.get("target", place + 1)), data)
+            for place, data in enumerate(plan.targets)
+        ]
+    elif told is not None:
+        choices = [_Asked.of(choice, place) for place, choice in enumerate(told.choices)]
     else:
-        for place, target in enumerate(getattr(calibration.decoder, "targets", ())):
-            data = {"target": target.label, "freq_hz": target.freq_hz}
-            choices.append(_Asked(place, target.label, data))
-    if not choices:
         raise ConfigError(
-            f"a decoder of kind {calibration.decoder.kind} has no targets to ask for: give "
-            "guided.targets"
+            f"a decoder of kind {kind} has no targets to ask for: give guided.targets"
         )
-    resting = _Asked(None, REST, {"target": REST, "freq_hz": 0})
+    resting: list[_Asked] = []
+    if plan.rest_trials:
+        if told is None or told.rest is None:
+            raise ConfigError(f"a decoder of kind {kind} learns nothing from guided.rest_trials")
+        resting = [_Asked.of(told.rest)] * plan.rest_trials
     drawn = random.Random(plan.seed)  # noqa: S311 - an order, no secret
     for _ in range(plan.blocks):
-        block = [*choices, *[resting] * plan.rest_trials]
+        block = [*choices, *resting]
         drawn.shuffle(block)
         yield from block
 

@@ -15,8 +15,10 @@ import numpy as np
 from volition.chunk import Chunk, FloatArray
 from volition.decoders import registry
 from volition.decoders.contract.intent import CursorIntent
+from volition.decoders.contract.trials import PositionTrials
+from volition.decoders.fitting.decoder import FittedDecoder
 from volition.decoders.fitting.fitted import FittedModel
-from volition.decoders.kinematics.decoder import KinematicDecoder, KinematicSettings
+from volition.errors import ConfigError
 from volition.streams.simulated.cursor_participant import (
     WORKSPACE_CM,
     CursorParticipant,
@@ -37,15 +39,15 @@ class Calibrated:
     settings: dict[str, Any]
     model: FittedModel
 
-    def decoder(self) -> KinematicDecoder[Any]:
+    def decoder(self) -> FittedDecoder[Any]:
         """Make the decoder, for use without a service."""
         return made(self.settings, self.model)
 
 
-def made(settings: dict[str, Any], model: FittedModel) -> KinematicDecoder[Any]:
+def made(settings: dict[str, Any], model: FittedModel) -> FittedDecoder[Any]:
     """Make a decoder of plain settings and a model."""
     cls = decoder_class(settings)
-    decoder = cls(cls.settings_model.model_validate(settings))
+    decoder: FittedDecoder[Any] = cls(cls.settings_model.model_validate(settings))
     decoder.use(model)
     return decoder
 
@@ -86,19 +88,27 @@ class Learned:
         self.times: FloatArray = np.array([one.time_s for one in bins])
 
 
-def decoder_class(settings: dict[str, Any]) -> type[KinematicDecoder[Any]]:
-    """Give the decoder that settings, a plain mapping, are of."""
+def decoder_class(settings: dict[str, Any]) -> type[FittedDecoder[Any]]:
+    """Give the decoder that settings, a plain mapping, are of: one whose trials name positions.
+
+    Raises
+    ------
+    ConfigError
+        Its trials name no positions, or it is not fitted.
+    """
     cls = registry.decoders_by_kind()[settings["kind"]]
-    assert issubclass(cls, KinematicDecoder)
+    trials = cls.trials(cls.settings_model.model_validate(settings))
+    if not (issubclass(cls, FittedDecoder) and isinstance(trials, PositionTrials)):
+        raise ConfigError(f"a decoder of kind {settings['kind']} is fitted to no cursor")
     return cls
 
 
 def model_of(settings: dict[str, Any], learned: Learned, labels: FloatArray) -> FittedModel:
     """Fit a model to what was learned, with these velocities for labels."""
-    cls = decoder_class(settings)
+    cls: Any = decoder_class(settings)
     checked = cls.settings_model.model_validate(settings)
-    assert isinstance(checked, KinematicSettings)
-    return cls.fit(checked, learned.features, labels, positions=learned.positions)
+    model: FittedModel = cls.fit(checked, learned.features, labels, positions=learned.positions)
+    return model
 
 
 def fitted(base: dict[str, Any], learned: Learned, labels: FloatArray) -> Calibrated:

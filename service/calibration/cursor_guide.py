@@ -5,7 +5,7 @@ decoder. A target is shown until the session's cursor has stayed in it or its ti
 the next. Once in a few seconds everything so far is fitted, in the process that fits, and the
 session told to decode by it. At first all that a decoder does across the line to the target is
 taken off, and less and less from then on. Both are asked of the session by events of its signal
-(`target`, `volition.decoders.kinematics.cursor.HELP`), so clients have nothing to do but to show
+(`target`, `volition.decoders.contract.trials.HELP`), so clients have nothing to do but to show
 what is told. Models on the way are kept in the registry only while the session may need them.
 """
 
@@ -21,17 +21,16 @@ from typing import Any
 
 from volition.chunk import Event
 from volition.decoders.contract.settings import Settings
-from volition.decoders.kinematics.cursor import HELP, CursorSettings
-from volition.decoders.kinematics.decoder import KinematicSettings
-from volition.decoders.kinematics.kalman import KalmanSettings
+from volition.decoders.contract.trials import HELP, PositionTrials
+from volition.decoders.registry import trials_of
 from volition.errors import ConfigError, SessionError
 from volition.models.manifest import Manifest, named_model
 from volition.models.registry import NoModelError
 from volition.service.sessions.named_models import model_registry
 from volition.service.supervision.hub import Closed, Subscription
 from volition.service.supervision.model_choice import settings_for_manifest
-from volition.service.supervision.supervisor import Session
-from volition.service.wire.schemas import CursorPlan, GuidedPlan
+from volition.service.supervision.session import Session
+from volition.service.wire.calibrations import CursorPlan, GuidedPlan
 from volition.service.worker.bus import Frame, IntentCode
 from volition.streams.lsl.clock import local_clock
 from volition.streams.simulated.cursor_participant import WORKSPACE_CM
@@ -311,19 +310,9 @@ def check_guidable(decoder: Settings, plan: GuidedPlan) -> None:
     ConfigError
         See above.
     """
-    if not isinstance(decoder, KinematicSettings):
-        raise ConfigError(
-            f"guided.cursor is for decoders of movement; {decoder.kind} is none", found=decoder.kind
-        )
-    if (
-        isinstance(decoder, KalmanSettings)
-        and decoder.state == "position-velocity"
-        and not decoder.sees_cursor
-    ):
-        raise ConfigError(
-            "a cursor that is helped is not where a filter of position and velocity believes: set "
-            "sees_cursor: true, or state: velocity"
-        )
+    trials = _positions(decoder)
+    if trials.unguidable:
+        raise ConfigError(trials.unguidable)
     assert plan.cursor is not None
     pace = pace_of(plan.cursor)
     if not (pace.first_s < pace.seconds and pace.helped_s < pace.seconds):
@@ -334,25 +323,34 @@ def check_guidable(decoder: Settings, plan: GuidedPlan) -> None:
     task_of(decoder, plan)
 
 
-def _edges(cursor: CursorSettings) -> tuple[Point, float]:
-    """Give the middle of the workspace and half its lesser side."""
-    if cursor.workspace is None:
-        return (0.0, 0.0), WORKSPACE_CM
-    if len(cursor.workspace) != 2:
+def _positions(decoder: Settings) -> PositionTrials:
+    trials = trials_of(decoder)
+    if not isinstance(trials, PositionTrials):
         raise ConfigError(
-            f"a guided cursor moves in 2 dimensions; the workspace has {len(cursor.workspace)}"
+            f"guided.cursor is for decoders of movement; {decoder.kind} is none", found=decoder.kind
         )
-    (left, right), (low, high) = cursor.workspace
+    return trials
+
+
+def _edges(trials: PositionTrials) -> tuple[Point, float]:
+    """Give the middle of the workspace and half its lesser side."""
+    if trials.workspace is None:
+        return (0.0, 0.0), WORKSPACE_CM
+    if len(trials.workspace) != 2:
+        raise ConfigError(
+            f"a guided cursor moves in 2 dimensions; the workspace has {len(trials.workspace)}"
+        )
+    (left, right), (low, high) = trials.workspace
     return ((left + right) / 2, (low + high) / 2), min(right - left, high - low) / 2
 
 
 def start_of(decoder: Settings) -> Point:
     """Give where a decoder's cursor begins."""
-    assert isinstance(decoder, KinematicSettings)
-    if decoder.cursor.start is not None:
-        x, y = decoder.cursor.start
+    trials = _positions(decoder)
+    if trials.start is not None:
+        x, y = trials.start
         return x, y
-    return _edges(decoder.cursor)[0]
+    return _edges(trials)[0]
 
 
 def task_of(decoder: Settings, plan: GuidedPlan) -> CursorTask:
@@ -363,9 +361,8 @@ def task_of(decoder: Settings, plan: GuidedPlan) -> CursorTask:
     ConfigError
         A target has no position of two numbers.
     """
-    assert isinstance(decoder, KinematicSettings)
     assert plan.cursor is not None
-    middle, half = _edges(decoder.cursor)
+    middle, half = _edges(_positions(decoder))
     hold_s, timeout_s = plan.cursor.hold_s, plan.cursor.timeout_s
     if plan.targets is None:
         places = radial_targets(middle, half / WORKSPACE_CM)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import importlib.util
 import json
 import os
@@ -30,7 +29,7 @@ import pydantic_core
 from pydantic import BaseModel, ConfigDict
 
 from volition.children import python_module
-from volition.chunk import Chunk, Event, FloatArray, SignalSpec
+from volition.chunk import Event, SignalSpec
 from volition.decoders import registry
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.calibration import (
@@ -39,24 +38,22 @@ from volition.decoders.fitting.calibration import (
     CalibrationError,
     Progress,
 )
-from volition.decoders.fitting.fitted import FittedDecoder
+from volition.decoders.fitting.decoder import FittedDecoder
 from volition.decoders.fitting.network import (
     STARTED_FROM,
     NetworkManifest,
     read_manifest,
     read_network,
 )
-from volition.decoders.kinematics.decoder import KinematicDecoder
 from volition.errors import VolitionError
 from volition.models.manifest import ModelCard, ModelInput, TrainingData, unfitted
 from volition.models.registry import ModelRegistry
+from volition.models.training import FURTHER, FurtherTraining
 from volition.service.sessions.config import SessionConfig, parse_config
 from volition.service.sessions.named_models import is_reference
 from volition.streams.files.recording import read_recording
-from volition.streams.signal.continuity import Continuity
 
 _LENGTHS = struct.Struct("<IQ")
-_PIECE = 4096  # samples of a recording that pass the stages at once
 #: More fits than this do not run at once.
 _MOST_AT_ONCE = 2
 #: What training a network needs; the extra train has it.
@@ -167,7 +164,7 @@ def _fitted(
     trainer = trainer_of(settings.kind)
     if trainer is not None:
         start, started_from = _start(job, settings.kind)
-        found, network, content = trainer.calibrate(
+        found, network, content = trainer(
             settings,
             calibration,
             progress,
@@ -180,7 +177,6 @@ def _fitted(
         return found, content, network
     cls = fitted_class(settings.kind)
     if job.refresh:
-        assert issubclass(cls, KinematicDecoder)
         model = cls.refresh(settings, calibration)
         found = Calibrated(model, settings.model_dump(mode="json"), {}, 0)
     else:
@@ -195,9 +191,7 @@ def fitted_class(kind: str) -> type[FittedDecoder[Any]]:
     if issubclass(cls, FittedDecoder):
         return cls
     allowed = [
-        name
-        for name, one in known.items()
-        if issubclass(one, FittedDecoder) or hasattr(one, "trained_by")
+        name for name, one in known.items() if issubclass(one, FittedDecoder) or one.trained_further
     ]
     raise CalibrationError(
         "cannot-be-calibrated",
@@ -205,24 +199,25 @@ def fitted_class(kind: str) -> type[FittedDecoder[Any]]:
     )
 
 
-def trainer_of(kind: str) -> Any:
-    """Give the module that trains networks of a kind further; None for a kind without one.
+def trainer_of(kind: str) -> FurtherTraining | None:
+    """Give what trains networks of a kind further; None for a kind that is not trained so.
 
     Raises
     ------
     CalibrationError
         What it needs is not installed.
     """
-    name: str | None = getattr(registry.decoders_by_kind()[kind], "trained_by", None)
-    if name is None:
+    if not registry.decoders_by_kind()[kind].trained_further:
         return None
     check_trainable(kind)
-    return importlib.import_module(name)
+    if kind not in FURTHER:
+        raise CalibrationError("cannot-be-calibrated", f"no recipe trains networks for {kind}")
+    return FURTHER[kind]()
 
 
 def check_trainable(kind: str) -> None:
     """Raise `CalibrationError` for a kind that is trained by what is not installed."""
-    needed = _TRAINING if hasattr(registry.decoders_by_kind()[kind], "trained_by") else ()
+    needed = _TRAINING if registry.decoders_by_kind()[kind].trained_further else ()
     lacking = [name for name in needed if importlib.util.find_spec(name) is None]
     if lacking:
         raise CalibrationError(
@@ -296,28 +291,10 @@ def cleaned(
 ) -> CalibrationData:
     """Give a recording as a session's decoder would have seen it."""
     recording = read_recording(path, channels=config.stream.channels)
-    continuity = Continuity(recording.spec, config.stream.continuity.settings())
-    pipeline_stages = [registry.build_stage(stage) for stage in config.stages]
-    spec = recording.spec
-    for stage in pipeline_stages:
-        spec = stage.prepare(spec)
-    samples: list[FloatArray] = []
-    times: list[FloatArray] = []
-    for chunk, _ in recording.chunks(_PIECE):
-        for piece in continuity.mend(chunk, None):
-            clean: Chunk = piece.chunk
-            for stage in pipeline_stages:
-                if piece.reset:
-                    stage.reset()
-                clean = stage.process(clean)
-            samples.append(clean.samples.copy())
-            times.append(clean.times.copy())
+    cleaner = config.build_cleaner(recording.spec)
+    clean = cleaner.whole(recording.samples, recording.times)
     return CalibrationData(
-        spec,
-        np.concatenate(samples) if samples else np.empty((0, spec.n_channels)),
-        np.concatenate(times) if times else np.empty(0),
-        recording.events,
-        options=options or {},
+        cleaner.spec, clean.samples, clean.times, recording.events, options=options or {}
     )
 
 

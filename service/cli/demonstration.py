@@ -20,10 +20,10 @@ from volition.decoders.contract.intent import IdleIntent, Intent, SelectionInten
 from volition.decoders.fitting.metrics import accuracy_interval, itr_bits_per_min
 from volition.decoders.ssvep.methods.fbcca import FbccaSettings
 from volition.errors import SessionError
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import running_service
 from volition.service.sessions.config import SessionConfig, load_config
-from volition.service.wire.schemas import GapMessage
+from volition.service.wire.messages import GapMessage
 from volition.streams import lsl
 from volition.streams.files.recording import packaged_recordings
 from volition.streams.lsl.clock import local_clock
@@ -37,7 +37,7 @@ _SOURCE_ID = "volition-demo"
 _START_S = 30.0
 #: What a trial without a target shows, and the decision that is right for it.
 REST, IDLE = "rest", "idle"
-#: The gaze moves for so long before each selection; part of the information transfer rate.
+#: Seconds that the gaze moves before each selection; part of the information transfer rate.
 GAZE_SHIFT_S = 0.5
 
 

@@ -13,9 +13,11 @@ from multiprocessing.connection import Connection
 from typing import Any
 from uuid import uuid4
 
+from volition import extension
 from volition.children import spawning
 from volition.errors import VolitionError
 from volition.service.gateway.bind_address import bind
+from volition.service.sessions.kinds import broken_parts, known_kinds
 from volition.streams import lsl
 from volition.streams.lsl.discovery import find_streams
 from volition.streams.lsl.outlet import MarkerOutlet
@@ -41,7 +43,7 @@ class Finding:
 
 def examine(port: int) -> list[Finding]:
     """Try everything; what builds on something that failed is not tried."""
-    findings = [_python(), _liblsl()]
+    findings = [_python(), *_installed(), _liblsl()]
     if findings[-1].ok:
         findings.append(_discovery())
     findings.append(_port(port))
@@ -55,6 +57,16 @@ def _python() -> Finding:
     if sys.version_info[:2] > _TESTED_PYTHON:
         found += " (newer than what was tested, 3.13)"
     return Finding("Python", True, found)
+
+
+def _installed() -> list[Finding]:
+    """Name what other packages add, if anything, and what of all that is installed fails."""
+    added = {one.distribution for one in known_kinds()} - {extension.OWN}
+    found = [Finding("added", True, ", ".join(sorted(added)))] if added else []
+    return found + [
+        Finding("added", False, str(one), f"mend or uninstall {one.distribution}")
+        for one in broken_parts()
+    ]
 
 
 def _liblsl() -> Finding:

@@ -63,6 +63,8 @@ def replay(
         if not json:
             print(canonical_json(intent).decode())
 
+    for deprecation in config.deprecations if config is not None else ():
+        progress(f"{session}: {deprecation}")
     for warning in signal.warnings:
         progress(f"{path.name}: {warning}")
     if recorded is not None:

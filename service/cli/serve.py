@@ -43,9 +43,13 @@ def serve(
         Path | None, typer.Option(help="Certificate and its chain, PEM: serve encrypted.")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Key of the certificate, PEM.")] = None,
-    max_sessions: Annotated[int, typer.Option(min=1, help="Most live sessions.")] = 64,
+    max_sessions: Annotated[int, typer.Option(min=1, help="Limit of live sessions.")] = 64,
     restore: Annotated[
-        bool, typer.Option("--restore", help="Bring back the sessions of the last time.")
+        bool,
+        typer.Option(
+            "--restore",
+            help="Restart the sessions that were live at the last shutdown; numbering continues.",
+        ),
     ] = False,
     end_with_stdin: Annotated[
         bool, typer.Option("--end-with-stdin", help="End when standard input is closed.")

@@ -89,7 +89,7 @@ def estop(
     json: JsonOption = False,
 ) -> None:
     """Emergency stop: hold all outputs of a session, or of every one, until released."""
-    from volition.service.client.client import Client
+    from volition.service.client import Client
 
     with Client(url, token=token) as client:
         live = [s.id for s in client.sessions() if not s.state.final]

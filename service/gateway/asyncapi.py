@@ -5,12 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from volition.service.wire.schemas import (
-    PROTOCOL,
-    client_message_adapter,
-    server_message_adapter,
-    signal_message_adapter,
-)
+from volition.service.wire.messages import PROTOCOL, client_message_adapter, signal_message_adapter
+from volition.service.wire.served import server_message_adapter
 from volition.streams.signal.outline import SOURCES, encode_bins
 
 
@@ -80,13 +76,13 @@ def asyncapi_document(version: str) -> dict[str, Any]:
 _QUERY = {
     "type": "object",
     "properties": {
-        "after": {"type": "integer", "minimum": 0, "description": "Resume behind this number."},
-        "kinds": {"type": "string", "description": "Kinds of intents wanted, by comma."},
-        "ticket": {"type": "string", "description": "A ticket in the place of a token."},
+        "after": {"type": "integer", "minimum": 0, "description": "Resume after this number."},
+        "kinds": {"type": "string", "description": "Kinds of intents wanted, separated by commas."},
+        "ticket": {"type": "string", "description": "A ticket, instead of a token."},
         "max_rate": {
             "type": "number",
             "exclusiveMinimum": 0,
-            "description": "At most so many cursor intents a second.",
+            "description": "Maximum number of cursor intents per second.",
         },
     },
 }
@@ -95,8 +91,11 @@ _QUERY = {
 _SIGNAL_QUERY = {
     "type": "object",
     "properties": {
-        "source": {"enum": list(SOURCES), "description": "As the decoder sees it, or as it came."},
-        "ticket": {"type": "string", "description": "A ticket in the place of a token."},
+        "source": {
+            "enum": list(SOURCES),
+            "description": "The signal as the decoder sees it, or as it arrived.",
+        },
+        "ticket": {"type": "string", "description": "A ticket, instead of a token."},
     },
 }
 

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from volition.service.sessions.states import SessionState
 from volition.service.sessions.timing import BUCKETS_S
-from volition.service.supervision.supervisor import Session
+from volition.service.supervision.session import Session
 
 _Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 
@@ -81,7 +81,7 @@ class _SessionsCollector(Collector):
 
     def _recordings(self) -> Iterator[_Family]:
         """Of sessions that are recorded; ``samples`` and ``bytes`` are of the file at work."""
-        recorded = [(s.id, s.counts["recording"]) for s in self._sessions if _is_recorded(s)]
+        recorded = [(s.id, state) for s in self._sessions if (state := s.recording) is not None]
         for key, text in _RECORDING_GAUGES.items():
             gauge = GaugeMetricFamily(f"volition_recording_{key}", text, labels=["session"])
             for id_, state in recorded:
@@ -120,7 +120,3 @@ class _SessionsCollector(Collector):
                     cumulated.append((str(bound), total))
                 family.add_metric([session.id, step], cumulated, times["sum_s"])
         return family
-
-
-def _is_recorded(session: Session) -> bool:
-    return session.counts.get("recording") is not None

@@ -18,28 +18,28 @@ import structlog
 from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from volition.chunk import Event
 from volition.errors import ConfigError, SessionError
 from volition.service.gateway.auth import Caller, Role
 from volition.service.gateway.direct import WRITE, text_frame
+from volition.service.gateway.markers import stamp
 from volition.service.supervision.hub import Closed, Gap, Subscription
 from volition.service.supervision.outline_feed import OutlineSubscription
-from volition.service.supervision.supervisor import Session
-from volition.service.wire.problems import problem
-from volition.service.wire.schemas import (
+from volition.service.supervision.session import Session
+from volition.service.wire.messages import (
     PROTOCOL,
     Bye,
     ClientMessage,
     EmergencyStop,
     GapMessage,
     Gather,
-    Hello,
     Ping,
     Pong,
     Refused,
     SignalHello,
     client_message_adapter,
 )
+from volition.service.wire.problems import problem
+from volition.service.wire.served import Hello
 from volition.service.worker.bus import INTENT_CODES, Frame, IntentCode
 from volition.streams.lsl.clock import local_clock
 from volition.streams.signal.outline import SOURCES
@@ -96,13 +96,13 @@ async def serve_intents(websocket: WebSocket, session: Session | None, id: str) 
 
 
 def _short_way(websocket: WebSocket) -> Callable[[Frame], bool] | None:
-    """Give what writes an intent at once; None under a server that has no such way."""
+    """Give a function that writes an intent at once, or None if the server has none."""
     write = websocket.scope["extensions"].get(WRITE)
     return None if write is None else lambda frame: write(text_frame(frame.payload))
 
 
 async def serve_signal(websocket: WebSocket, session: Session | None, id: str) -> None:
-    """Serve the outline of a session's signal to one who looks, until either side is done."""
+    """Serve the outline of a session's signal until either side is done."""
     if session is None:
         await websocket.send_denial_response(
             problem(404, "not-found", "No such session", f"there is no session {id}")
@@ -146,7 +146,7 @@ async def _show(websocket: WebSocket, session: Session, look: OutlineSubscriptio
 
 
 async def _ignore(websocket: WebSocket) -> None:
-    """Read the client until it goes: it has nothing to say here."""
+    """Read and ignore what the client sends, until it leaves."""
     while (await websocket.receive())["type"] != "websocket.disconnect":
         pass
 
@@ -251,9 +251,8 @@ async def _read_all(websocket: WebSocket, session: Session, subscription: Subscr
         elif isinstance(parsed, EmergencyStop):
             session.hold(True)
         else:
-            t = local_clock() if parsed.t is None else parsed.t
             try:
-                session.mark(Event(t, parsed.name, parsed.data))
+                stamp(session, parsed)
             except SessionError as error:
                 await _send(websocket, Refused(detail=error.message))
 

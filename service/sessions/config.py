@@ -1,7 +1,7 @@
 """The session's configuration: one model for a YAML file, a REST body and a recording's header.
 
-The unions of stages and decoders come from the registry; an unknown key is an error that names
-the key. Shipped configurations are the YAML files in ``service/presets``.
+The unions of stages, decoders and outputs come from what is registered; an unknown key is an error
+that names the key. Shipped configurations are the YAML files in ``service/presets``.
 """
 
 from __future__ import annotations
@@ -14,23 +14,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
+from volition.chunk import SignalSpec
 from volition.decoders import registry
 from volition.decoders.contract.decoder import Decoder
-from volition.decoders.contract.pipeline import Pipeline
 from volition.decoders.contract.settings import Settings
-from volition.decoders.fitting.fitted import FittedDecoder, FittedModel
+from volition.decoders.fitting.decoder import FittedDecoder
+from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.network import Network
 from volition.errors import ConfigError, ModelError
+from volition.service.sessions.cleaner import Cleaner
+from volition.service.sessions.outputs import OutputSettings, outputs
 from volition.streams.signal.continuity import ContinuitySettings
 
 if TYPE_CHECKING:
     AnyStageSettings = Settings
     AnyDecoderSettings = Settings
+    AnyOutputSettings = OutputSettings
 else:
     AnyStageSettings = registry.settings_union(registry.stages())
     AnyDecoderSettings = registry.settings_union(registry.decoders_by_kind())
+    AnyOutputSettings = registry.settings_union(outputs())
 
 
 class _Model(BaseModel):
@@ -43,6 +58,11 @@ _YAML_CANNOT = (ValueError, TypeError, LookupError, AttributeError, ArithmeticEr
 #: Writes a value that was found; the whole of it may be without end (YAML's aliases).
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 100, 100
+
+_OUTPUTS_ARE_A_LIST = (
+    "deprecated: outputs is a list now; write outputs: [{kind: lsl}, {kind: record}] in place of "
+    "lsl_outlet: true, record: true"
+)
 
 #: What liblsl can search for: its query is one line.
 LslText = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f]*$")]
@@ -58,7 +78,7 @@ class StreamSelector(_Model):
         default=None,
         gt=0,
         le=86400,
-        description="Give up after so long without finding it; wait for ever when left out.",
+        description="Seconds to look for it before the session fails; without end when left out.",
     )
 
     @model_validator(mode="after")
@@ -127,14 +147,36 @@ class MarkerStream(StreamSelector):
     type: LslText | None = "Markers"
 
 
-class Outputs(_Model):
-    """Where intents go beside the API."""
+class OutputSwitches(_Model):
+    """Where intents go beside the API, as it was written before outputs became a list."""
 
-    lsl_outlet: bool = Field(default=False, description="Publish intents as an LSL marker stream.")
-    record: bool = Field(
-        default=False,
-        description="Keep the signal, markers, intents and status in an XDF file on this host.",
-    )
+    model_config = ConfigDict(json_schema_extra={"deprecated": True})
+
+    lsl_outlet: bool = Field(default=False, description="The same as `kind: lsl` in a list.")
+    record: bool = Field(default=False, description="The same as `kind: record` in a list.")
+
+    def listed(self) -> list[dict[str, str]]:
+        """Give the same as a list."""
+        switches = {"lsl": self.lsl_outlet, "record": self.record}
+        return [{"kind": kind} for kind, is_on in switches.items() if is_on]
+
+
+def _listed(outputs: object) -> object:
+    """Read the deprecated form of ``outputs`` as the list that it stands for."""
+    if not isinstance(outputs, dict):
+        return outputs
+    try:
+        return OutputSwitches.model_validate(outputs).listed()
+    except ValidationError as error:
+        found = explain(error, OutputSwitches)
+        raise ValueError("; ".join(f"{one['path']}: {one['message']}" for one in found)) from None
+
+
+def _all_different(outputs: list[OutputSettings]) -> list[OutputSettings]:
+    for place, one in enumerate(outputs):
+        if one in outputs[:place]:
+            raise ValueError(f"the output {one.kind} is there twice with the same settings")
+    return outputs
 
 
 class SessionConfig(_Model):
@@ -151,7 +193,20 @@ class SessionConfig(_Model):
     )
     stages: list[AnyStageSettings] = Field(default_factory=list, max_length=32)
     decoder: AnyDecoderSettings
-    outputs: Outputs = Outputs()
+    outputs: Annotated[
+        list[AnyOutputSettings],
+        Field(
+            max_length=16,
+            description="Where intents go beside the API.",
+            json_schema_extra={"uniqueItems": True},
+        ),
+        AfterValidator(_all_different),
+        BeforeValidator(
+            _listed,
+            json_schema_input_type=Annotated[list[AnyOutputSettings], Field(max_length=16)]
+            | OutputSwitches,
+        ),
+    ] = Field(default_factory=list)
     history_s: float = Field(
         default=600.0,
         ge=0,
@@ -166,28 +221,51 @@ class SessionConfig(_Model):
         "where there is no time for it, and while nothing is decided.",
     )
 
-    def build_pipeline(self, model: FittedModel | Network | None = None) -> Pipeline:
-        """Make the stages and the decoder that this configuration names.
+    _deprecations: tuple[str, ...] = PrivateAttr(default=())
 
-        Parameters
-        ----------
-        model
-            What the decoder is to decode by, where it is not to read it itself.
+    @model_validator(mode="wrap")
+    @classmethod
+    def _note_deprecations(
+        cls, data: object, handler: ModelWrapValidatorHandler[SessionConfig]
+    ) -> SessionConfig:
+        config = handler(data)
+        if isinstance(data, dict) and isinstance(data.get("outputs"), dict):
+            config._deprecations = (_OUTPUTS_ARE_A_LIST,)  # noqa: SLF001 - of this class
+        return config
+
+    @property
+    def deprecations(self) -> tuple[str, ...]:
+        """What the configuration was read from that a later version will not read any more."""
+        return self._deprecations
+
+    def build_cleaner(self, spec: SignalSpec) -> Cleaner:
+        """Make what cleans a signal of ``spec``: continuity and the stages that are named here.
+
+        Raises
+        ------
+        ConfigError
+            A stage cannot work on such a signal.
         """
-        return Pipeline(
-            [registry.build_stage(stage) for stage in self.stages],
-            build_decoder(self.decoder, model),
-        )
+        stages = [registry.build_stage(stage) for stage in self.stages]
+        return Cleaner(spec, stages, self.stream.continuity.settings())
 
 
 def build_decoder(settings: Settings, model: FittedModel | Network | None = None) -> Decoder[Any]:
-    """Make a decoder; see `SessionConfig.build_pipeline`."""
+    """Make a decoder.
+
+    Parameters
+    ----------
+    model
+        What it is to decode by, where it is not to read it itself.
+    """
     decoder: Any = registry.build_decoder(settings)
     if model is not None:
         takes_fitted = isinstance(decoder, FittedDecoder)
         if takes_fitted is not isinstance(model, FittedModel):
             what = "a fitted model" if takes_fitted else "a network"
-            raise ModelError(f"a decoder of kind {settings.kind} takes {what}, and this is none")
+            raise ModelError(
+                f"a decoder of kind {settings.kind} needs {what}, not a {type(model).__name__}"
+            )
         decoder.use(model)
     made: Decoder[Any] = decoder
     return made
@@ -306,6 +384,7 @@ def _resolve(
     settings: dict[str, type[BaseModel]] = {
         **{kind: stage.settings_model for kind, stage in registry.stages().items()},
         **{kind: decoder.settings_model for kind, decoder in registry.decoders_by_kind().items()},
+        **{kind: output.settings_model for kind, output in outputs().items()},
     }
     for position, key in enumerate(location):
         if isinstance(key, int):

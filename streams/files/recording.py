@@ -8,8 +8,6 @@ chunks of any size stands for the live stream.
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -21,7 +19,8 @@ import numpy as np
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.errors import ConfigError, RecordingError
 from volition.streams.files.edf import read_edf
-from volition.streams.files.xdf import XdfStream, read_xdf
+from volition.streams.files.npz import read_arrays
+from volition.streams.files.xdf_reader import XdfStream, read_xdf
 from volition.streams.signal import channel_selection
 
 TRIAL_START = "trial_start"
@@ -32,6 +31,7 @@ REST = "rest"
 
 _MARKER_TYPE = re.compile("marker|event|stim|trigger", re.IGNORECASE)
 _TRIAL_ARRAYS = ("eeg", "scale_uV", "fs", "ch_names", "onset", "freq_hz")
+_TRIAL_FACTS = ("source", "trial_s", "excluded_by_authors")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -277,14 +277,7 @@ def _from_edf(path: Path, channels: Sequence[str] | None, units: str | None) -> 
 
 
 def _from_npz(path: Path, channels: Sequence[str] | None, units: str | None) -> Recording:
-    arrays = _load_arrays(path)
-    missing = [name for name in _TRIAL_ARRAYS if name not in arrays]
-    if missing:
-        raise RecordingError(
-            f"{path.name} is no recording of trials: it lacks {', '.join(missing)}; found: "
-            f"{', '.join(arrays)}",
-            path=str(path),
-        )
+    arrays = read_arrays(path, _TRIAL_ARRAYS, optional=_TRIAL_FACTS)
     labels = [str(label) for label in arrays["ch_names"]]
     eeg, onsets, targets_hz = arrays["eeg"], arrays["onset"], arrays["freq_hz"]
     if eeg.ndim != 2 or eeg.shape[0] != len(labels) or onsets.shape != targets_hz.shape:
@@ -313,11 +306,7 @@ def _from_npz(path: Path, channels: Sequence[str] | None, units: str | None) -> 
         ),
         {
             "file": path.name,
-            **{
-                name: arrays[name].item()
-                for name in ("source", "trial_s", "excluded_by_authors")
-                if name in arrays
-            },
+            **{name: arrays[name].item() for name in _TRIAL_FACTS if name in arrays},
         },
         plan.warnings,
     )
@@ -327,18 +316,3 @@ def trial_target(freq_hz: float) -> dict[str, Any]:
     """Give the data of a trial's event: its target and flicker frequency, 0 Hz at rest."""
     whole = int(freq_hz) if freq_hz == int(freq_hz) else freq_hz
     return {"target": f"{whole} Hz" if whole else REST, "freq_hz": whole}
-
-
-def _read_array(archive: zipfile.ZipFile, name: str) -> Any:
-    with archive.open(name) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def _load_arrays(path: Path) -> dict[str, Any]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {
-                name.removesuffix(".npy"): _read_array(archive, name) for name in archive.namelist()
-            }
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise RecordingError(f"{path} cannot be read: {error}", path=str(path)) from error

@@ -5,13 +5,33 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from volition.benchmarks.commands import faults, peers, quality, report, speed
 from volition.service.cli import app
 
 run = CliRunner()
+
+
+@pytest.mark.parametrize(
+    ("trade", "commands"),
+    [
+        (speed, "latency compare capacity broadband pages during-fit decoders counts"),
+        (quality, "closed-loop speller spectrum idle"),
+        (faults, "faults chaos soak"),
+        (peers, "peers"),
+        (report, "report"),
+    ],
+)
+def test_each_trade_brings_its_own_commands(trade: ModuleType, commands: str) -> None:
+    made = typer.Typer()
+    trade.register(made)
+    names = [one.name or one.callback.__name__ for one in made.registered_commands if one.callback]
+    assert names == commands.split()
 
 
 @pytest.mark.parametrize(

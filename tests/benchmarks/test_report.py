@@ -14,7 +14,7 @@ from volition.benchmarks.environment import environment
 from volition.benchmarks.peers import measure
 from volition.benchmarks.peers.subscribers import Messages
 from volition.benchmarks.speed import costs, counts
-from volition.benchmarks.speed.feeder import Feed
+from volition.benchmarks.speed.feeder import FedStream
 
 ENVIRONMENT = environment()
 
@@ -28,7 +28,7 @@ def decoders() -> dict[str, Any]:
 @pytest.fixture
 def peers() -> dict[str, Any]:
     """Volition and a peer whose messages take 1 and 4 ms, and one that cannot be had."""
-    feed = Feed(2, 1000.0, 0.010, "a-feed")
+    stream = FedStream(2, 1000.0, 0.010, "a-stream")
     pushed = np.linspace(100.01, 102.0, 200, dtype=np.float64)
     rows = []
     for name, latency_s in (("volition, LSL", 0.001), ("mne-lsl", 0.004)):
@@ -36,7 +36,7 @@ def peers() -> dict[str, Any]:
         came = Messages(pushed, np.add(pushed, latency_s), np.full(200, 10, np.int64))
         rows.append(
             measure._row(
-                contender, [measure.Turn(came, 0.1, 50.0), None], pushed, feed, share_s=2.0
+                contender, [measure.Turn(came, 0.1, 50.0), None], pushed, stream, share_s=2.0
             )
         )
     return {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
 from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess, Sine, SyntheticSignal
 

@@ -17,7 +17,7 @@ import websockets.sync.client
 from websockets.sync.client import ClientConnection
 
 from volition.errors import SessionError
-from volition.service.client.client import ApiError, AsyncClient, Client
+from volition.service.client import ApiError, AsyncClient, Client
 from volition.service.gateway.auth import Role, TokenFile
 from volition.service.gateway.launch import running_service
 

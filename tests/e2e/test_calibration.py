@@ -16,9 +16,9 @@ import pytest
 from volition.chunk import Event
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent
 from volition.decoders.fitting.metrics import itr_bits_per_min
-from volition.service.client.client import ApiError, Client
+from volition.service.client import ApiError, Client
 from volition.service.gateway.launch import running_service
-from volition.service.wire.schemas import CalibrationMessage, CueMessage, ServerMessage, Status
+from volition.service.wire.messages import CalibrationMessage, CueMessage, ServerMessage, Status
 from volition.service.worker.replay import recorded_session, replay
 from volition.streams.files.recording import read_recording
 from volition.streams.lsl.clock import local_clock
@@ -104,7 +104,7 @@ def session(client: Client, screen: Screen) -> Iterator[str]:
                 "stream": {"source_id": source_id},
                 "markers": {"source_id": screen.source_id},
                 "decoder": UNCALIBRATED,
-                "outputs": {"record": True},
+                "outputs": [{"kind": "record"}],
             }
         )
         with client.subscribe(made.id, after=0) as messages:

@@ -17,9 +17,9 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import running_service
-from volition.service.wire.schemas import Hello, ServerMessage, Status
+from volition.service.wire.messages import Hello, ServerMessage, Status
 from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal
 
 MakeConfig = Callable[..., dict[str, Any]]
@@ -182,7 +182,7 @@ def test_nothing_outlives_a_killed_user_of_the_service(tmp_path: Path) -> None:
     script = tmp_path / "user.py"
     script.write_text(
         "import time\n"
-        "from volition.service.client.client import Client\n"
+        "from volition.service.client import Client\n"
         "from volition.service.gateway.launch import running_service\n"
         "if __name__ == '__main__':\n"
         "    with running_service() as service, Client(service.url) as client:\n"

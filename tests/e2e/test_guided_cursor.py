@@ -9,9 +9,9 @@ import pytest
 
 from volition.decoders.contract.intent import CursorIntent
 from volition.service.calibration.cursor_fit import cursor_settings
-from volition.service.client.client import ApiError, Client
+from volition.service.client import ApiError, Client
 from volition.service.gateway.launch import running_service
-from volition.service.wire.schemas import CalibrationMessage, CueMessage, ServerMessage, Status
+from volition.service.wire.messages import CalibrationMessage, CueMessage, ServerMessage, Status
 from volition.streams.simulated.cursor_participant import CursorParticipant
 from volition.streams.simulated.live_participant import LiveParticipant, Scene
 
@@ -121,8 +121,8 @@ def test_a_guided_cursor_ends_when_somebody_else_changes_what_decodes(
     view = client.calibration(session, begun.id)
     assert view.refusal is not None
     assert view.refusal.reason == "model-changed"
-    now = client.session(session).config.decoder
-    assert now.model_dump()["cursor"]["gain"] == 0.5
+    now = client.session(session).config["decoder"]
+    assert now["cursor"]["gain"] == 0.5
     assert made_models(client) == []
 
 

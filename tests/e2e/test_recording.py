@@ -20,7 +20,7 @@ import pytest
 import pyxdf
 
 from volition.decoders.contract.intent import SelectionIntent
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
 from volition.service.worker.replay import Replayed, recorded_session, replay
 from volition.streams.files.recording import read_recording
@@ -80,7 +80,7 @@ def recorded(source_id: str, **decoder: Any) -> dict[str, Any]:
             "step_s": 0.1,
             **decoder,
         },
-        "outputs": {"record": True},
+        "outputs": [{"kind": "record"}],
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import running_service
 from volition.service.supervision.store import LEAP
 

@@ -17,9 +17,9 @@ import pytest
 import websockets.sync.client
 
 from volition.decoders.contract.intent import SelectionIntent
-from volition.service.client.client import ApiError, Client
+from volition.service.client import ApiError, Client
 from volition.service.gateway.launch import RunningService, running_service
-from volition.service.wire.schemas import Bye, Hello, Status
+from volition.service.wire.messages import Bye, Hello, Status
 from volition.streams.lsl.clock import local_clock
 
 MakeConfig = Callable[..., dict[str, Any]]

@@ -16,7 +16,7 @@ from tests.decoders import onnx_files
 from volition.chunk import SignalSpec
 from volition.decoders.fitting.fitted import FittedModel, load_model, shipped_models
 from volition.decoders.fitting.network import Network, shipped_networks
-from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from volition.decoders.kinematics.methods.kalman import KalmanDecoder, KalmanSettings
 from volition.decoders.ssvep.methods.dnn import INPUT, OUTPUT, DnnSettings
 from volition.decoders.ssvep.templates import facts_of
 from volition.errors import ConfigError, ModelError

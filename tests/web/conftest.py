@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
 import pytest
@@ -56,14 +57,20 @@ def cannot(reason: str) -> NoReturn:
 
 
 @pytest.fixture(scope="session")
-def pages() -> None:
+def build() -> ModuleType:
+    """The script that builds the pages, as a module."""
+    found = importlib.util.spec_from_file_location("pages_build", WEB / "build.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def pages(build: ModuleType) -> None:
     """The pages, built as the sources say."""
-    built = importlib.util.spec_from_file_location("pages_build", WEB / "build.py")
-    assert built is not None
-    assert built.loader is not None
-    module = importlib.util.module_from_spec(built)
-    built.loader.exec_module(module)
-    if module.is_built():
+    if build.is_built():
         return
     done = subprocess.run(
         [sys.executable, str(WEB / "build.py")], capture_output=True, text=True, check=False

@@ -15,9 +15,9 @@ import yaml
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.web.conftest import TABLET, Reader
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
-from volition.service.wire.schemas import CueMessage
+from volition.service.wire.messages import CueMessage
 from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess, Sine, SyntheticSignal
 
 Open = Callable[[str], Reader]
@@ -199,7 +199,7 @@ def test_a_session_is_calibrated_and_changes_to_the_model_and_back(
     models.get_by_role("button", name=re.compile("Use calibrated@")).click()
     expect(decodes).to_have_attribute("data-decodes", re.compile("calibrated@"))
     with Client(service.url) as client:
-        settings = client.session(person.session).config.decoder.model_dump()
+        settings = client.session(person.session).config["decoder"]
     assert (settings["kind"], settings["n_subbands"]) == ("ecca", N_SUBBANDS)
     reader.check_access()
     models.get_by_role("button", name="Back to fbcca").click()
@@ -327,3 +327,24 @@ def test_a_page_of_another_origin_is_refused(
         thread.join()
     with Client(service.url) as client:
         assert client.sessions() == []
+
+
+@pytest.mark.slow
+def test_what_a_session_can_be_made_of_is_shown_with_settings_to_copy(
+    service: RunningService, open_page: Open
+) -> None:
+    reader = open_page(service.url)
+    page = reader.page
+    page.get_by_text("What it can be made of", exact=True).click()
+
+    page.get_by_role("combobox", name="Kind").select_option("stages bandpass")
+
+    expect(page.get_by_text("Keep what lies between")).to_be_visible()
+    example = page.locator("[data-example=bandpass]").text_content()
+    assert yaml.safe_load(example or "") == {"kind": "bandpass", "low_hz": 5, "high_hz": 40}
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.get_by_text("The example of bandpass was copied.")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == example
+    reader.check_access()
+    reader.check()

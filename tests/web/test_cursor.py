@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web.conftest import TABLET, Reader
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import RunningService
 
 Open = Callable[[str], Reader]

@@ -255,7 +255,7 @@ def _answer_of_type(raw: socket.socket, type_: str) -> dict[str, str]:
     raise AssertionError  # require has raised
 
 
-CAUSES: tuple[Callable[[Scene], None], ...] = (
+FAULTS: tuple[Callable[[Scene], None], ...] = (
     never_reads,
     is_half_open,
     comes_in_crowds,

@@ -40,7 +40,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class FedStream:
     """What a feeder sends.
 
     Attributes
@@ -74,14 +74,16 @@ class Feeder:
 
     Parameters
     ----------
-    feed
+    stream
         What it sends.
     """
 
-    def __init__(self, feed: Feed) -> None:
-        self.feed = feed
+    def __init__(self, stream: FedStream) -> None:
+        self.stream = stream
         self._process = subprocess.Popen(
-            python_module("volition.benchmarks.faults.injection.feeder", json.dumps(asdict(feed))),
+            python_module(
+                "volition.benchmarks.faults.injection.feeder", json.dumps(asdict(stream))
+            ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -119,7 +121,7 @@ class Feeder:
 
     def again(self, t0: float, **changes: Any) -> Feeder:
         """Start another in place of this one, which goes on in the same grid of moments."""
-        return Feeder(replace(self.feed, t0=t0, **changes))
+        return Feeder(replace(self.stream, t0=t0, **changes))
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -143,23 +145,23 @@ class Feeder:
 class _Player:
     """The process's own side."""
 
-    def __init__(self, feed: Feed) -> None:
-        self.feed = feed
-        labels = (*feed.labels, "counter")
-        self._spec = SignalSpec(feed.rate_hz, labels)
+    def __init__(self, stream: FedStream) -> None:
+        self.stream = stream
+        labels = (*stream.labels, "counter")
+        self._spec = SignalSpec(stream.rate_hz, labels)
         self._n_channels = len(labels)
-        self._rate_hz = feed.true_rate_hz or feed.rate_hz
+        self._rate_hz = stream.true_rate_hz or stream.rate_hz
         self._outlet = SignalOutlet(
-            self._spec, name=feed.name, source_id=feed.source_id, format="float64"
+            self._spec, name=stream.name, source_id=stream.source_id, format="float64"
         )
         random = np.random.default_rng(1)
         self._noise = random.normal(0.0, _NOISE_UV, (_BLOCK, self._n_channels))
-        self._t0 = feed.t0
+        self._t0 = stream.t0
         self._first: int | None = None
         self._next = self._sent = 0
-        self._chunk = feed.chunk_samples
+        self._chunk = stream.chunk_samples
         self._shift_s = 0.0
-        self._stamps = feed.stamps
+        self._stamps = stream.stamps
         self._values: tuple[str, list[int]] = ("", [])
         self._playing = True
         self._last = (np.empty((0, self._n_channels)), np.empty(0))
@@ -253,7 +255,7 @@ class _Player:
 
 def _main() -> None:
     options = json.loads(sys.argv[1])
-    player = _Player(Feed(**options | {"labels": tuple(options["labels"])}))
+    player = _Player(FedStream(**options | {"labels": tuple(options["labels"])}))
     commands: queue.Queue[dict[str, Any] | None] = queue.Queue()
 
     def listen() -> None:

@@ -100,7 +100,7 @@ def cannot_be_written(scene: Scene) -> None:
     (scene.folder / "recordings").write_text("not a folder")
     scene.own_service(env={"VOLITION_DATA": str(scene.folder)})
     feeder = scene.feeder()
-    witness = scene.session(feeder, outputs={"record": True})
+    witness = scene.session(feeder, outputs=[{"kind": "record"}])
     running = witness.wait_for_state("running").t
     error = wait_until(
         lambda: (_state(scene, witness) or {}).get("error"),
@@ -173,7 +173,7 @@ def service_is_killed(scene: Scene) -> None:
 
 def _recorded(scene: Scene) -> tuple[Any, Witness]:
     feeder = scene.feeder()
-    witness = scene.session(feeder, outputs={"record": True}, stream={"channels": None})
+    witness = scene.session(feeder, outputs=[{"kind": "record"}], stream={"channels": None})
     wait_until(
         lambda: (_state(scene, witness) or {}).get("bytes", 0) > _ROOM_BYTES,
         lambda: f"it does not record: {_state(scene, witness)}",
@@ -223,7 +223,7 @@ def _load(path: Path) -> Any:
     return signal
 
 
-CAUSES: tuple[Callable[[Scene], None], ...] = (
+FAULTS: tuple[Callable[[Scene], None], ...] = (
     fills_the_disk,
     cannot_be_written,
     recorder_is_killed,

@@ -1,8 +1,8 @@
-"""What one cause needs: a service, feeders and witnesses, and the rules that must hold.
+"""What one fault needs: a service, feeders and witnesses, and the rules that must hold.
 
 A `Scene` belongs to one row of the table. It notes what was measured, and raises `BrokenError` with
 a sentence where a rule does not hold: visible within `VISIBLE_S`, back within `RECOVERED_S` after
-the cause ended, nothing acted on that is older than its time to live, no sample unaccounted for.
+the fault ended, nothing acted on that is older than its time to live, no sample unaccounted for.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from uuid import uuid4
 import httpx
 import psutil
 
-from volition.benchmarks.faults.injection.feeder import Feed, Feeder
+from volition.benchmarks.faults.injection.feeder import FedStream, Feeder
 from volition.benchmarks.faults.injection.witness import BrokenError, Received, Witness
 from volition.decoders.contract.intent import IdleIntent, IntentBase
 from volition.errors import VolitionError
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
-from volition.service.wire.schemas import Status
+from volition.service.wire.messages import Status
 from volition.streams.lsl.clock import local_clock
 
 VISIBLE_S = 1.0
@@ -66,7 +66,7 @@ class Figures:
 
 
 class Scene:
-    """What one cause needs.
+    """What one fault needs.
 
     Parameters
     ----------
@@ -95,8 +95,8 @@ class Scene:
 
     def feeder(self, **options: Any) -> Feeder:
         """Start a feeder; return when its outlet stands."""
-        feed = Feed(options.pop("source_id", f"feeder-{uuid4().hex}"), **options)
-        return self.started(Feeder(feed))
+        stream = FedStream(options.pop("source_id", f"feeder-{uuid4().hex}"), **options)
+        return self.started(Feeder(stream))
 
     def started(self, feeder: Feeder) -> Feeder:
         """Have a feeder end with the row; return when its outlet stands."""
@@ -106,7 +106,7 @@ class Scene:
 
     def session(self, feeder: Feeder, **changes: Any) -> Witness:
         """Make a session on a feeder and listen to it; return when it decides."""
-        witness = self.open(feeder.feed.source_id, **changes)
+        witness = self.open(feeder.stream.source_id, **changes)
         witness.wait_for_order(timeout_s=_START_S)
         self._note_unheard(feeder, witness)
         return witness
@@ -185,11 +185,11 @@ class Scene:
     # -- judging --------------------------------------------------------------------------------
 
     def saw(self, received: Received, since: float) -> None:
-        """Note when a cause was told of by a message."""
+        """Note when a fault was told of by a message."""
         self.saw_at(received.t, since)
 
     def saw_at(self, t: float, since: float) -> None:
-        """Note when a cause was told of, LSL time."""
+        """Note when a fault was told of, LSL time."""
         self.figures.visible_s = round(max(0.0, t - since), 3)
         require(
             self.figures.visible_s <= VISIBLE_S,
@@ -199,7 +199,7 @@ class Scene:
     def saw_count(
         self, witness: Witness, name: str, at_least: int, since: float, timeout_s: float = 5.0
     ) -> None:
-        """Wait until a count of the state shows a cause, and note when."""
+        """Wait until a count of the state shows a fault, and note when."""
         wait_until(
             lambda: self.continuity(witness)[name] >= at_least,
             lambda: f"{name} is {self.continuity(witness)[name]}, not {at_least}",
@@ -258,9 +258,9 @@ class Scene:
         require(not witness.not_understood, f"not understood: {witness.not_understood}")
         intents = witness.intents()  # before the report: samples are sent meanwhile
         report = feeder.tell("report")
-        rate_hz = feeder.feed.true_rate_hz or feeder.feed.rate_hz
+        rate_hz = feeder.stream.true_rate_hz or feeder.stream.rate_hz
         # A packet whose samples all have the stamp of its last reaches ahead of itself.
-        ahead = 1 if grid else feeder.feed.chunk_samples
+        ahead = 1 if grid else feeder.stream.chunk_samples
 
         def true_time(stamp: float, t: float) -> float:
             return min((stamp - s for s in shifts_s), key=lambda moment: abs(t - moment))

@@ -14,7 +14,7 @@ from volition.benchmarks.faults.injection.feeder import Feeder
 from volition.benchmarks.faults.injection.scene import Scene, require, wait_until
 from volition.benchmarks.faults.injection.witness import Witness
 from volition.children import python_module
-from volition.service.wire.schemas import Status
+from volition.service.wire.messages import Status
 from volition.streams.lsl.clock import local_clock
 
 _ENDS_S = 2.0
@@ -128,14 +128,14 @@ def ends_while_failed(scene: Scene) -> None:
     """SIGTERM with a session that failed."""
     scene.own_service()
     feeder = scene.feeder()
-    witness = scene.open(feeder.feed.source_id, stream={"channels": ["no such channel"]})
+    witness = scene.open(feeder.stream.source_id, stream={"channels": ["no such channel"]})
     witness.wait_for_state("failed")
     _ends(scene)
 
 
 def _running(scene: Scene, *, record: bool = False) -> tuple[Feeder, Witness]:
     feeder = scene.feeder()
-    return feeder, scene.session(feeder, outputs={"record": record})
+    return feeder, scene.session(feeder, outputs=[{"kind": "record"}] if record else [])
 
 
 def _ends(scene: Scene) -> None:
@@ -161,7 +161,7 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
-CAUSES: tuple[Callable[[Scene], None], ...] = (
+FAULTS: tuple[Callable[[Scene], None], ...] = (
     has_no_liblsl,
     port_is_taken,
     ends_while_idle,

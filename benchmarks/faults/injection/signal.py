@@ -100,8 +100,8 @@ def stands_still(scene: Scene) -> None:
     own = feeder.tell("stamps", how="equal")["next"] - feeder.tell("report")["first"]
     time.sleep(_LASTS_S)
     counts = _paused(scene, feeder, witness)
-    packets = (counts["samples"] - own) // feeder.feed.chunk_samples
-    expected = packets * (feeder.feed.chunk_samples - 1)
+    packets = (counts["samples"] - own) // feeder.stream.chunk_samples
+    expected = packets * (feeder.stream.chunk_samples - 1)
     found = counts["equal_stamps"]
     require(found == expected, f"{expected} stamps were equal to the one before, told are {found}")
     scene.lost(0, counts["missing"])
@@ -186,7 +186,7 @@ def _misses(scene: Scene, n: int, *, bridged: bool) -> None:
     place, since = witness.mark(), local_clock()
     report = feeder.tell("skip", n=n)
     # Its samples are missing once the one after them has come.
-    ended = report["t0"] + (report["next"] + 4) / feeder.feed.rate_hz
+    ended = report["t0"] + (report["next"] + 4) / feeder.stream.rate_hz
     scene.saw_count(witness, "missing", n, max(since, ended))
     scene.recovered(witness, ended, after=place)
     counts = _paused(scene, feeder, witness)
@@ -254,7 +254,7 @@ def _jumps(scene: Scene, shift_s: float) -> None:
     _goes_on(scene, feeder, witness, shifts_s=(0.0, shift_s))
 
 
-CAUSES: tuple[Callable[[Scene], None], ...] = (
+FAULTS: tuple[Callable[[Scene], None], ...] = (
     repeats,
     misses_a_few,
     misses_many,

@@ -10,7 +10,7 @@ from uuid import uuid4
 from volition.benchmarks.faults.injection.feeder import Feeder
 from volition.benchmarks.faults.injection.scene import RECOVERED_S, WINDOW_S, Scene, require
 from volition.benchmarks.faults.injection.witness import Witness
-from volition.service.wire.schemas import Status
+from volition.service.wire.messages import Status
 from volition.streams.lsl.clock import local_clock
 
 _AWAY_S = 1.0
@@ -95,7 +95,7 @@ def eight_of_one_name(scene: Scene) -> None:
     by_id = scene.session(feeders[3])
     stream = scene.client.session(by_id.session).stream
     require(
-        stream is not None and stream.source_id == feeders[3].feed.source_id,
+        stream is not None and stream.source_id == feeders[3].stream.source_id,
         "another one of the eight was opened",
     )
     scene.judge(by_id, feeders[3])
@@ -167,7 +167,7 @@ def _restarts_as_another(scene: Scene, told: str, **changes: Any) -> None:
 
 _TARGETS = [{"label": "a", "freq_hz": 9.0}, {"label": "b", "freq_hz": 12.0}]
 
-CAUSES: tuple[Callable[[Scene], None], ...] = (
+FAULTS: tuple[Callable[[Scene], None], ...] = (
     restarts_as_it_was,
     restarts_at_another_rate,
     restarts_with_fewer_channels,

@@ -18,8 +18,8 @@ from websockets.exceptions import WebSocketException
 
 from volition.decoders.contract.intent import CursorIntent, IdleIntent, IntentBase
 from volition.errors import VolitionError
-from volition.service.client.client import Client, UnreachableError
-from volition.service.wire.schemas import Bye, GapMessage, Hello, ServerMessage, Status
+from volition.service.client import Client, UnreachableError
+from volition.service.wire.messages import Bye, GapMessage, Hello, ServerMessage, Status
 from volition.streams.lsl.clock import local_clock
 
 

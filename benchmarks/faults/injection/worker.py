@@ -15,8 +15,8 @@ from volition.benchmarks.faults.injection.feeder import Feeder
 from volition.benchmarks.faults.injection.scene import RECOVERED_S, WINDOW_S, Scene, require
 from volition.benchmarks.faults.injection.witness import Witness, asks
 from volition.decoders.contract.intent import IdleIntent, IntentBase
-from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
-from volition.service.wire.schemas import Status
+from volition.decoders.kinematics.methods.kalman import KalmanDecoder, KalmanSettings
+from volition.service.wire.messages import Status
 from volition.streams.lsl.clock import local_clock
 
 #: How long a session runs before its worker dies: the service keeps one worker in reserve, and
@@ -119,7 +119,7 @@ def has_a_model_that_yields_nan(scene: Scene) -> None:
     # Finite numbers, and too large to be multiplied: inf - inf within a few bins.
     arrays = {**model.arrays, "A": np.array([[1e200, -1e200], [1e200, 1e200]])}
     path = type(model)(model.kind, arrays, model.facts).save(scene.folder / "huge.npz")
-    witness = scene.open(feeder.feed.source_id, decoder=_decoder(path))
+    witness = scene.open(feeder.stream.source_id, decoder=_decoder(path))
     witness.wait(
         lambda m: (
             (isinstance(m, IdleIntent) and m.reason == "not_finite")
@@ -151,7 +151,7 @@ def _dies(scene: Scene, by: signal.Signals) -> None:
     scene.judge(witness, feeder)
     require(scene.client.session(witness.session).state == "running", "it does not run again")
     lost = scene.client.state(witness.session).lost_with_workers
-    least = _seconds_between(witness) * feeder.feed.rate_hz
+    least = _seconds_between(witness) * feeder.stream.rate_hz
     require(lost >= least, f"{lost} samples are said to be lost, {least:.0f} are at the least")
     scene.note(f"up to {lost} samples are said to be lost with it")
 
@@ -166,7 +166,7 @@ def _seconds_between(witness: Witness) -> float:
 
 def _fails_with_a_reason(scene: Scene, model: Path, told: str) -> None:
     feeder: Feeder = scene.feeder()
-    witness: Witness = scene.open(feeder.feed.source_id, decoder=_decoder(model))
+    witness: Witness = scene.open(feeder.stream.source_id, decoder=_decoder(model))
     failed = witness.wait_for_state("failed")
     opened = [r.t for r in witness.received if getattr(r.message, "state", "") == "connecting"]
     reason = getattr(failed.message, "reason", "")
@@ -189,7 +189,7 @@ def _fit() -> Any:
     return KalmanDecoder.fit(KalmanSettings(step_s=0.02), features, velocities)
 
 
-CAUSES: tuple[Callable[[Scene], None], ...] = (
+FAULTS: tuple[Callable[[Scene], None], ...] = (
     is_killed,
     aborts,
     hangs,
@@ -202,4 +202,4 @@ CAUSES: tuple[Callable[[Scene], None], ...] = (
 )
 
 ALONE: frozenset[Callable[[Scene], None]] = frozenset({is_killed, aborts, hangs})
-"""Causes that run when no other does: there is one worker in reserve, and others would take it."""
+"""Faults that run when no other does: there is one worker in reserve, and others would take it."""

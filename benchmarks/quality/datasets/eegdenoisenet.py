@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from volition.benchmarks.quality.datasets.denoise_mix import SNR_DB, scale_to
+from volition.benchmarks.quality.contract.denoising import SNR_DB, scale_to
 from volition.chunk import FloatArray
 from volition.errors import RecordingError
 

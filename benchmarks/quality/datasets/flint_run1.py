@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from volition.benchmarks.quality.datasets.movement import MovementRecording
+from volition.benchmarks.quality.contract.movement import MovementDataset, MovementRecording
 from volition.chunk import FloatArray
 from volition.errors import RecordingError
 
@@ -60,3 +60,11 @@ def _read(path: Path, n_columns: int) -> FloatArray:
             f"{path} should hold {n_columns} columns of finite numbers; found {values.shape[1]}"
         )
     return values
+
+
+DATASET = MovementDataset(
+    name="flint_run1",
+    summary="motor cortex of a monkey that reaches: ten components of spike counts, bins of 100 ms",
+    licence="MIT (data: burkh4rt/DKF-implementations)",
+    load=load,
+)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from volition.benchmarks.quality.datasets.movement import MovementRecording
+from volition.benchmarks.quality.contract.movement import MovementDataset, MovementRecording
 from volition.chunk import FloatArray
 from volition.errors import ConfigError, RecordingError
 
@@ -124,3 +124,10 @@ def _spiked(spikes: list[list[FloatArray]], times: FloatArray) -> FloatArray:
         counts, _ = np.histogram(np.concatenate(units), edges)
         features[:, number] = counts > 0
     return features
+
+
+DATASET = MovementDataset(
+    name="indy",
+    summary="self-paced reaching of two monkeys: spikes by channel, bins of 4 ms (NeuroBench)",
+    load=load,
+)

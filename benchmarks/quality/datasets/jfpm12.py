@@ -15,7 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
+from volition.benchmarks.quality.contract.trials import (
+    CalibrateOn,
+    TrialDataset,
+    TrialRecording,
+)
 from volition.benchmarks.quality.datasets.tsinghua import (
     Layout,
     block,
@@ -64,3 +68,11 @@ def load(
                 channels=channels,
                 units=units,
             )
+
+
+DATASET = TrialDataset(
+    name="jfpm12",
+    summary="twelve targets: 10 people, 15 blocks, 8 channels, 256 Hz",
+    load=load,
+    calibrate_on=CalibrateOn.OTHER_BLOCKS,
+)

@@ -9,13 +9,13 @@ length, and its velocities are either in other units or of bins of 100 ms; score
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from volition.benchmarks.quality.datasets.movement import MovementRecording
+from volition.benchmarks.quality.contract.movement import MovementDataset, MovementRecording
 from volition.errors import RecordingError
+from volition.streams.files.npz import only_archive, read_arrays
 
 TRAIN_SHARE = 0.8
 _ARRAYS = ("counts", "kin", "trial", "bin_s")
@@ -29,21 +29,11 @@ def load(root: Path) -> MovementRecording:
     RecordingError
         There is not exactly one, or it does not hold these arrays.
     """
-    paths = sorted(root.glob("*.npz")) if root.is_dir() else []
-    if len(paths) != 1:
-        raise RecordingError(
-            f"m1_reach is a folder with one .npz file; found {len(paths)} in {root}", root=str(root)
-        )
-    try:
-        with np.load(paths[0], allow_pickle=False) as content:
-            counts, kinematics, trials, bin_s = (content[name] for name in _ARRAYS)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise RecordingError(
-            f"{paths[0]} does not hold the arrays {', '.join(_ARRAYS)}: {error}"
-        ) from None
+    path = only_archive(root, "m1_reach")
+    counts, kinematics, trials, bin_s = read_arrays(path, _ARRAYS).values()
     if kinematics.shape != (len(counts), 4) or trials.shape != (len(counts),):
         raise RecordingError(
-            f"{paths[0]}: counts {counts.shape} need kin ({len(counts)}, 4) and trial "
+            f"{path}: counts {counts.shape} need kin ({len(counts)}, 4) and trial "
             f"({len(counts)},); found {kinematics.shape} and {trials.shape}"
         )
     n_train = round(TRAIN_SHARE * len(counts))
@@ -62,3 +52,10 @@ def load(root: Path) -> MovementRecording:
         slice(0, n_train),
         {"test": slice(n_train, len(counts))},
     )
+
+
+DATASET = MovementDataset(
+    name="m1_reach",
+    summary="centre-out reaching: threshold crossings of 95 channels, bins of 50 ms",
+    load=load,
+)

@@ -14,49 +14,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from volition.benchmarks.quality.contract.trials import Trial, TrialDataset, TrialRecording
 from volition.errors import RecordingError
+from volition.streams.files.npz import archives
 from volition.streams.files.recording import TRIAL_START, Recording, read_recording
 
 #: Length of a trial where a file does not say.
 TRIAL_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What was asked of the person, and when.
-
-    Attributes
-    ----------
-    onset
-        LSL time at which the trial begins, seconds.
-    freq_hz
-        Flicker that was looked at; 0 at rest.
-    """
-
-    onset: float
-    freq_hz: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrialRecording:
-    """A recording whose trials are known.
-
-    Attributes
-    ----------
-    name
-        Name of the file, without suffix.
-    person
-        Number of the person; None when the name does not say.
-    """
-
-    name: str
-    person: int | None
-    recording: Recording
-    trials: tuple[Trial, ...]
-    trial_s: float
 
 
 def load(
@@ -76,7 +42,7 @@ def load(
     RecordingError
         There is no such folder, it holds no such file, or one cannot be read.
     """
-    paths = sorted(root.glob("*.npz")) if root.is_dir() else []
+    paths = archives(root)
     if not paths:
         found = "an empty one" if root.is_dir() else "none"
         if root.is_dir() and any(root.iterdir()):
@@ -104,3 +70,11 @@ def _read(path: Path, recording: Recording) -> TrialRecording:
         trials,
         float(recording.metadata.get("trial_s", TRIAL_S)),
     )
+
+
+DATASET = TrialDataset(
+    name="ssvep_exo",
+    summary="lights at 13, 17 and 21 Hz, and rest: 8 channels, 256 Hz (Kalunga et al. 2016)",
+    load=load,
+    taught=frozenset({"ssvep-personal", "ssvep-pretrained"}),
+)

@@ -15,11 +15,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
-from volition.benchmarks.quality.datasets.denoise_mix import Segments
-from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
+from volition.benchmarks.quality.contract.contamination import ContaminatedDataset, Levels
+from volition.benchmarks.quality.contract.denoising import Segments
+from volition.benchmarks.quality.contract.trials import TrialRecording
+from volition.benchmarks.quality.datasets import denoise_mix, ssvep_exo
 from volition.chunk import FloatArray
 from volition.decoders.artifacts.electrodes import find_positions
 from volition.errors import RecordingError
@@ -62,7 +65,7 @@ class _Scene:
 
 
 def mix(
-    one: TrialRecording, segments: Segments, levels_uv: dict[str, float], seed: int = 0
+    one: TrialRecording, segments: Segments, levels_uv: Levels, seed: int = 0
 ) -> TrialRecording:
     """Mix artifacts into a recording.
 
@@ -163,3 +166,24 @@ def _fades(n_samples: int, n_edge: int) -> FloatArray:
     fades[:n_edge] *= rise
     fades[n_samples - n_edge :] *= rise[::-1]
     return fades
+
+
+def load_segments(root: Path) -> Segments:
+    """Read the waveforms of people for testing alone, from ``denoise_mix`` beside the folder."""
+    return denoise_mix.load_segments(root.parent / "denoise_mix").part(test=True)
+
+
+DATASET = ContaminatedDataset(
+    name="ssvep_exo_mixed",
+    summary="the recordings of ssvep_exo, with blinks, muscle and electrode pops mixed in",
+    trials=ssvep_exo.DATASET,
+    load_segments=load_segments,
+    mix=mix,
+    levels_uv=LEVELS_UV,
+    conditions={
+        "all, usual": LEVELS_UV["usual"],
+        **{kind: {kind: LEVELS_UV["strong"][kind]} for kind in KINDS},
+        "all": LEVELS_UV["strong"],
+        "all, severe": LEVELS_UV["severe"],
+    },
+)

@@ -9,15 +9,19 @@ noisy as it is, the data are there to see what becomes of a poor signal.
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from volition.benchmarks.quality.datasets.ssvep_exo import TrialRecording
+from volition.benchmarks.quality.contract.trials import (
+    CalibrateOn,
+    TrialDataset,
+    TrialRecording,
+)
 from volition.benchmarks.quality.datasets.tsinghua import Layout, block
 from volition.errors import RecordingError
+from volition.streams.files.npz import archives, read_arrays
 
 TRIAL_S = 4.0
 #: Of a stretch, before its first trial.
@@ -41,20 +45,17 @@ def load(
     RecordingError
         There are no such files, or one cannot be read.
     """
-    paths = sorted(root.glob("*.npz")) if root.is_dir() else []
+    paths = archives(root)
     if not paths:
         raise RecordingError(
             f"ssvep_openbci is a folder of .npz files (S01_a.npz, ...); found none in {root}",
             root=str(root),
         )
     for path in paths:
-        try:
-            with np.load(path, allow_pickle=False) as content:
-                stretches = content["eeg"].astype(np.float64)
-                rate_hz, freqs_hz = float(content["fs"]), content["freq_hz"]
-                labels = tuple(str(label) for label in content["ch_names"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise RecordingError(f"{path} cannot be read: {error}", path=str(path)) from None
+        arrays = read_arrays(path, ("eeg", "fs", "freq_hz", "ch_names"))
+        stretches = arrays["eeg"].astype(np.float64)
+        rate_hz, freqs_hz = float(arrays["fs"]), arrays["freq_hz"]
+        labels = tuple(str(label) for label in arrays["ch_names"])
         if stretches.ndim != 3 or stretches.shape[:2] != (len(freqs_hz), len(labels)):
             raise RecordingError(
                 f"{path} should hold an array of shape ({len(freqs_hz)}, {len(labels)}, any); "
@@ -75,3 +76,11 @@ def load(
             channels=channels,
             units=units,
         )
+
+
+DATASET = TrialDataset(
+    name="ssvep_openbci",
+    summary="a hobby amplifier: 4 channels, 200 Hz, a stretch of each target",
+    load=load,
+    calibrate_on=CalibrateOn.NOTHING,
+)

@@ -12,7 +12,6 @@ that the joins make small steps, and what lies before a flicker settles the filt
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,9 +20,15 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from volition.benchmarks.quality.datasets.ssvep_exo import Trial, TrialRecording
+from volition.benchmarks.quality.contract.trials import (
+    CalibrateOn,
+    Trial,
+    TrialDataset,
+    TrialRecording,
+)
 from volition.chunk import Event, FloatArray
 from volition.errors import RecordingError
+from volition.streams.files.npz import only_archive, read_arrays
 from volition.streams.files.recording import TRIAL_START, Recording, trial_target
 from volition.streams.signal import channel_selection
 
@@ -77,18 +82,10 @@ def load_benchmark_8(
     root: Path, *, channels: Sequence[str] | None = None, units: str | None = None
 ) -> Iterator[TrialRecording]:
     """Read the one ``.npz`` file in ``root``; see `load_benchmark`."""
-    paths = sorted(root.glob("*.npz")) if root.is_dir() else []
-    if len(paths) != 1:
-        raise RecordingError(
-            f"benchmark_8 is a folder with one .npz file; found {len(paths)} in {root}",
-            root=str(root),
-        )
-    try:
-        with np.load(paths[0], allow_pickle=False) as content:
-            trials = content["eeg"] * float(content["scale_uV"])
-            freqs_hz = np.round(content["freq_hz"], 1)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise RecordingError(f"{paths[0]} cannot be read: {error}", path=str(paths[0])) from None
+    path = only_archive(root, "benchmark_8")
+    arrays = read_arrays(path, ("eeg", "scale_uV", "freq_hz"))
+    trials = arrays["eeg"] * float(arrays["scale_uV"])
+    freqs_hz = np.round(arrays["freq_hz"], 1)
     yield _block("S1_block1", 1, trials, freqs_hz, channels=channels, units=units)
 
 
@@ -225,3 +222,23 @@ def block(
     flicker = tuple(Trial(onset, freq) for onset, freq in zip(onsets, asked_hz, strict=True))
     trial_s = layout.trial_s or n_samples / rate_hz - 2 * layout.onsets[0] / rate_hz
     return TrialRecording(name, person, recording, flicker, trial_s)
+
+
+BENCHMARK = TrialDataset(
+    name="benchmark",
+    summary="a speller of forty targets: 35 people, 6 blocks, 64 channels, 250 Hz",
+    load=load_benchmark,
+    calibrate_on=CalibrateOn.OTHER_BLOCKS,
+)
+BENCHMARK_8 = TrialDataset(
+    name="benchmark_8",
+    summary="the first eight trials of the first person of benchmark",
+    load=load_benchmark_8,
+    calibrate_on=CalibrateOn.NOTHING,
+)
+BETA = TrialDataset(
+    name="beta",
+    summary="a speller of forty targets outside the laboratory: 70 people, 4 blocks, 64 channels",
+    load=load_beta,
+    calibrate_on=CalibrateOn.OTHER_BLOCKS,
+)

@@ -56,8 +56,8 @@ class GaussianProcessSettings(KernelSettings):
         default=1,
         ge=1,
         le=20,
-        description="Draws of so many rows; what is found on each is averaged in logarithms. "
-        "With relevance alone.",
+        description="Number of draws of such rows; what is found on each is averaged in "
+        "logarithms. With relevance alone.",
     )
     max_evaluations: int = Field(
         default=30, ge=1, le=1000, description="Of the marginal likelihood, a dimension or draw."

@@ -8,13 +8,16 @@ against. Idle is said by a ratio to what noise reaches, as in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
+from volition.decoders.ssvep.estimator import EpochEstimator
 from volition.decoders.ssvep.scores.correlation import (
     Moments,
     ReferenceFactor,
@@ -23,15 +26,8 @@ from volition.decoders.ssvep.scores.correlation import (
     references,
     squared_correlations,
 )
-from volition.decoders.ssvep.selector import (
-    REST,
-    IntArray,
-    SelectorDecoder,
-    SelectorSettings,
-    Verdict,
-    filtered_windows,
-    softmax,
-)
+from volition.decoders.ssvep.selector import SelectorDecoder, Verdict, softmax
+from volition.decoders.ssvep.settings import SelectorSettings
 from volition.decoders.ssvep.windows.epochs import Epoch
 
 
@@ -90,38 +86,15 @@ class CcaDecoder(SelectorDecoder[CcaSettings]):
         return Verdict(rho, float(softmax(self.settings.sharpness * rho).max()))
 
 
-class CCA:
-    """The same decoder on epochs, as an estimator; it learns nothing.
+class CCA(EpochEstimator[CcaSettings]):
+    """The same decoder on epochs, as an estimator; it learns nothing."""
 
-    Parameters
-    ----------
-    settings
-        Those of the streaming decoder.
-    rate_hz
-        Sampling rate of the epochs.
-    """
+    def window_scorer(self, n_channels: int) -> Callable[[FloatArray], FloatArray]:
+        return _Scorer(self.settings, self.rate_hz, n_channels).correlations
 
-    def __init__(self, settings: CcaSettings, rate_hz: float) -> None:
-        self.settings = settings
-        self.rate_hz = rate_hz
-
-    def decision_function(self, epochs: FloatArray) -> FloatArray:
-        """Give the canonical correlations, shape (n_trials, n_targets), of the last windows.
-
-        Parameters
-        ----------
-        epochs : ndarray, shape (n_trials, n_channels, n_samples)
-        """
-        windows = filtered_windows(self.settings, epochs, self.rate_hz)
-        scorer = _Scorer(self.settings, self.rate_hz, epochs.shape[1])
-        rows = [scorer.correlations(window) for window in windows]
-        return np.array(rows).reshape(len(epochs), len(self.settings.targets))
-
-    def predict(self, epochs: FloatArray, *, idle: bool = True) -> IntArray:
-        """Give each trial's target, shape (n_trials,); `REST` where the decoder says idle."""
-        rho = self.decision_function(epochs)
-        best: IntArray = rho.argmax(axis=1).astype(np.int64)
-        if idle:
-            scorer = _Scorer(self.settings, self.rate_hz, epochs.shape[1])
-            best[rho.max(axis=1) ** 2 < self.settings.idle_ratio * scorer.noise_edge] = REST
-        return best
+    def is_idle(self, scores: FloatArray, n_channels: int) -> npt.NDArray[np.bool_]:
+        scorer = _Scorer(self.settings, self.rate_hz, n_channels)
+        idle: npt.NDArray[np.bool_] = (
+            scores.max(axis=1) ** 2 < self.settings.idle_ratio * scorer.noise_edge
+        )
+        return idle

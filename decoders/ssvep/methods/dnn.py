@@ -2,9 +2,8 @@
 
 O. B. Guney, M. Oblokulov, H. Ozkan, "A deep neural network for SSVEP-based brain-computer
 interfaces", IEEE Trans. Biomed. Eng. 69:932, 2022. Three sub-bands are mixed to one, channels to
-120 filters, and two convolutions over time lead to one number for each target. It is trained by
-`volition.models.training.ssvep_dnn` and runs here as an ONNX file
-(`volition.decoders.fitting.network`).
+120 filters, and two convolutions over time lead to one number for each target. It is trained
+elsewhere, with torch, and runs here as an ONNX file (`volition.decoders.fitting.network`).
 
 The paper filters each epoch forwards and backwards. A live window has no samples after it, so the
 same Chebyshev sections run forwards alone here, in training as in use.
@@ -12,24 +11,21 @@ same Chebyshev sections run forwards alone here, in training as in use.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.network import Network, load_network
+from volition.decoders.ssvep.estimator import EpochEstimator
 from volition.decoders.ssvep.scores.bank import FilterBank
-from volition.decoders.ssvep.selector import (
-    REST,
-    IntArray,
-    SelectorDecoder,
-    SelectorSettings,
-    Verdict,
-    filtered_windows,
-    softmax,
-)
+from volition.decoders.ssvep.selector import SelectorDecoder, Verdict, softmax
+from volition.decoders.ssvep.settings import SelectorSettings
 from volition.decoders.ssvep.templates import check_facts
 from volition.decoders.ssvep.windows.epochs import Epoch
 from volition.errors import ConfigError, ModelError, NotFittedError
@@ -93,50 +89,35 @@ def logits(network: Network, window: FloatArray) -> FloatArray:
     return result
 
 
-class DNN:
-    """The decoder on epochs; what trains its network is `volition.models.training.ssvep_dnn`.
+class DNN(EpochEstimator[DnnSettings]):
+    """The decoder on epochs, by a network that has been trained.
 
     Parameters
     ----------
-    settings
-        Those of the streaming decoder.
-    rate_hz
-        Sampling rate of the epochs.
+    settings, rate_hz
+        As for `EpochEstimator`.
     network
         One for these settings.
     """
 
     def __init__(self, settings: DnnSettings, rate_hz: float, network: Network) -> None:
-        self.settings = settings
-        self.rate_hz = rate_hz
+        super().__init__(settings, rate_hz)
         self.network = network
 
-    def decision_function(self, epochs: FloatArray) -> FloatArray:
-        """Give the logits, shape (n_trials, n_targets), of the last windows.
+    def window_scorer(self, n_channels: int) -> Callable[[FloatArray], FloatArray]:
+        network = ready(self.settings, self.network, self.rate_hz, n_channels)
+        return functools.partial(logits, network)
 
-        Parameters
-        ----------
-        epochs : ndarray, shape (n_trials, n_channels, n_samples)
-        """
-        ready(self.settings, self.network, self.rate_hz, epochs.shape[1])
-        windows = filtered_windows(self.settings, epochs, self.rate_hz)
-        rows = [logits(self.network, window) for window in windows]
-        return np.array(rows).reshape(len(epochs), len(self.settings.targets))
-
-    def predict(self, epochs: FloatArray) -> IntArray:
-        """Give each trial's target, shape (n_trials,); `REST` below the confidence wanted."""
-        scores = self.decision_function(epochs)
-        best: IntArray = scores.argmax(axis=1).astype(np.int64)
-        best[softmax(scores).max(axis=1) < self.settings.min_confidence] = REST
-        return best
+    def is_idle(self, scores: FloatArray, n_channels: int) -> npt.NDArray[np.bool_]:
+        idle: npt.NDArray[np.bool_] = softmax(scores).max(axis=1) < self.settings.min_confidence
+        return idle
 
 
 class DnnDecoder(SelectorDecoder[DnnSettings]):
     """Selects the target that the network finds most likely; ``evidence`` holds the logits."""
 
     settings_model: ClassVar[type[Settings]] = DnnSettings
-    #: Module whose ``calibrate`` trains a network further on its user's trials; it needs torch.
-    trained_by: ClassVar[str] = "volition.models.training.ssvep_dnn_calibration"
+    trained_further: ClassVar[bool] = True
 
     def __init__(self, settings: DnnSettings, network: Network | None = None) -> None:
         super().__init__(settings)
@@ -156,7 +137,7 @@ class DnnDecoder(SelectorDecoder[DnnSettings]):
         if self._network is None:
             if self.settings.network is None:
                 raise NotFittedError(
-                    "dnn needs a network; train one (models/training/ssvep_dnn.py) and name its "
+                    "dnn needs a network; train one (docs/ssvep.md) and name its "
                     "files in the decoder's setting 'network'",
                     decoder="dnn",
                 )

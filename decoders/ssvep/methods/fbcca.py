@@ -13,7 +13,7 @@ which makes them hold for other windows, montages and banks than those they were
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -21,27 +21,20 @@ import numpy.typing as npt
 import scipy
 from pydantic import Field
 
-from volition.chunk import Chunk, Event, FloatArray, SignalSpec
-from volition.decoders.contract.decoder import Decoder
-from volition.decoders.contract.intent import IdleIntent, Intent, SelectionIntent
+from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
-from volition.decoders.contract.stage import check_channels
-from volition.decoders.filtering import regular_rate
-from volition.decoders.ssvep.scores.bank import FilterBank
+from volition.decoders.ssvep.estimator import REST, EpochEstimator, IntArray, check_targets
 from volition.decoders.ssvep.scores.scorer import WindowScorer
-from volition.decoders.ssvep.selector import (
+from volition.decoders.ssvep.selector import SelectorDecoder, Verdict, softmax
+from volition.decoders.ssvep.settings import (
     MOST_KEPT,
-    REST,
-    SETTLING_S,
-    IntArray,
     SelectorSettings,
     check_frequencies,
-    check_targets,
     check_window,
-    softmax,
 )
-from volition.decoders.ssvep.windows.scored import Scored, SlidingWindows, TriggeredWindows, Windows
-from volition.errors import ConfigError, DecodeError
+from volition.decoders.ssvep.windows.epochs import Epoch, Windows
+from volition.decoders.ssvep.windows.scored import SlidingWindows, TriggeredWindows
+from volition.errors import ConfigError
 
 #: A marker-triggered window is summed in pieces of this length as it comes.
 PIECE_S = 0.1
@@ -66,58 +59,70 @@ class FbccaSettings(SelectorSettings):
         description="Confidence is the softmax of the scores times this, over what noise reaches.",
     )
 
-    def scorer(self, rate_hz: float, n_channels: int) -> WindowScorer:
-        """Make what scores windows of such a signal.
+    @property
+    def is_summed(self) -> bool:
+        """Whether windows are scored as their samples come: each is judged once, by itself."""
+        return self.stopping is None and not self.destructive
+
+    def piece_samples(self, rate_hz: float) -> int:
+        """Give how many samples of a window are summed at a time."""
+        slides = self.is_summed and self.trigger == "sliding"
+        return max(1, round((self.step_s if slides else PIECE_S) * rate_hz))
+
+    def window_samples(self, rate_hz: float) -> int:
+        n_samples = super().window_samples(rate_hz)
+        if not self.is_summed or self.trigger == "markers":
+            return n_samples
+        step_samples = self.piece_samples(rate_hz)
+        return max(1, round(n_samples / step_samples)) * step_samples
+
+    def check(self, rate_hz: float, n_channels: int) -> None:
+        """Refuse what the signal does not allow.
 
         Raises
         ------
         ConfigError
-            A target, a harmonic or a sub-band lies above what the rate allows, the window is too
-            short, or it is cut into so many steps that they would fill the memory.
+            A target or a harmonic lies above what the rate allows, the window is too short, or it
+            is cut into so many steps that they would fill the memory.
         """
-        edges = self.edges(rate_hz)
         check_frequencies(self, rate_hz)
-        window_samples = round(self.window_s * rate_hz)
-        if self.trigger == "sliding":
-            piece_samples = max(1, round(self.step_s * rate_hz))
-            window_samples = max(1, round(window_samples / piece_samples)) * piece_samples
-        else:
-            piece_samples = max(1, round(PIECE_S * rate_hz))
+        window_samples = self.window_samples(rate_hz)
         check_window(self, window_samples, rate_hz, n_channels)
-        _check_size(self, window_samples, piece_samples, rate_hz, n_channels)
+        piece_samples = self.piece_samples(rate_hz)
+        if self.is_summed and self.trigger == "sliding":
+            n_references = 2 * self.n_harmonics * len(self.targets)
+            per_step = n_channels * (n_channels + n_references + 1)
+            per_band = per_step * window_samples // piece_samples
+        else:
+            ring_samples = TriggeredWindows.ring_samples(window_samples, piece_samples, rate_hz)
+            per_band = n_channels * ring_samples
+        kept = self.n_subbands * per_band
+        if kept > MOST_KEPT:
+            raise ConfigError(
+                f"fbcca: {n_channels} channels, {self.n_subbands} sub-bands and a window of "
+                f"{window_samples} samples in steps of {piece_samples} would keep {kept:.2g} "
+                f"numbers; at most {MOST_KEPT:.2g} are allowed. Use fewer channels, a lower rate, "
+                "a shorter window or longer steps",
+                found=kept,
+                allowed=MOST_KEPT,
+            )
+
+    def scorer(self, rate_hz: float, n_channels: int) -> WindowScorer:
+        """Make what scores windows of such a signal, which `check` allows.
+
+        Raises
+        ------
+        ConfigError
+            A sub-band lies above what the rate allows.
+        """
         return WindowScorer(
-            np.array([target.freq_hz for target in self.targets]),
+            self.freqs_hz,
             self.n_harmonics,
-            edges,
-            window_samples=window_samples,
-            piece_samples=piece_samples,
+            self.edges(rate_hz),
+            window_samples=self.window_samples(rate_hz),
+            piece_samples=self.piece_samples(rate_hz),
             rate_hz=rate_hz,
             n_channels=n_channels,
-        )
-
-
-def _check_size(
-    settings: FbccaSettings,
-    window_samples: int,
-    piece_samples: int,
-    rate_hz: float,
-    n_channels: int,
-) -> None:
-    per_band = n_channels * window_samples
-    if settings.trigger == "sliding":
-        n_references = 2 * settings.n_harmonics * len(settings.targets)
-        per_band = n_channels * (n_channels + n_references + 1) * window_samples // piece_samples
-    else:
-        kept = TriggeredWindows.ring_samples(window_samples, piece_samples, rate_hz)
-        per_band = n_channels * kept
-    if settings.n_subbands * per_band > MOST_KEPT:
-        raise ConfigError(
-            f"fbcca: {n_channels} channels, {settings.n_subbands} sub-bands and a window of "
-            f"{window_samples} samples in steps of {piece_samples} would keep "
-            f"{settings.n_subbands * per_band:.2g} numbers; at most {MOST_KEPT:.2g} are allowed. "
-            "Use fewer channels, a lower rate, a shorter window or longer steps",
-            found=settings.n_subbands * per_band,
-            allowed=MOST_KEPT,
         )
 
 
@@ -126,124 +131,62 @@ def probabilities(scores: FloatArray, sharpness: float, noise_score: float) -> F
     return softmax(scores * (sharpness / noise_score))
 
 
-class FbccaDecoder(Decoder[FbccaSettings]):
+class FbccaDecoder(SelectorDecoder[FbccaSettings]):
     """Selects the target whose flicker the signal follows, or says idle.
 
     A selection's ``confidence`` is the softmax over the targets (`probabilities`): how sure it is
     which target, given that one is looked at. An idle's is how far the best score stays below the
     threshold: 0 at it, 1 with no correlation at all. ``evidence`` holds the scores of both.
+
+    Windows of one length are scored as their samples come. Where one is judged at several lengths
+    (``stopping``), or two must agree (``destructive``), their samples are kept instead.
     """
 
     settings_model: ClassVar[type[Settings]] = FbccaSettings
 
-    #: Decides in place of this one where a window is judged more than once.
-    _looks: Decoder[FbccaSettings] | None = None
+    def make_ready(self, rate_hz: float, n_channels: int) -> None:
+        self._scorer = self.settings.scorer(rate_hz, n_channels)
+        self._threshold = self.settings.idle_ratio * self._scorer.noise_score
+        self._edges = self.settings.edges(rate_hz)
 
-    def prepare(self, spec: SignalSpec) -> None:
-        rate_hz = regular_rate(spec, "fbcca")
-        settings = self.settings
-        if settings.stopping is not None or settings.destructive:
-            from volition.decoders.ssvep.methods.fbcca_looks import FbccaLooks
+    def windows(self, rate_hz: float, n_channels: int) -> Windows:
+        if not self.settings.is_summed:
+            return super().windows(rate_hz, n_channels)
+        bank = self.settings.bank(rate_hz, n_channels)
+        if self.settings.trigger == "sliding":
+            return SlidingWindows(self._scorer, bank)
+        return TriggeredWindows(self._scorer, bank, rate_hz)
 
-            self._looks = FbccaLooks(settings)
-            self._looks.prepare(spec)
-            return
-        self._n_channels = spec.n_channels
-        self._scorer = settings.scorer(rate_hz, spec.n_channels)
-        self._edges = settings.edges(rate_hz)
-        self._bank = FilterBank(self._edges, settings.band_order, rate_hz, spec.n_channels)
-        self._labels = [target.label for target in settings.targets]
-        self._onsets = frozenset(settings.onset_markers)
-        self._threshold = settings.idle_ratio * self._scorer.noise_score
-        self._windows: Windows
-        if settings.trigger == "sliding":
-            self._windows = SlidingWindows(self._scorer, self._bank)
-        else:
-            self._windows = TriggeredWindows(self._scorer, self._bank, rate_hz)
-        self._last: Intent | None = None
+    def verdict(self, epoch: Epoch) -> Verdict | None:
+        if epoch.scores is not None:
+            return self._verdict_of(epoch.scores)
+        return super().verdict(epoch)
 
-    @property
-    def memory_s(self) -> float:
-        return self.settings.window_s + self.settings.delay_s + SETTLING_S
+    def judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
+        return self._verdict_of(self._scorer.scores_of(filtered))
 
-    def reset(self) -> None:
-        if self._looks is not None:
-            self._looks.reset()
-            return
-        self._bank.reset()
-        self._windows.reset()
-        self._last = None
-
-    def decode(self, chunk: Chunk, events: Sequence[Event]) -> list[Intent]:
-        if self._looks is not None:
-            return self._looks.decode(chunk, events)
-        check_channels(chunk, self._n_channels, "fbcca")
-        for event in events:
-            if not self._onsets or event.name in self._onsets:
-                self._windows.ask(event.time, event.time + self.settings.delay_s)
-        ended = self._windows.feed(chunk)
-        return [self._decide(window) for window in ended] if ended else []
+    def _verdict_of(self, scores: FloatArray) -> Verdict:
+        best = float(scores.max())
+        if best < self._threshold:
+            return Verdict(scores, 1.0 - best / self._threshold, "rest")
+        likely = probabilities(scores, self.settings.sharpness, self._scorer.noise_score)
+        confidence = float(likely.max())
+        if confidence < self.settings.min_confidence:
+            return Verdict(
+                scores, 1.0 - confidence / self.settings.min_confidence, "low_confidence"
+            )
+        return Verdict(scores, confidence)
 
     def state(self) -> dict[str, Any]:
-        if self._looks is not None:
-            return self._looks.state()
-        last = self._last
         return {
             "window_samples": self._scorer.window_samples,
             "sub_bands_hz": [list(edges) for edges in self._edges],
             "threshold": self._threshold,
-            "open_windows": self._windows.open_windows,
-            "selected": last.label if isinstance(last, SelectionIntent) else None,
-            "evidence": last.evidence if isinstance(last, SelectionIntent | IdleIntent) else {},
-            "t_sample": None if last is None else last.t_sample,
+            **super().state(),
         }
 
-    def _decide(self, window: Scored) -> Intent:
-        scores = window.scores
-        if scores is None or not np.isfinite(scores).all():
-            self._last = self._idle("missing_samples", 1.0, {}, window)
-            return self._last
-        evidence = dict(zip(self._labels, scores.tolist(), strict=True))
-        best = int(scores.argmax())
-        confidence = float(
-            probabilities(scores, self.settings.sharpness, self._scorer.noise_score)[best]
-        )
-        if scores[best] < self._threshold:
-            below = 1.0 - float(scores[best]) / self._threshold
-            self._last = self._idle("rest", below, evidence, window)
-        elif confidence < self.settings.min_confidence:
-            below = 1.0 - confidence / self.settings.min_confidence
-            self._last = self._idle("low_confidence", below, evidence, window)
-        else:
-            self._last = SelectionIntent(
-                target=best,
-                label=self._labels[best],
-                confidence=confidence,
-                evidence=evidence,
-                t_sample=window.t_sample,
-                t_trigger=window.t_trigger,
-                expires_s=self.settings.expires_s,
-            )
-        return self._last
 
-    def _idle(
-        self,
-        reason: Literal["rest", "low_confidence", "missing_samples"],
-        confidence: float,
-        evidence: dict[str, float],
-        window: Scored,
-    ) -> IdleIntent:
-        return IdleIntent(
-            reason=reason,
-            confidence=confidence,
-            evidence=evidence,
-            t_sample=window.t_sample,
-            t_trigger=window.t_trigger,
-            expires_s=self.settings.expires_s,
-        )
-
-
-class FBCCA:
+class FBCCA(EpochEstimator[FbccaSettings]):
     """The same decoder on epochs, as an estimator.
 
     Parameters
@@ -259,10 +202,6 @@ class FBCCA:
     which start in the steady state of the epoch's first sample. Given the same filtered window,
     the scores have the same bits as those of `FbccaDecoder`.
     """
-
-    def __init__(self, settings: FbccaSettings, rate_hz: float) -> None:
-        self.settings = settings
-        self.rate_hz = rate_hz
 
     def fit(self, epochs: FloatArray, targets: npt.ArrayLike, *, false_share: float = 0.1) -> FBCCA:
         """Set ``idle_ratio`` from the trials at rest and ``sharpness`` from the others.
@@ -281,78 +220,36 @@ class FBCCA:
         DecodeError
             The trials and targets do not fit each other.
         """
-        scorer = self._scorer(epochs)
         wanted = check_targets(targets, len(epochs), len(self.settings.targets))
         scores = self.decision_function(epochs)
+        noise_score = self.settings.scorer(self.rate_hz, epochs.shape[1]).noise_score
         at_rest = wanted == REST
         fitted: dict[str, float] = {}
         if at_rest.any():
-            best = np.sort(scores[at_rest].max(axis=1) / scorer.noise_score)[::-1]
+            best = np.sort(scores[at_rest].max(axis=1) / noise_score)[::-1]
             n_above = math.floor(false_share * len(best))
             # Half way between the smallest that may be selected and the largest that may not.
             least = best[n_above - 1] if n_above else 1.05 * best[0]
             fitted["idle_ratio"] = float((least + best[min(n_above, len(best) - 1)]) / 2)
         if not at_rest.all():
-            fitted["sharpness"] = _fit_sharpness(
-                scores[~at_rest], wanted[~at_rest], scorer.noise_score
-            )
+            fitted["sharpness"] = _fit_sharpness(scores[~at_rest], wanted[~at_rest], noise_score)
         self.settings = self.settings.model_copy(update=fitted)
         return self
 
-    def filtered(self, epochs: FloatArray) -> FloatArray:
-        """Give the sub-bands of each epoch, shape (n_trials, n_bands, n_channels, n_samples)."""
-        n_trials, n_channels, n_samples = epochs.shape
-        bank = FilterBank(
-            self.settings.edges(self.rate_hz), self.settings.band_order, self.rate_hz, n_channels
-        )
-        result = np.empty((n_trials, self.settings.n_subbands, n_channels, n_samples))
-        for epoch, out in zip(epochs, result, strict=True):
-            bank.reset()
-            if bank.run(np.array(epoch, dtype=np.float64, order="C"), out) is not None:
-                out[...] = np.nan
-        return result
-
-    def decision_function(self, epochs: FloatArray) -> FloatArray:
-        """Give the scores, shape (n_trials, n_targets); NaN for an epoch with missing samples."""
-        scorer = self._scorer(epochs)
-        windows = self.filtered(epochs)[..., -scorer.window_samples :]
-        scores = [scorer.scores_of(window) for window in windows]
-        return np.array(scores).reshape(len(epochs), len(self.settings.targets))
-
     def predict_proba(self, epochs: FloatArray) -> FloatArray:
         """Give how likely each target is, shape (n_trials, n_targets), if one is looked at."""
-        noise_score = self._scorer(epochs).noise_score
+        noise_score = self.settings.scorer(self.rate_hz, epochs.shape[1]).noise_score
         return probabilities(self.decision_function(epochs), self.settings.sharpness, noise_score)
 
-    def predict(self, epochs: FloatArray, *, idle: bool = True) -> IntArray:
-        """Give each trial's target, shape (n_trials,); `REST` where the decoder says idle.
+    def window_scorer(self, n_channels: int) -> Callable[[FloatArray], FloatArray]:
+        return self.settings.scorer(self.rate_hz, n_channels).scores_of
 
-        With ``idle=False`` the best target is given whatever its score.
-        """
-        scores = self.decision_function(epochs)
-        best: IntArray = scores.argmax(axis=1).astype(np.int64)
-        if idle:
-            noise_score = self._scorer(epochs).noise_score
-            confidence = probabilities(scores, self.settings.sharpness, noise_score).max(axis=1)
-            selected = scores.max(axis=1) >= self.settings.idle_ratio * noise_score
-            best[~(selected & (confidence >= self.settings.min_confidence))] = REST
-        return best
-
-    def score(self, epochs: FloatArray, targets: npt.ArrayLike) -> float:
-        """Give the share of trials whose best target is the right one."""
-        wanted = check_targets(targets, len(epochs), len(self.settings.targets))
-        return float((self.predict(epochs, idle=False) == wanted).mean())
-
-    def _scorer(self, epochs: FloatArray) -> WindowScorer:
-        scorer = self.settings.scorer(self.rate_hz, epochs.shape[1])
-        if epochs.shape[2] < scorer.window_samples:
-            raise DecodeError(
-                f"epochs of {epochs.shape[2]} samples are shorter than the window of "
-                f"{scorer.window_samples}",
-                found=epochs.shape[2],
-                allowed_from=scorer.window_samples,
-            )
-        return scorer
+    def is_idle(self, scores: FloatArray, n_channels: int) -> npt.NDArray[np.bool_]:
+        noise_score = self.settings.scorer(self.rate_hz, n_channels).noise_score
+        confidence = probabilities(scores, self.settings.sharpness, noise_score).max(axis=1)
+        selected = scores.max(axis=1) >= self.settings.idle_ratio * noise_score
+        idle: npt.NDArray[np.bool_] = ~(selected & (confidence >= self.settings.min_confidence))
+        return idle
 
 
 def _fit_sharpness(scores: FloatArray, targets: IntArray, noise_score: float) -> float:

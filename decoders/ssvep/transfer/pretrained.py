@@ -23,17 +23,18 @@ from pydantic import Field
 
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
-from volition.decoders.fitting.fitted import FittedDecoder, FittedModel, FittedSettings
+from volition.decoders.fitting.decoder import FittedDecoder, FittedSettings
+from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.ssvep.scores.bank import sub_band_weights
 from volition.decoders.ssvep.scores.contrast import FIRST_TWO, N_KINDS, Contrast
-from volition.decoders.ssvep.selector import SelectorDecoder, SelectorSettings, Verdict
-from volition.decoders.ssvep.windows.epochs import Epoch
-from volition.decoders.ssvep.windows.scored import LATE_S
+from volition.decoders.ssvep.selector import SelectorDecoder, Verdict
+from volition.decoders.ssvep.settings import SelectorSettings
+from volition.decoders.ssvep.windows.epochs import LATE_S, Epoch
 from volition.errors import ConfigError, ModelError
 
 #: Between the windows that re-centring is learned from.
 GRID_S = 0.5
-#: So many windows at least half believed.
+#: Number of windows after which re-centring counts half.
 TRUSTED_WINDOWS = 10.0
 
 

@@ -20,9 +20,9 @@ import scipy
 
 from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.ssvep.estimator import REST, IntArray, check_targets, filtered_windows
 from volition.decoders.ssvep.scores.bank import sub_band_weights
 from volition.decoders.ssvep.scores.contrast import FIRST_TWO, N_KINDS, Contrast
-from volition.decoders.ssvep.selector import REST, IntArray, check_targets, filtered_windows
 from volition.decoders.ssvep.transfer.pretrained import (
     GRID_S,
     Baseline,
@@ -32,8 +32,7 @@ from volition.decoders.ssvep.transfer.pretrained import (
     rest_features,
     weighed,
 )
-from volition.decoders.ssvep.windows.epochs import EpochWindows
-from volition.decoders.ssvep.windows.scored import LATE_S
+from volition.decoders.ssvep.windows.epochs import LATE_S, EpochWindows
 from volition.errors import DecodeError
 
 #: Penalty on the squared distance of the scaled choice weights from FBCCA's.

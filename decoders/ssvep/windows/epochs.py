@@ -9,14 +9,18 @@ samples seen and from nothing else, so that a signal cut into other chunks gives
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from volition.chunk import Chunk, FloatArray
 from volition.decoders.ssvep.scores.bank import FilterBank
-from volition.decoders.ssvep.windows.scored import LARGEST_LAG_S, LATE_S
 
+#: How long after the end of its window a marker may still come and be answered.
+LATE_S = 2.0
+#: How long after its due time the first sample of a window may lie, at most. More means that the
+#: samples of that time were never seen.
+LARGEST_LAG_S = 0.05
 #: Most samples that are filtered at once.
 MOST_AT_ONCE = 64
 
@@ -33,11 +37,14 @@ class Epoch(NamedTuple):
     end
         Number of samples seen by its end.
     filtered : ndarray, shape (n_bands, n_channels, n_samples)
-        A copy; None when a sample of the window is missing.
+        A copy; None when a sample of the window is missing, or where no samples are kept.
     look
         Which of the window's lengths this is, from 0; the last is the whole window.
     number
         Of the marker that asked for it, counted from 1; 0 when none did.
+    scores : ndarray, shape (n_targets,)
+        From windows that are scored as their samples come
+        (`volition.decoders.ssvep.windows.scored`); None when a sample is missing.
     """
 
     t_sample: float
@@ -46,6 +53,23 @@ class Epoch(NamedTuple):
     filtered: FloatArray | None
     look: int = 0
     number: int = 0
+    scores: FloatArray | None = None
+
+
+class Windows(Protocol):
+    """Windows of a signal: a decoder's strategy to cut it."""
+
+    @property
+    def open_windows(self) -> int:
+        """How many windows have been asked for and not ended."""
+
+    def reset(self) -> None: ...
+
+    def ask(self, onset: float, due: float) -> None:
+        """Take the marker of ``onset``, whose window begins at the first sample from ``due`` on."""
+
+    def feed(self, chunk: Chunk) -> list[Epoch]:
+        """Take the next samples; give the windows that ended, in order."""
 
 
 class EpochWindows:
@@ -60,7 +84,7 @@ class EpochWindows:
     window_samples
         Length of a window.
     step_samples
-        Give a window, with no trigger, at the end of every so many samples; None for none.
+        Samples from the end of one window without a trigger to the next; None for no such window.
     looks
         Shorter lengths, rising, at which a window that a marker asked for is given too.
     """
@@ -89,7 +113,6 @@ class EpochWindows:
 
     @property
     def open_windows(self) -> int:
-        """How many windows have been asked for and not ended."""
         return len(self._waiting) + len({number for _, _, number, _ in self._open})
 
     def reset(self) -> None:
@@ -102,12 +125,10 @@ class EpochWindows:
         self._open: list[tuple[int, float, int, int]] = []
 
     def ask(self, onset: float, due: float) -> None:
-        """Take the marker of ``onset``, whose window begins at the first sample from ``due`` on."""
         self._n_asked += 1
         self._waiting.append((due, onset, self._n_asked))
 
     def feed(self, chunk: Chunk) -> list[Epoch]:
-        """Take the next samples; give the windows that ended, in order."""
         ended: list[Epoch] = []
         n_samples, position = len(chunk), 0
         while position < n_samples:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,57 +19,20 @@ from volition.chunk import Chunk, FloatArray
 from volition.decoders.ssvep.scores.bank import FilterBank
 from volition.decoders.ssvep.scores.correlation import Moments, turn
 from volition.decoders.ssvep.scores.scorer import WindowScorer
+from volition.decoders.ssvep.windows.epochs import LARGEST_LAG_S, LATE_S, Epoch
 from volition.decoders.ssvep.windows.partial import LastPart, PartialWindow
 
 A = TypeVar("A", bound=np.generic)
 
-#: How long after the end of its window a marker may still come and be answered.
-LATE_S = 2.0
-#: How long after its due time the first sample of a window may lie, at most. More means that the
-#: samples of that time were never seen.
-LARGEST_LAG_S = 0.05
-#: So many samples are filtered at once while no decision is due, so that less is left to do then.
+#: Samples that are filtered at once while no decision is due, so that less is left to do then.
 FILTERED_AS_THEY_COME = 8
-#: A step is summed in so many parts, each as soon as its samples have come.
+#: Parts in which a step is summed, each as soon as its samples have come.
 PARTS_OF_A_STEP = 5
-#: A window is factored before its last part comes if that has at most so many samples a channel.
+#: A window is factored before its last part comes if that has at most this many samples per
+#: channel.
 BEGUN_UP_TO = 0.5
 #: Open windows that are summed as they come; more of them overlap, and are summed at their end.
 SUMMED_AS_THEY_COME = 8
-
-
-class Scored(NamedTuple):
-    """A window that has ended.
-
-    Attributes
-    ----------
-    t_sample
-        LSL time of its last sample, seconds.
-    t_trigger
-        LSL time of the marker that asked for it, None when none did.
-    scores : ndarray, shape (n_targets,)
-        None when a sample of the window is missing.
-    """
-
-    t_sample: float
-    t_trigger: float | None
-    scores: FloatArray | None
-
-
-class Windows(Protocol):
-    """What the decoder knows of either kind."""
-
-    @property
-    def open_windows(self) -> int:
-        """How many windows have been asked for and not ended."""
-
-    def reset(self) -> None: ...
-
-    def ask(self, onset: float, due: float) -> None:
-        """Take the marker of ``onset``, whose window begins at ``due``."""
-
-    def feed(self, chunk: Chunk) -> list[Scored]:
-        """Take the next samples; give the windows that ended, in order."""
 
 
 class SlidingWindows:
@@ -125,6 +88,7 @@ class SlidingWindows:
         return 0
 
     def reset(self) -> None:
+        self._bank.reset()
         self._n_pending = 0
         self._n_filtered = 0  # of the pending
         self._n_parts = 0  # summed, of this step
@@ -140,12 +104,12 @@ class SlidingWindows:
     def ask(self, onset: float, due: float) -> None:
         """Markers ask for nothing here."""
 
-    def feed(self, chunk: Chunk) -> list[Scored]:
+    def feed(self, chunk: Chunk) -> list[Epoch]:
         if self._unsettled:
             self._settle()
         n_samples = len(chunk)
         rows = chunk.samples.T
-        ended: list[Scored] = []
+        ended: list[Epoch] = []
         position = 0
         while n_samples - position >= (room := self._step - self._n_pending):
             self._pending[:, self._n_pending :] = rows[:, position : position + room]
@@ -153,7 +117,8 @@ class SlidingWindows:
             position += room
             scores = self._take_step()
             if self._n_done + 1 >= self._n_steps:
-                ended.append(Scored(float(chunk.times[position - 1]), None, scores))
+                t_sample, end = float(chunk.times[position - 1]), (self._n_done + 1) * self._step
+                ended.append(Epoch(t_sample, None, end, None, scores=scores))
         if position < n_samples:
             if self._unsettled:
                 self._settle()
@@ -285,6 +250,7 @@ class TriggeredWindows:
         return len(self._waiting) + len(self._windows)
 
     def reset(self) -> None:
+        self._bank.reset()
         self._n_taken = 0  # samples seen
         self._n_filtered = 0  # of them filtered; the rest is pending
         self._newest = -np.inf  # time of the newest sample
@@ -298,8 +264,8 @@ class TriggeredWindows:
         self._waiting.append((due, onset))
         self._next_due = min(self._next_due, due)
 
-    def feed(self, chunk: Chunk) -> list[Scored]:
-        ended: list[Scored] = []
+    def feed(self, chunk: Chunk) -> list[Epoch]:
+        ended: list[Epoch] = []
         if self._newest >= self._next_due:  # a marker that came after its samples
             self._open_windows()
             self._end_windows(ended)
@@ -364,18 +330,19 @@ class TriggeredWindows:
         else:
             self._next_end = np.inf
 
-    def _end_windows(self, ended: list[Scored]) -> None:
+    def _end_windows(self, ended: list[Epoch]) -> None:
         """Filter what is pending, sum what open windows can take, score those that are full."""
         self._filter_pending()
-        ended.extend(Scored(float(self._newest), onset, None) for onset in self._lost)
+        newest, n_taken = float(self._newest), self._n_taken
+        ended.extend(Epoch(newest, onset, n_taken, None) for onset in self._lost)
         self._lost.clear()
         for window in self._windows[:SUMMED_AS_THEY_COME]:
             self._sum_pieces(window)
         while self._n_taken >= self._next_end:
             window = self._windows.pop(0)
-            last = window.start + self._scorer.window_samples - 1
-            t_sample = float(self._times[last % self._capacity])
-            ended.append(Scored(t_sample, window.onset, self._scores(window)))
+            end = window.start + self._scorer.window_samples
+            t_sample = float(self._times[(end - 1) % self._capacity])
+            ended.append(Epoch(t_sample, window.onset, end, None, scores=self._scores(window)))
             self._find_next_end()
 
     def _filter_pending(self) -> None:

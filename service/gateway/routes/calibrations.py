@@ -10,8 +10,9 @@ from volition.models.manifest import named_model
 from volition.service.calibration.calibrations import Calibration, Calibrations
 from volition.service.gateway.auth import ForbiddenError, Role, allow
 from volition.service.gateway.routes.requests import PROBLEM, check_reach, session_of
+from volition.service.wire.calibrations import CalibrationList, CalibrationView
 from volition.service.wire.problems import NotFoundError
-from volition.service.wire.schemas import CalibrationBody, CalibrationList, CalibrationView
+from volition.service.wire.served import CalibrationBody
 
 _OF_ONE: dict[int | str, dict[str, Any]] = {404: PROBLEM, 422: PROBLEM}
 
@@ -25,7 +26,7 @@ def calibrations_router() -> APIRouter:
     async def begin(
         request: Request, response: Response, id: str, body: CalibrationBody
     ) -> CalibrationView:
-        """Begin to fit a new version of a model; it goes on by itself."""
+        """Start a calibration, which fits a new version of a model in the background."""
         session = session_of(request, id)
         role = request.scope["caller"].role
         if body.recording is not None and role < Role.ADMIN:
@@ -39,20 +40,20 @@ def calibrations_router() -> APIRouter:
     @router.get("/calibrations", responses=_OF_ONE)
     @allow(Role.READ)
     async def calibrations(request: Request, id: str) -> CalibrationList:
-        """A session's calibrations, the newest first."""
+        """List a session's calibrations, newest first."""
         found = _all(request).of(session_of(request, id))
         return CalibrationList(calibrations=[one.view() for one in found])
 
     @router.get("/calibrations/{cid}", responses=_OF_ONE)
     @allow(Role.READ)
     async def calibration(request: Request, id: str, cid: str) -> CalibrationView:
-        """Where a calibration stands, and what came of it."""
+        """Show the state of a calibration and its result."""
         return _one(request, id, cid).view()
 
     @router.delete("/calibrations/{cid}", responses=_OF_ONE)
     @allow(Role.CONTROL)
     async def cancel(request: Request, id: str, cid: str) -> CalibrationView:
-        """Cancel a calibration; one that has ended stays as it is."""
+        """Cancel a calibration; one that has ended stays unchanged."""
         found = _one(request, id, cid)
         await _all(request).cancel(found)
         return found.view()

@@ -16,7 +16,7 @@ from volition.models.registry import ReadOnlyModelError, shipped_manifests
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import PROBLEM
 from volition.service.sessions.named_models import model_registry
-from volition.service.wire.schemas import ModelList, ModelUpload, ModelVersions
+from volition.service.wire.models import ModelList, ModelUpload, ModelVersions
 
 _OF_ONE: dict[int | str, dict[str, Any]] = {404: PROBLEM, 422: PROBLEM, 503: PROBLEM}
 
@@ -31,13 +31,13 @@ def models_router() -> APIRouter:
     @router.get("/models", responses={503: PROBLEM})
     @allow(Role.READ)
     def models() -> ModelList:
-        """Every model: those that ship, and the registry's; the newest version first."""
+        """List every model, those that ship and those of the registry, newest version first."""
         return ModelList(models=model_registry().all_versions())
 
     @router.post("/models", status_code=201, responses={409: PROBLEM, 422: PROBLEM, 503: PROBLEM})
     @allow(Role.ADMIN, uploads=True)
     def upload(response: Response, body: ModelUpload) -> Manifest:
-        """Keep a model as the newest version of a name, if its file is what its card says."""
+        """Keep a model as the newest version of its name, if its file matches its card."""
         made = model_registry().add(body.name, body.content, body.card, sha256=body.sha256)
         response.headers["Location"] = f"/v1/models/{made.name}/{made.version}"
         return made
@@ -45,13 +45,13 @@ def models_router() -> APIRouter:
     @router.get("/models/{name}", responses=_OF_ONE)
     @allow(Role.READ)
     def versions(name: Name) -> ModelVersions:
-        """The versions of a model, the newest first."""
+        """List the versions of a model, newest first."""
         return ModelVersions(name=name, versions=model_registry().versions(name))
 
     @router.delete("/models/{name}", status_code=204, responses={**_OF_ONE, 409: PROBLEM})
     @allow(Role.ADMIN)
     def remove_all(request: Request, name: Name) -> None:
-        """Remove every version of a model; one that is not there is removed already."""
+        """Remove every version of a model; a model that does not exist is no error."""
         _refuse_in_use(request, name, None)
         registry = model_registry()
         for one in registry.all_versions():
@@ -61,7 +61,7 @@ def models_router() -> APIRouter:
     @router.get("/models/{name}/{version}", responses=_OF_ONE)
     @allow(Role.READ)
     def manifest(name: Name, version: Version) -> Manifest:
-        """The manifest of one version."""
+        """Give the manifest of one version."""
         return model_registry().find(f"{name}@{version}")
 
     @router.get(
@@ -77,7 +77,7 @@ def models_router() -> APIRouter:
     )
     @allow(Role.ADMIN)
     def content(name: Name, version: Version) -> Response:
-        """The file of one version."""
+        """Give the file of one version."""
         registry = model_registry()
         found = registry.find(f"{name}@{version}")
         return Response(registry.content(found), media_type="application/octet-stream")
@@ -85,7 +85,7 @@ def models_router() -> APIRouter:
     @router.delete("/models/{name}/{version}", status_code=204, responses={**_OF_ONE, 409: PROBLEM})
     @allow(Role.ADMIN)
     def remove(request: Request, name: Name, version: Version) -> None:
-        """Remove one version; one that is not there is removed already."""
+        """Remove one version; a version that does not exist is no error."""
         _refuse_in_use(request, name, version)
         model_registry().remove(name, version)
 

@@ -20,7 +20,7 @@ from volition.errors import RecordingError, SessionError
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import PROBLEM
 from volition.service.sessions.folders import recordings_folder
-from volition.service.wire.schemas import RecordingList, RecordingView
+from volition.service.wire.recordings import RecordingList, RecordingView
 
 _BLOCK_BYTES = 1 << 18
 _ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,159}$"
@@ -40,7 +40,7 @@ def recordings_router() -> APIRouter:
     @router.get("/recordings", responses={503: PROBLEM})
     @allow(Role.ADMIN)
     def recordings(request: Request) -> RecordingList:
-        """All recordings, newest first."""
+        """List all recordings, newest first."""
         growing = _growing(request)
         views = [_view(path, growing) for path in _paths()]
         views.sort(key=lambda view: view.changed_utc, reverse=True)
@@ -61,7 +61,7 @@ def recordings_router() -> APIRouter:
     )
     @allow(Role.ADMIN)
     def download(id: RecordingId) -> StreamingResponse:
-        """One recording, as the XDF file that it is; as far as it is, while it grows."""
+        """Download a recording as an XDF file; while it grows, as far as it is written."""
         file = _open(_path_of(id))
         n_bytes = file.seek(0, 2)
         file.seek(0)
@@ -81,7 +81,7 @@ def recordings_router() -> APIRouter:
     )
     @allow(Role.ADMIN)
     def delete(request: Request, id: RecordingId) -> None:
-        """Delete a recording; one that is not there is deleted already."""
+        """Delete a recording; one that does not exist is no error."""
         path = _path_of(id)
         if path.name in _growing(request):
             raise SessionError(f"{id} is being recorded; stop its session first")
@@ -127,7 +127,7 @@ def _open(path: FilePath) -> IO[bytes]:
 
 
 def _blocks(file: IO[bytes], n_bytes: int) -> Iterator[bytes]:
-    """Give so many bytes of a file and close it, however much it has grown meanwhile."""
+    """Give the first ``n_bytes`` of a file, in blocks, and close it."""
     with file:
         while n_bytes > 0 and (block := file.read(min(n_bytes, _BLOCK_BYTES))):
             n_bytes -= len(block)
@@ -138,7 +138,7 @@ def _growing(request: Request) -> set[str]:
     """Names of the files that sessions record into now."""
     names = set()
     for session in tuple(request.app.state.supervisor.sessions.values()):
-        recording: dict[str, Any] | None = session.counts.get("recording")
+        recording: dict[str, Any] | None = session.recording
         if recording and recording["file"] and not session.state.final:
             names.add(recording["file"])
     return names

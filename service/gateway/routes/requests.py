@@ -8,13 +8,14 @@ from typing import Any
 from fastapi import Request
 
 from volition.service.gateway.auth import Caller, ForbiddenError, Role
-from volition.service.supervision.supervisor import Session, Supervisor
+from volition.service.supervision.session import Session
+from volition.service.supervision.supervisor import Supervisor
 from volition.service.wire import problems
-from volition.service.wire.problems import NotFoundError
-from volition.service.wire.schemas import Problem
+from volition.service.wire.problems import NotFoundError, Problem
 
 PROBLEM: dict[str, Any] = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
 """A problem document, among the responses of a route."""
+NOT_FOUND: dict[int | str, dict[str, Any]] = {404: PROBLEM}
 
 _MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+(@[0-9a-f]{12})?")
 

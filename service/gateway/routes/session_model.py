@@ -11,7 +11,8 @@ from volition.models.manifest import named_model
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import PROBLEM, check_reach, session_of
 from volition.service.supervision.model_choice import model_use, settings_of, use_of
-from volition.service.wire.schemas import ModelChoice, ModelSwap, SessionModels
+from volition.service.wire.models import ModelSwap, SessionModels
+from volition.service.wire.served import ModelChoice
 
 _OF_ONE: dict[int | str, dict[str, Any]] = {404: PROBLEM, 422: PROBLEM}
 
@@ -23,7 +24,7 @@ def session_model_router() -> APIRouter:
     @router.get("/sessions/{id}/model", responses=_OF_ONE)
     @allow(Role.READ)
     async def models(request: Request, id: str) -> SessionModels:
-        """What decodes in a session, and what did before."""
+        """Show what decodes in a session, and what did before."""
         session = session_of(request, id)
         earlier = [use_of(one, None) for one in reversed(session.earlier_decoders)]
         return SessionModels(now=model_use(session), earlier=earlier)
@@ -31,7 +32,7 @@ def session_model_router() -> APIRouter:
     @router.put("/sessions/{id}/model", responses={**_OF_ONE, 409: PROBLEM, 503: PROBLEM})
     @allow(Role.CONTROL)
     async def swap(request: Request, id: str, body: ModelChoice) -> ModelSwap:
-        """Decode by another model from the next sample on: none is lost, none decided twice."""
+        """Decode with another model from the next sample on; no sample is lost or used twice."""
         session = session_of(request, id)
         check_reach(request.scope["caller"], body.model)
         if body.decoder is not None:

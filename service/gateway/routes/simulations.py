@@ -1,212 +1,46 @@
-"""Simulated headsets and participants that the service plays: to try everything with nobody.
-
-Each is a process of its own whose stream is on the LSL network like any headset's, under a name
-that says what it is; all end with the service. ``recording`` plays a packaged recording.
-``speller`` and ``cursor`` are simulated people before a screen: whoever runs the screen tells what
-it shows. The cursor's decoder is fitted to the person when they are started, as by a
-calibration.
-"""
+"""Simulated headsets and participants over REST: start them, and tell them what a screen shows."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import secrets
-from typing import Any, NamedTuple
-
 from fastapi import APIRouter, Request
 
-from volition.errors import SessionError, VolitionError
-from volition.models.manifest import ModelCard, ModelInput, TrainingData
-from volition.service.calibration.cursor_fit import fitted, watched
 from volition.service.gateway.auth import Role, allow
-from volition.service.sessions.named_models import model_registry
-from volition.service.wire import problems
-from volition.service.wire.problems import NotFoundError
-from volition.service.wire.schemas import (
+from volition.service.gateway.routes.requests import NOT_FOUND, PROBLEM
+from volition.service.wire.simulations import (
     GazeBody,
-    Problem,
     SceneBody,
     SimulationBody,
-    SimulationKind,
     SimulationList,
     SimulationView,
 )
-from volition.streams.files.recording import packaged_recordings
-from volition.streams.simulated.cursor_participant import CursorParticipant
-from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess
-from volition.streams.simulated.live_participant import Gaze, LiveParticipant, Scene
-from volition.streams.simulated.ssvep_participant import SsvepParticipant
-
-MAX_SIMULATIONS = 4
-_RECORDING = "ssvep-exo-s12"
-_ABOUT: dict[SimulationKind, str] = {
-    "recording": "A person who looks at LEDs of 13, 17 and 21 Hz, recorded, again and again",
-    "speller": "A simulated person who looks at the speller's flickers",
-    "cursor": "A simulated person who steers the cursor",
-}
-_MODEL_NAME = "simulated-cursor"
-_PROBLEM = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
-#: Who is simulated: somebody whom spellers suit.
-_SPELLER = SsvepParticipant(seed=3, response_uv=6.0)
-_CURSOR = CursorParticipant(seed=1)
-_WATCHED_S = 60.0
-
-
-class WrongKindError(VolitionError):
-    """A simulation is told what is for another kind."""
-
-    code = "simulation"
-
-
-class _Playing(NamedTuple):
-    view: SimulationView
-    source: HeadsetProcess | LiveParticipant
-
-
-class Simulations:
-    """The simulated headsets and participants of this service."""
-
-    def __init__(self) -> None:
-        self._playing: dict[str, _Playing] = {}
-        self._starting = 0
-
-    def views(self) -> list[SimulationView]:
-        """Give those that play."""
-        return [each.view for each in self._playing.values() if each.source.is_alive]
-
-    async def start(self, body: SimulationBody) -> SimulationView:
-        """Start one; return when its streams are there.
-
-        Raises
-        ------
-        SessionError
-            There are too many.
-        """
-        await self._forget_ended()
-        n_playing = len(self._playing) + self._starting
-        if n_playing >= MAX_SIMULATIONS:
-            raise SessionError(f"{n_playing} simulations play, no more than {MAX_SIMULATIONS} may")
-        id_ = f"simulated-{secrets.token_hex(3)}"
-        self._starting += 1
-        try:
-            source, decoder = await asyncio.to_thread(_start, body.kind, id_)
-        finally:
-            self._starting -= 1
-        view = SimulationView(
-            id=id_, kind=body.kind, about=_ABOUT[body.kind], source_id=id_, decoder=decoder
-        )
-        self._playing[id_] = _Playing(view, source)
-        return view
-
-    def show(self, id: str, what: Gaze | Scene) -> None:
-        """Tell a simulated person what their screen shows.
-
-        Raises
-        ------
-        NotFoundError
-            There is no such person.
-        WrongKindError
-            They look at another kind of screen, or it plays a recording.
-        StreamError
-            Their process has ended.
-        """
-        playing = self._get(id)
-        screen = "cursor" if isinstance(what, Scene) else "speller"
-        if isinstance(playing.source, HeadsetProcess) or playing.view.kind != screen:
-            raise WrongKindError(f"{id} is of kind {playing.view.kind}; a {screen} is needed")
-        playing.source.show(what)
-
-    async def stop(self, id: str) -> None:
-        """End one.
-
-        Raises
-        ------
-        NotFoundError
-            There is none of that id.
-        """
-        playing = self._get(id)
-        del self._playing[id]
-        await asyncio.to_thread(playing.source.stop)
-
-    async def close(self) -> None:
-        """End all."""
-        for id_ in tuple(self._playing):
-            with contextlib.suppress(NotFoundError):
-                await self.stop(id_)
-
-    def _get(self, id: str) -> _Playing:
-        if id not in self._playing:
-            known = ", ".join(self._playing) or "none"
-            raise NotFoundError(f"there is no simulation {id}; there are: {known}")
-        return self._playing[id]
-
-    async def _forget_ended(self) -> None:
-        for id_, playing in tuple(self._playing.items()):
-            if not playing.source.is_alive:
-                await self.stop(id_)
-
-
-def _start(
-    kind: SimulationKind, id: str
-) -> tuple[HeadsetProcess | LiveParticipant, dict[str, Any] | None]:
-    """Start a source; give it with the decoder that was fitted to it, if one was."""
-    name = f"Simulated {kind} {id[-6:]}"
-    if kind == "recording":
-        options = HeadsetOptions(
-            packaged_recordings()[_RECORDING],
-            name=name.replace("recording", "headset"),
-            source_id=id,
-            marker_name=f"{name} markers",
-            start_trial=0,
-            skip_rest=True,
-            loop=True,
-        )
-        return HeadsetProcess(options).__enter__(), None
-    decoder = _fit_cursor() if kind == "cursor" else None
-    person = _CURSOR if kind == "cursor" else _SPELLER
-    return LiveParticipant(person, name=name, source_id=id).__enter__(), decoder
-
-
-def _fit_cursor() -> dict[str, Any]:
-    """Fit the cursor's decoder, keep its model, and give the settings for a session."""
-    found = fitted({"kind": "kalman"}, *watched(_CURSOR, _WATCHED_S))
-    spec = _CURSOR.spec()
-    card = ModelCard(
-        kind="kalman",
-        input=ModelInput(rate_hz=spec.rate_hz, labels=list(spec.labels)),
-        decoder=found.settings,
-        training=TrainingData(source="a simulated person", duration_s=_WATCHED_S),
-    )
-    manifest = model_registry().add(_MODEL_NAME, found.model.to_bytes(), card, origin="calibration")
-    return {**found.settings, "model": manifest.reference}
+from volition.streams.simulated.live_participant import Gaze, Scene
 
 
 def simulations_router() -> APIRouter:
     """Make the routes."""
-    router = APIRouter(prefix="/v1", responses={422: _PROBLEM})
-    not_found: dict[int | str, dict[str, Any]] = {404: _PROBLEM, 503: _PROBLEM}
+    router = APIRouter(prefix="/v1", responses={422: PROBLEM})
+    not_found = {**NOT_FOUND, 503: PROBLEM}
 
     @router.get("/simulations")
     @allow(Role.READ)
     async def simulations(request: Request) -> SimulationList:
-        """The simulated headsets and people that this service plays."""
+        """List the simulated headsets and people that this service plays."""
         return SimulationList(simulations=request.app.state.simulations.views())
 
-    @router.post("/simulations", status_code=201, responses={409: _PROBLEM, 503: _PROBLEM})
+    @router.post("/simulations", status_code=201, responses={409: PROBLEM, 503: PROBLEM})
     @allow(Role.CONTROL)
     async def start(request: Request, body: SimulationBody) -> SimulationView:
-        """Play a simulated headset or person on the LSL network, to try things with."""
+        """Start a simulated headset or person on the LSL network."""
         view: SimulationView = await request.app.state.simulations.start(body)
         return view
 
-    @router.put("/simulations/{id}/gaze", status_code=204, responses={**not_found, 409: _PROBLEM})
+    @router.put("/simulations/{id}/gaze", status_code=204, responses={**not_found, 409: PROBLEM})
     @allow(Role.CONTROL)
     async def gaze(request: Request, id: str, body: GazeBody) -> None:
         """Have a simulated person look at a flicker, or away."""
         request.app.state.simulations.show(id, Gaze(body.target, body.t))
 
-    @router.put("/simulations/{id}/scene", status_code=204, responses={**not_found, 409: _PROBLEM})
+    @router.put("/simulations/{id}/scene", status_code=204, responses={**not_found, 409: PROBLEM})
     @allow(Role.CONTROL)
     async def scene(request: Request, id: str, body: SceneBody) -> None:
         """Show a simulated person where the cursor and its target are."""

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Query, Request
 from volition.errors import ConfigError
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import PROBLEM, session_of
-from volition.service.wire.schemas import ChannelSpectrum, SpectrumView
+from volition.service.wire.spectrum import ChannelSpectrum, SpectrumView
 
 #: Length of Welch's windows where there is as much signal: bins of 0.5 Hz.
 WINDOW_S = 2.0
@@ -78,12 +78,14 @@ def spectrum_router() -> APIRouter:
     async def spectrum(
         request: Request,
         id: str,
-        last_s: Annotated[float, Query(ge=0.5, le=10, description="Of the newest signal.")] = 4,
+        last_s: Annotated[
+            float, Query(ge=0.5, le=10, description="Seconds of the newest signal to use.")
+        ] = 4,
         most_hz: Annotated[
             float, Query(ge=1, le=1000, description="Frequencies above are left out.")
         ] = 60,
     ) -> SpectrumView:
-        """The amplitude spectrum of each channel as the decoder saw it."""
+        """Give the amplitude spectrum of each channel as the decoder saw it."""
         head, rows = await session_of(request, id).history(last_s)
         return await asyncio.to_thread(spectrum_of, head, rows, most_hz)
 

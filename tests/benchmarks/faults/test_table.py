@@ -1,4 +1,4 @@
-"""Some causes, made for real: the rest takes minutes and is run by ``volition bench faults``."""
+"""Some faults, made for real: the rest takes minutes and is run by ``volition bench faults``."""
 
 from __future__ import annotations
 
@@ -51,18 +51,18 @@ def test_a_broken_promise_is_a_row_that_says_so(monkeypatch: pytest.MonkeyPatch)
         """Something that never holds."""
         require(scene.client.health().status != "ok", "two is not three")
 
-    monkeypatch.setitem(faults.CAUSES, "broken", is_broken)
+    monkeypatch.setitem(faults.FAULTS, "broken", is_broken)
     (row, survivor) = faults.run_faults(["broken"])
     assert not row["ok"]
     assert "two is not three" in row["detail"]
     assert survivor["ok"]
 
 
-def test_every_cause_is_in_the_table_of_the_documentation(repository: Path) -> None:
+def test_every_fault_is_in_the_table_of_the_documentation(repository: Path) -> None:
     text = (repository / "docs" / "faults.md").read_text("utf-8")
-    assert len(faults.CAUSES) >= 30
-    for cause in faults.CAUSES.values():
-        assert f"| {(cause.__doc__ or '').strip().rstrip('.')} |" in text
+    assert len(faults.FAULTS) >= 30
+    for fault in faults.FAULTS.values():
+        assert f"| {(fault.__doc__ or '').strip().rstrip('.')} |" in text
 
 
 def test_a_slope_is_that_of_the_samples_after_the_warm_up() -> None:

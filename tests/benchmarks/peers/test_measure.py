@@ -1,4 +1,4 @@
-"""A peer's messages are set on the feed's own count of samples, and what is lost is seen."""
+"""A peer's messages are set on the stream's own count of samples, and what is lost is seen."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ import websockets.sync.server
 from volition.benchmarks.peers import measure, subscribers
 from volition.benchmarks.peers.measure import Placed, Program
 from volition.benchmarks.peers.subscribers import Messages
-from volition.benchmarks.speed.feeder import Feed
+from volition.benchmarks.speed.feeder import FedStream
 from volition.streams.lsl.clock import local_clock
 
-FEED = Feed(2, 1000.0, 0.010, "a-feed")
+STREAM = FedStream(2, 1000.0, 0.010, "a-stream")
 #: A push every 10 ms, each late by up to 0.4 ms.
 PUSHED = 100 + 0.01 * np.arange(1, 201) + np.random.default_rng(0).uniform(0, 4e-4, 200)
 
@@ -37,7 +37,7 @@ def messages(
 
 
 def test_a_message_for_each_chunk_has_its_own_latency() -> None:
-    placed = Placed.of(messages(PUSHED, PUSHED + 0.002, [10] * 200), PUSHED, FEED)
+    placed = Placed.of(messages(PUSHED, PUSHED + 0.002, [10] * 200), PUSHED, STREAM)
     assert placed.lost == 0
     latencies = placed.latencies_ms(PUSHED)
     assert len(latencies) == 199
@@ -46,7 +46,7 @@ def test_a_message_for_each_chunk_has_its_own_latency() -> None:
 
 def test_what_lumps_chunks_together_is_late_with_the_older_ones() -> None:
     ends = PUSHED[3::4]
-    placed = Placed.of(messages(ends, ends + 0.001, [40] * 50), PUSHED, FEED)
+    placed = Placed.of(messages(ends, ends + 0.001, [40] * 50), PUSHED, STREAM)
     assert placed.lost == 0
     by_place = placed.latencies_ms(PUSHED).reshape(-1, 4).mean(axis=0)
     np.testing.assert_allclose(by_place, [31, 21, 11, 1], atol=0.5)
@@ -54,32 +54,32 @@ def test_what_lumps_chunks_together_is_late_with_the_older_ones() -> None:
 
 def test_bins_that_end_within_chunks_count_from_the_chunk_that_they_end_in() -> None:
     within = PUSHED - 0.006
-    placed = Placed.of(messages(within, PUSHED + 0.002, [10] * 200), PUSHED, FEED)
+    placed = Placed.of(messages(within, PUSHED + 0.002, [10] * 200), PUSHED, STREAM)
     assert placed.lost == 0
     np.testing.assert_allclose(placed.latencies_ms(PUSHED), 2.0, atol=1e-6)
 
 
 def test_a_chunk_that_never_came_out_is_lost() -> None:
     there = np.delete(PUSHED, [50, 51, 120])
-    placed = Placed.of(messages(there, there + 0.002, [10] * 197), PUSHED, FEED)
+    placed = Placed.of(messages(there, there + 0.002, [10] * 197), PUSHED, STREAM)
     assert placed.lost == 30
 
 
 def test_smoothed_times_are_placed_by_counting() -> None:
     rng = np.random.default_rng(1)
     smooth = PUSHED + rng.uniform(-8e-4, 8e-4, 200)
-    placed = Placed.of(messages(smooth, PUSHED + 0.003, [10] * 200), PUSHED, FEED)
+    placed = Placed.of(messages(smooth, PUSHED + 0.003, [10] * 200), PUSHED, STREAM)
     assert placed.lost == 0
     np.testing.assert_allclose(placed.latencies_ms(PUSHED), 3.0, atol=1e-6)
     there = np.delete(np.arange(200), range(100, 130))
     cut = messages(smooth[there], PUSHED[there] + 0.003, [10] * 170)
-    assert Placed.of(cut, PUSHED, FEED).lost == pytest.approx(300, abs=2)
+    assert Placed.of(cut, PUSHED, STREAM).lost == pytest.approx(300, abs=2)
 
 
 @pytest.mark.parametrize("off_s", [-0.002, -0.001, 0.001, 0.002])
 def test_times_that_are_a_sample_off_are_seen_through(off_s: float) -> None:
     shifted = messages(PUSHED + off_s, PUSHED + 0.002, [10] * 200)
-    placed = Placed.of(shifted, PUSHED, FEED)
+    placed = Placed.of(shifted, PUSHED, STREAM)
     assert placed.lost == 0
     np.testing.assert_allclose(placed.latencies_ms(PUSHED), 2.0, atol=1e-6)
 

@@ -5,45 +5,49 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from volition.benchmarks.speed import costs, packages
+from volition.benchmarks.speed import cells, costs, packages
+from volition.chunk import SignalSpec
 from volition.decoders import registry
-from volition.decoders.kinematics.decoder import KinematicDecoder
-from volition.decoders.kinematics.regressing import REGRESSORS
+from volition.decoders.kinematics.methods.regressing import REGRESSORS
 
 TINY = costs.Extent(passes=1, stage_s=0.5, decoder_s=2.0, sweep=False)
+SPEC = SignalSpec(250.0, ())
 
 
 @pytest.mark.parametrize("kind", sorted(registry.stages()))
 def test_every_stage_is_swept_over_channels_and_rates(kind: str) -> None:
-    ((base, axes),) = costs.stage_cells(kind)
+    ((base, axes),) = cells.cells_of(kind)
     _, _, spec = costs.stage_data(base.n_channels, base.rate_hz, 0.1)
-    assert costs.stage_settings(kind, spec).kind == kind
-    assert {len(cells) >= costs.FITTED_SIZES for cells in axes.values()} == {True}
+    assert cells.settings_of(base, spec).kind == kind
+    assert {len(swept) >= costs.FITTED_SIZES for swept in axes.values()} == {True}
 
 
 @pytest.mark.parametrize("kind", sorted(registry.decoders_by_kind()))
 def test_every_decoder_is_swept_and_its_settings_are_valid(kind: str) -> None:
-    cls = registry.decoders_by_kind()[kind]
-    for base, axes in costs.decoder_cells(kind):
-        assert axes or kind in costs.NETWORK_FEATURES
-        assert all(len(cells) >= costs.FITTED_SIZES for cells in axes.values())
-        if issubclass(cls, KinematicDecoder):
-            assert cls.settings_model.model_validate(costs.kinematic_settings(base)).kind == kind
-        else:
-            assert costs.selector_settings(base).kind == kind
+    for base, axes in cells.cells_of(kind):
+        # Networks that ship are of one size.
+        assert axes or (kind == "recurrent" and base.n_training == 0)
+        assert all(len(swept) >= costs.FITTED_SIZES for swept in axes.values())
+        assert cells.settings_of(base, SignalSpec(base.rate_hz, ())).kind == kind
+
+
+def test_decoders_of_flicker_and_of_movement_are_put_to_that() -> None:
+    assert {cells.work_of(kind) for kind in registry.stages()} == {"stage"}
+    assert {cells.work_of(kind) for kind in ("fbcca", "dnn", "ssvep_personal")} == {"flicker"}
+    assert {cells.work_of(kind) for kind in ("dkf", "kalman", "wiener")} == {"movement"}
 
 
 def test_every_regression_is_measured() -> None:
-    chosen = {variant["regression"]["kind"] for variant in costs.VARIANTS["dkf"].values()}
-    assert chosen == set(REGRESSORS)
+    found = [cells.settings_of(base, SPEC) for base, _ in cells.cells_of("dkf")]
+    assert {one.model_dump()["regression"]["kind"] for one in found} == set(REGRESSORS)
 
 
 def test_the_base_of_flicker_and_of_movement_are_those_that_are_published() -> None:
-    (flicker,) = [base for base, _ in costs.decoder_cells("fbcca")]
-    settings = costs.selector_settings(flicker)
+    (flicker,) = [base for base, _ in cells.cells_of("fbcca")]
+    settings = cells.settings_of(flicker, SPEC).model_dump()
     assert (flicker.n_targets, flicker.n_channels, flicker.rate_hz) == (40, 9, 250.0)
-    assert (settings.n_subbands, settings.window_s) == (5, 1.0)
-    movement = {base.variant: base for base, _ in costs.decoder_cells("dkf")}
+    assert (settings["n_subbands"], settings["window_s"]) == (5, 1.0)
+    movement = {base.variant: base for base, _ in cells.cells_of("dkf")}
     assert movement["nadaraya-watson"].n_training == 5000
     assert {base.n_channels for base in movement.values()} == {40}
 
@@ -94,4 +98,4 @@ def test_signals_wider_than_there_are_electrodes_have_labels_of_their_own() -> N
     _, signal, spec = costs.stage_data(256, 250.0, 0.5)
     assert signal.shape == (125, 256)
     assert len(set(spec.labels)) == 256
-    np.testing.assert_array_equal(signal[:, 0], signal[:, costs.MOST_ELECTRODES])
+    np.testing.assert_array_equal(signal[:, 0], signal[:, cells.MOST_ELECTRODES])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from volition.benchmarks.speed.feeder import Feed
+from volition.benchmarks.speed.feeder import FedStream
 from volition.benchmarks.speed.latency import lost_samples, spread
 from volition.service.sessions.states import SessionState
-from volition.service.wire.schemas import ModelUse, StateView
+from volition.service.wire.models import ModelUse
+from volition.service.wire.state import StateView
 
 
 def test_percentiles_are_of_the_latencies() -> None:
@@ -23,7 +24,7 @@ def test_a_load_that_lets_nothing_through_is_told_and_breaks_no_report() -> None
 
 
 def test_lost_samples_are_those_that_were_pushed_and_not_counted() -> None:
-    feed = Feed(n_channels=8, rate_hz=1000.0, chunk_s=0.01, source_id="feed")
+    stream = FedStream(n_channels=8, rate_hz=1000.0, chunk_s=0.01, source_id="stream")
     late = np.array([0.0, 0.0, 0.003, 0.008, 0.0, 0.0])  # a feeder that woke late, and caught up
     pushed = 5.0 + 0.01 * np.arange(6) + late
 
@@ -44,7 +45,7 @@ def test_lost_samples_are_those_that_were_pushed_and_not_counted() -> None:
 
     first = state(float(pushed[0]), 100)
     within_a_chunk = state(float(pushed[3]) - 0.004, 126)
-    assert lost_samples(first, within_a_chunk, feed, pushed) == 0
-    assert lost_samples(first, state(float(pushed[5]), 150), feed, pushed) == 0
-    assert lost_samples(first, state(float(pushed[5]), 147), feed, pushed) == 3
-    assert lost_samples(first, state(float(pushed[5]), 160), feed, pushed) == 10
+    assert lost_samples(first, within_a_chunk, stream, pushed) == 0
+    assert lost_samples(first, state(float(pushed[5]), 150), stream, pushed) == 0
+    assert lost_samples(first, state(float(pushed[5]), 147), stream, pushed) == 3
+    assert lost_samples(first, state(float(pushed[5]), 160), stream, pushed) == 10

@@ -1,7 +1,9 @@
 """What every registered stage and decoder is held to, whatever it does.
 
-A new one is met by being registered; all it adds is `tests/decoders/examples/KIND.yaml`, and
-`KIND.py` beside it when it needs a fitted model (see the README there).
+A new one is met by being registered; all that it adds is its example, `examples/KIND.yaml` in its
+package (`volition.decoders.registry`). One that needs a model makes that of random data
+(`Decoder.example_model`); the networks of our own, which serving cannot make, are written by
+`tests/decoders/examples/KIND.py`. Those of a package that is installed beside Volition are met too.
 """
 
 from __future__ import annotations
@@ -9,37 +11,30 @@ from __future__ import annotations
 import functools
 import importlib.util
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-import yaml
 
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders import registry
 from volition.decoders.contract.decoder import Decoder
 from volition.decoders.contract.intent import IdleIntent, Intent, canonical_json
-from volition.decoders.contract.settings import Settings
 from volition.decoders.contract.stage import Stage
 from volition.errors import SpecError
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-LABELS = ["Oz", "O1", "O2", "PO3", "POz", "PO7"]
+NETWORKS = Path(__file__).resolve().parents[1] / "examples"
 DURATION_S = 4.0
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(registry.Example):
     """A stage or decoder with settings, and the signal to run it on."""
-
-    settings: Settings
-    spec: SignalSpec
-    exact: bool
 
     def stage(self) -> Stage[Any]:
         return self.stage_and_spec()[0]
@@ -47,20 +42,18 @@ class Example:
     def stage_and_spec(self) -> tuple[Stage[Any], SignalSpec]:
         """Give a fresh stage and the spec of what it gives."""
         stage = registry.build_stage(self.settings)
-        self.make_ready(stage)
         return stage, stage.prepare(self.spec)
 
     def decoder(self) -> Decoder[Any]:
-        decoder = registry.build_decoder(self.settings)
-        self.make_ready(decoder)
+        decoder: Any = registry.build_decoder(self.settings)
+        network = NETWORKS / f"{self.settings.kind}.py"
+        if network.is_file():
+            module_of(network).make_ready(decoder, self.spec)
+        model = model_of(self.settings.kind, self.settings.model_dump_json(), self.spec)
+        if model is not None:
+            decoder.use(model)
         decoder.prepare(self.spec)
-        return decoder
-
-    def make_ready(self, one: Stage[Any] | Decoder[Any]) -> None:
-        """Give it the fitted model that it needs, if its example has one."""
-        path = EXAMPLES / f"{self.settings.kind}.py"
-        if path.is_file():
-            module_of(path).make_ready(one, self.spec)
+        return cast("Decoder[Any]", decoder)
 
     @property
     def n_samples(self) -> int:
@@ -91,21 +84,18 @@ def module_of(path: Path) -> Any:
     return module
 
 
-def examples_of(kind: str, model: type[Settings]) -> Iterator[Example]:
-    path = EXAMPLES / f"{kind}.yaml"
-    if not path.is_file():
-        return
-    for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
-        spec = SignalSpec(document.get("rate_hz", 256.0), tuple(document.get("labels", LABELS)))
-        settings = model.model_validate({"kind": kind, **document["settings"]})
-        yield Example(settings, spec, document.get("exact", True))
+@functools.cache
+def model_of(kind: str, settings: str, spec: SignalSpec) -> Any:
+    """Give the example's model: the battery asks again and again."""
+    cls = registry.decoders_by_kind()[kind]
+    return cls.example_model(cls.settings_model.model_validate_json(settings), spec)
 
 
-def all_examples(classes: Any) -> list[Any]:
+def all_examples(kinds: Iterable[str]) -> list[Any]:
     return [
-        pytest.param(example, id=f"{kind}-{number}")
-        for kind, cls in sorted(classes.items())
-        for number, example in enumerate(examples_of(kind, cls.settings_model), start=1)
+        pytest.param(Example(one.settings, one.spec, one.exact), id=f"{kind}-{number}")
+        for kind in sorted(kinds)
+        for number, one in enumerate(registry.examples(kind), start=1)
     ]
 
 
@@ -169,13 +159,18 @@ def canonical(intents: Sequence[Intent]) -> list[bytes]:
 
 @pytest.mark.parametrize("kind", sorted({*registry.stages(), *registry.decoders_by_kind()}))
 def test_every_registered_kind_has_an_example(kind: str) -> None:
-    assert (EXAMPLES / f"{kind}.yaml").is_file(), (
-        f"give the battery settings for {kind!r} in tests/decoders/examples/{kind}.yaml"
+    assert registry.examples(kind), (
+        f"give settings for {kind!r} in its package's examples/{kind}.yaml"
     )
 
 
 def test_no_example_is_of_a_kind_that_is_not_registered() -> None:
-    kinds = {path.stem for path in EXAMPLES.glob("*.yaml")}
+    folder = resources.files("volition.decoders") / "examples"
+    kinds = {
+        name
+        for name, dot, end in (f.name.partition(".") for f in folder.iterdir())
+        if end == "yaml"
+    }
     assert kinds <= {*registry.stages(), *registry.decoders_by_kind()}
 
 

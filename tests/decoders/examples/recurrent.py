@@ -9,7 +9,7 @@ import numpy as np
 from tests.decoders.onnx_files import manifest, model, node
 from volition.chunk import SignalSpec
 from volition.decoders.fitting.network import Network
-from volition.decoders.kinematics.recurrent import INPUT, KIND, OUTPUT
+from volition.decoders.kinematics.methods.recurrent import INPUT, KIND, OUTPUT
 
 
 def make_ready(decoder: Any, spec: SignalSpec) -> None:

@@ -8,7 +8,7 @@ import pytest
 from volition.chunk import SignalSpec
 from volition.decoders import registry
 from volition.decoders.fitting.fitted import FittedModel, load_model, shipped_models
-from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from volition.decoders.kinematics.methods.kalman import KalmanDecoder, KalmanSettings
 from volition.errors import ModelError, NotFittedError
 
 ARRAYS = {"weights": np.arange(6.0).reshape(2, 3), "count": np.array(4), "flag": np.array(True)}

@@ -13,6 +13,7 @@ from volition.decoders.fitting.metrics import (
     bits_per_selection,
     confusion,
     itr_bits_per_min,
+    luck,
     per_min,
 )
 
@@ -97,3 +98,10 @@ def test_the_confusion_counts_rows_of_what_was_wanted() -> None:
     np.testing.assert_array_equal(counts, [[1, 1, 0], [0, 1, 0], [0, 1, 0]])
     with pytest.raises(ValueError, match=r"no label is named \['c'\]"):
         confusion(["c"], ["a"], ["a", "b"])
+
+
+@pytest.mark.parametrize(("right", "n", "chance"), [(0, 10, 0.5), (7, 10, 0.5), (40, 40, 1 / 40)])
+def test_luck_is_the_chance_that_guessing_does_at_least_as_well(
+    right: int, n: int, chance: float
+) -> None:
+    assert luck(right, n, chance) == pytest.approx(float(binom.sf(right - 1, n, chance)))

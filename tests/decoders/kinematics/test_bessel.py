@@ -9,7 +9,7 @@ from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.decoders.contract.intent import CursorIntent, IdleIntent, Intent
 from volition.decoders.kinematics import metrics
 from volition.decoders.kinematics.bessel import BesselBlock, BesselSettings
-from volition.decoders.kinematics.wiener import WienerDecoder, WienerSettings
+from volition.decoders.kinematics.methods.wiener import WienerDecoder, WienerSettings
 from volition.errors import ConfigError
 
 BIN_S = 0.004

@@ -10,7 +10,7 @@ from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.decoders.contract.intent import ClickIntent, CursorIntent, Intent, canonical_json
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.kinematics.click import OFFSET, WEIGHTS, with_click
-from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from volition.decoders.kinematics.methods.kalman import KalmanDecoder, KalmanSettings
 from volition.errors import ConfigError, DecodeError, ModelError
 
 BIN_S = 0.02

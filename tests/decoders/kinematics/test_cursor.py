@@ -10,8 +10,9 @@ import pytest
 
 from volition.chunk import Chunk, Event, FloatArray
 from volition.decoders.contract.intent import CursorIntent, IdleIntent, Intent
+from volition.decoders.contract.trials import HELP
 from volition.decoders.kinematics.bins import Bins, StepValue, samples_per_step
-from volition.decoders.kinematics.cursor import HELP, Cursor, CursorSettings, help_of
+from volition.decoders.kinematics.cursor import Cursor, CursorSettings, help_of
 from volition.errors import ConfigError
 
 NOTHING_KNOWN = [[1.0, 0.0], [0.0, 1.0]]

@@ -11,12 +11,13 @@ import pytest
 
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import CursorIntent, IdleIntent, Intent, canonical_json
+from volition.decoders.contract.trials import HELP
 from volition.decoders.kinematics import metrics
-from volition.decoders.kinematics.cursor import HELP
 from volition.decoders.kinematics.decoder import KinematicDecoder
-from volition.decoders.kinematics.dkf import DkfDecoder, DkfSettings
-from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings, intended_velocities
-from volition.decoders.kinematics.wiener import WienerDecoder
+from volition.decoders.kinematics.labels import intended_velocities
+from volition.decoders.kinematics.methods.dkf import DkfDecoder, DkfSettings
+from volition.decoders.kinematics.methods.kalman import KalmanDecoder, KalmanSettings
+from volition.decoders.kinematics.methods.wiener import WienerDecoder
 from volition.errors import ConfigError, DecodeError, SpecError
 
 BIN_S = 0.05

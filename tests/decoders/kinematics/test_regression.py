@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from volition.chunk import FloatArray
 from volition.decoders.fitting.fitted import Array
-from volition.decoders.kinematics.regressing import REGRESSORS
+from volition.decoders.kinematics.methods.regressing import REGRESSORS
 from volition.decoders.kinematics.regression.gaussian_process import (
     GaussianProcess,
     GaussianProcessSettings,

@@ -11,8 +11,8 @@ from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.decoders.contract.intent import CursorIntent
 from volition.decoders.kinematics import metrics
 from volition.decoders.kinematics.decoder import KinematicDecoder
-from volition.decoders.kinematics.dkf import DkfDecoder, DkfSettings
-from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from volition.decoders.kinematics.methods.dkf import DkfDecoder, DkfSettings
+from volition.decoders.kinematics.methods.kalman import KalmanDecoder, KalmanSettings
 
 
 def decoded(decoder: KinematicDecoder[Any], features: FloatArray) -> FloatArray:

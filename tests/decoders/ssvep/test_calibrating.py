@@ -14,7 +14,7 @@ from volition.decoders.contract.intent import IdleIntent, SelectionIntent
 from volition.decoders.fitting.calibration import Calibrated, CalibrationData, CalibrationError
 from volition.decoders.registry import decoders_by_kind
 from volition.decoders.ssvep.calibrating import target_of
-from volition.decoders.ssvep.selector import REST
+from volition.decoders.ssvep.estimator import REST
 from volition.decoders.ssvep.transfer.personal import PersonalDecoder, PersonalSettings
 from volition.streams.simulated.ssvep_participant import Flicker, SsvepParticipant
 

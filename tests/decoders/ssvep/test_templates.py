@@ -14,6 +14,7 @@ from scipy.linalg import eigh, svd
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import SelectionIntent
 from volition.decoders.fitting.fitted import load_model
+from volition.decoders.ssvep.estimator import REST, IntArray
 from volition.decoders.ssvep.methods.ecca import ECCA, EccaDecoder, EccaSettings
 from volition.decoders.ssvep.methods.fbcca import FBCCA, FbccaSettings
 from volition.decoders.ssvep.methods.tdca import TDCA, TdcaDecoder, TdcaSettings
@@ -24,7 +25,6 @@ from volition.decoders.ssvep.methods.trca import (
     leading_filter,
     shared_and_total,
 )
-from volition.decoders.ssvep.selector import REST, IntArray
 from volition.decoders.ssvep.templates import TemplateDecoder, TemplateEstimator
 from volition.errors import ConfigError, DecodeError, ModelError, NotFittedError
 

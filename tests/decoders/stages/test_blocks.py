@@ -11,7 +11,6 @@ from tests.decoders.stages.artifact_signals import RATE_HZ, brain, run, spec_of
 from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.decoders.artifacts.steps import Steps
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent
-from volition.decoders.contract.pipeline import Pipeline
 from volition.decoders.contract.settings import Settings
 from volition.decoders.ssvep.methods.fbcca import FbccaDecoder, FbccaSettings
 from volition.decoders.stages.blocks import LEARNING_S, BlockStage, CalibratedSettings
@@ -121,13 +120,15 @@ def test_nothing_is_decided_on_a_span_that_could_not_be_repaired(policy: str) ->
             }
         )
     )
-    pipeline = Pipeline([gate], decoder)
-    pipeline.prepare(SignalSpec(RATE_HZ, ("Oz", "O1", "O2", "POz")))
+    decoder.prepare(gate.prepare(SignalSpec(RATE_HZ, ("Oz", "O1", "O2", "POz"))))
     intents = [
         intent
         for start in range(0, n, 25)
-        for intent in pipeline.process(
-            Chunk(signal[start : start + 25].copy(), times[start : start + 25].copy())
+        for intent in decoder.decode(
+            gate.process(
+                Chunk(signal[start : start + 25].copy(), times[start : start + 25].copy())
+            ),
+            (),
         )
     ]
     touched = [one for one in intents if begins < one.t_sample and one.t_sample - 1.0 < ends]

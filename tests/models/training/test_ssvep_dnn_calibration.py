@@ -12,8 +12,8 @@ from tests.decoders.ssvep.methods.make_tiny_dnn import FOLDER as TINY
 from volition.decoders.contract.intent import SelectionIntent
 from volition.decoders.fitting.calibration import CalibrationError
 from volition.decoders.fitting.network import STARTED_FROM, NetworkManifest
+from volition.decoders.ssvep.estimator import filtered_windows
 from volition.decoders.ssvep.methods.dnn import DnnSettings
-from volition.decoders.ssvep.selector import filtered_windows
 from volition.errors import ConfigError, ModelError
 from volition.models.manifest import Manifest, ModelCard, ModelInput
 from volition.models.registry import ModelRegistry

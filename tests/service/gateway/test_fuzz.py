@@ -19,14 +19,14 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from volition.decoders import registry
 from volition.errors import ConfigError
 from volition.service.gateway.sockets import read_message
 from volition.service.sessions.config import SessionConfig, load_config, parse_config, preset_names
-from volition.service.wire.schemas import EmergencyStop, MarkerMessage, Ping, Refused
+from volition.service.wire.messages import EmergencyStop, MarkerMessage, Ping, Refused
 
 LONG = bool(os.environ.get("VOLITION_LONG_FUZZ"))
 pytestmark = pytest.mark.timeout(7200 if LONG else 120)
-EXAMPLES = Path(__file__).parents[2] / "decoders" / "examples"
 
 
 def examples(short: int, long: int) -> settings:
@@ -43,15 +43,11 @@ def session_files() -> list[dict[str, Any]]:
         yaml.safe_load((folder / f"{name}.yaml").read_text("utf-8")) for name in preset_names()
     ]
     plain = copy.deepcopy(found[0])
-    for path in sorted(EXAMPLES.glob("*.yaml")):
-        for document in yaml.safe_load_all(path.read_text("utf-8")):
-            part = {"kind": path.stem, **document["settings"]}
-            for changes in ({"decoder": part}, {"stages": [part]}):
-                try:
-                    parse_config({**plain, **changes})
-                except ConfigError:
-                    continue
-                found.append({**plain, **changes})
+    for kind in [*registry.stages(), *registry.decoders_by_kind()]:
+        for one in registry.examples(kind):
+            part = one.settings.model_dump(mode="json", exclude_unset=True) | {"kind": kind}
+            is_stage = kind in registry.stages()
+            found.append({**plain, "stages": [part]} if is_stage else {**plain, "decoder": part})
     return found
 
 

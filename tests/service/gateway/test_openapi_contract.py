@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from volition.service.client.client import Client
+from volition.service.client import Client
 from volition.service.gateway.auth import Role, TokenFile
 from volition.service.gateway.launch import running_service
 

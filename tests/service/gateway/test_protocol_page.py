@@ -13,7 +13,7 @@ from volition.service.gateway.app import MAX_FRAME_BYTES, create_app
 from volition.service.gateway.auth import TICKET_S, declared_role
 from volition.service.gateway.guard import Limits
 from volition.service.wire import problems
-from volition.service.wire.schemas import client_message_adapter, server_message_adapter
+from volition.service.wire.messages import client_message_adapter, server_message_adapter
 
 
 @pytest.fixture(scope="module")

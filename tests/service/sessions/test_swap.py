@@ -15,7 +15,7 @@ from volition.decoders.contract.intent import Intent, SelectionIntent
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.calibration import CalibrationError
 from volition.decoders.fitting.fitted import FittedModel
-from volition.decoders.kinematics.kalman import KalmanDecoder, KalmanSettings
+from volition.decoders.kinematics.methods.kalman import KalmanDecoder, KalmanSettings
 from volition.decoders.ssvep.transfer.personal import PersonalDecoder
 from volition.errors import ConfigError, ModelError, SpecError
 from volition.models.manifest import ModelCard, ModelInput
@@ -107,9 +107,9 @@ def test_a_cursor_goes_on_from_where_it_is_under_a_newer_model(
     rows = np.random.default_rng(0).standard_normal((200, 3))
     times = np.arange(200) / 50
     engine.step(Chunk(rows[:100], times[:100]))
-    before = engine.pipeline.decoder.state()
+    before = engine.decoder.state()
     engine.swap(config.decoder.model_copy(update={"model": first.reference}))
-    assert engine.pipeline.decoder.state()["position"] == before["position"]
+    assert engine.decoder.state()["position"] == before["position"]
     intents = engine.step(Chunk(rows[100:], times[100:]))
     assert {intent.model for intent in intents} == {first.version}
     assert len(intents) == 100

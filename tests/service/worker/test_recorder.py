@@ -17,7 +17,7 @@ import pyxdf
 
 from volition.chunk import Chunk, SignalSpec
 from volition.service.worker.recorder import Recorder
-from volition.streams.files.xdf import read_xdf
+from volition.streams.files.xdf_reader import read_xdf
 
 SPEC = SignalSpec(250.0, ("counter", "b"))
 STREAM = {"name": "exo", "type": "EEG", "source_id": "exo-1", "host": "h", "created_at": 1.5}

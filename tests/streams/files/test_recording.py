@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volition.benchmarks.quality.package_recordings import SOURCES, package
+from volition.benchmarks.quality.making.package_recordings import SOURCES, package
 from volition.chunk import Event, SignalSpec
 from volition.errors import ConfigError, RecordingError
 from volition.streams.files.recording import (
@@ -19,7 +19,7 @@ from volition.streams.files.recording import (
     packaged_recordings,
     read_recording,
 )
-from volition.streams.files.xdf import XdfWriter
+from volition.streams.files.xdf_writer import XdfWriter
 
 LABELS = ["Oz", "O1", "O2", "PO3", "POz", "PO7", "PO8", "PO4"]
 

@@ -4,14 +4,13 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { call, sentence } from "../shared/api";
 import { calibrate, follow, modelName, passedOn, type CalibrationBody } from "../shared/calibration";
 import type { ServiceClock } from "../shared/clock";
+import { decoderOf, useKinds } from "../shared/kinds";
 import { tell } from "../shared/frame";
 import { NumberInput } from "../shared/NumberInput";
 import type { CalibrationView, Cue, SessionView } from "../shared/wire";
 import { whyNotMade } from "../shared/words";
 import { Scores } from "./Scores";
 
-/** Decoders of flicker that are fitted to a person, and what their names are. */
-const FITTED = { etrca: "eTRCA", tdca: "TDCA", ecca: "eCCA", riemann: "Riemann", ssvep_personal: "personal" } as const;
 const ONSETS = ["trial_start"];
 const COUNT_EVERY_MS = 100;
 
@@ -20,7 +19,7 @@ interface Plan {
   name: string;
   source: Source;
   /** Null: what decodes now. */
-  kind: keyof typeof FITTED | null;
+  kind: string | null;
   windowS: number;
   blocks: number;
   restTrials: number;
@@ -68,7 +67,11 @@ export function Calibration({ session, view, cue, clock, live, onGoing, onEnded 
   const [beginning, setBeginning] = useState(false);
   const left = useRef(new AbortController());
   const decoder = (view?.config.decoder ?? {}) as unknown as Record<string, unknown>;
-  const targets = Array.isArray(decoder["targets"]) ? decoder["targets"].length : 0;
+  const installed = useKinds();
+  const trials = decoderOf(installed, decoder["kind"])?.trials ?? null;
+  const asksChoices = trials === "targets" || trials === "classes";
+  // Targets are passed on to any decoder of targets; the classes of one are nobody else's.
+  const fitted = installed.kinds.filter((each) => trials === "targets" && each.trials === "targets" && each.calibrated);
   const set = (part: Partial<Plan>) => setPlan((now) => ({ ...now, ...part }));
 
   const went = (now: CalibrationView) => {
@@ -123,7 +126,7 @@ export function Calibration({ session, view, cue, clock, live, onGoing, onEnded 
           Learn from
           <select value={plan.source} disabled={going} onChange={(event) => set({ source: event.currentTarget.value as Source })}>
             <option value="session">the marked signal so far</option>
-            <option value="guided" disabled={targets === 0}>
+            <option value="guided" disabled={!asksChoices}>
               trials, guided
             </option>
           </select>
@@ -133,12 +136,12 @@ export function Calibration({ session, view, cue, clock, live, onGoing, onEnded 
           <select
             value={plan.kind ?? ""}
             disabled={going}
-            onChange={(event) => set({ kind: (event.currentTarget.value || null) as Plan["kind"] })}
+            onChange={(event) => set({ kind: event.currentTarget.value || null })}
           >
             <option value="">what decodes now ({view?.config.decoder.kind ?? "–"})</option>
-            {targets > 0 && Object.entries(FITTED).map(([kind, name]) => (
+            {fitted.map(({ kind }) => (
               <option key={kind} value={kind}>
-                {name}
+                {kind}
               </option>
             ))}
           </select>
@@ -189,8 +192,14 @@ export function Calibration({ session, view, cue, clock, live, onGoing, onEnded 
       </div>
       {plan.source === "guided" && !going && (
         <p class="soft">
-          {targets + plan.restTrials} trials a block. The flickers are whatever shows them: this page says where to look and when, and the
-          service marks the onsets. The <a href={`/speller#${encodeURIComponent(session)}`}>speller</a> shows flickers of its own and calibrates on them.
+          Each {trials === "targets" ? "target" : "class"} comes once a block. This page says what to do and when, and the service marks the onsets
+          {trials === "targets" && (
+            <>
+              ; whatever shows the targets shows them. The <a href={`/speller#${encodeURIComponent(session)}`}>speller</a> shows flickers of its own and
+              calibrates on them
+            </>
+          )}
+          .
         </p>
       )}
       {going && made !== null && (
@@ -199,7 +208,7 @@ export function Calibration({ session, view, cue, clock, live, onGoing, onEnded 
             <span>{made.step}</span>
             <progress class="grow" aria-label="Calibration" max={1} value={made.progress} />
           </div>
-          {made.state === "guiding" && cue !== null && cue.calibration === made.id && <Cueing cue={cue} clock={clock} />}
+          {made.state === "guiding" && cue !== null && cue.calibration === made.id && <Cueing cue={cue} clock={clock} looks={trials !== "classes"} />}
         </div>
       )}
       {made !== null && !going && <Outcome made={made} />}
@@ -207,8 +216,8 @@ export function Calibration({ session, view, cue, clock, live, onGoing, onEnded 
   );
 }
 
-/** What to look at, and for how long still. */
-function Cueing({ cue, clock }: { cue: Cue; clock: ServiceClock | null }) {
+/** What to look at or to do, and for how long still. */
+function Cueing({ cue, clock, looks }: { cue: Cue; clock: ServiceClock | null; looks: boolean }) {
   const [, count] = useState(0);
   useEffect(() => {
     const timer = setInterval(() => count((n) => n + 1), COUNT_EVERY_MS);
@@ -217,7 +226,8 @@ function Cueing({ cue, clock }: { cue: Cue; clock: ServiceClock | null }) {
   const now = clock?.lsl() ?? null;
   const until = cue.phase === "cue" ? cue.t : cue.t_end;
   const left = now === null ? null : Math.max(0, until - now);
-  const what = cue.target === null ? "Rest: look at no target" : `Look at ${cue.label}`;
+  const rest = looks ? "Rest: look at no target" : "Rest";
+  const what = cue.target === null ? rest : looks ? `Look at ${cue.label}` : cue.label;
   return (
     <div class={`cue ${cue.phase}`} data-cue={cue.phase}>
       <p role="status">{cue.phase === "pause" || cue.phase === "end" ? "Blink, move your eyes" : what}</p>

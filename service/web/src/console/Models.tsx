@@ -2,11 +2,10 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { call, sentence } from "../shared/api";
 import { tell } from "../shared/frame";
-import type { Manifest, ModelUse, StateView } from "../shared/wire";
+import { useKinds } from "../shared/kinds";
+import type { KindList, Manifest, ModelUse, StateView } from "../shared/wire";
 import { named, percent } from "../shared/words";
 
-/** Networks of these kinds are a stage's and decode nothing. */
-const OF_STAGES = new Set(["atat"]);
 const SAME_RATE = 1e-6;
 
 const reference = (model: Manifest) => (model.origin === "shipped" ? model.name : `${model.name}@${model.version}`);
@@ -14,8 +13,8 @@ const reference = (model: Manifest) => (model.origin === "shipped" ? model.name 
 const namedUse = (use: ModelUse) => named(use.decoder, use.model);
 
 /** Why a model is not for this signal; empty where nothing speaks against it. */
-function misfit(model: Manifest, signal: StateView["signal"]): string {
-  if (OF_STAGES.has(model.kind)) return "for a stage, not a decoder";
+function misfit(model: Manifest, signal: StateView["signal"], { kinds }: KindList): string {
+  if (kinds.some((each) => each.family === "stages" && each.kind === model.kind)) return "for a stage, not a decoder";
   const { rate_hz: rate, labels, n_channels: channels } = model.input;
   const here = signal as { rate_hz?: number; labels?: string[] } | null | undefined;
   if (!here?.labels || here.rate_hz === undefined) return "";
@@ -47,6 +46,7 @@ export function Models({ session, version, signal, live, calibrating }: ModelsPr
   const [models, setModels] = useState<Manifest[]>([]);
   const [uses, setUses] = useState<{ now: ModelUse; earlier: ModelUse[] } | null>(null);
   const [busy, setBusy] = useState(false);
+  const installed = useKinds();
 
   const refresh = useCallback(async () => {
     try {
@@ -75,8 +75,8 @@ export function Models({ session, version, signal, live, calibrating }: ModelsPr
     }
   };
 
-  const fits = models.filter((model) => misfit(model, signal) === "");
-  const others = models.filter((model) => misfit(model, signal) !== "");
+  const fits = models.filter((model) => misfit(model, signal, installed) === "");
+  const others = models.filter((model) => misfit(model, signal, installed) !== "");
   const before = uses?.earlier[0];
   const fixed = busy || !live || calibrating;
   return (
@@ -135,7 +135,7 @@ export function Models({ session, version, signal, live, calibrating }: ModelsPr
           <ul>
             {others.map((model) => (
               <li key={reference(model)}>
-                {reference(model)} ({model.kind}): {misfit(model, signal)}
+                {reference(model)} ({model.kind}): {misfit(model, signal, installed)}
               </li>
             ))}
           </ul>

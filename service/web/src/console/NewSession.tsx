@@ -4,12 +4,23 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, call, sentence } from "../shared/api";
 import { tell } from "../shared/frame";
 import type { PresetView, SessionView, StreamView } from "../shared/wire";
+import { Kinds } from "./Kinds";
 import { chooseStream, lineOf, readYaml, type Located } from "./yaml";
 
 const FIRST_PRESET = "fbcca-exo";
 const MOST_BYTES = 1 << 20;
 
 type Body = NonNullable<Parameters<typeof call<"/v1/sessions", "post">>[2]>["body"];
+
+/** What a configuration names as outputs, in either form that the service reads, and a recording. */
+function withRecording(outputs: unknown): unknown {
+  if (Array.isArray(outputs)) {
+    const records = outputs.some((each: { kind?: unknown } | null) => each?.kind === "record");
+    return records ? outputs : [...(outputs as unknown[]), { kind: "record" }];
+  }
+  if (outputs && typeof outputs === "object") return { ...outputs, record: true };
+  return [{ kind: "record" }];
+}
 
 export interface NewSessionProps {
   stream: StreamView | null;
@@ -65,8 +76,8 @@ export function NewSession({ stream, all, onMade }: NewSessionProps) {
     setMaking(true);
     try {
       const data = read.data as Record<string, unknown> | null;
-      const outputs = { ...((data?.["outputs"] as object | undefined) ?? {}), ...(record ? { record } : {}) };
-      const body = (data && typeof data === "object" && record ? { ...data, outputs } : data) as Body;
+      const recorded = data && typeof data === "object" && record;
+      const body = (recorded ? { ...data, outputs: withRecording(data["outputs"]) } : data) as Body;
       const made = await call("post", "/v1/sessions", { body });
       tell("good", `The session ${made.id} was made.`);
       onMade(made);
@@ -112,6 +123,7 @@ export function NewSession({ stream, all, onMade }: NewSessionProps) {
           {about}
         </details>
       )}
+      <Kinds />
       <label class="file">
         or a file
         <input

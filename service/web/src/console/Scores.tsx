@@ -6,7 +6,7 @@ import { percent } from "../shared/words";
 import { usePlot } from "./usePlot";
 
 const HEIGHT_PX = 170;
-/** Of the accent's colour at most so much, so that figures upon it can be read. */
+/** At most this share of the accent's colour, in percent, so that figures upon it can be read. */
 const MOST_SHADE = 35;
 const ACCURACY = "#3b82c4";
 const RATE = "#c98a00";

@@ -1,26 +1,20 @@
 // A guided calibration of the cursor: how long, how it goes, and the model that came of it.
 import { modelName, scoreOfModel } from "../shared/calibration";
 import { NumberInput } from "../shared/NumberInput";
+import type { EarlierModel } from "../shared/useEarlierModel";
 import type { CalibrationView } from "../shared/wire";
 import { percent, whyNotMade } from "../shared/words";
+import type { GuidedCalibration } from "./useGuidedCalibration";
 
 export interface CalibrateProps {
-  seconds: number;
-  onSeconds: (seconds: number) => void;
-  view: CalibrationView | null;
-  going: boolean;
-  /** Share of what goes astray that is taken off now. */
-  help: number;
+  guided: GuidedCalibration;
   decodes: string;
-  earlier: string | null;
+  earlier: EarlierModel | null;
   ready: boolean;
-  onStart: () => void;
-  onCancel: () => void;
-  onBack: () => void;
 }
 
-export function Calibrate(props: CalibrateProps) {
-  const { view, going } = props;
+export function Calibrate({ guided, decodes, earlier, ready }: CalibrateProps) {
+  const { view, going, help } = guided;
   const guiding = going && (view === null || view.state === "guiding");
   return (
     <section class="card" aria-labelledby="calibrate-title">
@@ -28,31 +22,31 @@ export function Calibrate(props: CalibrateProps) {
       <div class="row">
         <label>
           Seconds
-          <NumberInput min={10} max={1800} value={props.seconds} disabled={going} onValue={props.onSeconds} />
+          <NumberInput min={10} max={1800} value={guided.seconds} disabled={going} onValue={guided.setSeconds} />
         </label>
         {going ? (
-          <button onClick={props.onCancel} disabled={view === null}>
+          <button onClick={guided.cancel} disabled={view === null}>
             Cancel
           </button>
         ) : (
-          <button onClick={props.onStart} disabled={!props.ready}>
+          <button onClick={guided.begin} disabled={!ready}>
             Calibrate
           </button>
         )}
-        {props.earlier !== null && !going && (
-          <button class="small" onClick={props.onBack}>
-            Back to {props.earlier}
+        {earlier?.name != null && !going && (
+          <button class="small" onClick={earlier.goBack}>
+            Back to {earlier.name}
           </button>
         )}
       </div>
-      <p class="soft" data-model={props.decodes}>
-        Decodes by {props.decodes}
+      <p class="soft" data-model={decodes}>
+        Decodes by {decodes}
       </p>
       {guiding && (
-        <label class="soft row" data-help={props.help.toFixed(2)}>
+        <label class="soft row" data-help={help.toFixed(2)}>
           Help left
-          <meter class="grow" min={0} max={1} value={props.help} />
-          {Math.round(100 * props.help)} %
+          <meter class="grow" min={0} max={1} value={help} />
+          {Math.round(100 * help)} %
         </label>
       )}
       {view && <Step view={view} />}

@@ -1,6 +1,10 @@
 // The screen of the cursor's tasks.
+import { drawnByProcessor } from "../shared/drawing";
 import type { Steering } from "./steering";
 import { CURSOR_CM, gridSquares, WORKSPACE_CM, type Point, type Target, type TaskName } from "./task";
+
+/** Without a graphics processor, every other frame of a display of 60 Hz is drawn. */
+const SPARING_MS = 25;
 
 /** What is asked for: the target, whether the cursor is in it, and how much of the hold is done. */
 export interface Asked {
@@ -10,7 +14,7 @@ export interface Asked {
   readonly held: number;
 }
 
-export interface Look {
+interface Look {
   back: string;
   line: string;
   text: string;
@@ -20,13 +24,41 @@ export interface Look {
   bad: string;
 }
 
-export function lookOf(element: Element): Look {
+function lookOf(element: Element): Look {
   const style = getComputedStyle(element);
   const of = (name: string) => style.getPropertyValue(name).trim();
   return {
     back: of("--card"), line: of("--line"), text: of("--text"), target: of("--target"),
     cursor: of("--accent"), good: of("--good"), bad: of("--bad"),
   };
+}
+
+/** Draws the scene when it changed, and no more often than the machine can afford. */
+export class Painter {
+  private look: Look;
+  private painted = "";
+  private paintedMs = 0;
+  private readonly leastMs = drawnByProcessor() ? SPARING_MS : 0;
+
+  constructor(private readonly canvas: HTMLCanvasElement) {
+    this.look = lookOf(canvas);
+  }
+
+  /** Take the theme's colours as they are now. */
+  recolour(): void {
+    this.look = lookOf(this.canvas);
+  }
+
+  /** Draw what changed; say whether the canvas shows the scene as it is. */
+  paint(steering: Steering, asked: Asked | null, timeMs: number): boolean {
+    const scene = `${steering.position.join()} ${steering.halted} ${asked?.target.at.join()} ${asked?.held} ${asked?.inside} ${this.canvas.clientWidth} ${this.look.back}`;
+    if (scene !== this.painted && timeMs - this.paintedMs >= this.leastMs) {
+      this.painted = scene;
+      this.paintedMs = timeMs;
+      draw(this.canvas, this.look, steering, asked);
+    }
+    return scene === this.painted;
+  }
 }
 
 /** Fit the canvas to its place; give how many pixels a centimetre of the task has. */
@@ -37,7 +69,7 @@ export function fit(canvas: HTMLCanvasElement): number {
   return size / (2 * WORKSPACE_CM);
 }
 
-export function draw(canvas: HTMLCanvasElement, look: Look, steering: Steering, run: Asked | null): void {
+function draw(canvas: HTMLCanvasElement, look: Look, steering: Steering, run: Asked | null): void {
   const perCm = fit(canvas);
   const context = canvas.getContext("2d")!;
   const place = ([x, y]: Point): [number, number] => [(x + WORKSPACE_CM) * perCm, (WORKSPACE_CM - y) * perCm];

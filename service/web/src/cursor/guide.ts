@@ -1,7 +1,8 @@
 // A cursor's guided calibration as the page shows it: the service says in cues where each target is,
 // and its session where the cursor is; the page shows both, and how much help is left.
 import type { Cue, Hello } from "../shared/wire";
-import { holds, WORKSPACE_CM, type Point, type Target, type TaskName } from "./task";
+import type { Asked } from "./draw";
+import { holds, WORKSPACE_CM, type Point, type Target } from "./task";
 
 /** Share of the time after which help has faded, as the service has it by itself. */
 const HELPED = 0.64;
@@ -35,9 +36,7 @@ export class Scale {
 }
 
 export class Guide {
-  readonly task: TaskName = "random";
   target: Target | null = null;
-  readonly held = 0;
   private readonly startMs = performance.now();
 
   constructor(
@@ -52,8 +51,10 @@ export class Guide {
     } else if (cue.phase === "end") this.target = null;
   }
 
-  isInside(cursor: Point): boolean {
-    return this.target !== null && holds(this.target, cursor);
+  /** What it asks for of a cursor in its place, as it is drawn. */
+  asked(cursor: Point): Asked | null {
+    const { target } = this;
+    return target && { task: "random", target, inside: holds(target, cursor), held: 0 };
   }
 
   /** Share of what goes astray that the service takes off now. */

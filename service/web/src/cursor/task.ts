@@ -190,7 +190,7 @@ const mean = (values: number[]) => (values.length ? values.reduce((a, b) => a + 
 
 export const difficulty = (trial: Trial) => Math.log2(trial.distance / trial.width + 1);
 
-/** Of a hit, how straight the way was: what a straight line must cover is the way to the edge, where
+/** How straight the way to a hit was: what a straight line must cover is the way to the edge, where
  *  the hold begins. 0 for a trial that is no hit. */
 export const efficiencyOf = (t: Trial) => (t.outcome === "hit" && t.path > 0 ? Math.max(0, Math.min(1, (t.distance - t.width / 2) / t.path)) : 0);
 

@@ -1,7 +1,8 @@
 // A calibration of a session: begun, followed by asking again until it has ended, and what it found.
 // It goes by REST and not by the socket, so that a connection that is lost and comes back loses none
 // of its steps.
-import { call, UnreachableError } from "./api";
+import { call, sentence, UnreachableError } from "./api";
+import { tell } from "./frame";
 import type { CalibrationView } from "./wire";
 
 const ASK_EVERY_MS = 400;
@@ -50,6 +51,12 @@ export async function calibrate(
   const begun = await call("post", "/v1/sessions/{id}/calibrations", { path: { id: session }, body });
   went(begun);
   return follow(session, begun, went, left);
+}
+
+/** Cancel one; how it ended is told by whoever follows it. */
+export function cancelCalibration(made: CalibrationView): void {
+  const path = { id: made.session, cid: made.id };
+  call("delete", "/v1/sessions/{id}/calibrations/{cid}", { path }).catch((error: unknown) => tell("bad", sentence(error)));
 }
 
 export function modelName(view: CalibrationView): string {

@@ -70,6 +70,31 @@ function soon(): void {
   });
 }
 
+/** Runs a step in each of the display's frames until it says that all stands still; `wake` starts it again. */
+export class FrameLoop {
+  private frame = 0;
+
+  constructor(
+    /** Do what a frame asks for; say whether another is needed. */
+    private readonly step: (timeMs: number) => boolean,
+    private readonly woken: () => void,
+  ) {}
+
+  wake(): void {
+    if (this.frame) return;
+    this.woken();
+    this.frame = requestAnimationFrame(this.run);
+  }
+
+  stop(): void {
+    cancelAnimationFrame(this.frame);
+  }
+
+  private readonly run = (timeMs: number): void => {
+    this.frame = this.step(timeMs) ? requestAnimationFrame(this.run) : 0;
+  };
+}
+
 /** Whether the page is seen: a tab behind another is not. */
 export function useSeen(): boolean {
   const [seen, setSeen] = useState(!document.hidden);

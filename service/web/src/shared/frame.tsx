@@ -166,14 +166,3 @@ export function Frame(props: FrameProps) {
     </>
   );
 }
-
-/** The session that the address names after '#'. */
-export function sessionOfAddress(): string | null {
-  const name = decodeURIComponent(location.hash.slice(1));
-  return name && name !== "main" ? name : null;
-}
-
-export function nameSessionInAddress(session: string | null): void {
-  const hash = session === null ? location.pathname : `#${encodeURIComponent(session)}`;
-  history.replaceState(null, "", hash);
-}

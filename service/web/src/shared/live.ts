@@ -37,11 +37,11 @@ export class LiveSession {
   private heard = 0;
   private ended = false;
   private lostAt: number | null = null;
+  private gatherS = 0;
 
   constructor(
     readonly session: string,
     private readonly listener: Listener,
-    private gatherS: number,
   ) {
     void this.open();
   }
@@ -60,7 +60,7 @@ export class LiveSession {
     return true;
   }
 
-  /** Have intents come together, each so many seconds, or each at once (0). */
+  /** Have intents come together once in `forS` seconds, or each at once (0, as at first). */
   gather(forS: number): void {
     if (forS === this.gatherS) return;
     this.gatherS = forS;

@@ -10,7 +10,7 @@ export function newsCame(): void {
   for (const act of [...waiting]) act();
 }
 
-/** Act every so often, behind news or where none come; give what ends it. */
+/** Act once in `periodMs`, behind news or, where none come, without; give what ends it. */
 export function everyBehindNews(periodMs: number, act: () => void): () => void {
   let timer: number | undefined;
   const now = () => {

@@ -1,9 +1,10 @@
 // A session's socket and its state as a page needs them: the link, the steps, whether it is held,
 // and what was missed, told as notices.
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useState } from "preact/hooks";
 import { call, sentence } from "./api";
 import { tell } from "./frame";
 import { LiveSession, type Link, type Listener } from "./live";
+import { useLatest } from "./useLatest";
 import type { Cue, Hello, Intent, SessionState } from "./wire";
 
 export interface Standing {
@@ -33,10 +34,10 @@ const TONES: Partial<Record<SessionState, "warn" | "bad" | "good">> = {
   running: "good",
 };
 
-/** So long a page that only shows intents lets them gather: whoever acts on them has them meanwhile. */
+/** A page that only shows intents lets them gather for this long: whoever acts on them gets theirs first. */
 export const SHOWN_AFTER_S = 0.2;
 
-/** Intents come together once in `gatherS`, or at once (0). */
+/** Intents come together once in `gatherS`, or each at once (0). */
 export function useSession(session: string | null, gatherS: number, onIntent: (intent: Intent) => void, onCue?: (cue: Cue) => void): SessionHandle {
   const [live, setLive] = useState<LiveSession | null>(null);
   const [link, setLink] = useState<Link>("connecting");
@@ -46,12 +47,7 @@ export function useSession(session: string | null, gatherS: number, onIntent: (i
   const [held, setHeld] = useState(false);
   const [missed, setMissed] = useState(0);
   const [returns, setReturns] = useState(0);
-  const handler = useRef(onIntent);
-  handler.current = onIntent;
-  const gather = useRef(gatherS);
-  gather.current = gatherS;
-  const onCueNow = useRef(onCue);
-  onCueNow.current = onCue;
+  const take = useLatest({ onIntent, onCue });
 
   useEffect(() => {
     setLink("connecting");
@@ -89,8 +85,8 @@ export function useSession(session: string | null, gatherS: number, onIntent: (i
           .then(({ config }) => setHello((last) => last && { ...last, config: config as Hello["config"] }))
           .catch((error: unknown) => tell("warn", sentence(error)));
       },
-      intent: (intent) => handler.current(intent),
-      cue: (cue) => onCueNow.current?.(cue),
+      intent: (intent) => take.current.onIntent(intent),
+      cue: (cue) => take.current.onCue?.(cue),
       gap(from, to) {
         setMissed((count) => count + to - from + 1);
         tell("warn", `Intents ${from} to ${to} were missed and will not come.`);
@@ -103,7 +99,7 @@ export function useSession(session: string | null, gatherS: number, onIntent: (i
         tell("good", `Connected again after ${lostS.toFixed(1)} s; ${meanwhile}.`);
       },
     };
-    const opened = new LiveSession(session, listener, gather.current);
+    const opened = new LiveSession(session, listener);
     setLive(opened);
     return () => {
       opened.close();
@@ -128,6 +124,17 @@ export function useSession(session: string | null, gatherS: number, onIntent: (i
     );
   }, [session]);
   return { live, link, why, standing, hello, held, missed, returns, stop: session === null ? null : stop, release };
+}
+
+/** The session while it is recorded, and null while it is not. */
+export function recordedSession(handle: SessionHandle, session: string | null): string | null {
+  const records = handle.hello?.config.outputs?.some(({ kind }) => kind === "record");
+  return records && handle.standing?.state === "running" ? session : null;
+}
+
+/** What decodes in the session, once that is known. */
+export function decoderOf(handle: SessionHandle) {
+  return handle.hello?.config.decoder as { kind: string; model?: string | null; network?: string | null } | undefined;
 }
 
 /** Say how the link to a session stands. */

@@ -18,7 +18,7 @@ export interface Layout {
   /** Seconds from the onset to the first moment at which its decision may come, and to the last. */
   soonestS: number;
   longestS: number;
-  /** The latency of vision: the window begins so long after the onset. */
+  /** The latency of vision: the window begins this long after the onset. */
   delayS: number;
 }
 

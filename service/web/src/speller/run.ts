@@ -1,5 +1,5 @@
 // Trials of a speller: cue, shift of the gaze, flicker, pause, one after the other, driven by the
-// display's frames and knowing nothing of how they are drawn. `Run` spells by what is decoded;
+// display's frames and knowing nothing of how they are drawn. `SpellingRun` spells by what is decoded;
 // `CalibrationRun` asks for each target in turn and lets each flicker last as long.
 import type { Intent } from "../shared/wire";
 import { BACKSPACE, keyOf, written, type Layout } from "./layout";
@@ -11,13 +11,13 @@ const CUE_MS = 500;
 const GAZE_MS = 500;
 const FEEDBACK_MS = 500;
 const PAUSE_MS = 250;
-/** The onset is fixed so long before it comes, so that whoever simulates a person hears of it. */
+/** The onset is fixed this long before it comes, so that a simulated person hears of it in time. */
 const AHEAD_MS = 250;
-/** A decision may take so much longer than its window: the stream's way, the decoder's, the socket's. */
+/** A decision may come this long after its window: stream, decoder and socket take their time. */
 const PATIENCE_S = 1.5;
 /** An intent belongs to a trial when its trigger is within this of the onset. */
 const NEAR_S = 0.02;
-/** A flicker that is learned from lasts so much longer than its window, whenever its last frame comes. */
+/** A calibration's flicker lasts this much longer than its window, so that its last frame never cuts it. */
 const SPARE_S = 0.05;
 
 export interface Choice {
@@ -70,7 +70,7 @@ export abstract class Trials {
     else if (this.phase === "feedback" && passed >= this.pauseMs) this.begin(timeMs);
   }
 
-  /** It has flickered for so long. */
+  /** The flicker has lasted for `passedS`. */
   protected abstract flickers(passedS: number, timeMs: number): void;
 
   /** Whether there is nothing more to ask for. */
@@ -102,7 +102,7 @@ export abstract class Trials {
   }
 }
 
-export class Run extends Trials {
+export class SpellingRun extends Trials {
   text = "";
   readonly choices: Choice[] = [];
 
@@ -172,7 +172,7 @@ export class Run extends Trials {
   }
 }
 
-/** Asks for every target once a block, in an order of its own each time; decisions count for nothing. */
+/** Asks for every target once in each block, in a new order each time; decisions do not count. */
 export class CalibrationRun extends Trials {
   number = 0;
   private readonly order: number[];
@@ -180,7 +180,7 @@ export class CalibrationRun extends Trials {
   constructor(
     layout: Layout,
     blocks: number,
-    /** Of signal that is learned from, in each trial; the latency of vision comes before it. */
+    /** Signal of each trial that the model learns from; it begins one latency of vision after the onset. */
     private readonly windowS: number,
     lslAt: (atMs: number) => number | null,
     hooks: Hooks,
@@ -222,7 +222,7 @@ function shuffled(n: number): number[] {
 }
 
 export interface Score {
-  /** Of what was selected, where it is known what was wanted. */
+  /** Share of the selections that were wanted, where it is known what was. */
   accuracy: number | null;
   /** Selections a minute; trials in which nothing was selected take their time too. */
   perMinute: number | null;

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from volition.benchmarks.quality.datasets import indy
-from volition.benchmarks.quality.evaluate import evaluate
+from volition.benchmarks.quality.evaluation.evaluate import evaluate
 from volition.chunk import FloatArray
 from volition.errors import RecordingError
 from volition.service.sessions.config import parse_config

@@ -9,7 +9,7 @@ import pytest
 from scipy.io import savemat
 
 from volition.benchmarks.quality.datasets import tsinghua
-from volition.benchmarks.quality.evaluate import evaluate
+from volition.benchmarks.quality.evaluation.evaluate import evaluate
 from volition.errors import RecordingError
 from volition.service.sessions.config import SessionConfig, load_config
 

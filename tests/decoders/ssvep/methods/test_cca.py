@@ -7,8 +7,8 @@ from scipy.linalg import qr, svdvals
 
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent
+from volition.decoders.ssvep.estimator import REST, filtered_windows
 from volition.decoders.ssvep.methods.cca import CCA, CcaDecoder, CcaSettings
-from volition.decoders.ssvep.selector import REST, filtered_windows
 
 RATE_HZ = 250.0
 LABELS = ("Oz", "O1", "O2", "POz")

@@ -16,8 +16,8 @@ from tests.decoders.ssvep.methods.make_tiny_dnn import (
 )
 from volition.chunk import Chunk, Event, SignalSpec
 from volition.decoders.fitting.network import Network, load_network
+from volition.decoders.ssvep.estimator import REST
 from volition.decoders.ssvep.methods.dnn import DNN, DnnDecoder, logits, ready
-from volition.decoders.ssvep.selector import REST
 from volition.errors import ConfigError, ModelError, NotFittedError
 
 SPEC = SignalSpec(RATE_HZ, ("O1", "Oz", "O2", "PO3", "POz", "PO4"))

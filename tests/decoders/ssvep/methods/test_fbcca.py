@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import IdleIntent, Intent, SelectionIntent, canonical_json
+from volition.decoders.ssvep.estimator import REST
 from volition.decoders.ssvep.methods.fbcca import FBCCA, FbccaDecoder, FbccaSettings
 from volition.decoders.ssvep.scores.bank import FilterBank, sub_band_edges, sub_band_weights
-from volition.decoders.ssvep.selector import REST
 from volition.errors import ConfigError, DecodeError
 
 RATE_HZ = 256.0

@@ -10,6 +10,7 @@ from scipy.linalg import block_diag
 
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent
+from volition.decoders.ssvep.estimator import REST, IntArray, filtered_windows
 from volition.decoders.ssvep.methods.riemann import (
     RIEMANN,
     RiemannDecoder,
@@ -17,7 +18,6 @@ from volition.decoders.ssvep.methods.riemann import (
     shrunk_covariances,
     squared_distances,
 )
-from volition.decoders.ssvep.selector import REST, IntArray, filtered_windows
 from volition.errors import DecodeError
 
 RATE_HZ = 128.0

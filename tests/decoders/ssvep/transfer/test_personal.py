@@ -10,7 +10,7 @@ import pytest
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent
 from volition.decoders.fitting.fitted import FittedModel, load_model
-from volition.decoders.ssvep.selector import REST, IntArray
+from volition.decoders.ssvep.estimator import REST, IntArray
 from volition.decoders.ssvep.transfer.personal import (
     PERSONAL,
     SHARED,

@@ -10,8 +10,8 @@ import pytest
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent
 from volition.decoders.fitting.fitted import FittedModel, load_model
+from volition.decoders.ssvep.estimator import REST
 from volition.decoders.ssvep.scores.contrast import FIRST_TWO, N_KINDS, Contrast
-from volition.decoders.ssvep.selector import REST
 from volition.decoders.ssvep.transfer.pretrained import (
     Baseline,
     PretrainedDecoder,

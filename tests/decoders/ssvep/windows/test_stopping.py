@@ -12,9 +12,9 @@ from scipy.stats import gaussian_kde
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import IdleIntent, Intent, SelectionIntent
 from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.ssvep.estimator import REST
 from volition.decoders.ssvep.methods.ecca import ECCA, EccaDecoder, EccaSettings
 from volition.decoders.ssvep.methods.fbcca import FbccaDecoder, FbccaSettings
-from volition.decoders.ssvep.selector import REST
 from volition.decoders.ssvep.templates import RIGHT, WRONG
 from volition.decoders.ssvep.windows.stopping import Densities, Stopping
 from volition.errors import ConfigError

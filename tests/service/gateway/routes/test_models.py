@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from volition.decoders.fitting.fitted import load_model
-from volition.service.client.client import ApiError, AsyncClient
+from volition.service.client import ApiError, AsyncClient
 from volition.service.gateway.app import create_app
 
 LABELS = [str(i + 1) for i in range(10)]

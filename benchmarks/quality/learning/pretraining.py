@@ -1,0 +1,170 @@
+"""Learning the front end that needs no calibration, and judging it on people it has not seen.
+
+The shipped model is learned from every person of ``ssvep_exo``. To score it on the same data would
+be to ask it what it was told: `without_each` learns one model for each person, from all the others
+and from nobody else, with the same code and settings, and the score uses that one. All recordings
+of a person are left out together, so no window of a trial is ever on both sides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from volition.benchmarks.quality.contract.trials import TrialDataset, TrialRecording
+from volition.benchmarks.quality.datasets import ssvep_exo
+from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.ssvep.estimator import REST
+from volition.decoders.ssvep.transfer.pretrained import PretrainedSettings
+from volition.decoders.ssvep.transfer.pretraining import TrainingWindows, collect, learn
+from volition.errors import ConfigError
+from volition.service.sessions.config import SessionConfig, load_config
+
+KIND = "ssvep_pretrained"
+#: Windows that are learned from start so long after the onset, beside the one that decides.
+MORE_DELAYS_S = (0.5, 1.5, 2.25, 3.0)
+#: Lengths of windows that the shipped model is learned for.
+WINDOWS_S = (1.0, 1.5, 2.0, 2.5, 3.0)
+
+#: Windows by person.
+People = dict[str, TrainingWindows]
+
+
+@contextlib.contextmanager
+def for_each(
+    dataset: TrialDataset, recordings: Iterable[TrialRecording], config: SessionConfig
+) -> Iterator[Iterator[tuple[TrialRecording, SessionConfig]]]:
+    """Give each recording with the session to score it by, for as long as the block lasts.
+
+    It is ``config`` itself, unless the decoder is one that was trained on these very people: then
+    its model is the one of `without_each`.
+    """
+    if not _is_refitted(dataset, config):
+        yield ((one, config) for one in recordings)
+        return
+    known = list(recordings)
+    models = without_each(known, config)
+    with tempfile.TemporaryDirectory() as folder:
+        sessions = {}
+        for person, model in models.items():
+            path = model.save(Path(folder) / f"without-{person}")
+            decoder = config.decoder.model_copy(update={"model": str(path)})
+            sessions[person] = config.model_copy(update={"decoder": decoder})
+        yield ((one, sessions[one.person]) for one in known if one.person is not None)
+
+
+def protocol(dataset: TrialDataset, config: SessionConfig) -> str:
+    """Say on whom the decoder was trained that is scored."""
+    if _is_refitted(dataset, config):
+        return "refitted without the person who is scored, all their recordings left out together"
+    if getattr(config.decoder, "model", None) is not None:
+        return "the session's fitted model, as it is"
+    return "no training"
+
+
+def _is_refitted(dataset: TrialDataset, config: SessionConfig) -> bool:
+    return config.decoder.kind == KIND and settings_of(config).model in dataset.taught
+
+
+def without_each(
+    recordings: Sequence[TrialRecording], config: SessionConfig
+) -> dict[int, FittedModel]:
+    """Learn a model for each person from all the others.
+
+    Raises
+    ------
+    ConfigError
+        The names of the recordings do not tell at least three people apart.
+    """
+    by_length = collect_lengths(recordings, config, settings_of(config).looks_s())
+    people = next(iter(by_length.values()))
+    if len(people) < 3:
+        raise ConfigError(
+            "to judge what people have trained on people it has not seen needs recordings of at "
+            f"least three, named S01_..., S02_...; found {len(people)}",
+            found=len(people),
+        )
+    return {
+        int(name): made(
+            {
+                length_ms: {other: found[other] for other in found if other != name}
+                for length_ms, found in by_length.items()
+            },
+            n_channels_of(recordings[0], config),
+        )
+        for name in people
+    }
+
+
+def collect_lengths(
+    recordings: Sequence[TrialRecording], config: SessionConfig, lengths_s: Sequence[float]
+) -> dict[int, People]:
+    """Measure the windows of each person for each length, which is given in milliseconds."""
+    by_length = {}
+    for length_s in lengths_s:
+        decoder = settings_of(config).at(length_s)
+        session = config.model_copy(update={"decoder": decoder})
+        by_length[round(1000 * length_s)] = collect_people(recordings, session)
+    return by_length
+
+
+def collect_people(recordings: Iterable[TrialRecording], config: SessionConfig) -> People:
+    """Measure the windows of each person's recordings, as the session's decoder would."""
+    settings = settings_of(config)
+    numbers = {target.freq_hz: number for number, target in enumerate(settings.targets)}
+    parts: dict[str, list[TrainingWindows]] = {}
+    for one in recordings:
+        last_start_s = one.trial_s - settings.window_s
+        trials = [(trial.onset, numbers.get(trial.freq_hz, REST)) for trial in one.trials]
+        delays_s = [delay_s for delay_s in MORE_DELAYS_S if delay_s <= last_start_s]
+        cleaner = config.build_cleaner(one.recording.spec)
+        # A decoder that has forgotten the signal has forgotten the trials that began in it too.
+        for stretch in cleaner.stretches(one.recording.samples, one.recording.times):
+            known = [trial for trial in trials if trial[0] >= stretch.times[0]]
+            windows = collect(settings, cleaner.spec, [stretch], known, delays_s)
+            parts.setdefault(str(one.person), []).append(windows)
+    return {name: TrainingWindows.joined(found) for name, found in parts.items()}
+
+
+def made(by_length_ms: Mapping[int, People], n_channels: int) -> FittedModel:
+    """Learn a model for windows of each length from these people."""
+    arrays = {
+        f"{length_ms}ms/{name}": np.asarray(array)
+        for length_ms, people in by_length_ms.items()
+        for name, array in learn(people, length_ms / 1000).items()
+    }
+    names = sorted({name for found in by_length_ms.values() for name in found}, key=int)
+    return FittedModel(KIND, arrays, {"n_channels": n_channels, "people": names})
+
+
+def train(root: Path, config: SessionConfig) -> FittedModel:
+    """Learn from every person of ``ssvep_exo``, for windows of each length that ships."""
+    recordings = list(
+        ssvep_exo.load(root, channels=config.stream.channels, units=config.stream.units)
+    )
+    by_length = collect_lengths(recordings, config, WINDOWS_S)
+    return made(by_length, n_channels_of(recordings[0], config))
+
+
+def settings_of(config: SessionConfig) -> PretrainedSettings:
+    """Give the decoder's settings; raise `ConfigError` when it is another decoder."""
+    if not isinstance(config.decoder, PretrainedSettings):
+        raise ConfigError(
+            f"the session's decoder is {config.decoder.kind!r}; it must be {KIND!r}",
+            found=config.decoder.kind,
+        )
+    return config.decoder
+
+
+def n_channels_of(one: TrialRecording, config: SessionConfig) -> int:
+    """Give how many channels the session's decoder sees of a recording."""
+    return config.build_cleaner(one.recording.spec).spec.n_channels
+
+
+if __name__ == "__main__":
+    train(Path(sys.argv[1]), load_config("ssvep-pretrained")).save(sys.argv[2])

@@ -1,0 +1,28 @@
+"""What the service can be asked, as documents: OpenAPI for REST, AsyncAPI for the sockets."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse
+
+from volition.service.gateway.asyncapi import asyncapi_document
+from volition.service.gateway.auth import Role, allow
+
+
+def descriptions_router(app: FastAPI) -> APIRouter:
+    """Make the routes."""
+    router = APIRouter()
+
+    @router.get("/openapi.json", response_class=JSONResponse)
+    @allow(Role.OPEN)
+    def document() -> JSONResponse:  # making it takes long: in a thread, as the next
+        """Describe the REST API as an OpenAPI document."""
+        return JSONResponse(app.openapi())
+
+    @router.get("/asyncapi.json", response_class=JSONResponse)
+    @allow(Role.OPEN)
+    def asyncapi() -> JSONResponse:
+        """Describe the sockets' messages as an AsyncAPI document."""
+        return JSONResponse(asyncapi_document(app.version))
+
+    return router

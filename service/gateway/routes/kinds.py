@@ -1,0 +1,27 @@
+"""What is installed: stages, decoders, outputs and data sets, those of other packages too."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from fastapi import APIRouter
+
+from volition.service.gateway.auth import Role, allow
+from volition.service.sessions.kinds import broken_parts, known_kinds
+from volition.service.wire.kinds import BrokenView, KindList, KindView
+
+
+def kinds_router() -> APIRouter:
+    """Make the route."""
+    router = APIRouter(prefix="/v1")
+
+    @router.get("/kinds")
+    @allow(Role.READ)
+    def kinds() -> KindList:  # in a thread: what nobody asked for yet is loaded
+        """What a session can be made of, each with its settings and an example, and what failed."""
+        return KindList(
+            kinds=[KindView.model_validate(asdict(one)) for one in known_kinds()],
+            broken=[BrokenView.model_validate(asdict(one)) for one in broken_parts()],
+        )
+
+    return router

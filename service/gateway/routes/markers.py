@@ -1,0 +1,23 @@
+"""Events that clients stamp into a session's signal."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+
+from volition.service.gateway.auth import Role, allow
+from volition.service.gateway.markers import stamp
+from volition.service.gateway.routes.requests import NOT_FOUND, PROBLEM, session_of
+from volition.service.wire.markers import MarkerBody, MarkerView
+
+
+def markers_router() -> APIRouter:
+    """Make the route."""
+    router = APIRouter(prefix="/v1", responses={422: PROBLEM})
+
+    @router.post("/sessions/{id}/markers", status_code=202, responses={**NOT_FOUND, 409: PROBLEM})
+    @allow(Role.CONTROL)
+    async def markers(request: Request, id: str, body: MarkerBody) -> MarkerView:
+        """Stamp an event into the session's signal."""
+        return stamp(session_of(request, id), body)
+
+    return router

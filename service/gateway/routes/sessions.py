@@ -1,0 +1,107 @@
+"""Sessions: create, show, stop, hold and delete them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+
+from volition.models.manifest import named_model
+from volition.service.gateway.auth import Role, allow
+from volition.service.gateway.routes.requests import (
+    NOT_FOUND,
+    PROBLEM,
+    check_reach,
+    session_of,
+    supervisor_of,
+)
+from volition.service.sessions.config import SessionConfig
+from volition.service.sessions.named_models import pinned
+from volition.service.supervision.model_choice import model_use
+from volition.service.supervision.session import Session
+from volition.service.wire.recordings import recording_view
+from volition.service.wire.served import SessionList, SessionView
+from volition.service.wire.sessions import StepView
+from volition.service.wire.streams import StreamView
+
+
+def sessions_router() -> APIRouter:
+    """Make the routes."""
+    router = APIRouter(prefix="/v1", responses={422: PROBLEM})
+
+    @router.post("/sessions", status_code=201, responses={409: PROBLEM})
+    @allow(Role.CONTROL)
+    async def create(request: Request, response: Response, config: SessionConfig) -> SessionView:
+        """Create a session and start it; it connects by itself."""
+        check_reach(request.scope["caller"], named_model(config.decoder))
+        config = await asyncio.to_thread(pinned, config)
+        session = await supervisor_of(request).create(config)
+        response.headers["Location"] = f"/v1/sessions/{session.id}"
+        return _view(session)
+
+    @router.get("/sessions")
+    @allow(Role.READ)
+    async def sessions(request: Request) -> SessionList:
+        """List all sessions, including stopped ones until they are deleted."""
+        return SessionList(sessions=[_view(s) for s in supervisor_of(request).sessions.values()])
+
+    @router.get("/sessions/{id}", responses=NOT_FOUND)
+    @allow(Role.READ)
+    async def session(request: Request, id: str) -> SessionView:
+        """Show one session."""
+        return _view(session_of(request, id))
+
+    @router.post("/sessions/{id}/stop", responses=NOT_FOUND)
+    @allow(Role.CONTROL)
+    async def stop(request: Request, id: str) -> SessionView:
+        """Stop a session; stopping again does nothing."""
+        session = session_of(request, id)
+        await supervisor_of(request).stop(session)
+        return _view(session)
+
+    @router.post("/sessions/{id}/estop", responses=NOT_FOUND)
+    @allow(Role.CONTROL)
+    async def estop(request: Request, id: str) -> SessionView:
+        """Emergency stop: only neutral intents from now on, until it is released."""
+        session = session_of(request, id)
+        session.hold(True)
+        return _view(session)
+
+    @router.delete("/sessions/{id}/estop", responses=NOT_FOUND)
+    @allow(Role.CONTROL)
+    async def release(request: Request, id: str) -> SessionView:
+        """Release the emergency stop."""
+        session = session_of(request, id)
+        session.hold(False)
+        return _view(session)
+
+    @router.delete("/sessions/{id}", status_code=204)
+    @allow(Role.CONTROL)
+    async def delete(request: Request, id: str) -> None:
+        """Stop a session and forget it; one that does not exist is no error."""
+        supervisor = supervisor_of(request)
+        if id in supervisor.sessions:
+            await supervisor.delete(supervisor.get(id))
+
+    return router
+
+
+def _view(session: Session) -> SessionView:
+    """Show a session as the API does."""
+    now = session.steps[-1]
+    return SessionView(
+        id=session.id,
+        state=now.state,
+        reason=now.reason,
+        since_utc=now.utc,
+        held=session.held,
+        epoch=session.generation,
+        worker_pid=session.process.pid if session.process else None,
+        last_seq=session.hub.last_seq,
+        stream=StreamView.model_validate(session.stream) if session.stream else None,
+        warnings=session.warnings,
+        recording=recording_view(session.recording),
+        model=model_use(session),
+        config=session.config,
+        steps=[StepView(state=s.state, reason=s.reason, t=s.t, utc=s.utc) for s in session.steps],
+    )

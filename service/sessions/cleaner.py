@@ -1,0 +1,142 @@
+"""What a decoder is given of a signal: gaps mended, then through the session's stages.
+
+    chunk ──> Continuity ──> piece ──> stages ──> cleaned piece
+                               └── one that begins anew: the stages forget what came before
+
+One `Cleaner` works wherever a decoder decides or learns: in a live session, a replay, a calibration
+and the training of the models that ship. So a decoder meets the same samples everywhere, gaps
+included. What is behind the cleaner (a decoder, a history) forgets too when a piece begins anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.decoders.contract.stage import Stage
+from volition.streams.signal.continuity import Continuity, ContinuitySettings, Piece
+
+#: Samples of a whole signal that are cleaned at once; what comes out does not depend on it.
+_AT_ONCE = 4096
+
+
+class CleanedPiece(NamedTuple):
+    """A part of the signal in which nothing is missing unsaid, as the stages leave it.
+
+    Attributes
+    ----------
+    chunk
+        What the last stage gave; it may be written over when the next piece is asked for.
+    times : ndarray, shape (n_samples,)
+        LSL times of the samples that went in. Stages may hold samples back, or make others.
+    reset
+        Whether it begins anew: what came before it must be forgotten.
+    """
+
+    chunk: Chunk
+    times: FloatArray
+    reset: bool
+
+
+class Cleaner:
+    """Continuity and stages at work on one signal.
+
+    Parameters
+    ----------
+    spec
+        The signal as the inlet or a recording gives it.
+    stages
+        Run in order; may be empty. They are prepared here, and nothing else may run them.
+    settings
+        What to do about gaps.
+
+    Attributes
+    ----------
+    spec : SignalSpec
+        Of what comes out.
+    continuity : Continuity
+        Watches what goes in.
+
+    Raises
+    ------
+    ConfigError
+        A stage cannot work on such a signal.
+    """
+
+    def __init__(
+        self,
+        spec: SignalSpec,
+        stages: Sequence[Stage[Any]] = (),
+        settings: ContinuitySettings | None = None,
+    ) -> None:
+        self.continuity = Continuity(spec, settings)
+        self._stages = tuple(stages)
+        for stage in self._stages:
+            spec = stage.prepare(spec)
+        self.spec = spec
+
+    def pieces(self, chunk: Chunk, silent_s: float | None = None) -> Iterable[CleanedPiece]:
+        """Clean the next chunk; give at least one piece, which may be empty.
+
+        Each piece is cleaned when it is asked for: use it before the next.
+
+        Parameters
+        ----------
+        chunk
+            Stages may change it in place.
+        silent_s
+            How long nothing had come before it, where that is known; see `Continuity.mend`.
+        """
+        if self.continuity.check(chunk):
+            return (self._cleaned(chunk, False),)
+        return self._mended(chunk, silent_s)
+
+    def _mended(self, chunk: Chunk, silent_s: float | None) -> Iterator[CleanedPiece]:
+        nothing = Piece(Chunk(chunk.samples[:0], chunk.times[:0]), False)
+        for piece in self.continuity.mend(chunk, silent_s) or [nothing]:
+            if piece.reset:
+                for stage in self._stages:
+                    stage.reset()
+            yield self._cleaned(piece.chunk, piece.reset)
+
+    def _cleaned(self, chunk: Chunk, reset: bool) -> CleanedPiece:
+        times = chunk.times
+        for stage in self._stages:
+            chunk = stage.process(chunk)
+        return CleanedPiece(chunk, times, reset)
+
+    def stretches(self, samples: FloatArray, times: FloatArray) -> list[Chunk]:
+        """Clean a whole signal; give a copy of each part that follows from itself, in order.
+
+        Parameters
+        ----------
+        samples : ndarray, shape (n_samples, n_channels)
+        times : ndarray, shape (n_samples,)
+        """
+        found: list[list[Chunk]] = [[]]
+        for start in range(0, len(times), _AT_ONCE):
+            place = slice(start, start + _AT_ONCE)
+            for piece in self.pieces(Chunk(samples[place].copy(), times[place].copy())):
+                if piece.reset:
+                    found.append([])
+                found[-1].append(Chunk(piece.chunk.samples.copy(), piece.chunk.times.copy()))
+        joined = [self._joined(parts) for parts in found]
+        return [stretch for stretch in joined if len(stretch)]
+
+    def whole(self, samples: FloatArray, times: FloatArray) -> Chunk:
+        """Clean a whole signal, as `stretches` does, and join what comes of it."""
+        return self._joined(self.stretches(samples, times))
+
+    def _joined(self, parts: Sequence[Chunk]) -> Chunk:
+        nothing = Chunk(np.empty((0, self.spec.n_channels)), np.empty(0))
+        return Chunk(
+            np.concatenate([part.samples for part in (nothing, *parts)]),
+            np.concatenate([part.times for part in (nothing, *parts)]),
+        )
+
+    def stage_states(self) -> list[dict[str, Any]]:
+        """Say what each stage did so far, in order, each with its kind."""
+        return [{"kind": stage.settings.kind, **stage.state()} for stage in self._stages]

@@ -1,0 +1,52 @@
+// The simulated person whose signal a session decodes, if it is one's: the page goes on showing them
+// the screen. A page can start a person together with a session for them.
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { call, sentence } from "./api";
+import { tell } from "./frame";
+import type { Hello, SimulationView } from "./wire";
+
+export type SessionBody = NonNullable<Parameters<typeof call<"/v1/sessions", "post">>[2]>["body"];
+
+/** The configuration of a session for a person. */
+export type SessionFor = (person: SimulationView) => SessionBody;
+
+export interface SimulatedPerson {
+  /** Null where nobody is simulated. */
+  id: string | null;
+  starting: boolean;
+  /** Start a person, and a session for them. */
+  start(sessionFor: SessionFor | Promise<SessionFor>): Promise<void>;
+  /** Show them the screen no longer. */
+  forget(): void;
+}
+
+/** `onSession` is given the session that was made for a person. */
+export function useSimulatedPerson(kind: SimulationView["kind"], hello: Hello | null, onSession: (id: string) => void): SimulatedPerson {
+  const [id, setId] = useState<string | null>(null);
+  const [starting, setStarting] = useState(false);
+  useEffect(() => {
+    const source = hello?.config.stream.source_id;
+    if (!source) return;
+    call("get", "/v1/simulations")
+      .then(({ simulations }) => setId(simulations.find((each) => each.source_id === source && each.kind === kind)?.id ?? null))
+      .catch((error: unknown) => tell("warn", sentence(error)));
+  }, [hello]);
+
+  const start = async (sessionFor: SessionFor | Promise<SessionFor>) => {
+    setStarting(true);
+    try {
+      const made = await sessionFor;
+      const person = await call("post", "/v1/simulations", { body: { kind } });
+      const session = await call("post", "/v1/sessions", { body: made(person) });
+      setId(person.id);
+      onSession(session.id);
+      tell("good", `${person.about}: ${person.id}`);
+    } catch (error) {
+      tell("bad", sentence(error));
+    } finally {
+      setStarting(false);
+    }
+  };
+  const forget = useCallback(() => setId(null), []);
+  return { id, starting, start, forget };
+}

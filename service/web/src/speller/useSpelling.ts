@@ -1,0 +1,57 @@
+// Spelling: what is written, each change of it kept so that it can be taken back, and the choices of
+// the run that writes.
+import { useState } from "preact/hooks";
+import { tell } from "../shared/frame";
+import type { Layout } from "./layout";
+import { SpellingRun, type Choice, type Mode } from "./run";
+import type { Onsets } from "./useOnsets";
+import type { RunHandle } from "./useRun";
+
+export interface Spelling {
+  text: string;
+  choices: Choice[];
+  canUndo: boolean;
+  /** Begin a run that writes from nothing. */
+  begin(layout: Layout, mode: Mode, phrase: string): void;
+  /** Have another text stand there. */
+  write(text: string): void;
+  /** Take the last change back. */
+  undo(): void;
+  forgetChoices(): void;
+}
+
+export function useSpelling(run: RunHandle, onsets: Onsets): Spelling {
+  /** Every text that stood there, the present one last. */
+  const [texts, setTexts] = useState([""]);
+  const [choices, setChoices] = useState<Choice[]>([]);
+  const text = texts[texts.length - 1]!;
+  const canUndo = texts.length > 1;
+
+  const begin = (layout: Layout, mode: Mode, phrase: string) => {
+    setTexts([""]);
+    setChoices([]);
+    const spelling: SpellingRun = new SpellingRun(layout, mode, phrase.toUpperCase(), onsets.lslAt, {
+      onset: (onsetMs, target) => onsets.onset(layout, layout.onsetMarker, onsetMs, target),
+      offset: () => onsets.offset(null),
+      choice({ chosen }) {
+        setChoices([...spelling.choices]);
+        if (chosen !== null) setTexts((all) => [...all, spelling.text]);
+      },
+      over: run.over,
+    });
+    run.begin(spelling, (why) => {
+      onsets.offset(null);
+      if (why) tell("warn", `Spelling ended: ${why}`);
+    });
+  };
+
+  const change = (texts: string[]) => {
+    setTexts(texts);
+    if (run.now.current instanceof SpellingRun) run.now.current.text = texts[texts.length - 1]!;
+  };
+  const write = (written: string) => change([...texts, written]);
+  const undo = () => {
+    if (canUndo) change(texts.slice(0, -1));
+  };
+  return { text, choices, canUndo, begin, write, undo, forgetChoices: () => setChoices([]) };
+}

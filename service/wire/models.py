@@ -1,0 +1,72 @@
+"""Models: those that are kept, and what decodes in a session."""
+
+from __future__ import annotations
+
+from typing import Generic, Self
+
+from pydantic import Base64Bytes, Field, model_validator
+
+from volition.models.manifest import Manifest, ModelCard, ModelName
+from volition.service.wire.settings import DecoderT
+from volition.service.wire.strictness import Answer, Request
+
+
+class ModelUse(Answer):
+    """What decodes."""
+
+    decoder: str = Field(description="Kind of the decoder.")
+    model: str | None = Field(
+        description="The model, as a configuration names it; null for a decoder without one."
+    )
+    version: str | None = Field(
+        description="Version of the model, as in intents; null until it is loaded."
+    )
+
+
+class ModelSwap(ModelUse):
+    """What decodes from now on."""
+
+    t_sample: float | None = Field(
+        description="LSL time of the last sample before the change; null before the first."
+    )
+    took_s: float = Field(description="Seconds for which the worker's loop stood still.")
+
+
+class SessionModels(Answer):
+    now: ModelUse
+    earlier: list[ModelUse] = Field(description="What decoded before, newest first.")
+
+
+class ModelChoice(Request, Generic[DecoderT]):
+    """What to decode with: a model, with its own settings or with these."""
+
+    model: str | None = Field(
+        default=None, min_length=1, max_length=256, description="NAME@VERSION, or NAME."
+    )
+    decoder: DecoderT | None = Field(
+        default=None, description="Settings to use instead of the model's own."
+    )
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if self.model is None and self.decoder is None:
+            raise ValueError("give a model, a decoder, or both")
+        return self
+
+
+class ModelList(Answer):
+    models: list[Manifest] = Field(description="Sorted by name, then newest version first.")
+
+
+class ModelVersions(Answer):
+    name: str
+    versions: list[Manifest] = Field(description="Newest first.")
+
+
+class ModelUpload(Request):
+    """A model's file and its description."""
+
+    name: ModelName
+    card: ModelCard
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Hash of the file.")
+    content: Base64Bytes = Field(description="The file, as base64.")

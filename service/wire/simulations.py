@@ -1,0 +1,72 @@
+"""Simulated headsets and people, and what they are shown."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from volition.service.wire.strictness import Answer, Request
+
+SimulationKind = Literal["recording", "speller", "cursor"]
+
+
+class SimulationBody(Request):
+    """A headset or person to play."""
+
+    kind: SimulationKind = Field(
+        default="recording",
+        description="A packaged recording of a person who looks at LEDs, or a simulated person in "
+        "front of the speller or the cursor, who is told what the screen shows.",
+    )
+
+
+def _whole(value: object) -> object:
+    """Give 1 for 1.0: to JSON Schema they are the same integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class GazeBody(Request):
+    """What a simulated person looks at."""
+
+    target: Annotated[int, Field(strict=True, ge=0, le=39), BeforeValidator(_whole)] | None = Field(
+        default=None, description="Index of the flicker, row by row; null for none."
+    )
+    t: Annotated[float, Field(strict=True, ge=-1e12, le=1e12)] | None = Field(
+        default=None,
+        description="LSL time of the flicker's onset, from which its phase counts; now when left "
+        "out or past.",
+    )
+
+
+_Centimetres = Annotated[float, Field(strict=True, ge=-1000, le=1000)]
+
+
+_Place = tuple[_Centimetres, _Centimetres]
+
+
+class SceneBody(Request):
+    """Where things are on a simulated person's screen, centimetres right and up of its middle."""
+
+    cursor: _Place
+    target: _Place | None = None
+
+
+class SimulationView(Answer):
+    """A simulated headset that plays."""
+
+    id: str
+    kind: SimulationKind
+    about: str
+    source_id: str = Field(
+        description="source_id of its LSL stream; the marker stream of a recording has -markers "
+        "added."
+    )
+    decoder: dict[str, Any] | None = Field(
+        description="Settings of the decoder fitted to the person, for use in a session; null for "
+        "none."
+    )
+
+
+class SimulationList(Answer):
+    simulations: list[SimulationView]

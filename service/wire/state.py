@@ -1,0 +1,131 @@
+"""What a session's worker does now: its signal, stages, decoder and counts."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from volition.service.sessions.states import SessionState
+from volition.service.wire.models import ModelUse
+from volition.service.wire.recordings import RecordingState
+from volition.service.wire.strictness import Answer
+
+
+class QualityView(Answer):
+    """One channel's last second, before any stage."""
+
+    label: str
+    flat: bool
+    saturated: bool
+    line_noise: float = Field(description="Share of the power at 50 or 60 Hz.")
+    rms: float = Field(description="Root mean square about the mean, in the channel's unit.")
+    missing: float = Field(description="Share of the samples that are missing.")
+    impedance_kohm: float | None = Field(description="Null where the device sends none.")
+    position: tuple[float, float] | None = Field(
+        description="Position of an electrode of the 10-20 system on the head seen from above: "
+        "right and forward of the vertex; the line from nasion over the ears to inion is at "
+        "distance 1."
+    )
+
+
+class ContinuityView(Answer):
+    """What the time stamps of the samples show, since the worker started."""
+
+    samples: int
+    missing: int = Field(description="Samples that never arrived.")
+    gaps: int
+    bridged: int = Field(description="Missing samples that were filled in.")
+    repeated: int = Field(description="Samples that arrived twice; the second was dropped.")
+    equal_stamps: int
+    early_stamps: int
+    bad_stamps: int
+    jumps_forward: int
+    jumps_backward: int
+    resets: int = Field(description="How often the pipeline was reset.")
+    nonfinite: int = Field(description="Values that were not finite.")
+    rate_hz: float | None = Field(description="Measured since the last reset; null until then.")
+    drift_ppm: float | None = Field(description="Deviation of the measured from the nominal rate.")
+    tolerance_s: float = Field(description="A step of the time stamps up to this is no gap.")
+
+
+class ClockView(Answer):
+    """The clock of the stream's host, as LSL measures it."""
+
+    offset_s: float | None = Field(description="What is added to the stream's times.")
+    uncertainty_s: float | None
+    steps: int = Field(description="How often the offset jumped.")
+
+
+class OutputView(Answer):
+    """State of one of a session's outputs."""
+
+    kind: str
+    state: Literal["opening", "open", "stalled", "failed"] = Field(
+        description="stalled: a call has taken more than a second; failed: it is closed, and the "
+        "session goes on without it."
+    )
+    intents: int = Field(description="Intents that it has taken.")
+    dropped: int = Field(description="Messages to it that were dropped because it was too slow.")
+    withdrawn: int = Field(
+        description="Intents that an emergency stop took back before they were given to it."
+    )
+    error: str = Field(description="What keeps it from working; empty while all is well.")
+    detail: dict[str, Any] = Field(description="What the output reports about itself.")
+
+
+class StateView(Answer):
+    """The state of the decoder and of its signal now."""
+
+    session: str
+    state: SessionState
+    reason: str
+    held: bool = Field(description="Whether the emergency stop holds all outputs.")
+    epoch: int
+    last_seq: int
+    fresh: bool = Field(
+        description="Whether the worker answered; if not, its last report is shown."
+    )
+    lsl_time: float
+    t_last_sample: float | None = Field(
+        default=None, description="LSL time at which samples last arrived."
+    )
+    t_newest: float | None = Field(
+        default=None, description="Time stamp of the newest of the samples counted in `samples`."
+    )
+    signal: dict[str, Any] | None = Field(
+        default=None, description="Rate, labels and units that the decoder sees."
+    )
+    quality: list[QualityView] = Field(
+        default_factory=list, description="Signal quality of each channel."
+    )
+    continuity: ContinuityView | None = None
+    clock: ClockView | None = None
+    outputs: list[OutputView] = Field(
+        default_factory=list,
+        description="In the order of the configuration; empty until the signal is known.",
+    )
+    recording: RecordingState | None = None
+    model: ModelUse
+    stages: list[dict[str, Any]] = Field(
+        default_factory=list, description="What each stage did, in order."
+    )
+    decoder: dict[str, Any] | None = Field(default=None, description="The decoder's own state.")
+    latency_ms: dict[str, dict[str, float]] = Field(
+        default_factory=dict, description="Percentiles by step, milliseconds."
+    )
+    samples: int = 0
+    chunks: int = 0
+    intents: int = 0
+    dropped_samples: int = Field(
+        default=0, description="Samples dropped unread because of overload."
+    )
+    lost_with_workers: int = Field(
+        default=0,
+        description="Upper limit of the samples lost between a worker that died and its successor: "
+        "all from the last that it reported, four times a second, to the successor's first.",
+    )
+    reconnects: int = 0
+    restarts: int = 0
+    clients: int = 0
+    dropped_by_bus: int = 0

@@ -1,0 +1,1 @@
+"""Volition's own outputs: each module holds one kind (`volition.service.sessions.outputs`)."""
