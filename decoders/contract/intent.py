@@ -83,9 +83,12 @@ class IdleIntent(IntentBase):
     """Nothing is wanted, or it cannot be known: do nothing."""
 
     kind: Literal["idle"] = "idle"
-    reason: Literal["rest", "low_confidence", "missing_samples", "not_finite", "held"] = Field(
-        default="rest",
-        description="not_finite: what was decoded is no number.",
+    reason: Literal["rest", "low_confidence", "missing_samples", "not_finite", "held", "rate"] = (
+        Field(
+            default="rest",
+            description="not_finite: what was decoded is no number. rate: the stream's rate is not "
+            "what it announces.",
+        )
     )
     confidence: float = Field(default=1.0, ge=0, le=1)
     evidence: dict[str, float] = Field(default_factory=dict)
@@ -102,8 +105,8 @@ def to_json(intent: Intent) -> bytes:
     return intent.__pydantic_serializer__.to_json(intent)
 
 
-def neutral(intent: Intent) -> Intent:
-    """Give the intent that stands in for ``intent`` while outputs are held: nothing moves."""
+def neutral(intent: Intent, reason: Literal["held", "rate"] = "held") -> Intent:
+    """Give the intent that stands in for ``intent`` while nothing may be decided: nothing moves."""
     t_sample, expires_s = intent.t_sample, intent.expires_s
     if isinstance(intent, CursorIntent):
         still = [0.0] * len(intent.velocity)
@@ -111,7 +114,7 @@ def neutral(intent: Intent) -> Intent:
             velocity=still, position=intent.position, t_sample=t_sample, expires_s=expires_s
         )
     return IdleIntent(
-        reason="held", t_trigger=intent.t_trigger, t_sample=t_sample, expires_s=expires_s
+        reason=reason, t_trigger=intent.t_trigger, t_sample=t_sample, expires_s=expires_s
     )
 
 

@@ -5,9 +5,11 @@ knows no LSL, no socket and no process; its clock is given to it, and nothing th
 depends on it.
 
 Samples first pass the `Cleaner`. Where it begins anew, at long gaps and at jumps of the clock, the
-decoder forgets the signal too. An event waits here until the samples of its time have come, so that
-it is met by the same samples whether it arrives early, as it may live, or with them, as it does in
-a replay. One from before the samples that the decoder still knows is not met at all.
+decoder forgets the signal too, and while its rate contradicts what the stream announces nothing is
+decided: every frequency and every duration would be another. An event waits here until the samples
+of its time have come, so that it is met by the same samples whether it arrives early, as it may
+live, or with them, as it does in a replay. One from before the samples that the decoder still knows
+is not met at all.
 """
 
 from __future__ import annotations
@@ -71,7 +73,8 @@ class Engine:
         named = open_named(config.decoder)
         self.decoder = build_decoder(config.decoder, named.model if named else None)
         self.cleaner = config.build_cleaner(spec)
-        self.decoder_spec = self.cleaner.spec
+        #: Of what comes in, and of what the decoder sees.
+        self.signal_spec, self.decoder_spec = spec, self.cleaner.spec
         self.decoder.prepare(self.decoder_spec)
         if named is not None:
             check_input(named, self.decoder_spec)
@@ -127,7 +130,7 @@ class Engine:
         self._find_next_due()
 
     def _decode(self, piece: CleanedPiece) -> list[Intent]:
-        cleaned, times, _ = piece
+        cleaned, times, _, trusted = piece
         events: Sequence[Event] = ()
         if len(times) and times[-1] >= self._next_due:
             events = self._take_due(float(times[-1]))
@@ -138,6 +141,8 @@ class Engine:
         self.t_decoded = self._clock()
         if self.held:
             intents = [neutral(intent) for intent in intents]
+        elif not trusted:
+            intents = [neutral(intent, "rate") for intent in intents]
         for intent in intents:
             self.stamp(intent)
         return intents
