@@ -36,6 +36,8 @@ from volition.decoders.fitting.network import Network
 from volition.errors import ConfigError, ModelError
 from volition.service.sessions.cleaner import Cleaner
 from volition.service.sessions.outputs import OutputSettings, outputs
+from volition.streams.files.choice import StreamKeys
+from volition.streams.files.recording import Recording, read_recording
 from volition.streams.signal.continuity import ContinuitySettings
 
 if TYPE_CHECKING:
@@ -114,6 +116,10 @@ class StreamSelector(_Model):
         keys = ("name", "type", "source_id", "host", "uid")
         return {key: value for key in keys if (value := getattr(self, key)) is not None}
 
+    def keys(self, channel: str | int | None = None) -> StreamKeys:
+        """Give the keys by which it is chosen from a file; a uid is of a life that has ended."""
+        return StreamKeys(self.name, self.type, self.source_id, self.host, channel)
+
 
 class ContinuityOptions(_Model):
     """What to do about gaps in the stream; see ``volition.streams.signal.continuity``."""
@@ -185,6 +191,37 @@ class MarkerStream(StreamSelector):
         default=None,
         description="Label or number, from 1, of the channel that holds the markers, where the "
         "stream has several.",
+    )
+
+
+def read_for(
+    path: Path,
+    stream: SignalStream,
+    markers: MarkerStream | None,
+    *,
+    signal: str | None = None,
+    marker_stream: str | None = None,
+) -> Recording:
+    """Read a recording as a session would have received it live.
+
+    Parameters
+    ----------
+    path
+        The file.
+    stream, markers
+        As the session names them. Without a marker stream, the events of a live session come by
+        REST, for which all marker streams of the file stand.
+    signal, marker_stream
+        Name, source id or number of what is to be taken from the file in their place.
+    """
+    of_session = None if markers is None else markers.keys(markers.channel)
+    return read_recording(
+        path,
+        channels=stream.channels,
+        units=stream.units,
+        rate_hz=stream.rate_hz,
+        stream=stream.keys() if signal is None else signal,
+        markers=of_session if marker_stream is None else marker_stream,
     )
 
 

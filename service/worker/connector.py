@@ -34,6 +34,7 @@ _LOOK_S = 0.75
 #: liblsl asks for the clock in volleys, two seconds apart; the second one may still tell.
 _OPEN_S = 3.0
 _TURN_S = 0.02
+_REST_S = 2.0
 #: Between two attempts; it doubles from the first to the longest. That keeps below two seconds what
 #: a stream waits for us, however long it was away.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
@@ -114,6 +115,10 @@ class Connector:
         if why != self._said:
             self._said = why
             self._say(why)
+
+    def rest(self) -> None:
+        """Wait before a stream that was refused is opened again."""
+        self._wait(_REST_S)
 
     def _wait(self, seconds: float) -> None:
         until = local_clock() + seconds

@@ -172,7 +172,10 @@ class Worker:
                 connection.close()
                 if lost:
                     self._counts.reconnects += 1
-                    self._announce(SessionState.CONNECTING, lost)
+                    if (self._state, self._reason) == (SessionState.CONNECTING, lost):
+                        self._connector.rest()
+                    else:
+                        self._announce(SessionState.CONNECTING, lost)
         except _FINAL_ERRORS as error:
             self._announce(SessionState.FAILED, error.message)
             return

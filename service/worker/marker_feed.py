@@ -15,10 +15,7 @@ from volition.errors import StreamError
 from volition.service.sessions.config import MarkerStream
 from volition.service.worker.marker_search import MarkerSearch
 from volition.streams.lsl.inlet import MarkerInlet
-from volition.streams.lsl.stamp_clock import say_distance
-
-FAR_S = 30.0
-"""An event further than this from the signal's time is not taken."""
+from volition.streams.lsl.stamp_clock import FAR_S, say_distance
 
 
 class MarkerFeed:

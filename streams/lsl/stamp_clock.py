@@ -20,6 +20,9 @@ Clock = Literal["lsl", "unix", "device"]
 FOREIGN_S = 60.0
 """Stamps further than this from their arrival are of another clock."""
 
+FAR_S = 30.0
+"""An event further than this from the signal's time is not taken."""
+
 WARN_S = 2.0
 """Stamps of LSL's clock further than this from their arrival are told of."""
 
