@@ -83,12 +83,22 @@ class IdleIntent(IntentBase):
     """Nothing is wanted, or it cannot be known: do nothing."""
 
     kind: Literal["idle"] = "idle"
-    reason: Literal["rest", "low_confidence", "missing_samples", "not_finite", "held", "rate"] = (
-        Field(
-            default="rest",
-            description="not_finite: what was decoded is no number. rate: the stream's rate is not "
-            "what it announces.",
-        )
+    reason: Literal[
+        "rest",
+        "low_confidence",
+        "missing_samples",
+        "not_finite",
+        "held",
+        "rate",
+        "undecided",
+        "repeated",
+        "unconfirmed",
+    ] = Field(
+        default="rest",
+        description="not_finite: what was decoded is no number. rate: the stream's rate is not "
+        "what it announces. undecided, repeated, unconfirmed: a selection that the session's "
+        "policy does not let through: too few windows agree, it was selected already, or it is to "
+        "be chosen once more.",
     )
     confidence: float = Field(default=1.0, ge=0, le=1)
     evidence: dict[str, float] = Field(default_factory=dict)

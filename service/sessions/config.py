@@ -36,6 +36,7 @@ from volition.decoders.fitting.network import Network
 from volition.errors import ConfigError, ModelError
 from volition.service.sessions.cleaner import Cleaner
 from volition.service.sessions.outputs import OutputSettings, outputs
+from volition.service.sessions.selections import SelectionPolicy
 from volition.streams.files.choice import StreamKeys
 from volition.streams.files.recording import Recording, read_recording
 from volition.streams.signal.continuity import ContinuitySettings
@@ -271,6 +272,10 @@ class SessionConfig(_Model):
     )
     stages: list[AnyStageSettings] = Field(default_factory=list, max_length=32)
     decoder: AnyDecoderSettings
+    selections: SelectionPolicy | None = Field(
+        default=None,
+        description="Which of a sliding decoder's answers are selections; every one when left out.",
+    )
     outputs: Annotated[
         list[AnyOutputSettings],
         Field(

@@ -35,6 +35,7 @@ from volition.service.sessions.cleaner import CleanedPiece
 from volition.service.sessions.config import SessionConfig, build_decoder
 from volition.service.sessions.history import History
 from volition.service.sessions.named_models import check_input, open_named
+from volition.service.sessions.selections import SelectionFilter
 
 #: More events than this do not wait for their samples; the oldest are forgotten.
 _MOST_WAITING = 1024
@@ -87,6 +88,8 @@ class Engine:
         self.next_seq = next_seq
         #: While held, every intent is replaced by the neutral one.
         self.held = False
+        policy = config.selections
+        self._selections = None if policy is None else SelectionFilter(policy)
         #: Shown each cleaned piece of the signal, before it is decoded; it copies what it keeps.
         self.on_cleaned: Callable[[Chunk], None] | None = None
         self._waiting: list[Event] = []
@@ -125,6 +128,8 @@ class Engine:
     def _begin_anew(self, known_from: float) -> None:
         """Forget the signal before the sample of ``known_from``."""
         self.decoder.reset()
+        if self._selections is not None:
+            self._selections.forget()
         self.history.begin_anew()
         self._known_from = known_from
         self._find_next_due()
@@ -138,6 +143,8 @@ class Engine:
             self.on_cleaned(cleaned)
         self.history.add(cleaned, events)
         intents = [finite(intent) for intent in self.decoder.decode(cleaned, events)]
+        if self._selections is not None:
+            intents = [self._selections.apply(intent) for intent in intents]
         self.t_decoded = self._clock()
         if self.held:
             intents = [neutral(intent) for intent in intents]

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from volition.chunk import FloatArray
+from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.contract.settings import Settings
+from volition.decoders.passband import share_left
 from volition.decoders.ssvep.estimator import EpochEstimator
 from volition.decoders.ssvep.scores.correlation import (
     Moments,
@@ -52,14 +53,21 @@ class CcaSettings(SelectorSettings):
 class _Scorer:
     """Canonical correlations of a window with each target's references."""
 
-    def __init__(self, settings: CcaSettings, rate_hz: float, n_channels: int) -> None:
+    def __init__(
+        self,
+        settings: CcaSettings,
+        rate_hz: float,
+        n_channels: int,
+        spec: SignalSpec | None = None,
+    ) -> None:
         window_samples = settings.window_samples(rate_hz)
         radians = phases(settings.freqs_hz, settings.n_harmonics, rate_hz)
         self._factor = ReferenceFactor.of(radians, window_samples)
         self._waves = references(radians, 0, window_samples)
         self._moments = Moments(1, n_channels, len(self._waves) - 1)
         ((low, high),) = settings.edges(rate_hz)
-        independent = 2 * (high - low) * window_samples / rate_hz
+        left = 1.0 if spec is None else share_left(spec, low, high)
+        independent = 2 * (high - low) * left * window_samples / rate_hz
         #: Squared correlation that a signal without flicker hardly exceeds.
         self.noise_edge = noise_edge(n_channels, 2 * settings.n_harmonics, independent)
 
@@ -76,7 +84,7 @@ class CcaDecoder(SelectorDecoder[CcaSettings]):
     settings_model: ClassVar[type[Settings]] = CcaSettings
 
     def make_ready(self, rate_hz: float, n_channels: int) -> None:
-        self._scorer = _Scorer(self.settings, rate_hz, n_channels)
+        self._scorer = _Scorer(self.settings, rate_hz, n_channels, self.spec)
         self._threshold = float(np.sqrt(self.settings.idle_ratio * self._scorer.noise_edge))
 
     def judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
