@@ -26,9 +26,9 @@ class SelectionPolicy(BaseModel):
     agree: int = Field(
         default=3, ge=1, le=100, description="So many of the last `of` windows must say the same."
     )
-    of: int = Field(default=4, ge=1, le=100)
+    of: int = Field(default=3, ge=1, le=100)
     dwell_s: float = Field(
-        default=0.0, ge=0, le=60, description="For how long they must have agreed."
+        default=0.5, ge=0, le=60, description="For how long they must have agreed."
     )
     refractory_s: float = Field(
         default=1.0, ge=0, le=600, description="After a selection there is none for so long."

@@ -31,7 +31,7 @@ def answers(text: str, start: float = 10.0) -> list[Intent]:
 
 def selected(text: str, **policy: Any) -> list[tuple[str, int]]:
     """Give what is selected, and by the answer of which number."""
-    passing = SelectionFilter(SelectionPolicy(**policy))
+    passing = SelectionFilter(SelectionPolicy(**{"agree": 3, "of": 4, "dwell_s": 0.0, **policy}))
     out = [passing.apply(intent) for intent in answers(text)]
     return [(one.label, k) for k, one in enumerate(out) if isinstance(one, SelectionIntent)]
 
@@ -77,7 +77,7 @@ def test_missing_samples_neither_agree_nor_let_go() -> None:
 
 
 def test_why_an_answer_is_no_selection_is_told() -> None:
-    passing = SelectionFilter(SelectionPolicy())
+    passing = SelectionFilter(SelectionPolicy(dwell_s=0.0))
     out = [passing.apply(intent) for intent in answers("AAAA")]
     reasons = [one.reason for one in out if isinstance(one, IdleIntent)]
     assert reasons == ["undecided", "undecided", "repeated"]
