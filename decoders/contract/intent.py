@@ -31,7 +31,8 @@ class IntentBase(BaseModel):
     expires_s: float = Field(
         default=1.0,
         gt=0,
-        description="Seconds after t_sample from which a client must treat it as neutral.",
+        description="Seconds after t_sample, or an earlier t_decoded, from which a client "
+        "must treat it as neutral.",
     )
     t_trigger: float | None = Field(
         default=None, description="LSL time of the marker that asked for it, seconds."
