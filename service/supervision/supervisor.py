@@ -30,7 +30,7 @@ _STOP_S = 1.4
 #: For a worker that has been silent already, or that waits on liblsl.
 _STOP_WAITING_S = 0.25
 _WATCH_S = 0.2
-#: The store is written at every so many looks at the workers.
+#: The store is written at every fifth look at the workers.
 _STORE_TURNS = 5
 #: Sessions that have ended and are still shown; the oldest are forgotten.
 _MOST_FINAL = 200
@@ -42,7 +42,7 @@ class Supervisor:
     Parameters
     ----------
     max_sessions
-        More than so many live sessions are refused.
+        Limit of live sessions; more are refused.
     store
         Where live sessions are stored, to be brought back; nowhere when left out.
     """

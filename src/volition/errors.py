@@ -10,7 +10,8 @@
     ├── DecodeError        a decoder cannot be fitted or run
     │   └── NotFittedError
     ├── ModelError         an artefact does not match its manifest
-    └── SessionError       a call that the session's state does not allow
+    ├── SessionError       a call that the session's state does not allow
+    └── InstallationError  Volition itself is not installed as its code expects
 
 Each carries a stable ``code`` for programs, a sentence for a person, and the fields that the
 sentence speaks of. Nothing here knows HTTP; the service maps codes to statuses.
@@ -76,3 +77,7 @@ class ModelError(VolitionError):
 
 class SessionError(VolitionError):
     code = "session"
+
+
+class InstallationError(VolitionError):
+    code = "installation"
