@@ -43,19 +43,22 @@ def gains_at(spec: SignalSpec, rate_hz: float) -> tuple[float, ...] | None:
     return tuple(gains.tolist())
 
 
-def share_left(spec: SignalSpec, low_hz: float, high_hz: float) -> float:
+def share_left(spec: SignalSpec, low_hz: float, high_hz: float, order: int) -> float:
     """Give the share of a band's bandwidth that the stages have left, at most 1.
 
     The bandwidth of a spectrum G is (integral of G)^2 / integral of G^2: that of white noise which
-    holds as many independent samples.
+    holds as many independent samples. G is the power gain of the band's own Butterworth filter, of
+    ``order`` at each edge, and of the stages before it.
     """
     if spec.passed is None:
         return 1.0
-    frequencies = _frequencies(spec.rate_hz)
-    inside = (frequencies >= low_hz) & (frequencies <= high_hz)
-    gains = _gains(spec)[inside]
-    power = float(gains @ gains)
-    if not power:
-        return 1.0
-    share = float(gains.sum()) ** 2 / (len(gains) * power)
+    frequencies = _frequencies(spec.rate_hz)[1:]
+    offset = (frequencies**2 - low_hz * high_hz) / (frequencies * (high_hz - low_hz))
+    band = 1.0 / (1.0 + offset ** (2 * order))
+    share = _bandwidth(band * _gains(spec)[1:]) / _bandwidth(band)
     return min(1.0, share / _WHOLE)
+
+
+def _bandwidth(gains: FloatArray) -> float:
+    power = float(gains @ gains)
+    return float(gains.sum()) ** 2 / power if power else 0.0

@@ -39,19 +39,19 @@ def behind(chain: list[dict[str, Any]]) -> SignalSpec:
 
 
 def test_a_notch_and_nothing_leave_a_band_whole() -> None:
-    assert share_left(behind(CHAINS["none"]), 8, 88) == 1.0
-    assert share_left(behind(CHAINS["notch"]), 8, 88) == 1.0
+    assert share_left(behind(CHAINS["none"]), 8, 88, 4) == 1.0
+    assert share_left(behind(CHAINS["notch"]), 8, 88, 4) == 1.0
 
 
 def test_a_band_pass_leaves_its_share_of_a_band() -> None:
     narrow = behind(CHAINS["narrow"])
-    assert 30 / 80 <= share_left(narrow, 8, 88) <= 40 / 80
-    assert share_left(narrow, 10, 30) == 1.0
+    assert 30 / 80 <= share_left(narrow, 8, 88, 4) <= 40 / 80
+    assert share_left(narrow, 10, 30, 4) == 1.0
 
 
 def test_filters_in_a_row_leave_what_all_of_them_leave() -> None:
     both = behind([*CHAINS["narrow"], {"kind": "highpass", "cutoff_hz": 20}])
-    assert share_left(both, 8, 88) < share_left(behind(CHAINS["narrow"]), 8, 88)
+    assert share_left(both, 8, 88, 4) < share_left(behind(CHAINS["narrow"]), 8, 88, 4)
 
 
 def test_a_signal_that_was_filtered_is_of_the_same_spec() -> None:

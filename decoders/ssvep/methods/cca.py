@@ -8,6 +8,7 @@ against. Idle is said by a ratio to what noise reaches, as in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
@@ -66,10 +67,12 @@ class _Scorer:
         self._waves = references(radians, 0, window_samples)
         self._moments = Moments(1, n_channels, len(self._waves) - 1)
         ((low, high),) = settings.edges(rate_hz)
-        left = 1.0 if spec is None else share_left(spec, low, high)
+        left = 1.0 if spec is None else share_left(spec, low, high, settings.band_order)
         independent = 2 * (high - low) * left * window_samples / rate_hz
         #: Squared correlation that a signal without flicker hardly exceeds.
         self.noise_edge = noise_edge(n_channels, 2 * settings.n_harmonics, independent)
+        #: The most that a threshold may be: where the stages left little, chance comes near to 1.
+        self.most = math.inf if left == 1.0 else 1.0 - (1.0 - self.noise_edge) ** 2
 
     def correlations(self, window: FloatArray) -> FloatArray:
         """Give rho of each target; ``window`` has the shape (1, n_channels, window_samples)."""
@@ -85,7 +88,8 @@ class CcaDecoder(SelectorDecoder[CcaSettings]):
 
     def make_ready(self, rate_hz: float, n_channels: int) -> None:
         self._scorer = _Scorer(self.settings, rate_hz, n_channels, self.spec)
-        self._threshold = float(np.sqrt(self.settings.idle_ratio * self._scorer.noise_edge))
+        scorer = self._scorer
+        self._threshold = math.sqrt(min(self.settings.idle_ratio * scorer.noise_edge, scorer.most))
 
     def judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
         rho = self._scorer.correlations(filtered)

@@ -126,6 +126,7 @@ class FbccaSettings(SelectorSettings):
             rate_hz=rate_hz,
             n_channels=n_channels,
             spec=spec,
+            order=self.band_order,
         )
 
 

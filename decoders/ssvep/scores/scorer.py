@@ -23,6 +23,9 @@ from volition.decoders.ssvep.scores.correlation import (
     references,
 )
 
+#: A sub-band of which the stages left so little that chance correlates this well is not counted.
+_USELESS = 0.8
+
 
 class WindowScorer:
     """Weighed sum over the sub-bands of squared canonical correlations.
@@ -39,8 +42,9 @@ class WindowScorer:
         Length of a window and of the pieces in which it is summed.
     rate_hz, n_channels
         The signal.
-    spec
-        The same, where it is known what the stages before let through.
+    spec, order
+        The signal again, where it is known what the stages before let through, and the order of the
+        sub-bands' edges.
 
     Attributes
     ----------
@@ -61,6 +65,7 @@ class WindowScorer:
         rate_hz: float,
         n_channels: int,
         spec: SignalSpec | None = None,
+        order: int = 4,
     ) -> None:
         self.n_channels = n_channels
         self.n_bands = len(edges)
@@ -77,14 +82,15 @@ class WindowScorer:
             for start in range(0, window_samples, piece_samples)
         ]
         window_s = window_samples / rate_hz
-
-        def left(low: float, high: float) -> float:
-            return 1.0 if spec is None else share_left(spec, low, high)
-
+        chances = []
+        for number, (low, high) in enumerate(edges):
+            left = 1.0 if spec is None else share_left(spec, low, high, order)
+            chance = noise_edge(n_channels, 2 * n_harmonics, 2 * (high - low) * left * window_s)
+            if left < 1.0 and chance > _USELESS and number:
+                self.weights[number] = 0.0
+            chances.append(chance)
         self.noise_score = math.fsum(
-            weight
-            * noise_edge(n_channels, 2 * n_harmonics, 2 * (high - low) * left(low, high) * window_s)
-            for weight, (low, high) in zip(self.weights.tolist(), edges, strict=True)
+            weight * chance for weight, chance in zip(self.weights.tolist(), chances, strict=True)
         )
 
     def new_moments(self, flat: FloatArray | None = None) -> Moments:
