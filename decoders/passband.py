@@ -18,6 +18,10 @@ from volition.chunk import FloatArray, SignalSpec
 _N_FREQUENCIES = 513
 #: Thresholds were found behind a notch filter: what leaves so much of a band leaves it whole.
 _WHOLE = 0.9
+#: Canonical correlation also sees what a filter leaves at its edges. With this power of the share a
+#: threshold lies as far above the scores of noise behind band-passes as it does without: 1.0 to 1.3
+#: times their 99th percentile, for windows of 0.5 to 3 s.
+_CHANCE_FOLLOWS = 0.8
 
 
 def _frequencies(rate_hz: float) -> FloatArray:
@@ -56,7 +60,7 @@ def share_left(spec: SignalSpec, low_hz: float, high_hz: float, order: int) -> f
     offset = (frequencies**2 - low_hz * high_hz) / (frequencies * (high_hz - low_hz))
     band = 1.0 / (1.0 + offset ** (2 * order))
     share = _bandwidth(band * _gains(spec)[1:]) / _bandwidth(band)
-    return min(1.0, share / _WHOLE)
+    return min(1.0, share / _WHOLE) ** _CHANCE_FOLLOWS
 
 
 def _bandwidth(gains: FloatArray) -> float:

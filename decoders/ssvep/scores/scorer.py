@@ -24,7 +24,7 @@ from volition.decoders.ssvep.scores.correlation import (
 )
 
 #: A sub-band of which the stages left so little that chance correlates this well is not counted.
-_USELESS = 0.8
+_USELESS = 0.7
 
 
 class WindowScorer:
