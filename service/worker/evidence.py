@@ -17,7 +17,8 @@ _N_BLOCKED = 3
 
 _WHY = {
     "rate": "the rate is not what the stream announces",
-    "missing_samples": "samples are missing in every window",
+    "missing_samples": "samples are missing in every window; stream.continuity.policy: interpolate "
+    "bridges short gaps",
     "not_finite": "what is decoded is no number",
 }
 
