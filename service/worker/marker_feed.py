@@ -40,6 +40,7 @@ class MarkerFeed:
         self._far = ""
         self._n_far = 0
         self._known: dict[str, Any] = {}
+        self._said: list[str] = []  # by the inlet that was lost
 
     def use(self, inlet: MarkerInlet | None) -> None:
         """Take markers from an open inlet; without one it is looked for, if it is wanted."""
@@ -55,6 +56,7 @@ class MarkerFeed:
                 return self._inlet.pull()
             except StreamError as error:
                 self._known = self.report() or {}
+                self._said = self._inlet.warnings
                 self.use(None)
                 self._lost = error.message
         elif self._search is not None and (found := self._search.take()) is not None:
@@ -80,7 +82,7 @@ class MarkerFeed:
     def warnings(self) -> list[str]:
         """What is to be told."""
         lost = f"{self._lost}; the markers are looked for again" if self._lost else ""
-        of_inlet = [] if self._inlet is None else self._inlet.warnings
+        of_inlet = self._said if self._inlet is None else self._inlet.warnings
         return [*of_inlet, *(text for text in (lost, self._far) if text)]
 
     def report(self) -> dict[str, Any] | None:
