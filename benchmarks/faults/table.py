@@ -22,7 +22,15 @@ import httpx
 import psutil
 from websockets.exceptions import WebSocketException
 
-from volition.benchmarks.faults.injection import client, recording, service, signal, stream, worker
+from volition.benchmarks.faults.injection import (
+    client,
+    device,
+    recording,
+    service,
+    signal,
+    stream,
+    worker,
+)
 from volition.benchmarks.faults.injection.scene import (
     RECOVERED_S,
     VISIBLE_S,
@@ -39,7 +47,7 @@ Fault = Callable[[Scene], None]
 
 FAULTS: dict[str, Fault] = {
     f"{module.__name__.rpartition('.')[2]}.{fault.__name__}": fault
-    for module in (stream, signal, worker, recording, client, service)
+    for module in (stream, signal, device, worker, recording, client, service)
     for fault in module.FAULTS
 }
 """Every fault by its key, in the order of the table."""

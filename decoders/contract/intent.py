@@ -31,7 +31,8 @@ class IntentBase(BaseModel):
     expires_s: float = Field(
         default=1.0,
         gt=0,
-        description="Seconds after t_sample from which a client must treat it as neutral.",
+        description="Seconds after t_sample, or an earlier t_decoded, from which a client "
+        "must treat it as neutral.",
     )
     t_trigger: float | None = Field(
         default=None, description="LSL time of the marker that asked for it, seconds."
@@ -83,9 +84,22 @@ class IdleIntent(IntentBase):
     """Nothing is wanted, or it cannot be known: do nothing."""
 
     kind: Literal["idle"] = "idle"
-    reason: Literal["rest", "low_confidence", "missing_samples", "not_finite", "held"] = Field(
+    reason: Literal[
+        "rest",
+        "low_confidence",
+        "missing_samples",
+        "not_finite",
+        "held",
+        "rate",
+        "undecided",
+        "repeated",
+        "unconfirmed",
+    ] = Field(
         default="rest",
-        description="not_finite: what was decoded is no number.",
+        description="not_finite: what was decoded is no number. rate: the stream's rate is not "
+        "what it announces. undecided, repeated, unconfirmed: a selection that the session's "
+        "policy does not let through: too few windows agree, it was selected already, or it is to "
+        "be chosen once more.",
     )
     confidence: float = Field(default=1.0, ge=0, le=1)
     evidence: dict[str, float] = Field(default_factory=dict)
@@ -105,8 +119,12 @@ def to_json(intent: Intent) -> bytes:
 _HEADER_FIELDS = ("session", "epoch", "seq", "t_decoded", "decoder", "model")
 
 
-def neutral(intent: Intent, position: list[float] | None = None) -> Intent:
-    """Give the intent that stands in for ``intent`` while outputs are held: nothing moves.
+def neutral(
+    intent: Intent,
+    position: list[float] | None = None,
+    reason: Literal["held", "rate"] = "held",
+) -> Intent:
+    """Give the intent that stands in for ``intent`` while nothing may be decided: nothing moves.
 
     Parameters
     ----------
@@ -114,6 +132,8 @@ def neutral(intent: Intent, position: list[float] | None = None) -> Intent:
         What was decoded; its header is kept.
     position
         Where a cursor stands; None where that is unknown.
+    reason
+        Why, in the place of anything but a cursor.
     """
     t_sample, expires_s = intent.t_sample, intent.expires_s
     stand_in: Intent
@@ -124,7 +144,7 @@ def neutral(intent: Intent, position: list[float] | None = None) -> Intent:
         )
     else:
         stand_in = IdleIntent(
-            reason="held", t_trigger=intent.t_trigger, t_sample=t_sample, expires_s=expires_s
+            reason=reason, t_trigger=intent.t_trigger, t_sample=t_sample, expires_s=expires_s
         )
     for name in _HEADER_FIELDS:
         setattr(stand_in, name, getattr(intent, name))

@@ -57,6 +57,8 @@ class Verdict(NamedTuple):
 class SelectorDecoder(Decoder[S]):
     """Base of the decoders that score a window of filtered samples."""
 
+    #: The signal it was prepared for.
+    spec: SignalSpec | None = None
     #: Calibration scores, for the stopping rule that asks for them.
     densities: Densities | None = None
 
@@ -71,11 +73,13 @@ class SelectorDecoder(Decoder[S]):
         settings.at(lengths_s[0]).check(rate_hz, spec.n_channels)
         settings.check(rate_hz, spec.n_channels)
         self._n_channels = spec.n_channels
+        self.spec = spec
         self.make_ready(rate_hz, spec.n_channels)
         # Who judges each look: one like this decoder for a shorter window, and itself.
         self._judges: list[SelectorDecoder[S]] = []
         for length_s in lengths_s[:-1]:
             judge = self._for_look(length_s)
+            judge.spec = spec
             judge.make_ready(rate_hz, spec.n_channels)
             self._judges.append(judge)
         self._judges.append(self)

@@ -15,6 +15,7 @@ from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.decoders.contract.settings import Settings
 from volition.decoders.contract.stage import Stage, check_channels
 from volition.decoders.filtering import SosFilter, regular_rate
+from volition.decoders.passband import behind_filter
 
 S = TypeVar("S", bound=Settings)
 
@@ -46,8 +47,9 @@ class IirStage(Stage[S]):
     def prepare(self, spec: SignalSpec) -> SignalSpec:
         rate_hz = regular_rate(spec, self.settings.kind)
         self._n_channels = spec.n_channels
-        self._filter = SosFilter(self.design(rate_hz), spec.n_channels)
-        return spec
+        sections = self.design(rate_hz)
+        self._filter = SosFilter(sections, spec.n_channels)
+        return behind_filter(spec, sections)
 
     def process(self, chunk: Chunk) -> Chunk:
         check_channels(chunk, self._n_channels, self.settings.kind)

@@ -21,6 +21,7 @@ from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.decoders.contract.settings import Settings
 from volition.decoders.contract.stage import Stage, check_channels
 from volition.decoders.filtering import BoolArray, Hold, regular_rate
+from volition.decoders.passband import gains_at
 from volition.errors import ConfigError
 
 #: Largest up or down: more would need a low-pass of thousands of taps.
@@ -72,7 +73,9 @@ class Resample(Stage[ResampleSettings]):
         self._fraction_s = np.arange(self._up) / (self._up * rate_hz)
         self._hold = Hold(spec.n_channels)
         self.reset()
-        return SignalSpec(self.settings.rate_hz, spec.labels, spec.units, spec.kinds)
+        rate_hz = self.settings.rate_hz
+        passed = gains_at(spec, rate_hz)
+        return SignalSpec(rate_hz, spec.labels, spec.units, spec.kinds, passed)
 
     def reset(self) -> None:
         self._hold.reset()

@@ -71,7 +71,7 @@ class ZScore(Stage[ZScoreSettings]):
             rate_hz = regular_rate(spec, "zscore with running statistics")
             self._least_weight = -math.expm1(-1 / (rate_hz * settings.time_s))
         self.reset()
-        return SignalSpec(spec.rate_hz, spec.labels, ("sd",) * n, spec.kinds)
+        return SignalSpec(spec.rate_hz, spec.labels, ("sd",) * n, spec.kinds, spec.passed)
 
     def reset(self) -> None:
         self._seen = np.zeros(self._n_channels)

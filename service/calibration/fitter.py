@@ -49,9 +49,8 @@ from volition.errors import VolitionError
 from volition.models.manifest import ModelCard, ModelInput, TrainingData, unfitted
 from volition.models.registry import ModelRegistry
 from volition.models.training import FURTHER, FurtherTraining
-from volition.service.sessions.config import SessionConfig, parse_config
+from volition.service.sessions.config import SessionConfig, parse_config, read_for
 from volition.service.sessions.named_models import is_reference
-from volition.streams.files.recording import read_recording
 
 _LENGTHS = struct.Struct("<IQ")
 #: More fits than this do not run at once.
@@ -290,7 +289,7 @@ def cleaned(
     config: SessionConfig, path: Path, options: Mapping[str, Any] | None = None
 ) -> CalibrationData:
     """Give a recording as a session's decoder would have seen it."""
-    recording = read_recording(path, channels=config.stream.channels)
+    recording = read_for(path, config.stream, config.markers)
     cleaner = config.build_cleaner(recording.spec)
     clean = cleaner.whole(recording.samples, recording.times)
     return CalibrationData(

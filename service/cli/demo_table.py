@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from volition.service.cli.demonstration import Trial
+from volition.service.cli.options import cells
 
 
 class DemoTable:
@@ -56,8 +57,7 @@ class DemoTable:
         """Add a decision."""
         self._table.add_row(
             str(trial.number),
-            trial.looked_at,
-            trial.decoded,
+            *cells(trial.looked_at, trial.decoded),
             "[green]right[/]" if trial.right else "[red]wrong[/]",
             f"{trial.confidence:.2f}",
             f"{trial.decision_s:.2f} s",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from volition.service.cli.options import JsonOption, print_json
+from volition.service.cli.options import JsonOption, cells, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -41,5 +41,5 @@ def kinds(
     for column in ("", "kind", "what it does", "from"):
         table.add_column(column, overflow="fold")
     for kind in found:
-        table.add_row(kind.family, kind.kind, kind.summary, kind.distribution)
+        table.add_row(*cells(kind.family, kind.kind, kind.summary, kind.distribution))
     Console().print(table)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from volition.service.cli.options import JsonOption, print_json, progress
+from volition.service.cli.options import JsonOption, cells, print_json, progress
 
 if TYPE_CHECKING:
     from volition.models.manifest import Manifest, ModelCard
@@ -42,7 +42,7 @@ def list_(json: JsonOption = False) -> None:
     for column in ("model", "decoder", "from", "accuracy", "made (UTC)"):
         table.add_column(column, overflow="fold")
     for one in found:
-        table.add_row(one.reference, one.kind, one.origin, _accuracy(one), _made(one))
+        table.add_row(*cells(one.reference, one.kind, one.origin, _accuracy(one), _made(one)))
     Console().print(table)
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON object, on the last line.")
@@ -40,6 +43,18 @@ def print_json(result: Any) -> None:
     print(json.dumps(result, ensure_ascii=False, allow_nan=False), flush=True)
 
 
+def printable(text: str) -> str:
+    """Give a text that is safe for a terminal: what cannot be printed is replaced."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+def cells(*texts: str) -> list[Text]:
+    """Give cells of a table that show texts as they are: no markup, no control of the terminal."""
+    from rich.text import Text
+
+    return [Text(printable(text)) for text in texts]
+
+
 def progress(text: str) -> None:
     """Say what goes on, to stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from volition.service.cli.options import JsonOption, print_json
+from volition.service.cli.options import JsonOption, cells, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -40,5 +40,5 @@ def presets(
     for column in ("preset", "for"):
         table.add_column(column, overflow="fold")
     for name in names:
-        table.add_row(name, about[name])
+        table.add_row(*cells(name, about[name]))
     Console().print(table)

@@ -12,7 +12,7 @@ import typer
 from volition.service.cli.options import JsonOption, print_json, progress
 
 if TYPE_CHECKING:
-    from volition.service.sessions.config import SignalStream
+    from volition.service.sessions.config import SessionConfig
     from volition.streams.files.recording import Recording
 
 
@@ -37,6 +37,22 @@ def replay(
         ),
     ] = None,
     chunk: Annotated[int, typer.Option(min=1, help="Samples in a chunk.")] = 16,
+    signal_stream: Annotated[
+        str | None,
+        typer.Option(
+            "--signal",
+            help="Name, source id or number of the signal in the file; the one that the session "
+            "names if left out.",
+        ),
+    ] = None,
+    marker_stream: Annotated[
+        str | None,
+        typer.Option(
+            "--markers",
+            help="Name, source id or number of the markers in the file; those that the session "
+            "names if left out.",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Run a recording through a session's pipeline, faster than real time.
@@ -54,7 +70,10 @@ def replay(
 
     path = packaged_recordings().get(recording, Path(recording))
     config = None if session is None else load_config(session)
-    signal = read_recording(path) if config is None else _signal_for(path, config.stream)
+    if config is None:
+        signal = read_recording(path, stream=signal_stream, markers=marker_stream)
+    else:
+        signal = _signal_for(path, config, signal_stream, marker_stream)
     recorded = recorded_session(signal) if config is None else None
     if config is None and recorded is None:
         raise ConfigError(f"{path.name} is of no session; say which to run with --session")
@@ -111,16 +130,20 @@ def replay(
     sys.exit(0 if same else 1)
 
 
-def _signal_for(path: Path, stream: SignalStream) -> Recording:
-    """Read a recording as the stream that a configuration asks for."""
+def _signal_for(
+    path: Path, config: SessionConfig, stream: str | None, markers: str | None
+) -> Recording:
+    """Read a recording as a session would have received it."""
+    from volition.service.sessions.config import read_for
     from volition.service.worker.replay import recorded_session
-    from volition.streams.files.recording import read_recording
 
-    signal = read_recording(path, channels=stream.channels)
+    wanted = config.stream
+    signal = read_for(path, wanted, config.markers, signal=stream, marker_stream=markers)
     # A session records microvolts, whatever unit its stream had or was said to have.
-    if stream.units is None or recorded_session(signal) is not None:
+    if wanted.units is None or recorded_session(signal) is None:
         return signal
-    return read_recording(path, channels=stream.channels, units=stream.units)
+    as_recorded = wanted.model_copy(update={"units": None})
+    return read_for(path, as_recorded, config.markers, signal=stream, marker_stream=markers)
 
 
 def simulate(

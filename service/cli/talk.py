@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from volition.service.cli.options import JsonOption, TokenOption, UrlOption, print_json
+from volition.service.cli.options import (
+    JsonOption,
+    TokenOption,
+    UrlOption,
+    cells,
+    print_json,
+    progress,
+)
 from volition.service.wire.address import DEFAULT_PORT, DEFAULT_URL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from volition.service.cli.machine import Finding
     from volition.service.client import Client
+    from volition.streams.lsl.discovery import StreamDescription
 
 
 def register(app: typer.Typer) -> None:
@@ -25,15 +36,26 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     port: Annotated[int, typer.Option(help="Port that the service would use.")] = DEFAULT_PORT,
+    stream: Annotated[
+        str | None,
+        typer.Option(help="Name or source id of a stream to look at, in place of the machine."),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=1, max=600, help="For how long to look at it.")
+    ] = 30.0,
     json: JsonOption = False,
 ) -> None:
-    """Try what the service needs, for real, and say what to do about what fails."""
+    """Try what the service needs, for real, and say what to do about what fails.
+
+    With --stream, look at one LSL stream: its rate and stamps as they are, its clock, losses, units
+    and channels, and what to set in a session.
+    """
     from rich.console import Console
     from rich.table import Table
 
     from volition.service.cli.machine import examine
 
-    findings = examine(port)
+    findings = examine(port) if stream is None else _examine_stream(stream, seconds)
     if json:
         print_json({"ok": all(f.ok for f in findings), "checks": [f.to_dict() for f in findings]})
     else:
@@ -42,14 +64,38 @@ def doctor(
             table.add_column(column, overflow="fold")
         for finding in findings:
             mark = "[green]ok[/]" if finding.ok else "[red]no[/]"
-            table.add_row(mark, finding.check, finding.found, finding.advice)
+            table.add_row(mark, *cells(finding.check, finding.found, finding.advice))
         Console().print(table)
     sys.exit(0 if all(f.ok for f in findings) else 1)
+
+
+def _examine_stream(named: str, seconds: float) -> list[Finding]:
+    from volition.errors import StreamError
+    from volition.service.cli.verdict import verdict
+    from volition.streams.lsl.discovery import find_streams
+    from volition.streams.lsl.look import look_at
+
+    everyone = find_streams(wait_s=1.5, details=False)
+    found = [one for one in everyone if named in (one.name, one.source_id, one.uid)]
+    if len(found) != 1:
+        listing = ", ".join(
+            f"{one.summary()} source_id '{one.source_id}' on {one.host} uid '{one.uid}'"
+            for one in found or everyone
+        )
+        raise StreamError(
+            f"{len(found)} streams of name, source id or uid '{named}'; found: {listing or 'none'}"
+        )
+    progress(f"looking at {found[0].summary()} for {seconds:g} s")
+    return verdict(look_at(found[0], seconds))
 
 
 def streams(
     type: Annotated[str | None, typer.Option(help="Only streams of this type.")] = None,
     wait: Annotated[float, typer.Option(min=0, max=60, help="Seconds to look.")] = 1.0,
+    look: Annotated[
+        float,
+        typer.Option(min=0, max=600, help="Receive each signal for so long and measure its rate."),
+    ] = 0.0,
     json: JsonOption = False,
 ) -> None:
     """List the LSL streams on the network, with all that is needed to choose one."""
@@ -59,8 +105,13 @@ def streams(
     from volition.streams.lsl.discovery import find_streams
 
     found = find_streams(type=type, wait_s=wait)
+    rates = _measured_rates(found, look) if look else {}
     if json:
-        print_json({"streams": [stream.to_dict() for stream in found]})
+        listed = [
+            {**one.to_dict(), "measured_rate_hz": rates[one.uid]} if look else one.to_dict()
+            for one in found
+        ]
+        print_json({"streams": listed})
         return
     if not found:
         what = f"LSL stream of type {type}" if type else "LSL stream"
@@ -76,10 +127,33 @@ def streams(
         labels = ", ".join(s.labels) or "unnamed"
         offset = "" if s.clock_offset_s is None else f"{s.clock_offset_s * 1e3:+.2f} ms"
         rate = f"{s.rate_hz:g} Hz" if s.rate_hz else "irregular"
+        if rates.get(s.uid) is not None:
+            rate += f" (measured {rates[s.uid]:.2f})"
         units = ", ".join(sorted(set(s.units))) or "none given"
         channels = f"{s.n_channels}: {labels}"
-        table.add_row(s.name, s.type, s.source_id or "none", s.host, rate, channels, units, offset)
+        source_id = s.source_id or "none"
+        table.add_row(*cells(s.name, s.type, source_id, s.host, rate, channels, units, offset))
     Console().print(table)
+
+
+def _measured_rates(found: Sequence[StreamDescription], seconds: float) -> dict[str, float | None]:
+    """Measure the rate of each signal, all at once; None for what sends none."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from volition.errors import VolitionError
+    from volition.streams.lsl.look import look_at
+
+    def measure(one: StreamDescription) -> float | None:
+        if one.format == "string" or not one.rate_hz:
+            return None
+        try:
+            rate_hz: float | None = look_at(one, seconds).continuity["rate_hz"]
+        except VolitionError:
+            return None
+        return rate_hz
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        return dict(zip((one.uid for one in found), pool.map(measure, found), strict=True))
 
 
 def estop(

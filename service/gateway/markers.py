@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from volition.chunk import Event
+from volition.errors import ConfigError
 from volition.service.supervision.session import Session
 from volition.service.wire.markers import MarkerBody, MarkerView
 from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.stamp_clock import FAR_S, say_distance
 
 
 def stamp(session: Session, marker: MarkerBody) -> MarkerView:
@@ -15,7 +17,17 @@ def stamp(session: Session, marker: MarkerBody) -> MarkerView:
     ------
     SessionError
         The session takes no markers now.
+    ConfigError
+        Its time is far from now.
     """
-    t = local_clock() if marker.t is None else marker.t
+    now = local_clock()
+    t = now if marker.t is None else marker.t
+    if abs(t - now) > FAR_S:
+        raise ConfigError(
+            f"t lies {say_distance(t - now)} the service's LSL clock, which reads {now:.3f}; one "
+            f"further than {FAR_S:g} s from it is of another clock",
+            t=t,
+            lsl_time=now,
+        )
     session.mark(Event(t, marker.name, marker.data))
     return MarkerView(name=marker.name, t=t)

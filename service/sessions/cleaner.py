@@ -34,11 +34,14 @@ class CleanedPiece(NamedTuple):
         LSL times of the samples that went in. Stages may hold samples back, or make others.
     reset
         Whether it begins anew: what came before it must be forgotten.
+    trusted
+        Whether the rate is what the stream announces, as far as is known.
     """
 
     chunk: Chunk
     times: FloatArray
     reset: bool
+    trusted: bool = True
 
 
 class Cleaner:
@@ -91,22 +94,22 @@ class Cleaner:
             How long nothing had come before it, where that is known; see `Continuity.mend`.
         """
         if self.continuity.check(chunk):
-            return (self._cleaned(chunk, False),)
+            return (self._cleaned(chunk, False, self.continuity.trusted),)
         return self._mended(chunk, silent_s)
 
     def _mended(self, chunk: Chunk, silent_s: float | None) -> Iterator[CleanedPiece]:
-        nothing = Piece(Chunk(chunk.samples[:0], chunk.times[:0]), False)
+        nothing = Piece(Chunk(chunk.samples[:0], chunk.times[:0]), False, self.continuity.trusted)
         for piece in self.continuity.mend(chunk, silent_s) or [nothing]:
             if piece.reset:
                 for stage in self._stages:
                     stage.reset()
-            yield self._cleaned(piece.chunk, piece.reset)
+            yield self._cleaned(piece.chunk, piece.reset, piece.trusted)
 
-    def _cleaned(self, chunk: Chunk, reset: bool) -> CleanedPiece:
+    def _cleaned(self, chunk: Chunk, reset: bool, trusted: bool) -> CleanedPiece:
         times = chunk.times
         for stage in self._stages:
             chunk = stage.process(chunk)
-        return CleanedPiece(chunk, times, reset)
+        return CleanedPiece(chunk, times, reset, trusted)
 
     def stretches(self, samples: FloatArray, times: FloatArray) -> list[Chunk]:
         """Clean a whole signal; give a copy of each part that follows from itself, in order.

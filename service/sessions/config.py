@@ -38,6 +38,9 @@ from volition.incoming import MOST_REQUEST_DEPTH, fault_of_data
 from volition.models.manifest import naming_setting
 from volition.service.sessions.cleaner import Cleaner
 from volition.service.sessions.outputs import OutputSettings, outputs
+from volition.service.sessions.selections import SelectionPolicy
+from volition.streams.files.choice import StreamKeys
+from volition.streams.files.recording import Recording, read_recording
 from volition.streams.signal.continuity import ContinuitySettings
 
 if TYPE_CHECKING:
@@ -72,12 +75,34 @@ _DEVICE = re.compile("con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)
 LslText = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f]*$")]
 
 
+def _labels(channels: object) -> object:
+    """Take numbers for labels; what YAML made of a label that is no text is told."""
+    if not isinstance(channels, list):
+        return channels
+    for one in channels:
+        if isinstance(one, bool):
+            raise ValueError(
+                f"YAML reads yes, no, on and off as {str(one).lower()}; put the label in quotes"
+            )
+    return [str(one) if isinstance(one, int) else one for one in channels]
+
+
 class StreamSelector(_Model):
     """Which LSL stream: every key that is given must match."""
 
     name: LslText | None = None
     type: LslText | None = None
     source_id: LslText | None = None
+    host: LslText | None = Field(default=None, description="Name of the host that sends it.")
+    uid: LslText | None = Field(
+        default=None,
+        description="Of one life of its outlet: it has another after each restart.",
+    )
+    clock: Literal["lsl", "unix", "device"] = Field(
+        default="lsl",
+        description="Which clock stamps it: LSL's, the time of day, or the device's own. A stream "
+        "of another than this is refused; every but LSL's is mapped to it.",
+    )
     wait_s: float | None = Field(
         default=None,
         gt=0,
@@ -87,9 +112,18 @@ class StreamSelector(_Model):
 
     @model_validator(mode="after")
     def _names_something(self) -> StreamSelector:
-        if self.name is None and self.type is None and self.source_id is None:
-            raise ValueError("give at least one of name, type, source_id")
+        if not self.wanted():
+            raise ValueError("give at least one of name, type, source_id, host, uid")
         return self
+
+    def wanted(self) -> dict[str, str]:
+        """Give the keys by which it is chosen."""
+        keys = ("name", "type", "source_id", "host", "uid")
+        return {key: value for key in keys if (value := getattr(self, key)) is not None}
+
+    def keys(self, channel: str | int | None = None) -> StreamKeys:
+        """Give the keys by which it is chosen from a file; a uid is of a life that has ended."""
+        return StreamKeys(self.name, self.type, self.source_id, self.host, channel)
 
 
 class ContinuityOptions(_Model):
@@ -119,11 +153,20 @@ class SignalStream(StreamSelector):
     """The stream of samples, and which of its channels to use."""
 
     type: LslText | None = "EEG"
-    channels: list[str] | None = Field(
-        default=None, min_length=1, description="Labels to use, in this order; all when left out."
+    channels: Annotated[list[str], BeforeValidator(_labels)] | None = Field(
+        default=None,
+        min_length=1,
+        description="Labels to use, in this order. When left out all that may hold EEG: motion, "
+        "battery, counters and triggers are left out, with a warning.",
     )
     units: str | None = Field(
         default=None, description="Unit of the samples where the stream names none, or a wrong one."
+    )
+    rate_hz: float | None = Field(
+        default=None,
+        gt=0,
+        le=200_000,
+        description="The true rate, where the stream announces none or a wrong one.",
     )
     stale_after_s: float = Field(
         default=0.5,
@@ -149,6 +192,42 @@ class MarkerStream(StreamSelector):
     """The stream of markers."""
 
     type: LslText | None = "Markers"
+    channel: str | int | None = Field(
+        default=None,
+        description="Label or number, from 1, of the channel that holds the markers, where the "
+        "stream has several.",
+    )
+
+
+def read_for(
+    path: Path,
+    stream: SignalStream,
+    markers: MarkerStream | None,
+    *,
+    signal: str | None = None,
+    marker_stream: str | None = None,
+) -> Recording:
+    """Read a recording as a session would have received it live.
+
+    Parameters
+    ----------
+    path
+        The file.
+    stream, markers
+        As the session names them. Without a marker stream, the events of a live session come by
+        REST, for which all marker streams of the file stand.
+    signal, marker_stream
+        Name, source id or number of what is to be taken from the file in their place.
+    """
+    of_session = None if markers is None else markers.keys(markers.channel)
+    return read_recording(
+        path,
+        channels=stream.channels,
+        units=stream.units,
+        rate_hz=stream.rate_hz,
+        stream=stream.keys() if signal is None else signal,
+        markers=of_session if marker_stream is None else marker_stream,
+    )
 
 
 class OutputSwitches(_Model):
@@ -204,6 +283,10 @@ class SessionConfig(_Model):
     )
     stages: list[AnyStageSettings] = Field(default_factory=list, max_length=32)
     decoder: AnyDecoderSettings
+    selections: SelectionPolicy | None = Field(
+        default=None,
+        description="Which of a sliding decoder's answers are selections; every one when left out.",
+    )
     outputs: Annotated[
         list[AnyOutputSettings],
         Field(
@@ -308,11 +391,31 @@ def load_config(source: str | Path) -> SessionConfig:
     """
     text = _text_of(source)
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, _UniqueKeyLoader)  # noqa: S506 - it is a SafeLoader
     except (yaml.YAMLError, *_YAML_CANNOT) as error:
         what = str(error) if isinstance(error, yaml.YAMLError) else type(error).__name__
         raise ConfigError(f"{source} is not YAML: {what}") from None
     return parse_config(data, str(source))
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Reads YAML, and takes a key that stands twice for the mistake that it is."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Make a dict of a mapping whose keys all differ."""
+        seen: dict[object, int] = {}
+        for key_node, _ in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            line = key_node.start_mark.line + 1
+            if key is not None and key != "<<" and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None,
+                    None,
+                    f"the key {key} stands twice, in line {seen[key]} and in line {line}",
+                    key_node.start_mark,
+                )
+            seen[key] = line
+        return super().construct_mapping(node, deep)
 
 
 def _text_of(source: str | Path) -> str:
@@ -381,7 +484,18 @@ def explain_item(item: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]
         message = "the key kind is missing"
         path += ".kind"
     elif item["type"] != "missing" and not isinstance(item.get("input"), dict):
-        message += f" (found {_SHORT.repr(item.get('input'))})"
+        found = item.get("input")
+        message += f" (found {_SHORT.repr(found)})"
+        if item["type"] == "string_type" and isinstance(found, bool | int | float):
+            message += (
+                "; YAML reads it as "
+                + (
+                    "a truth value, as it does yes, no, on and off"
+                    if isinstance(found, bool)
+                    else "a number"
+                )
+                + ": put it in quotes"
+            )
     entry: dict[str, Any] = {"path": path or "(whole)", "message": message}
     if allowed is not None:
         entry["allowed"] = allowed

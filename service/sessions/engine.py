@@ -5,9 +5,11 @@ knows no LSL, no socket and no process; its clock is given to it, and nothing th
 depends on it.
 
 Samples first pass the `Cleaner`. Where it begins anew, at long gaps and at jumps of the clock, the
-decoder forgets the signal too. An event waits here until the samples of its time have come, so that
-it is met by the same samples whether it arrives early, as it may live, or with them, as it does in
-a replay. One from before the samples that the decoder still knows is not met at all.
+decoder forgets the signal too, and while its rate contradicts what the stream announces nothing is
+decided: every frequency and every duration would be another. An event waits here until the samples
+of its time have come, so that it is met by the same samples whether it arrives early, as it may
+live, or with them, as it does in a replay. One from before the samples that the decoder still knows
+is not met at all.
 """
 
 from __future__ import annotations
@@ -27,12 +29,14 @@ from volition.decoders.contract.intent import (
     Intent,
     canonical_json,
     finite,
+    neutral,
 )
 from volition.decoders.contract.settings import Settings
 from volition.service.sessions.cleaner import CleanedPiece
 from volition.service.sessions.config import SessionConfig, build_decoder
 from volition.service.sessions.history import History
 from volition.service.sessions.named_models import check_input, open_named
+from volition.service.sessions.selections import SelectionFilter
 
 #: More events than this do not wait for their samples; the oldest are forgotten.
 _MOST_WAITING = 1024
@@ -73,7 +77,8 @@ class Engine:
         named = open_named(config.decoder)
         self.decoder = build_decoder(config.decoder, named.model if named else None)
         self.cleaner = config.build_cleaner(spec)
-        self.decoder_spec = self.cleaner.spec
+        #: Of what comes in, and of what the decoder sees.
+        self.signal_spec, self.decoder_spec = spec, self.cleaner.spec
         self.decoder.prepare(self.decoder_spec)
         if named is not None:
             check_input(named, self.decoder_spec)
@@ -84,6 +89,8 @@ class Engine:
         self.session = session
         self.generation = generation
         self.next_seq = next_seq
+        policy = config.selections
+        self._selections = None if policy is None else SelectionFilter(policy)
         #: Shown each cleaned piece of the signal, before it is decoded; it copies what it keeps.
         self.on_cleaned: Callable[[Chunk], None] | None = None
         #: Events that were not met, for there were too many at their time.
@@ -125,12 +132,14 @@ class Engine:
     def _begin_anew(self, known_from: float) -> None:
         """Forget the signal before the sample of ``known_from``."""
         self.decoder.reset()
+        if self._selections is not None:
+            self._selections.forget()
         self.history.begin_anew()
         self._known_from = known_from
         self._find_next_due()
 
     def _decode(self, piece: CleanedPiece) -> list[Intent]:
-        cleaned, times, _ = piece
+        cleaned, times, _, trusted = piece
         events: Sequence[Event] = ()
         if len(times) and times[-1] >= self._next_due:
             events = self._take_due(float(times[-1]))
@@ -138,7 +147,11 @@ class Engine:
             self.on_cleaned(cleaned)
         self.history.add(cleaned, events)
         intents = [finite(intent) for intent in self.decoder.decode(cleaned, events)]
+        if self._selections is not None:
+            intents = [self._selections.apply(intent) for intent in intents]
         self.t_decoded = self._clock()
+        if not trusted:
+            intents = [neutral(intent, reason="rate") for intent in intents]
         for intent in intents:
             self.stamp(intent)
         return intents

@@ -47,6 +47,25 @@ class ContinuityView(Answer):
     rate_hz: float | None = Field(description="Measured since the last reset; null until then.")
     drift_ppm: float | None = Field(description="Deviation of the measured from the nominal rate.")
     tolerance_s: float = Field(description="A step of the time stamps up to this is no gap.")
+    uncertain: int = Field(
+        default=0,
+        description="Of the missing samples, those of gaps that the stamps do not tell exactly.",
+    )
+    rate_uncertainty_hz: float | None = Field(
+        default=None, description="Two standard deviations of `rate_hz`."
+    )
+    rate_trusted: bool = Field(
+        default=True,
+        description="Whether the rate is what the stream announces, within 2 %; else nothing is "
+        "decided.",
+    )
+    stamping: Literal["sample", "packet", "burst"] = Field(
+        default="sample", description="What the device stamps: every sample, packets, or bursts."
+    )
+    packet_samples: int = Field(default=1, description="Samples that come with one stamp.")
+    jitter_s: float = Field(
+        default=0.0, description="How much later than others a packet is stamped."
+    )
 
 
 class ClockView(Answer):
@@ -55,6 +74,35 @@ class ClockView(Answer):
     offset_s: float | None = Field(description="What is added to the stream's times.")
     uncertainty_s: float | None
     steps: int = Field(description="How often the offset jumped.")
+    clock: Literal["lsl", "unix", "device"] | None = Field(
+        default=None, description="Which clock the stream stamps by; null before the first samples."
+    )
+    mapped_s: float = Field(
+        default=0.0, description="What is added to stamps of another clock to have LSL's."
+    )
+    distance_s: float | None = Field(
+        default=None, description="How far the first stamps lay from their arrival."
+    )
+
+
+class MarkerRead(Answer):
+    """A marker of the session's marker stream, and how it was read."""
+
+    time: float
+    text: str = Field(description="As it came, its beginning.")
+    name: str
+    read_as: str
+
+
+class MarkersView(Answer):
+    """The session's marker stream."""
+
+    connected: bool
+    recent: list[MarkerRead] = Field(description="The last markers, oldest first.")
+    skipped: int = Field(description="Samples that held no marker.")
+    refused: int = Field(description="Markers of another clock, or far from the signal's time.")
+    clock: Literal["lsl", "unix", "device"] | None = None
+    mapped_s: float = 0.0
 
 
 class OutputView(Answer):
@@ -101,6 +149,9 @@ class StateView(Answer):
     )
     continuity: ContinuityView | None = None
     clock: ClockView | None = None
+    markers: MarkersView | None = Field(
+        default=None, description="Null where the session listens to no marker stream."
+    )
     outputs: list[OutputView] = Field(
         default_factory=list,
         description="In the order of the configuration; empty until the signal is known.",

@@ -19,6 +19,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from volition.chunk import SignalSpec
 from volition.errors import ConfigError, LslMissingError, StreamError
@@ -33,6 +34,7 @@ _LOOK_S = 0.75
 #: liblsl asks for the clock in volleys, two seconds apart; the second one may still tell.
 _OPEN_S = 3.0
 _TURN_S = 0.02
+_REST_S = 2.0
 #: Between two attempts; it doubles from the first to the longest. That keeps below two seconds what
 #: a stream waits for us, however long it was away.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
@@ -53,17 +55,16 @@ class Connection:
     Attributes
     ----------
     signal, markers
-        Samples, and the markers where the configuration asks for some.
+        Samples, and the markers where the configuration asks for some. A signal that came back is
+        not kept waiting for its markers: they are None until they are found.
     """
 
     signal: SignalInlet
     markers: MarkerInlet | None
 
     def close(self) -> None:
-        """Disconnect both."""
+        """Disconnect the signal; whoever took the markers closes them."""
         self.signal.close()
-        if self.markers is not None:
-            self.markers.close()
 
 
 class Connector:
@@ -115,6 +116,10 @@ class Connector:
             self._said = why
             self._say(why)
 
+    def rest(self) -> None:
+        """Wait before a stream that was refused is opened again."""
+        self._wait(_REST_S)
+
     def _wait(self, seconds: float) -> None:
         until = local_clock() + seconds
         while local_clock() < until and self._turn():
@@ -125,16 +130,24 @@ class Connector:
         if signal_stream is None:
             return None
         marker_stream = None
-        if self._config.markers is not None:
-            marker_stream = self._look_for(self._config.markers)
+        wanted_markers = self._config.markers
+        if wanted_markers is not None and self._spec is None:
+            marker_stream = self._look_for(wanted_markers)
             if marker_stream is None:
                 return None
         with contextlib.ExitStack() as opened:
             signal = opened.enter_context(self._signal_inlet(signal_stream))
             signal.open(_OPEN_S)
             markers = None
-            if marker_stream is not None:
-                markers = opened.enter_context(MarkerInlet(marker_stream, recover=False))
+            if marker_stream is not None and wanted_markers is not None:
+                markers = opened.enter_context(
+                    MarkerInlet(
+                        marker_stream,
+                        channel=wanted_markers.channel,
+                        clock=wanted_markers.clock,
+                        recover=False,
+                    )
+                )
                 markers.open(_OPEN_S)
             opened.pop_all()
         self._spec = signal.spec
@@ -142,7 +155,7 @@ class Connector:
 
     def _look_for(self, selector: StreamSelector) -> StreamDescription | None:
         """Look until the stream is there; say what is there instead whenever that changes."""
-        wanted = {"name": selector.name, "type": selector.type, "source_id": selector.source_id}
+        wanted: dict[str, Any] = selector.wanted()
         since = local_clock()
         list_due = since if self._spec is None else since + _LIST_AFTER_S
         pauses = _Pauses()
@@ -171,9 +184,7 @@ class Connector:
         """
         stream, had = self._config.stream, self._spec
         try:
-            inlet = SignalInlet(
-                description, channels=stream.channels, units=stream.units, recover=False
-            )
+            inlet = self._make_inlet(description, stream.channels)
         except ConfigError as error:
             if had is None:
                 raise
@@ -184,9 +195,7 @@ class Connector:
         inlet.close()
         can_remap = found.rate_hz == had.rate_hz and {*had.labels} <= {*described.labels}
         if stream.on_change == "remap" and can_remap:
-            inlet = SignalInlet(
-                described, channels=list(had.labels), units=stream.units, recover=False
-            )
+            inlet = self._make_inlet(described, list(had.labels))
             if inlet.spec == had:
                 inlet.warnings.append(
                     f"the stream came back with {_describe(found)}; its channels are taken by label"
@@ -198,6 +207,30 @@ class Connector:
             f"{_describe(found)}; waiting for it as it was (stream.on_change is "
             f"{stream.on_change})"
         )
+
+    def _make_inlet(
+        self, description: StreamDescription, channels: list[str] | None
+    ) -> SignalInlet:
+        stream = self._config.stream
+        inlet = SignalInlet(
+            description,
+            channels=channels,
+            units=stream.units,
+            rate_hz=stream.rate_hz,
+            clock=stream.clock,
+            recover=False,
+        )
+        announced = inlet.description.type
+        if stream.type is not None and announced != stream.type:
+            inlet.warnings.append(
+                f"the stream's type is '{announced}', where '{stream.type}' is asked for"
+            )
+        if not inlet.spec.rate_hz:
+            inlet.close()
+            raise StreamError(
+                f"stream {description.summary()} announces no rate; give it with stream.rate_hz"
+            )
+        return inlet
 
 
 class _Pauses:

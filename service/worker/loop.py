@@ -50,8 +50,10 @@ from volition.service.worker.backlog import BacklogWatch
 from volition.service.worker.bus import HELD, INTENT_CODES, FrameType, WorkerEnd, pack
 from volition.service.worker.connector import Connection, Connector, GaveUpError
 from volition.service.worker.counts import Counts, step_of
+from volition.service.worker.evidence import BlockWatch, warnings_of
 from volition.service.worker.garbage import GarbageCollector
 from volition.service.worker.history_sender import HistorySender
+from volition.service.worker.marker_feed import MarkerFeed
 from volition.service.worker.outline_feed import OutlineSender
 from volition.service.worker.output_channels import OutputChannels
 from volition.streams.lsl.clock import local_clock
@@ -152,6 +154,10 @@ class Worker:
         self._garbage = GarbageCollector()
         self._counts = Counts(order.t_newest, order.lost_with_workers)
         self._counts.step_s = step_of(self._config.decoder)
+        self._markers = MarkerFeed(self._config.markers)
+        self._blocked = BlockWatch()
+        self._remark = ""
+        self._warned: set[str] = set()
         self._pending_events: list[Event] = []
         self._t_last_sample = 0.0
         self._t_last_chunk = math.nan
@@ -177,7 +183,10 @@ class Worker:
                 connection.close()
                 if lost:
                     self._counts.reconnects += 1
-                    self._announce(SessionState.CONNECTING, lost)
+                    if (self._state, self._reason) == (SessionState.CONNECTING, lost):
+                        self._connector.rest()
+                    else:
+                        self._announce(SessionState.CONNECTING, lost)
         except _FINAL_ERRORS as error:
             self._announce(SessionState.FAILED, error.message)
             return
@@ -192,6 +201,7 @@ class Worker:
 
     def close(self) -> None:
         """Close the outputs; what they do not finish in time they finish without the worker."""
+        self._markers.close()
         self._outputs.events(self._pending_events)
         self._outputs.close(_CLOSE_OUTPUTS_S)
 
@@ -211,6 +221,7 @@ class Worker:
         if connection is None:
             return None
         self._inlet = connection.signal
+        self._markers.use(connection.markers)
         if self._engine is None:
             self._prepare(connection.signal)
         self._t_last_sample = local_clock()
@@ -264,18 +275,17 @@ class Worker:
 
     def _pump(self, connection: Connection) -> str:
         """Run chunk by chunk; return why the stream counts as lost, or nothing when stopped."""
-        inlet, markers = connection.signal, connection.markers
+        inlet = connection.signal
         while not self._is_ending:
             try:
                 chunk = self._pull(inlet)
-                if markers is not None:
-                    self._pending_events += markers.pull()
             except StreamError as error:
                 return error.message
+            self._pending_events += self._markers.pull()
             now = local_clock()
             if len(chunk):
                 self._t_last_sample = now
-                if self._state is not SessionState.RUNNING and not self._backlog.is_behind:
+                if self._may_run(now):
                     self._announce(SessionState.RUNNING, self._arrival(chunk, inlet.spec.rate_hz))
                 self._run_chunk(chunk, now)
                 self._relieve(inlet, now)
@@ -283,6 +293,14 @@ class Worker:
                 return lost
             self._serve_gateway(now)
         return ""
+
+    def _may_run(self, now: float) -> bool:
+        """Whether samples that come make a session run that did not."""
+        return (
+            self._state is not SessionState.RUNNING
+            and not self._backlog.is_behind
+            and not self._blocked.reason(now)
+        )
 
     def _pull(self, inlet: SignalInlet) -> Chunk:
         """Wait for samples; meanwhile show the signal and rehearse, when there is time for it."""
@@ -306,7 +324,10 @@ class Worker:
         assert self._quality is not None
         engine, outputs, rehearsal = self._engine, self._outputs, self._rehearsal
         t_newest = float(chunk.times[-1])
-        events, self._pending_events = self._pending_events, []
+        events: list[Event] = []
+        if self._pending_events:
+            events = self._markers.near(self._pending_events, t_newest)
+            self._pending_events = []
         # Stages work in place, and the next pull writes into the same buffers.
         kept = Chunk(chunk.samples.copy(), chunk.times.copy()) if outputs.want_signal else None
         raw = chunk.samples.copy() if rehearsal is not None and rehearsal.is_wanted else None
@@ -319,6 +340,8 @@ class Worker:
             self._t_heartbeat = 0.0  # tells now that there are samples: a successor counts from it
         if intents:
             self._publish_intents(engine, intents)
+            trusted = engine.cleaner.continuity.trusted
+            self._blocked.note(intents, trusted=trusted, now=t_pulled)
         if kept is not None:
             outputs.signal(kept)
         outputs.events(events)
@@ -464,6 +487,11 @@ class Worker:
         changed = self._outputs.tend()
         if changed is not None:
             self._announce(self._state, self._reason, changed)
+        blocked = self._blocked.reason(now)
+        if blocked and self._state is SessionState.RUNNING:
+            self._announce(SessionState.DEGRADED, blocked)
+        elif {*self._warnings()} != self._warned:
+            self._announce(self._state, self._reason, self._remark)
         if self._quality is not None:
             self._update_quality(self._quality, now)
         self._publish_json(FrameType.HEARTBEAT, self._report())
@@ -478,18 +506,30 @@ class Worker:
 
     def _announce(self, state: SessionState, reason: str, remark: str = "") -> None:
         """Tell the gateway and the outputs where the session stands and why."""
-        self._state, self._reason = state, reason
+        self._state, self._reason, self._remark = state, reason, remark
         self._announced_reason = f"{reason} ({remark})" if remark else reason
         t = local_clock()
         known = {"state": state, "reason": self._announced_reason}
         status: dict[str, Any] = {**known, "t": t, "signals": self._outline.signals}
-        warnings = self._outputs.troubles()
+        warnings = self._warnings()
+        self._warned = {*warnings}
         if self._inlet is not None:
             status["stream"] = self._inlet.description.to_dict()
-            warnings = [*self._inlet.warnings, *warnings]
-        status["warnings"] = warnings
+        status["warnings"] = [*warnings.values(), *self._outputs.troubles()]
         self._publish_json(FrameType.STATUS, status)
         self._outputs.status(known, t)
+
+    def _warnings(self) -> dict[str, str]:
+        """Give what is to be told of the streams and of what they show.
+
+        The keys tell whether it is something else than before.
+        """
+        of_inlet = [] if self._inlet is None else self._inlet.warnings
+        found = {text: text for text in (*of_inlet, *self._markers.warnings)}
+        if self._engine is not None:
+            continuity = self._engine.cleaner.continuity
+            found |= warnings_of(continuity, self._engine.signal_spec.rate_hz)
+        return found
 
     def _publish_json(self, type_: FrameType, data: dict[str, Any]) -> None:
         self._link.publish(pack(type_, pydantic_core.to_json(data, inf_nan_mode="null")))
@@ -509,7 +549,10 @@ class Worker:
             "continuity": None
             if self._engine is None
             else self._engine.cleaner.continuity.report(),
-            "clock": None if self._inlet is None else self._inlet.clock(),
+            "clock": None
+            if self._inlet is None
+            else {**self._inlet.clock(), **self._inlet.stamps()},
+            "markers": self._markers.report(),
         }
 
     def _model(self) -> dict[str, Any]:

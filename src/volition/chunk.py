@@ -35,12 +35,16 @@ class SignalSpec:
         Unit of each channel, ``"microvolts"`` after the inlet for electrical channels.
     kinds
         Kind of each channel as LSL names it: ``EEG``, ``EOG``, ``AUX``, ...
+    passed
+        Power that the stages so far let through, at even frequencies from 0 to half the rate; None
+        for all of it. Two signals that differ in nothing else are of one spec.
     """
 
     rate_hz: float
     labels: tuple[str, ...]
     units: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    passed: tuple[float, ...] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         n = len(self.labels)

@@ -1,9 +1,9 @@
 """EDF, EDF+ and BDF: the formats of clinical recorders, read through edfio.
 
 A file that was cut off gives the records that are whole, with a warning that says what is missing.
-Channels are those of one rate, the one that most of them have. Annotations become events, and so do
-the changes of a BioSemi file's trigger channel. Times count from 0, since these formats know the
-time of day and no clock of LSL.
+Channels are those of one rate: that of the channels asked for, or else the one that most of those
+have that may hold EEG. Annotations become events, and so do the changes of a trigger channel. Times
+count from 0, since these formats know the time of day and no clock of LSL.
 
 References
 ----------
@@ -24,8 +24,14 @@ import numpy as np
 
 from volition.chunk import Event, FloatArray
 from volition.errors import RecordingError
+from volition.streams.signal.channel_selection import (
+    TRIGGER_LABEL,
+    is_other,
+    microvolts_per_unit,
+)
 
-_TRIGGER_LABEL, _TRIGGER_BITS = "Status", 0xFFFF
+_TRIGGER_BITS = 0xFFFF
+_BRAIN_KINDS = ("EEG", "SEEG", "ECOG", "MEG")
 _KIND = re.compile(r"(EEG|EOG|ECG|EKG|EMG|MEG|ERG|SEEG|ECOG)\s+(?=\S)", re.IGNORECASE)
 
 # What edfio raises on contents that are not what a header should be.
@@ -60,8 +66,15 @@ class EdfContents:
     warnings: tuple[str, ...]
 
 
-def read_edf(path: Path) -> EdfContents:
+def read_edf(path: Path, channels: Sequence[str] | None = None) -> EdfContents:
     """Read the signal of an EDF, EDF+ or BDF file, as far as it is there.
+
+    Parameters
+    ----------
+    path
+        The file.
+    channels
+        Labels that are asked for: of several rates theirs is chosen.
 
     Raises
     ------
@@ -71,7 +84,7 @@ def read_edf(path: Path) -> EdfContents:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            contents = _read(path)
+            contents = _read(path, channels)
         except _BROKEN as error:
             raise RecordingError(
                 f"{path.name} cannot be read as {path.suffix[1:].upper()}: {error}", path=str(path)
@@ -89,7 +102,7 @@ def read_edf(path: Path) -> EdfContents:
     )
 
 
-def _read(path: Path) -> EdfContents:
+def _read(path: Path, channels: Sequence[str] | None) -> EdfContents:
     import edfio
 
     data = path.read_bytes()
@@ -100,11 +113,12 @@ def _read(path: Path) -> EdfContents:
             "BDF, BDF+C",
             path=str(path),
         )
-    triggers = [one for one in file.signals if one.label == _TRIGGER_LABEL]
-    signals = [one for one in file.signals if one.label != _TRIGGER_LABEL]
+    asked = {*(channels or ())}
+    triggers = [one for one in file.signals if _is_trigger(one)]
+    signals = [one for one in file.signals if one not in triggers or one.label in asked]
     if not signals:
         raise RecordingError(f"{path.name} holds no signal", path=str(path))
-    rate_hz, said = _rate_of_most(signals)
+    rate_hz, said = _choose_rate(signals, asked)
     used = [one for one in signals if one.sampling_frequency == rate_hz]
     samples = np.stack([one.data for one in used], axis=1).astype(np.float64)
     names = [_kind_and_label(one.label) for one in used]
@@ -122,15 +136,33 @@ def _read(path: Path) -> EdfContents:
     )
 
 
-def _rate_of_most(signals: Sequence[Any]) -> tuple[float, list[str]]:
-    rates = Counter(float(one.sampling_frequency) for one in signals)
+def _is_trigger(signal: Any) -> bool:
+    """Whether a channel is called by what codes of triggers are kept in."""
+    return TRIGGER_LABEL.fullmatch(signal.label.strip()) is not None
+
+
+def _choose_rate(signals: Sequence[Any], asked: set[str]) -> tuple[float, list[str]]:
+    """Choose the rate of what is asked for, or of most that may be EEG."""
+    wanted = [one for one in signals if {one.label, _kind_and_label(one.label)[1]} & asked]
+    candidates = wanted or [one for one in signals if _may_be_eeg(one)] or signals
+    rates = Counter(float(one.sampling_frequency) for one in candidates)
     rate_hz = max(rates, key=lambda rate: (rates[rate], rate))
     others = [one.label for one in signals if one.sampling_frequency != rate_hz]
     if not others:
         return rate_hz, []
-    return rate_hz, [
-        f"{', '.join(others)}: left out, for their rate is not the {rate_hz:g} Hz of the others"
-    ]
+    warning = (
+        f"{', '.join(others)}: left out, for their rate is not the {rate_hz:g} Hz of the others; "
+        "name in channels what is to be used"
+    )
+    return rate_hz, [warning]
+
+
+def _may_be_eeg(signal: Any) -> bool:
+    kind, label = _kind_and_label(signal.label)
+    if kind:
+        return kind in _BRAIN_KINDS
+    unit = signal.physical_dimension
+    return microvolts_per_unit(unit) is not None and not is_other(label, unit, kind)
 
 
 def _kind_and_label(label: str) -> tuple[str, str]:
@@ -142,6 +174,6 @@ def _kind_and_label(label: str) -> tuple[str, str]:
 
 def _changes(codes: Any, rate_hz: float) -> list[Event]:
     """Give an event where the trigger channel changes to a code that is not 0."""
-    codes = np.asarray(codes) & _TRIGGER_BITS
+    codes = np.asarray(codes).astype(np.int64) & _TRIGGER_BITS
     places = np.flatnonzero(np.diff(codes)) + 1
     return [Event(float(i / rate_hz), str(codes[i])) for i in places if codes[i]]

@@ -7,7 +7,6 @@ chunks of any size stands for the live stream.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -17,11 +16,13 @@ from typing import Any
 import numpy as np
 
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
-from volition.errors import ConfigError, RecordingError
+from volition.errors import ConfigError, RecordingError, StreamError
+from volition.streams.files.choice import StreamKeys, choose_markers, choose_signal
 from volition.streams.files.edf import read_edf
 from volition.streams.files.npz import read_arrays
 from volition.streams.files.xdf_reader import XdfStream, read_xdf
 from volition.streams.signal import channel_selection
+from volition.streams.signal.markers import MarkerReader, choose_channel
 
 TRIAL_START = "trial_start"
 """Name of the event at which a trial begins."""
@@ -29,7 +30,6 @@ TRIAL_START = "trial_start"
 REST = "rest"
 """Target of a trial in which no target was attended."""
 
-_MARKER_TYPE = re.compile("marker|event|stim|trigger", re.IGNORECASE)
 _TRIAL_ARRAYS = ("eeg", "scale_uV", "fs", "ch_names", "onset", "freq_hz")
 _TRIAL_FACTS = ("source", "trial_s", "excluded_by_authors")
 
@@ -120,7 +120,9 @@ def read_recording(
     *,
     channels: Sequence[str] | None = None,
     units: str | None = None,
-    stream: str | None = None,
+    stream: str | StreamKeys | None = None,
+    markers: str | StreamKeys | None = None,
+    rate_hz: float | None = None,
 ) -> Recording:
     """Read a recording from an XDF, EDF, EDF+ or BDF file, or an ``.npz`` file of trials.
 
@@ -133,7 +135,12 @@ def read_recording(
     units
         Unit of the samples, whatever the file says.
     stream
-        Name, source id or number of the signal in an XDF file that holds several.
+        Which signal of an XDF file that holds several: name, source id, number, or a session's
+        keys.
+    markers
+        Which stream of markers of an XDF file; all that call themselves so when None.
+    rate_hz
+        The rate, whatever the file says; of an XDF file.
 
     Raises
     ------
@@ -145,14 +152,16 @@ def read_recording(
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix == ".xdf":
-        return _from_xdf(path, channels, units, stream)
+        return _from_xdf(
+            path, channels, units, signal_keys=stream, marker_keys=markers, rate_hz=rate_hz
+        )
     reader = {".npz": _from_npz, ".edf": _from_edf, ".bdf": _from_edf}.get(suffix)
     if reader is None:
         raise RecordingError(
             f"{path.name} is no recording that can be read; allowed: .xdf, .edf, .bdf and .npz",
             path=str(path),
         )
-    if stream is not None:
+    if isinstance(stream, str) or isinstance(markers, str):
         raise ConfigError(f"a {suffix} file holds one signal; 'stream' is for XDF files")
     return reader(path, channels, units)
 
@@ -171,13 +180,21 @@ def packaged_folder() -> Path:
 
 
 def _from_xdf(
-    path: Path, channels: Sequence[str] | None, units: str | None, wanted: str | None
+    path: Path,
+    channels: Sequence[str] | None,
+    units: str | None,
+    *,
+    signal_keys: str | StreamKeys | None,
+    marker_keys: str | StreamKeys | None,
+    rate_hz: float | None,
 ) -> Recording:
     contents = read_xdf(path)
-    signal = _choose_signal(contents.streams, wanted, path)
+    streams = contents.streams
+    signal, said = choose_signal(streams, signal_keys, path.name)
+    marker_streams, said_of_markers = choose_markers(streams, signal, marker_keys, path.name)
     plan = channel_selection.plan(
         n_channels=signal.n_channels,
-        rate_hz=signal.rate_hz,
+        rate_hz=signal.rate_hz if rate_hz is None else rate_hz,
         labels=signal.labels,
         units=signal.units,
         kinds=signal.kinds,
@@ -185,10 +202,14 @@ def _from_xdf(
         override_units=units,
     )
     samples = np.ascontiguousarray(signal.samples, dtype=np.float64)
-    marker_streams = [one for one in contents.streams if one is not signal and _is_marker(one)]
+    channel = marker_keys.channel if isinstance(marker_keys, StreamKeys) else None
     events = sorted(
-        (event for one in marker_streams for event in _events_of(one)), key=lambda one: one.time
+        (event for one in marker_streams for event in _events_of(one, channel)),
+        key=lambda one: one.time,
     )
+    others = [one for one in streams if one is not signal and one not in marker_streams]
+    if others and signal_keys is not None:
+        said_of_markers.append("not used: " + ", ".join(one.summary() for one in others))
     return Recording(
         plan.spec,
         plan.apply(samples),
@@ -205,55 +226,33 @@ def _from_xdf(
                 one.name: list(
                     zip(one.times.tolist(), (row[0] for row in one.samples), strict=True)
                 )
-                for one in contents.streams
-                if one.format == "string" and one.n_channels == 1 and one not in marker_streams
+                for one in others
+                if one.format == "string" and one.n_channels == 1
             },
             "marker_streams": [one.name for one in marker_streams],
-            "other_streams": [
-                one.summary()
-                for one in contents.streams
-                if one is not signal and one not in marker_streams
-            ],
+            "other_streams": [one.summary() for one in others],
         },
-        (*plan.warnings, *contents.warnings),
+        (*plan.warnings, *contents.warnings, *said, *said_of_markers),
     )
 
 
-def _choose_signal(streams: Sequence[XdfStream], wanted: str | None, path: Path) -> XdfStream:
-    numeric = [one for one in streams if one.format != "string" and not _is_marker(one)]
-    listing = ", ".join(one.summary() for one in streams)
-    if wanted is not None:
-        found = [one for one in numeric if wanted in (one.name, one.source_id, str(one.number))]
-    else:
-        found = [one for one in numeric if len(one.times)] or numeric
-        eeg = [one for one in found if one.type.lower() == "eeg"]
-        found = eeg if len(eeg) == 1 else found
-    if len(found) == 1:
-        return found[0]
-    what = f"signal '{wanted}'" if wanted is not None else "signal"
-    problem = f"{len(found)} streams could be the {what}" if found else f"no {what}"
-    raise RecordingError(f"{path.name}: {problem}; found: {listing}", path=str(path))
-
-
-def _is_marker(stream: XdfStream) -> bool:
-    return (
-        stream.n_channels == 1
-        and not stream.format.startswith("float")
-        and _MARKER_TYPE.search(stream.type) is not None
-    )
-
-
-def _events_of(stream: XdfStream) -> Iterator[Event]:
-    for time, value in zip(stream.times.tolist(), stream.samples, strict=True):
-        first = value[0]
-        yield Event.parse(time, first if isinstance(first, str) else int(first))
+def _events_of(stream: XdfStream, channel: str | int | None) -> Iterator[Event]:
+    """Read a marker stream by the code that reads one live."""
+    try:
+        reader = MarkerReader(choose_channel(channel, stream.n_channels, stream.labels))
+    except StreamError as error:
+        raise RecordingError(f"{stream.summary()}: {error.message}") from None
+    for time, sample in zip(stream.times.tolist(), stream.samples, strict=True):
+        event = reader.read(time, sample)
+        if event is not None:
+            yield event
 
 
 # --- EDF -------------------------------------------------------------------------------------
 
 
 def _from_edf(path: Path, channels: Sequence[str] | None, units: str | None) -> Recording:
-    contents = read_edf(path)
+    contents = read_edf(path, channels)
     plan = channel_selection.plan(
         n_channels=len(contents.labels),
         rate_hz=contents.rate_hz,

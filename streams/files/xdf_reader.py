@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -212,6 +213,9 @@ def _channel_list(description: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [channel for channel in listed or [] if isinstance(channel, Mapping)]
 
 
+_NO_MARKUP = re.compile(rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>", re.DOTALL)
+
+
 class _Walk:
     """Walk the chunks of a file and keep those that can be true.
 
@@ -337,7 +341,8 @@ class _Walk:
     def _xml(self, start: int, end: int) -> ET.Element | None:
         raw = self._data[start:end]
         # No recorder writes a document type; without one there are no entities to expand.
-        if b"<!" in raw:
+        # Comments and sections of plain text are no declarations.
+        if b"<!" in _NO_MARKUP.sub(b"", raw):
             return None
         try:
             return ET.fromstring(raw.decode("utf-8", "replace"))  # noqa: S314 - as said above

@@ -4,10 +4,15 @@ A search goes out as one query and everyone who matches answers. The short answe
 type, rate and format; labels and units are in the full description, which each outlet hands out
 over TCP, and the clock offset takes an exchange of packets. Both are asked of all streams at
 once, in bounded time; a stream that does not answer keeps ``detailed = False``.
+
+What others write about themselves is read whatever it is: bytes that are no UTF-8 and control
+characters become the replacement character, and a description beyond all measure is left out.
 """
 
 from __future__ import annotations
 
+import importlib
+import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -28,6 +33,9 @@ started, and two machines of one name did not start in the same tenth of a secon
 
 SETTLE_S = 0.25
 """How long `find_one` listens, after the first answer, for a second stream that also matches."""
+
+MOST_DESCRIPTION_BYTES = 16 << 20
+"""A longer description is not read: ten thousand channels need two megabytes."""
 
 _FORMATS = ("undefined", "float32", "float64", "string", "int32", "int16", "int8", "int64")
 
@@ -103,16 +111,18 @@ def find_streams(
     type: str | None = None,
     name: str | None = None,
     source_id: str | None = None,
+    host: str | None = None,
+    uid: str | None = None,
     wait_s: float = 1.0,
     details: bool = True,
     minimum: int = 0,
 ) -> list[StreamDescription]:
-    """Find the streams that have the given type, name and source id.
+    """Find the streams that have the given type, name, source id, host and uid.
 
     Parameters
     ----------
-    type, name, source_id
-        Each that is given must match in whole.
+    type, name, source_id, host, uid
+        Each that is given must match in whole; the type may differ in capitals.
     wait_s
         How long to search.
     details
@@ -125,7 +135,7 @@ def find_streams(
     list of StreamDescription
         Ordered by name, source id and uid.
     """
-    wanted = {"type": type, "name": name, "source_id": source_id}
+    wanted = {"type": type, "name": name, "source_id": source_id, "host": host, "uid": uid}
     infos = _resolve(wanted, wait_s=wait_s, minimum=minimum)
     found = _with_details(infos) if details else [_describe(info) for info in infos]
     return sorted(found, key=lambda one: (one.name, one.source_id, one.uid))
@@ -136,14 +146,16 @@ def find_one(
     name: str | None = None,
     type: str | None = None,
     source_id: str | None = None,
+    host: str | None = None,
+    uid: str | None = None,
     wait_s: float = 1.0,
     details: bool = True,
 ) -> StreamDescription:
-    """Find the single stream that has the given name, type and source id.
+    """Find the single stream that has the given name, type, source id, host and uid.
 
     Parameters
     ----------
-    name, type, source_id, wait_s, details
+    name, type, source_id, host, uid, wait_s, details
         As in `find_streams`.
 
     Raises
@@ -151,7 +163,7 @@ def find_one(
     StreamError
         There is none, and the message lists those that there are; or there are several.
     """
-    wanted = {"name": name, "type": type, "source_id": source_id}
+    wanted = {"name": name, "type": type, "source_id": source_id, "host": host, "uid": uid}
     infos = _resolve(wanted, wait_s=wait_s, minimum=1)
     if infos:
         infos = _resolve(wanted, wait_s=SETTLE_S, minimum=0) or infos
@@ -164,12 +176,23 @@ def find_one(
         (one,) = _with_details(infos) if details else map(_describe, infos)
         return one
     found = [_describe(info) for info in infos]
-    several = ", ".join(f"{one.summary()} source_id '{one.source_id}'" for one in found)
+    keys = [key for key in ("source_id", "name", "host", "uid") if _tells_apart(found, key)]
+    several = ", ".join(
+        f"{one.summary()} " + " ".join(f"{key} '{getattr(one, key)}'" for key in keys)
+        for one in found
+    )
     raise StreamError(
-        f"{len(found)} streams with {_say(wanted)}: {several}; choose by source_id",
+        f"{len(found)} streams with {_say(wanted)}: {several}; choose by "
+        + (" or ".join(keys[:2]) if keys[0] != "uid" else "uid, which lasts until they restart"),
         wanted=wanted,
         found=[one.to_dict() for one in found],
     )
+
+
+def _tells_apart(found: Sequence[StreamDescription], key: str) -> bool:
+    """Whether a key has a value of its own for each stream."""
+    values = [getattr(one, key) for one in found]
+    return all(values) and len({*values}) == len(values)
 
 
 def _no_such_stream(
@@ -201,17 +224,56 @@ def resolve_again(description: StreamDescription, *, wait_s: float) -> Any:
     )
 
 
+#: What a stream calls what we call so.
+_FIELDS = {"host": "hostname"}
+_UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+
+
 def _resolve(wanted: dict[str, str | None], *, wait_s: float, minimum: int) -> list[Any]:
     """Search by a predicate, and check the answers without it."""
     pylsl = library.in_use()
     given = {key: value for key, value in wanted.items() if value is not None}
-    predicate = " and ".join(f"{key}={xpath_string(value)}" for key, value in given.items())
+    predicate = " and ".join(_predicate(key, value) for key, value in given.items())
     infos = pylsl.resolve_bypred(predicate or "true()", minimum, wait_s)
     return [info for info in infos if _is_wanted(info, wanted)]
 
 
+def _predicate(key: str, value: str) -> str:
+    if key == "type" and value.isascii():
+        return f"translate(type,'{_UPPER}','{_LOWER}')={xpath_string(value.lower())}"
+    return f"{_FIELDS.get(key, key)}={xpath_string(value)}"
+
+
 def _is_wanted(info: Any, wanted: dict[str, str | None]) -> bool:
-    return all(value is None or getattr(info, key)() == value for key, value in wanted.items())
+    for key, value in wanted.items():
+        found = text_of(info, _FIELDS.get(key, key)) if value is not None else None
+        if found != value and not (key == "type" and value is not None and is_type(found, value)):
+            return False
+    return True
+
+
+def is_type(found: str | None, wanted: str) -> bool:
+    """Say whether a stream's type is the one that is wanted; capitals do not matter."""
+    return found is not None and found.casefold() == wanted.casefold()
+
+
+#: Nothing that XML 1.0 may hold.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_CONTROL_REFERENCE = re.compile(
+    "&#(x0*(?:[0-8bcef]|1[0-9a-f])|0*(?:[0-8]|1[124-9]|2\\d|3[01]));", re.IGNORECASE
+)
+
+
+def text_of(info: Any, name: str) -> str:
+    """Read a text of pylsl's handle of a stream; what is no text is replaced."""
+    library_ = importlib.import_module(f"{library.load().__name__}.lib").lib
+    raw: bytes = getattr(library_, f"lsl_get_{name}")(info.obj) or b""
+    return clean_text(raw)
+
+
+def clean_text(raw: bytes) -> str:
+    """Read bytes as UTF-8; what is none, and control characters, are replaced."""
+    return _CONTROL.sub("\ufffd", raw.decode("utf-8", "replace"))
 
 
 def xpath_string(text: str) -> str:
@@ -249,7 +311,7 @@ def _ask(info: Any, timeout_s: float) -> StreamDescription:
         complete = True
         offset = clean_offset(
             inlet.time_correction(timeout=max(0.05, deadline - time.monotonic())),
-            same_host=info.hostname() == socket.gethostname(),
+            same_host=text_of(info, "hostname") == socket.gethostname(),
         )
     except RuntimeError:
         # The root of pylsl's errors: no answer in time, or the stream went away meanwhile.
@@ -296,16 +358,17 @@ def _describe(
     clock_offset_s: float | None = None,
     complete: bool = False,
 ) -> StreamDescription:
-    channels = list(_channels(info.as_xml())) if complete else []
+    xml = text_of(info, "xml") if complete else ""
+    channels = list(_channels(xml)) if len(xml) <= MOST_DESCRIPTION_BYTES else []
     labels, units, kinds = (
         tuple(channel[key] for channel in channels) for key in ("label", "unit", "type")
     )
     return StreamDescription(
-        name=info.name(),
-        type=info.type(),
-        source_id=info.source_id(),
-        host=info.hostname(),
-        uid=info.uid(),
+        name=text_of(info, "name"),
+        type=text_of(info, "type"),
+        source_id=text_of(info, "source_id"),
+        host=text_of(info, "hostname"),
+        uid=text_of(info, "uid"),
         rate_hz=info.nominal_srate(),
         format=_FORMATS[info.channel_format()],
         n_channels=info.channel_count(),
@@ -323,9 +386,10 @@ def _channels(xml: str) -> Iterator[dict[str, str]]:
     try:
         # The document was serialised by liblsl, whose parser drops document type declarations,
         # so there are no entities to expand.
-        root = ET.fromstring(xml)  # noqa: S314 - as the line above says
-    except ET.ParseError:
-        # A control character in a label, which liblsl passes on: as good as no description.
+        # Control characters, which liblsl passes on, are replaced.
+        text = _CONTROL_REFERENCE.sub("\ufffd", xml)
+        root = ET.fromstring(text)  # noqa: S314 - as the lines above say
+    except (ET.ParseError, RecursionError):
         return
     for channel in root.iterfind("desc/channels/channel"):
         yield {key: (channel.findtext(key) or "").strip() for key in ("label", "unit", "type")}

@@ -27,18 +27,20 @@ from typing import Any, Self
 
 import numpy as np
 
-from volition.chunk import Chunk, Event, SignalSpec
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.errors import StreamError
 from volition.streams.lsl import library
 from volition.streams.lsl.buffering import buffer_s
-from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.clock import local_clock, utc_offset_s
 from volition.streams.lsl.discovery import (
     StreamDescription,
     clean_offset,
     describe_in_full,
     resolve_again,
 )
+from volition.streams.lsl.stamp_clock import FOREIGN_S, Clock, ForeignClockError, StampClock
 from volition.streams.signal import channel_selection
+from volition.streams.signal.markers import MarkerReader, choose_channel
 
 RESOLVE_S = 5.0
 """How long an inlet looks for an outlet of which it knows no address."""
@@ -63,6 +65,9 @@ too much for a faster stream.
 
 GATHER_S = 0.0005
 """How long, at most, the rest of a packet is waited for; it is there in a fraction of this."""
+
+MOST_RATE_HZ = 200_000.0
+"""A stream that announces more is not believed."""
 
 _MARKERS_PER_PULL = 256
 _MOST_BYTES = 1 << 20
@@ -179,13 +184,15 @@ class _Connection:
             uid=self.description.uid,
         )
 
-    def pull_texts(self) -> list[tuple[Any, float]]:
-        """Take up to `_MARKERS_PER_PULL` one-channel samples, without waiting."""
+    def pull_rows(self) -> list[tuple[Any, float]]:
+        """Take up to `_MARKERS_PER_PULL` samples, texts as bytes, without waiting."""
         try:
-            samples, stamps = self.inlet.pull_chunk(timeout=0.0, max_samples=_MARKERS_PER_PULL)
+            samples, stamps = self.inlet.pull_chunk(
+                timeout=0.0, max_samples=_MARKERS_PER_PULL, as_numpy=True
+            )
         except self._pylsl.util.LostError as error:
             raise self.lost() from error
-        return list(zip((sample[0] for sample in samples), stamps, strict=True))
+        return list(zip(samples.tolist(), stamps.tolist(), strict=True))
 
     def close(self) -> None:
         self._open_inlet = None
@@ -232,6 +239,11 @@ class SignalInlet:
         Labels to use, in this order; all when None.
     units
         Unit of the samples, whatever the stream says.
+    rate_hz
+        The rate, whatever the stream says.
+    clock
+        Which clock its stamps are of; a stream of another is refused, and every but LSL's mapped.
+        None to take stamps as they are.
     max_buffer_s
         How much liblsl keeps of what has not been pulled.
     recover
@@ -261,24 +273,27 @@ class SignalInlet:
         *,
         channels: list[str] | None = None,
         units: str | None = None,
+        rate_hz: float | None = None,
+        clock: Clock | None = None,
         max_buffer_s: float = 60.0,
         recover: bool = True,
     ) -> None:
-        if description.format == "string":
-            raise StreamError(
-                f"stream {description.summary()} sends texts; a signal must be numeric"
-            )
+        _check_is_signal(description, rate_hz)
+        if rate_hz is not None and description.rate_hz > 0:
+            # liblsl counts its buffer in seconds of the announced rate.
+            max_buffer_s = max(1.0, max_buffer_s * min(1.0, rate_hz / description.rate_hz))
         self._connection = _Connection(description, max_buffer_s=max_buffer_s, recover=recover)
         self.description = description = self._connection.describe()
         plan = channel_selection.plan(
             n_channels=description.n_channels,
-            rate_hz=description.rate_hz,
+            rate_hz=description.rate_hz if rate_hz is None else rate_hz,
             labels=description.labels,
             units=description.units,
             kinds=description.kinds,
             channels=channels,
             override_units=units,
         )
+        self._stamp_clock = StampClock(clock, description.summary())
         self.spec: SignalSpec = plan.spec
         self.warnings: list[str] = [*plan.warnings, *_identity_warnings(description)]
         self.overruns = 0
@@ -323,6 +338,13 @@ class SignalInlet:
             "uncertainty_s": connection.uncertainty_s if known else None,
             "steps": connection.offset_steps,
         }
+
+    def stamps(self) -> dict[str, float | str | None]:
+        """Give the clock that stamps are of, what is added to them for it, and their distance.
+
+        That is how far the first of them lay from its arrival, seconds.
+        """
+        return self._stamp_clock.report()
 
     def open(self, timeout_s: float) -> None:
         """Connect and measure the clock offset; samples sent from now on are kept.
@@ -394,10 +416,25 @@ class SignalInlet:
                 np.take(self._raw[:n], self._indices, axis=1, out=samples, mode="clip")
             if self._scale is not None:
                 samples *= self._scale
-            offset_s = self._connection.offset_s()
+            offset_s = self._connection.offset_s() + self._stamp_clock.offset_s
+            if self._stamp_clock.is_watched:
+                offset_s += self._watch_clock(times, offset_s)
             if offset_s:
                 times += offset_s
         return Chunk(samples, times)
+
+    def _watch_clock(self, times: FloatArray, offset_s: float) -> float:
+        """See which clock stamps are of; give what is to be added to them besides."""
+        clock, now = self._stamp_clock, local_clock()
+        before_s = clock.offset_s
+        newest = float(times[-1]) + offset_s - before_s
+        if clock.seen is None:
+            warning = clock.begin(newest, now, utc_offset_s())
+            if warning is not None:
+                self.warnings.append(warning)
+        else:
+            clock.follow(newest, now)
+        return clock.offset_s - before_s
 
     def _count_overrun(self) -> None:
         self.overruns += 1
@@ -424,25 +461,47 @@ class MarkerInlet:
     Parameters
     ----------
     description
-        From `volition.streams.lsl.discovery`; a stream of texts or integers with one channel.
+        From `volition.streams.lsl.discovery`; a stream of texts or numbers.
+    channel
+        Label or number, from 1, of the channel that holds the markers, where there are several.
+    clock
+        Which clock its stamps are of, as in `SignalInlet`; markers of another are left out.
     recover
         As in `SignalInlet`.
+
+    Attributes
+    ----------
+    reader : MarkerReader
+        Knows the last markers and how they were read.
+    refused : int
+        Markers that were of another clock, or further from now than any signal is.
+    warnings : list of str
+        What had to be assumed about the stream, and why markers are refused.
 
     Raises
     ------
     StreamError
-        The stream is gone, or has several channels or a rate.
+        The stream is gone, or has several channels of which none is chosen.
     """
 
-    def __init__(self, description: StreamDescription, *, recover: bool = True) -> None:
-        if description.n_channels != 1:
-            raise StreamError(
-                f"stream {description.summary()} has {description.n_channels} channels; markers "
-                "have one"
-            )
-        self.description = description
-        self.warnings: list[str] = _identity_warnings(description)
+    def __init__(
+        self,
+        description: StreamDescription,
+        *,
+        channel: str | int | None = None,
+        clock: Clock | None = None,
+        recover: bool = True,
+    ) -> None:
+        place = choose_channel(None, description.n_channels) if channel is None else 0
         self._connection = _Connection(description, max_buffer_s=60.0, recover=recover)
+        if channel is not None:
+            description = self._connection.describe()
+            place = choose_channel(channel, description.n_channels, description.labels)
+        self.description = description
+        self.reader = MarkerReader(place)
+        self.refused = 0
+        self.warnings: list[str] = _identity_warnings(description)
+        self._stamp_clock = StampClock(clock, description.summary(), "markers.clock")
 
     @property
     def clock_offset_s(self) -> float | None:
@@ -453,15 +512,45 @@ class MarkerInlet:
         """Connect and measure the clock offset; markers sent from now on are kept."""
         self._connection.open(timeout_s)
 
+    def stamps(self) -> dict[str, float | str | None]:
+        """Give the clock that stamps are of, as `SignalInlet.stamps` does."""
+        return self._stamp_clock.report()
+
     def pull(self) -> list[Event]:
         """Take the markers that are there, without waiting, oldest first."""
         events: list[Event] = []
-        while pulled := self._connection.pull_texts():
+        while pulled := self._connection.pull_rows():
             offset_s = self._connection.offset_s()
-            for value, stamp in pulled:
-                marker = int(value) if isinstance(value, float) and value.is_integer() else value
-                events.append(Event.parse(stamp + offset_s, marker))
+            for sample, stamp in pulled:
+                time = self._mapped(stamp + offset_s)
+                event = None if time is None else self.reader.read(time, sample)
+                if event is not None:
+                    events.append(event)
         return events
+
+    def _mapped(self, stamp: float) -> float | None:
+        """Give the LSL time of a marker; None where its clock is another than was said."""
+        clock, now = self._stamp_clock, local_clock()
+        if clock.declared is None:
+            return stamp
+        try:
+            if clock.seen is None:
+                self._tell(clock.begin(stamp, now, utc_offset_s()))
+            elif abs(stamp + clock.offset_s - now) > FOREIGN_S:
+                # Another program may speak on the same stream.
+                clock.begin(stamp, now, utc_offset_s())
+        except ForeignClockError as error:
+            self.refused += 1
+            clock.seen = None
+            self._tell(f"markers are refused: {error.message}")
+            return None
+        if clock.declared == "device":
+            clock.follow(stamp, now)
+        return stamp + clock.offset_s
+
+    def _tell(self, warning: str | None) -> None:
+        if warning is not None and warning not in self.warnings[-4:]:
+            self.warnings = [*self.warnings[:8], warning]
 
     def close(self) -> None:
         """Disconnect."""
@@ -474,9 +563,27 @@ class MarkerInlet:
         self.close()
 
 
+def _check_is_signal(description: StreamDescription, rate_hz: float | None) -> None:
+    """Raise `StreamError` for what cannot be a signal."""
+    if description.format == "string":
+        raise StreamError(f"stream {description.summary()} sends texts; a signal must be numeric")
+    if description.n_channels < 1:
+        raise StreamError(f"stream {description.summary()} has no channels")
+    announced_hz = description.rate_hz
+    if rate_hz is None and not 0 <= announced_hz <= MOST_RATE_HZ:
+        raise StreamError(
+            f"stream {description.summary()} announces {announced_hz:g} samples a second, which no "
+            "device sends; give the true rate with stream.rate_hz"
+        )
+
+
 def _identity_warnings(description: StreamDescription) -> list[str]:
     if not description.source_id:
-        return ["the stream has no source_id: it cannot be found again when it restarts"]
+        warning = (
+            "the stream has no source_id: when it restarts it is known again by its name and type "
+            "alone, and any other that has both may take its place"
+        )
+        return [warning]
     # liblsl's own recovery quotes these with apostrophes and does not escape any.
     if "'" in description.name + description.type + description.source_id:
         return ["liblsl cannot recover a stream with an apostrophe in its name, type or source_id"]

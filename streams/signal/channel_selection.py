@@ -6,6 +6,7 @@ or a recording is opened, and what had to be assumed is said in its warnings, ne
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,28 +18,110 @@ from volition.errors import ConfigError
 
 MICROVOLTS = "microvolts"
 
-# Both code points of the micro sign become the Greek letter under NFKC, and a plural is cut off.
-# The powers of ten of a volt are how MNE-LSL writes units.
-_MICROVOLTS_PER_UNIT = {
-    "microvolt": 1.0,
-    "uv": 1.0,
-    "μv": 1.0,
-    "millivolt": 1e3,
-    "mv": 1e3,
-    "volt": 1e6,
-    "v": 1e6,
-    "nanovolt": 1e-3,
-    "nv": 1e-3,
-    "-3": 1e3,
-    "-6": 1.0,
-    "-9": 1e-3,
-}
+# Both code points of the micro sign become the Greek letter under NFKC.
+_VOLTAGE = re.compile(r"(n|nano|u|μ|micro|m|milli|p|pico|)[\s_-]*v(?:olts?)?")
+_MICROVOLTS_PER_PREFIX = {"p": 1e-6, "n": 1e-3, "u": 1.0, "μ": 1.0, "m": 1e3, "": 1e6}
+_LONG_PREFIXES = {"nano": "n", "micro": "u", "milli": "m", "pico": "p"}
+#: The power of ten of a volt, which is how MNE-LSL writes units.
+_POWERS = {"0": 1e6, "-3": 1e3, "-6": 1.0, "-9": 1e-3, "-12": 1e-6}
+
+#: Kinds and units of what lies beside EEG in the streams of many devices, and what it is called.
+_OTHER_KINDS = frozenset(
+    (
+        "acc",
+        "accel",
+        "accelerometer",
+        "gyr",
+        "gyro",
+        "gyroscope",
+        "mag",
+        "magnetometer",
+        "imu",
+        "bat",
+        "battery",
+        "cnt",
+        "counter",
+        "valid",
+        "validation",
+        "trig",
+        "trigger",
+        "trg",
+        "stim",
+        "status",
+        "din",
+        "event",
+        "marker",
+        "misc",
+        "aux-digital",
+        "temp",
+        "temperature",
+        "ppg",
+        "time",
+        "timestamp",
+        "quality",
+        "fnirs",
+        "nirs",
+    )
+)
+_OTHER_UNITS = frozenset(
+    (
+        "g",
+        "m/s^2",
+        "m/s2",
+        "m/s²",
+        "deg/s",
+        "°/s",
+        "dps",
+        "rad/s",
+        "%",
+        "percent",
+        "s",
+        "sec",
+        "second",
+        "seconds",
+        "ms",
+        "°c",
+        "celsius",
+        "t",
+        "µt",
+        "ut",
+        "bool",
+        "boolean",
+    )
+)
+_OTHER_LABELS = re.compile(
+    r"(acc(el\w*)?|gyr(o\w*)?|mag(net\w*)?|quat\w*)[\s_.:-]*[wxyz0-3]?"
+    r"|bat(tery)?([\s_-]*(level|pct|percent|%))?"
+    r"|(sample|packet|package|frame)?[\s_-]*(cnt|counter|index|number|num)"
+    r"|(unix[\s_-]*)?time[\s_-]*stamps?|valid(ation[\s_-]*indicator)?|interpolated?"
+    r"|(hardware[\s_-]*)?markers?([\s_-]*(index|type|value))?|raw[\s_-]*cq"
+    r"|temp(erature)?"
+)
+TRIGGER_LABEL = re.compile(
+    r"status|trig(ger)?s?|trg|sti(m)?[\s_-]*\d*|din[\s_-]*\d*", re.IGNORECASE
+)
+"""What the channel is called by which recorders keep the codes of triggers."""
 
 
 def microvolts_per_unit(unit: str) -> float | None:
     """Give how many microvolts one of a unit is; None for a unit that is no voltage we know."""
-    return _MICROVOLTS_PER_UNIT.get(
-        unicodedata.normalize("NFKC", unit).strip().lower().removesuffix("s")
+    text = unicodedata.normalize("NFKC", unit).strip(" \t[]().").casefold()
+    if text in _POWERS:
+        return _POWERS[text]
+    match = _VOLTAGE.fullmatch(text)
+    if match is None:
+        return None
+    prefix = match.group(1)
+    return _MICROVOLTS_PER_PREFIX[_LONG_PREFIXES.get(prefix, prefix)]
+
+
+def is_other(label: str, unit: str, kind: str) -> bool:
+    """Say whether a channel holds something beside EEG: motion, battery, counters, triggers."""
+    return (
+        kind.strip().casefold() in _OTHER_KINDS
+        or unit.strip().casefold() in _OTHER_UNITS
+        or _OTHER_LABELS.fullmatch(label.strip().casefold()) is not None
+        or TRIGGER_LABEL.fullmatch(label.strip()) is not None
     )
 
 
@@ -95,7 +178,7 @@ def plan(
     n_channels, rate_hz, labels, units, kinds
         What the stream says; labels, units and kinds may be empty, or hold empty texts.
     channels
-        Labels to use, in this order; all when None.
+        Labels to use, in this order. When None all that may hold EEG, or all, where none does.
     override_units
         Unit of the samples, whatever the stream says.
 
@@ -108,6 +191,8 @@ def plan(
     warnings: list[str] = []
     names = _unique_labels(labels, n_channels, warnings)
     indices = _pick(names, channels)
+    if channels is None:
+        indices = _without_others(indices, names, units, kinds, warnings)
     factors, out_units = _scales(units, indices, names, override_units, warnings)
     scale = None if np.all(factors == 1.0) else factors
     spec = SignalSpec(
@@ -159,6 +244,28 @@ def _pick(names: Sequence[str], channels: Sequence[str] | None) -> tuple[int, ..
     if twice:
         raise ConfigError(f"channel {', '.join(twice)} is asked for more than once", twice=twice)
     return tuple(names.index(label) for label in channels)
+
+
+def _without_others(
+    indices: tuple[int, ...],
+    names: Sequence[str],
+    units: Sequence[str],
+    kinds: Sequence[str],
+    warnings: list[str],
+) -> tuple[int, ...]:
+    """Leave out what is no EEG."""
+
+    def of(texts: Sequence[str], index: int) -> str:
+        return texts[index] if index < len(texts) else ""
+
+    others = [i for i in indices if is_other(names[i], of(units, i), of(kinds, i))]
+    if not others or len(others) == len(indices):
+        return indices
+    left_out = _shortened([names[i] for i in others])
+    warnings.append(
+        f"{left_out}: left out, for they hold no EEG; name in channels what is to be used"
+    )
+    return tuple(i for i in indices if i not in others)
 
 
 def _scales(

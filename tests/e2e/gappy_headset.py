@@ -1,7 +1,7 @@
 """A headset that loses and repeats samples, as a program: plays 12 Hz and a counter in real time.
 
 ``gappy_headset.py SOURCE_ID FIRST:STOP[:x2] ...`` leaves out the samples FIRST to STOP of every
-`PERIOD`, or sends them twice. ``labels=A,B,...`` names the channels; the one called ``counter``
+`PERIOD`, or sends them twice. ``labels=A,B,...`` names the channels; the one called ``ramp``
 holds the number of each sample. It ends when its standard input is closed.
 """
 
@@ -24,7 +24,7 @@ CHUNK = 10
 def samples_of(numbers: np.ndarray, labels: list[str]) -> np.ndarray:
     noise = np.random.default_rng(int(numbers[0])).standard_normal((len(numbers), len(labels)))
     samples = 5 * np.sin(2 * np.pi * 12 * numbers / RATE_HZ)[:, np.newaxis] + 3 * noise
-    samples[:, labels.index("counter")] = numbers
+    samples[:, labels.index("ramp")] = numbers
     return samples
 
 
@@ -32,7 +32,7 @@ def main() -> None:
     source_id, *arguments = sys.argv[1:]
     spans = [argument for argument in arguments if ":" in argument]
     named = [argument.partition("=")[2] for argument in arguments if "=" in argument]
-    labels = (named[0] if named else "Oz,O1,O2,counter").split(",")
+    labels = (named[0] if named else "Oz,O1,O2,ramp").split(",")
     lost, twice = np.zeros(PERIOD, dtype=bool), np.zeros(PERIOD, dtype=bool)
     for span in spans:
         first, stop, *rest = span.split(":")

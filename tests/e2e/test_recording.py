@@ -240,11 +240,11 @@ def test_a_stream_that_comes_back_in_another_order_is_refused_until_it_is_as_it_
         with gappy_headset() as source_id:
             session = client.create_session(recorded(source_id))
             await_state(client, session.id, lambda s: s.samples > 100)
-        with gappy_headset("labels=counter,O1,O2,Oz", source_id=source_id):
+        with gappy_headset("labels=ramp,O1,O2,Oz", source_id=source_id):
             state = await_state(client, session.id, lambda s: "another signal" in s.reason)
             assert state.state == "connecting"
-            assert "Oz, O1, O2, counter" in state.reason
-            assert "counter, O1, O2, Oz" in state.reason
+            assert "Oz, O1, O2, ramp" in state.reason
+            assert "ramp, O1, O2, Oz" in state.reason
         with gappy_headset(source_id=source_id):
             await_state(client, session.id, lambda s: s.state == "running")
             client.stop(session.id)
@@ -260,7 +260,7 @@ def test_a_stream_that_comes_back_in_another_order_is_taken_by_label_if_asked_to
             config["stream"]["on_change"] = "remap"
             session = client.create_session(config)
             await_state(client, session.id, lambda s: s.samples > 100)
-        with gappy_headset("labels=more,counter,O2,O1,Oz", source_id=source_id):
+        with gappy_headset("labels=more,ramp,O2,O1,Oz", source_id=source_id):
             before = await_state(client, session.id, lambda s: s.reconnects >= 1)
             state = await_state(client, session.id, lambda s: s.samples > before.samples + 200)
             warnings = client.session(session.id).warnings
@@ -271,7 +271,7 @@ def test_a_stream_that_comes_back_in_another_order_is_taken_by_label_if_asked_to
     assert state.continuity.resets == 1
     (path,) = folder.glob(f"{session.id}-*.xdf")
     recording = read_recording(path)
-    assert recording.spec.labels == ("Oz", "O1", "O2", "counter")
+    assert recording.spec.labels == ("Oz", "O1", "O2", "ramp")
     # The counter goes on by one, but where the second headset took over.
     assert np.count_nonzero(np.diff(recording.samples[:, 3]) != 1.0) == 1
     assert replayed(path)[1]

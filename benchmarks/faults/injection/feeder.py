@@ -48,7 +48,7 @@ class FedStream:
     source_id, name, rate_hz
         Of the stream.
     labels
-        Of its channels; one more, ``counter``, is added.
+        Of its channels; one more, ``ramp``, is added.
     chunk_samples
         Samples sent together.
     t0
@@ -147,7 +147,7 @@ class _Player:
 
     def __init__(self, stream: FedStream) -> None:
         self.stream = stream
-        labels = (*stream.labels, "counter")
+        labels = (*stream.labels, "ramp")
         self._spec = SignalSpec(stream.rate_hz, labels)
         self._n_channels = len(labels)
         self._rate_hz = stream.true_rate_hz or stream.rate_hz

@@ -158,7 +158,7 @@ class Witness:
             if isinstance(message, Hello | Status):
                 running, held = message.state == "running", message.held
             elif isinstance(message, IntentBase):
-                fresh = t < message.t_sample + message.expires_s
+                fresh = t < min(message.t_sample, message.t_decoded) + message.expires_s
                 if fresh and running and not held and asks(message):
                     current = message, t
         if current is not None:
@@ -179,4 +179,5 @@ def asks(message: Any) -> bool:
 
 
 def _act(intent: IntentBase, since: float, ended: float) -> Act:
-    return Act(intent, since, min(ended, intent.t_sample + intent.expires_s))
+    until = min(intent.t_sample, intent.t_decoded) + intent.expires_s
+    return Act(intent, since, min(ended, until))

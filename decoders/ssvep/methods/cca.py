@@ -8,6 +8,7 @@ against. Idle is said by a ratio to what noise reaches, as in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
@@ -15,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from volition.chunk import FloatArray
+from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.contract.settings import Settings
+from volition.decoders.passband import share_left
 from volition.decoders.ssvep.estimator import EpochEstimator
 from volition.decoders.ssvep.scores.correlation import (
     Moments,
@@ -52,16 +54,25 @@ class CcaSettings(SelectorSettings):
 class _Scorer:
     """Canonical correlations of a window with each target's references."""
 
-    def __init__(self, settings: CcaSettings, rate_hz: float, n_channels: int) -> None:
+    def __init__(
+        self,
+        settings: CcaSettings,
+        rate_hz: float,
+        n_channels: int,
+        spec: SignalSpec | None = None,
+    ) -> None:
         window_samples = settings.window_samples(rate_hz)
         radians = phases(settings.freqs_hz, settings.n_harmonics, rate_hz)
         self._factor = ReferenceFactor.of(radians, window_samples)
         self._waves = references(radians, 0, window_samples)
         self._moments = Moments(1, n_channels, len(self._waves) - 1)
         ((low, high),) = settings.edges(rate_hz)
-        independent = 2 * (high - low) * window_samples / rate_hz
+        left = 1.0 if spec is None else share_left(spec, low, high, settings.band_order)
+        independent = 2 * (high - low) * left * window_samples / rate_hz
         #: Squared correlation that a signal without flicker hardly exceeds.
         self.noise_edge = noise_edge(n_channels, 2 * settings.n_harmonics, independent)
+        #: The most that a threshold may be: where the stages left little, chance comes near to 1.
+        self.most = math.inf if left == 1.0 else 1.0 - (1.0 - self.noise_edge) ** 2
 
     def correlations(self, window: FloatArray) -> FloatArray:
         """Give rho of each target; ``window`` has the shape (1, n_channels, window_samples)."""
@@ -76,8 +87,9 @@ class CcaDecoder(SelectorDecoder[CcaSettings]):
     settings_model: ClassVar[type[Settings]] = CcaSettings
 
     def make_ready(self, rate_hz: float, n_channels: int) -> None:
-        self._scorer = _Scorer(self.settings, rate_hz, n_channels)
-        self._threshold = float(np.sqrt(self.settings.idle_ratio * self._scorer.noise_edge))
+        self._scorer = _Scorer(self.settings, rate_hz, n_channels, self.spec)
+        scorer = self._scorer
+        self._threshold = math.sqrt(min(self.settings.idle_ratio * scorer.noise_edge, scorer.most))
 
     def judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
         rho = self._scorer.correlations(filtered)

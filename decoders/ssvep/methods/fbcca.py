@@ -21,7 +21,7 @@ import numpy.typing as npt
 import scipy
 from pydantic import Field
 
-from volition.chunk import FloatArray
+from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.contract.settings import Settings
 from volition.decoders.ssvep.estimator import REST, EpochEstimator, IntArray, check_targets
 from volition.decoders.ssvep.scores.scorer import WindowScorer
@@ -107,7 +107,9 @@ class FbccaSettings(SelectorSettings):
                 allowed=MOST_KEPT,
             )
 
-    def scorer(self, rate_hz: float, n_channels: int) -> WindowScorer:
+    def scorer(
+        self, rate_hz: float, n_channels: int, spec: SignalSpec | None = None
+    ) -> WindowScorer:
         """Make what scores windows of such a signal, which `check` allows.
 
         Raises
@@ -123,6 +125,8 @@ class FbccaSettings(SelectorSettings):
             piece_samples=self.piece_samples(rate_hz),
             rate_hz=rate_hz,
             n_channels=n_channels,
+            spec=spec,
+            order=self.band_order,
         )
 
 
@@ -145,7 +149,7 @@ class FbccaDecoder(SelectorDecoder[FbccaSettings]):
     settings_model: ClassVar[type[Settings]] = FbccaSettings
 
     def make_ready(self, rate_hz: float, n_channels: int) -> None:
-        self._scorer = self.settings.scorer(rate_hz, n_channels)
+        self._scorer = self.settings.scorer(rate_hz, n_channels, self.spec)
         self._threshold = self.settings.idle_ratio * self._scorer.noise_score
         self._edges = self.settings.edges(rate_hz)
 

@@ -10,7 +10,8 @@ import math
 
 import numpy as np
 
-from volition.chunk import FloatArray
+from volition.chunk import FloatArray, SignalSpec
+from volition.decoders.passband import share_left
 from volition.decoders.ssvep.scores.bank import sub_band_weights
 from volition.decoders.ssvep.scores.correlation import (
     Moments,
@@ -21,6 +22,9 @@ from volition.decoders.ssvep.scores.correlation import (
     phases,
     references,
 )
+
+#: A sub-band of which the stages left so little that chance correlates this well is not counted.
+_USELESS = 0.7
 
 
 class WindowScorer:
@@ -38,13 +42,16 @@ class WindowScorer:
         Length of a window and of the pieces in which it is summed.
     rate_hz, n_channels
         The signal.
+    spec, order
+        The signal again, where it is known what the stages before let through, and the order of the
+        sub-bands' edges.
 
     Attributes
     ----------
     noise_score : float
         Score that a signal without flicker hardly exceeds: the edge that the largest of many
         chance correlations tends to (see `noise_edge`), each sub-band holding as many independent
-        samples as its width and the window's length allow.
+        samples as its width, what the stages left of it, and the window's length allow.
     """
 
     def __init__(
@@ -57,6 +64,8 @@ class WindowScorer:
         piece_samples: int,
         rate_hz: float,
         n_channels: int,
+        spec: SignalSpec | None = None,
+        order: int = 4,
     ) -> None:
         self.n_channels = n_channels
         self.n_bands = len(edges)
@@ -73,9 +82,15 @@ class WindowScorer:
             for start in range(0, window_samples, piece_samples)
         ]
         window_s = window_samples / rate_hz
+        chances = []
+        for number, (low, high) in enumerate(edges):
+            left = 1.0 if spec is None else share_left(spec, low, high, order)
+            chance = noise_edge(n_channels, 2 * n_harmonics, 2 * (high - low) * left * window_s)
+            if left < 1.0 and chance > _USELESS and number:
+                self.weights[number] = 0.0
+            chances.append(chance)
         self.noise_score = math.fsum(
-            weight * noise_edge(n_channels, 2 * n_harmonics, 2 * (high - low) * window_s)
-            for weight, (low, high) in zip(self.weights.tolist(), edges, strict=True)
+            weight * chance for weight, chance in zip(self.weights.tolist(), chances, strict=True)
         )
 
     def new_moments(self, flat: FloatArray | None = None) -> Moments:

@@ -136,3 +136,39 @@ def test_files_of_other_programs_read_as_edfio_reads_them(
     recording = read_recording(shared_data / "eeglab_formats" / name)
     assert recording.samples.shape == (n_samples, labels)
     assert 1 < np.median(np.std(recording.samples, axis=0)) < 1000
+
+
+@pytest.mark.parametrize("label", ["Status", "TRIG", "STI 014", "Trigger", "DIN1"])
+def test_a_16_bit_trigger_channel_gives_events_and_is_no_signal(tmp_path: Path, label: str) -> None:
+    path = tmp_path / "a.edf"
+    codes = np.zeros(SECONDS * RATE_HZ, dtype=np.int16)
+    codes[50:60], codes[300:320] = 3, -1
+    trigger = edfio.EdfSignal.from_digital(codes, RATE_HZ, label=label)
+    edfio.Edf([signal("Cz", SAMPLES[0]), trigger]).write(path)
+    recording = read_recording(path)
+    assert recording.spec.labels == ("Cz",)
+    assert [(event.time * RATE_HZ, event.name) for event in recording.events] == [
+        (50, "3"),
+        (300, "65535"),
+    ]
+
+
+def write_of_two_rates(path: Path) -> None:
+    """One EEG channel beside three slow ones."""
+    slow = [signal(label, np.arange(4.0), 1.0) for label in ("SpO2", "Pulse", "Body")]
+    for one in slow:
+        one.physical_dimension = "%"
+    edfio.Edf([*slow, signal("EEG Cz", SAMPLES[0])]).write(path)
+
+
+def test_of_several_rates_that_of_the_eeg_is_chosen(tmp_path: Path) -> None:
+    write_of_two_rates(tmp_path / "a.edf")
+    recording = read_recording(tmp_path / "a.edf")
+    assert (recording.spec.labels, recording.spec.rate_hz) == (("Cz",), RATE_HZ)
+    assert any("SpO2, Pulse, Body: left out" in warning for warning in recording.warnings)
+
+
+def test_of_several_rates_that_of_the_channels_asked_for_is_chosen(tmp_path: Path) -> None:
+    write_of_two_rates(tmp_path / "a.edf")
+    recording = read_recording(tmp_path / "a.edf", channels=["Pulse"])
+    assert (recording.spec.labels, recording.spec.rate_hz) == (("Pulse",), 1.0)

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import pylsl
 import pytest
@@ -23,6 +24,7 @@ from volition.streams.lsl.discovery import (
     StreamDescription,
     _with_details,
     clean_offset,
+    clean_text,
     find_one,
     find_streams,
     resolve_again,
@@ -185,13 +187,13 @@ def test_a_stream_of_another_process_is_described_with_odd_units(shared_sender: 
     assert found.kinds == ()
 
 
-def test_a_stream_whose_description_is_broken_does_not_hide_the_others(
+def test_a_control_character_in_a_label_is_replaced_and_hides_nothing(
     shared_sender: Sender,
 ) -> None:
     broken = shared_sender.make(channels=[{"label": "\x01"}, {"label": "b"}])
     sound = shared_sender.make(channels=[{"label": "a"}, {"label": "b"}])
 
-    assert broken.labels == ()
+    assert broken.labels == ("\ufffd", "b")
     assert sound.labels == ("a", "b")
 
 
@@ -248,3 +250,31 @@ def test_a_summary_says_what_a_stream_is_in_a_few_words() -> None:
 
     assert markers.summary() == "m (Markers)"
     assert signal.summary() == "exo (EEG, 8 ch, 512.5 Hz)"
+
+
+def test_a_type_is_found_whatever_its_capitals(shared_sender: Sender) -> None:
+    made = shared_sender.make(kind="eeg")
+    assert find_one(type="EEG", source_id=made.source_id, wait_s=3.0).type == "eeg"
+
+
+def test_streams_of_one_source_id_are_told_apart_by_uid(shared_sender: Sender) -> None:
+    source_id = f"twin-{uuid.uuid4()}"
+    for key in ("one", "two"):
+        shared_sender.tell("make", f"{source_id}-{key}", name="twin", source_id=source_id)
+    with pytest.raises(StreamError, match="choose by uid") as caught:
+        find_one(source_id=source_id, wait_s=3.0)
+    uid = caught.value.fields["found"][0]["uid"]
+    assert find_one(source_id=source_id, uid=uid, wait_s=3.0).uid == uid
+
+
+def test_a_stream_is_found_by_its_host(shared_sender: Sender) -> None:
+    made = shared_sender.make()
+    assert find_streams(source_id=made.source_id, host=made.host, wait_s=3.0, minimum=1)
+    assert not find_streams(source_id=made.source_id, host="elsewhere", wait_s=0.5)
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_become_a_text_that_xml_may_hold(raw: bytes) -> None:
+    text = clean_text(raw)
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    ET.fromstring(f"<a>{escaped}</a>")  # noqa: S314 - our own

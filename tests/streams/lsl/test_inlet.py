@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from volition.chunk import Chunk, Event, SignalSpec
 from volition.errors import ConfigError, StreamError
-from volition.streams.lsl.clock import local_clock
+from volition.streams.lsl.clock import local_clock, utc_offset_s
 from volition.streams.lsl.discovery import StreamDescription, find_one, find_streams
 from volition.streams.lsl.inlet import MarkerInlet, Packets, SignalInlet
 from volition.streams.lsl.outlet import MarkerOutlet, SignalOutlet
@@ -391,7 +391,7 @@ def test_many_markers_at_once_all_come_in_order(shared_sender: Sender) -> None:
 def test_a_signal_is_no_stream_of_markers() -> None:
     description = StreamDescription("exo", "EEG", "s", "h", "u", 250.0, "float32", 8)
 
-    with pytest.raises(StreamError, match="has 8 channels; markers have one"):
+    with pytest.raises(StreamError, match=r"8 channels; choose one with markers\.channel"):
         MarkerInlet(description)
 
 
@@ -410,3 +410,59 @@ def test_a_packet_is_what_came_between_two_silences(sizes: list[int], data: st.D
     packets.begin()  # silence goes on
     assert packets.usual in sizes
     assert sum(size >= packets.usual for size in sizes) >= 5
+
+
+@pytest.mark.parametrize(("clock", "shift_s"), [("unix", None), ("device", -1e5)])
+def test_a_foreign_clock_is_refused_until_it_is_named_and_then_mapped(
+    shared_sender: Sender, clock: Any, shift_s: float | None
+) -> None:
+    stream = shared_sender.make(channels=CHANNELS[:2])
+    shift_s = utc_offset_s() if shift_s is None else shift_s
+    for named in ("lsl", clock):
+        with SignalInlet(stream, clock=named) as inlet:
+            inlet.open(5.0)
+            sent = local_clock()
+            shared_sender.push(
+                stream, [[1.0, 2.0]] * 3, [sent + shift_s + k / 250 for k in range(3)]
+            )
+            if named == "lsl":
+                with pytest.raises(StreamError, match=f"set it to {clock}"):
+                    pull_samples(inlet, 3)
+                continue
+            _, times = pull_samples(inlet, 3)
+            assert times[-1] == pytest.approx(local_clock(), abs=2.0)
+            assert inlet.stamps()["clock"] == clock
+
+
+def test_a_marker_of_another_clock_is_refused_and_told_of(shared_sender: Sender) -> None:
+    stream = shared_sender.make(kind="Markers", rate_hz=0.0, n_channels=1, channel_format="string")
+    inlet = MarkerInlet(stream, clock="lsl")
+    inlet.open(5.0)
+    shared_sender.push(stream, [["a"], ["b"], ["c"]], [3.0, local_clock(), local_clock() + 1e9])
+    assert [event.name for event in pull_events(inlet, 1)] == ["b"]
+    assert inlet.refused == 2
+    assert any("years ahead" in warning for warning in inlet.warnings)
+
+
+def test_a_marker_stream_of_floats_gives_whole_numbers_as_digits(shared_sender: Sender) -> None:
+    stream = shared_sender.make(kind="Markers", rate_hz=0.0, n_channels=2, channel_format="float32")
+    inlet = MarkerInlet(stream, channel=2)
+    inlet.open(5.0)
+    shared_sender.push(stream, [[1.0, 7.0], [1.0, 2.5]], [local_clock()] * 2)
+    assert [event.name for event in pull_events(inlet, 2)] == ["7", "2.5"]
+
+
+def test_a_stream_that_announces_what_no_device_sends_is_refused_until_its_rate_is_given(
+    shared_sender: Sender,
+) -> None:
+    stream = shared_sender.make(rate_hz=1e6, channels=CHANNELS[:2])
+    with pytest.raises(StreamError, match=r"stream\.rate_hz"):
+        SignalInlet(stream)
+    with SignalInlet(stream, rate_hz=250.0) as inlet:
+        assert inlet.spec.rate_hz == 250.0
+
+
+def test_an_irregular_signal_gets_its_rate_from_the_user(shared_sender: Sender) -> None:
+    stream = shared_sender.make(rate_hz=0.0, channels=CHANNELS[:2])
+    with SignalInlet(stream, rate_hz=250.0) as inlet:
+        assert inlet.spec.rate_hz == 250.0

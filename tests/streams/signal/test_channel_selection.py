@@ -27,6 +27,19 @@ LABELS = ("Oz", "O1", "O2")
         ("V", 1e6),
         ("Volts", 1e6),
         ("nV", 1e-3),
+        ("0", 1e6),
+        ("-3", 1e3),
+        ("-9", 1e-3),
+        ("uVolt", 1.0),
+        ("\N{MICRO SIGN}Volts", 1.0),
+        ("mVolt", 1e3),
+        ("nanovolt", 1e-3),
+        ("micro volts", 1.0),
+        ("[uV]", 1.0),
+        ("milli-volt", 1e3),
+        ("mm", None),
+        ("-5", None),
+        ("mV/s", None),
         ("fT", None),
         ("", None),
         ("s", None),
@@ -136,3 +149,53 @@ def test_units_given_by_the_user_win_over_what_the_stream_says() -> None:
 def test_units_given_by_the_user_must_be_a_voltage() -> None:
     with pytest.raises(ConfigError, match="units 'furlong' are no voltage; allowed: microvolts"):
         channel_selection.plan(n_channels=1, rate_hz=1.0, override_units="furlong")
+
+
+EEG = ("Fz", "Cz", "Pz")
+
+
+@pytest.mark.parametrize(
+    ("label", "unit", "kind"),
+    [
+        ("ACC X", "g", "ACC"),
+        ("Gyro_Y", "", "EEG"),
+        ("BAT", "%", "BAT"),
+        ("CNT", "", ""),
+        ("SampleCounter", "", "EEG"),
+        ("VALID", "", "VALID"),
+        ("Timestamp", "seconds", "EEG"),
+        ("TRG", "microvolts", "EEG"),
+        ("STI 014", "", ""),
+        ("HardwareMarker", "", "EEG"),
+        ("anything", "deg/s", "EEG"),
+        ("anything", "", "misc"),
+    ],
+)
+def test_what_is_no_eeg_is_left_out_with_a_warning_unless_it_is_asked_for(
+    label: str, unit: str, kind: str
+) -> None:
+    stream = {
+        "n_channels": 4,
+        "rate_hz": 250.0,
+        "labels": (*EEG, label),
+        "units": ("uV", "uV", "uV", unit),
+        "kinds": ("EEG", "EEG", "EEG", kind),
+    }
+    plan = channel_selection.plan(**stream)  # type: ignore[arg-type]  # one call for both
+    assert plan.spec.labels == EEG
+    assert label in plan.warnings[-1]
+    assert "left out" in plan.warnings[-1]
+    asked = channel_selection.plan(**stream, channels=["Cz", label])  # type: ignore[arg-type]
+    assert asked.spec.labels == ("Cz", label)
+
+
+def test_a_stream_of_nothing_else_is_used_as_it_is() -> None:
+    plan = channel_selection.plan(
+        n_channels=3, rate_hz=52.0, labels=("X", "Y", "Z"), units=("g",) * 3, kinds=("ACC",) * 3
+    )
+    assert plan.takes_all
+
+
+@pytest.mark.parametrize("label", ["Fp1", "A1", "M1", "T7", "EOG", "EMG1", "Trap", "Stern", "Gz"])
+def test_electrodes_stay_whatever_they_are_called(label: str) -> None:
+    assert not channel_selection.is_other(label, "uV", "EEG")

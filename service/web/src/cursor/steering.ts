@@ -71,7 +71,7 @@ export class Steering {
       return changes;
     }
     const [x, y] = intent.velocity;
-    this.decoded = { velocity: [x ?? 0, y ?? 0], position: intent.position ?? null, until: intent.t_sample + intent.expires_s };
+    this.decoded = { velocity: [x ?? 0, y ?? 0], position: intent.position ?? null, until: Math.min(intent.t_sample, intent.t_decoded ?? intent.t_sample) + intent.expires_s };
     return steers;
   }
 

@@ -121,7 +121,8 @@ export class SpellingRun extends Trials {
   take(intent: Intent, nowMs: number): void {
     if (this.phase !== "flicker" || this.onsetLsl === null) return;
     const now = this.lslAt(nowMs);
-    if (now === null || now >= intent.t_sample + intent.expires_s) return;
+    // A stream may stamp its samples ahead of time: what the service decided when counts too.
+    if (now === null || now >= Math.min(intent.t_sample, intent.t_decoded ?? intent.t_sample) + intent.expires_s) return;
     const trigger = intent.t_trigger ?? null;
     const mine = trigger !== null ? Math.abs(trigger - this.onsetLsl) < NEAR_S : this.layout.onsetMarker === null && intent.t_sample >= this.onsetLsl + this.layout.longestS;
     if (!mine) return;
