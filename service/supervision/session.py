@@ -236,6 +236,7 @@ class Session:
             epoch=self.generation,
             last_seq=self.hub.last_seq,
             held=self.held,
+            stop_order=self.word.order,
             earlier_decoders=self.earlier_decoders,
         )
 
@@ -303,20 +304,22 @@ class Session:
     def obeys(self, order: int) -> bool:
         """Whether nothing but neutral intents comes from a worker of this session any more.
 
-        To be asked a moment after the stop was pressed: a worker that rests, or starts, reads the
-        word before it sends anything.
+        To be asked a moment after the stop was pressed: a worker that rests, or has yet to begin,
+        reads the word before it sends anything.
         """
-        word = self.word
-        has_begun = self.process is not None and word.reader == self.generation
-        return not has_begun or word.at_rest or word.obeyed >= order
+        word, process = self.word, self.process
+        if word.at_rest or word.obeyed >= order or word.reader != self.generation:
+            return True
+        return process is None or not process.is_alive()
 
     def kill_for_stop(self) -> None:
         """Kill a worker that does not obey; the next one starts held."""
+        if self.process is None:
+            return
         self.stop_counts.killed += 1
         self._killed_for_stop = True
         log.error("worker does not obey the emergency stop; killing it", session=self.id)
-        if self.process is not None:
-            self.process.kill()
+        self.process.kill()
 
     def _ask_for_signal(self, sources: list[Source]) -> None:
         if self.link is not None:
