@@ -326,20 +326,34 @@ class Session:
             self.link.send({"op": "feed", "sources": sources}, urgent=True)
 
     async def ask(self, op: str, **fields: Any) -> Any:
-        """Ask the worker; None when there is none or it does not answer in time."""
+        """Ask the worker; None when there is none or it does not answer in time.
+
+        Raises
+        ------
+        BusyError
+            So much waits for the worker that it was not asked.
+        """
         if self.link is None:
             return None
         id_ = next(self._ids)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._replies[id_] = future
         try:
-            if not self.link.send({"op": op, "id": id_, **fields}):
-                return None
+            self._command(self.link, {"op": op, "id": id_, **fields})
             return await asyncio.wait_for(future, _REPLY_S)
         except TimeoutError:
             return None
         finally:
             self._replies.pop(id_, None)
+
+    def _command(self, link: GatewayEnd, command: dict[str, Any]) -> None:
+        """Send a command, or say that it was not delivered."""
+        if not link.send(command):
+            raise BusyError(
+                f"the worker of session {self.id} does not take commands as fast as they come; "
+                f"this one ({command['op']}) was not delivered",
+                session=self.id,
+            )
 
     async def history(self, last_s: float | None) -> tuple[dict[str, Any], bytes]:
         """Ask the worker for the signal that it keeps, as its decoder saw it.
@@ -386,13 +400,10 @@ class Session:
             raise SessionError(
                 f"session {self.id} is {self.state}; markers need a live one", state=self.state
             )
-        command = {"op": "marker", "time": event.time, "name": event.name, "data": dict(event.data)}
-        if not self.link.send(command):
-            raise BusyError(
-                f"the worker of session {self.id} does not take commands as fast as they come; "
-                "this marker was not taken",
-                session=self.id,
-            )
+        self._command(
+            self.link,
+            {"op": "marker", "time": event.time, "name": event.name, "data": dict(event.data)},
+        )
 
     # -- what the worker says -----------------------------------------------------------------
 
