@@ -48,6 +48,8 @@ TOP_LEVEL = {
     "streams",
     "tests",
 }
+#: Commands that the example of a plugin and the recipes of CONTRIBUTING.md add.
+ADDED_BY_EXAMPLES = {"rhythm", "when"}
 # In pieces, so that this file does not hold what it looks for.
 INDEX_HOSTS = ("py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com")
 MACHINE_FOLDERS = ("/ro" + "ot/", "/wo" + "rk/", "/tmp" + "/v/", "/opt/" + "wheels")
@@ -355,7 +357,7 @@ def test_every_make_target_that_the_documents_name_exists(
 def test_every_command_that_the_documents_name_exists(
     repository: Path, tracked: list[Path]
 ) -> None:
-    known = set(typer.main.get_group(cli.app()).commands)
+    known = {*typer.main.get_group(cli.app()).commands, *ADDED_BY_EXAMPLES}
     unknown = []
     for path in tracked:
         if path.suffix in (".md", ".yaml"):
@@ -401,3 +403,16 @@ def test_an_unsuitable_python_is_named_and_nothing_is_touched(
     assert "needs Python 3.11, 3.12 or 3.13" in outcome.stderr
     assert "Python 3.8.18" in outcome.stderr
     assert environment.is_dir()
+
+
+def test_every_file_that_the_documents_name_exists(repository: Path, tracked: list[Path]) -> None:
+    rooms = "|".join((*ROOMS, "src", "tests", "docs", "examples", "docker"))
+    missing = []
+    for path in tracked:
+        if path.suffix != ".md" or path.name in ("CHANGELOG.md", "CONTRIBUTING.md"):
+            continue  # one tells of the past, the other of files to write
+        text = (repository / path).read_text(encoding="utf-8")
+        named = re.findall(rf"`((?:{rooms})/[\w./-]*\w/?)`", text)
+        real = [name for name in named if "KIND" not in name]  # which stands for any
+        missing += [(str(path), name) for name in real if not (repository / name).exists()]
+    assert not missing

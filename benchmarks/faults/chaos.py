@@ -63,7 +63,7 @@ def chaos(
     seed: int = 1,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Kill outlets for so many minutes.
+    """Kill outlets at random for some minutes.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def chaos(
     shortest_s, longest_s
         Bounds of an outlet's life.
     seed
-        Of all that is random.
+        Seed of the random choices.
     """
     lives = [_Life() for _ in range(outlets)]
     with contextlib.ExitStack() as stack:

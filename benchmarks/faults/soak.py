@@ -36,7 +36,7 @@ Floats = npt.NDArray[np.float64]
 def soak(
     minutes: float, *, sessions: int = 2, on_step: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
-    """Run sessions for so many minutes after the warm-up.
+    """Run sessions for some minutes after the warm-up.
 
     Parameters
     ----------

@@ -163,8 +163,8 @@ What every row promises, where it applies:
   had to start anew on a new inlet or in a new worker, the first whole window of {window_s:g} s
   comes on top;
 - *lost / counted*: as many samples are said to be missing as were;
-- *acts / stale*: a client that heeds `t_sample` and `expires_s` acted on so many intents, and so
-  many of those past their time to live, by what was really sent;
+- *acts / stale*: on how many intents a client acted that heeds `t_sample` and `expires_s`, and how
+  many of those were past their time to live, by what was really sent;
 - every intent rests on a sample that was sent, and their numbers have no gap that is not told of.
 
 {kept} of {n} rows hold.

@@ -32,9 +32,9 @@ from volition.errors import ConfigError, DecodeError
 
 #: Lengths that are tried besides the decoder's own, seconds.
 WINDOWS_S = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
-#: Of a selection, besides its window and the latency of vision: the gaze moves.
+#: Time in which the gaze moves; a selection takes it besides its window and the latency of vision.
 GAZE_SHIFT_S = 0.5
-#: Suggested is the fastest window of those right at least so often, where there is one.
+#: The fastest window that is right at least this often is suggested.
 LEAST_ACCURACY = 0.8
 #: Share of the trials at rest that may be selected at the suggested confidence.
 SELECTED_AT_REST = 0.1

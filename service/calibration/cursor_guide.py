@@ -46,18 +46,18 @@ from volition.streams.simulated.cursor_tasks import (
 TARGET = "target"
 """Name of the event that says where the cursor is to go."""
 
-#: Without an intent for so long, time goes on with the cursor where it is.
+#: After this long without an intent the task goes on with the cursor where it is.
 _TICK_S = 0.1
-#: Help is asked for again at every target and model, and ends by itself so long after that.
+#: Help is asked for again at every target and model; it ends by itself after this time.
 _HELP_LASTS_S = 2.0
 #: What more data would not mend.
 _HOPELESS = ("cannot-be-calibrated", "flat-channel", "bad-channel", "bug")
-#: Before there is a model the cursor stands, and a target says no more after so long.
+#: Before there is a model the cursor stands still, so a target is shown for this long at most.
 _STILL_S = 2.0
 _UNIT_RADIUS = 0.08  # of a target, where none is given, in shares of the workspace's lesser side
 
 Refit = Callable[[str, list[tuple[float, list[float]]], float], Awaitable[Mapping[str, Any]]]
-"""Fits to the cursor's places and so many seconds of the signal, and keeps the model under a name:
+"""Fits to the cursor's places and the last seconds of the signal, and keeps the model under a name:
 what `volition.service.calibration.fitter` answers."""
 
 

@@ -22,6 +22,7 @@ from volition.errors import VolitionError
 
 EXIT_CODES = {
     "config": 3,
+    "installation": 3,
     "spec": 3,
     "not-fitted": 3,
     "model": 3,

@@ -130,7 +130,7 @@ def simulate(
     ] = None,
     chunk: Annotated[int, typer.Option(min=1, help="Samples sent together.")] = 8,
     start: Annotated[float, typer.Option(min=0, help="Where to begin, seconds.")] = 0.0,
-    trials: Annotated[int | None, typer.Option(min=1, help="Play so many trials.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Number of trials to play.")] = None,
     skip_rest: Annotated[bool, typer.Option(help="Do not count trials at rest.")] = False,
     loop: Annotated[bool, typer.Option(help="Begin again at the end.")] = False,
     name: Annotated[str, typer.Option(help="Name of the stream.")] = "volition-headset",

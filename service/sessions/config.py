@@ -375,7 +375,7 @@ def explain_item(item: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]
             message += f" (did you mean {close[0]}?)"
     elif item["type"] == "union_tag_invalid":
         allowed = [tag.strip().strip("'") for tag in item["ctx"]["expected_tags"].split(",")]
-        message = f"unknown kind {item['ctx']['tag']!r}; allowed: {', '.join(allowed)}"
+        message = _unknown_kind(path, str(item["ctx"]["tag"]), allowed)
         path += ".kind"
     elif item["type"] == "union_tag_not_found":
         message = "the key kind is missing"
@@ -386,6 +386,21 @@ def explain_item(item: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]
     if allowed is not None:
         entry["allowed"] = allowed
     return entry
+
+
+def _unknown_kind(path: str, kind: str, allowed: list[str]) -> str:
+    """Say that nothing of a kind is there, and what to do where a package may bring it."""
+    part = {"stages": "stage", "decoder": "decoder", "outputs": "output"}.get(
+        path.partition("[")[0]
+    )
+    if part is None:
+        return f"unknown kind {kind!r}; allowed: {', '.join(allowed)}"
+    close = difflib.get_close_matches(kind, allowed, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    return (
+        f"no {part} of kind {kind!r} is installed{hint}; allowed: {', '.join(allowed)}. To "
+        "use another, install the package that brings it beside Volition"
+    )
 
 
 def _resolve(

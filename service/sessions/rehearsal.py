@@ -24,16 +24,16 @@ from volition.decoders.contract.intent import Intent
 from volition.decoders.contract.settings import Settings
 from volition.service.sessions.engine import Engine
 
-#: It is over so long before the chunk is due: the scheduler's and the sender's jitter.
+#: A rehearsal ends this long before the chunk is due, which leaves room for jitter.
 _AHEAD_S = 0.001
 #: Chunks from whose stamps and delays the moment of the next follows.
 _N_CHUNKS = 9
-#: Work that takes longer, or more than this share of an interval, is not rehearsed. Of the last so
-#: many chunks a few may take longer, those that the system held up: decisions are more than that.
+#: Work that takes longer, or more than this share of an interval, is not rehearsed.
 _MOST_S, _MOST_SHARE = 0.001, 0.25
+#: Among the last `_N_WORKED` chunks `_N_LONGER` may take longer: the system held those up.
 _N_WORKED, _N_LONGER = 128, 2
-#: Nobody waits for a session that has decided nothing for so many chunks. As many rehearsals tell
-#: how long one takes.
+#: A session that has decided nothing for this many chunks is not rehearsed: nobody waits for it.
+#: This many rehearsals also tell how long one takes.
 _N_UNDECIDED = 32
 
 

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from volition.service.worker.bus import Frame, FrameType, IntentCode
 
-#: What is gathered comes a moment later than asked for: behind the intent that ends an even time,
-#: when those who wait for that one have it.
+#: Gathered intents are sent this much later than asked for, so that those who wait for each intent
+#: get theirs first.
 _BEHIND_S = 0.002
 _CONTINUOUS = frozenset({IntentCode.CURSOR, IntentCode.CLASS, IntentCode.IDLE})
 
@@ -110,7 +110,7 @@ class Subscription:
             self._release()
 
     def gather(self, for_s: float) -> None:
-        """Keep intents back for so long from now on, so that they come together; all else does not.
+        """Keep intents back for ``for_s`` seconds and send them together; nothing else waits.
 
         For one who only shows what comes: each intent that is sent wakes its reader, and a crowd of
         readers is at work just when others are to get theirs.

@@ -42,7 +42,7 @@ _WATCH_S = 0.2
 _STOOD_STILL_S = 0.3
 #: From one attempt to start a worker to the next, where the system has no room for one.
 _START_AGAIN_S = 1.0
-#: The store is written at every so many looks at the workers.
+#: The store is written at every fifth look at the workers.
 _STORE_TURNS = 5
 #: Sessions that have ended and are still shown; the oldest are forgotten.
 _MOST_FINAL = 200
@@ -54,7 +54,7 @@ class Supervisor:
     Parameters
     ----------
     max_sessions
-        More than so many live sessions are refused.
+        Limit of live sessions; more are refused.
     store
         Where live sessions are stored, to be brought back; nowhere when left out.
     stops

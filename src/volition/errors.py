@@ -10,9 +10,10 @@
     ├── DecodeError        a decoder cannot be fitted or run
     │   └── NotFittedError
     ├── ModelError         an artefact does not match its manifest
-    └── SessionError       a call that the session's state does not allow
-        ├── BusyError      more commands come than its worker takes
-        └── StopError      an emergency stop that nobody can confirm
+    ├── SessionError       a call that the session's state does not allow
+    │   ├── BusyError      more commands come than its worker takes
+    │   └── StopError      an emergency stop that nobody can confirm
+    └── InstallationError  Volition itself is not installed as its code expects
 
 Each carries a stable ``code`` for programs, a sentence for a person, and the fields that the
 sentence speaks of. Nothing here knows HTTP; the service maps codes to statuses.
@@ -90,3 +91,7 @@ class StopError(SessionError):
     """The emergency stop is set, but nobody can say that it holds already."""
 
     code = "stop"
+
+
+class InstallationError(VolitionError):
+    code = "installation"

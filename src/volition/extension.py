@@ -12,11 +12,13 @@ import functools
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from types import ModuleType
 from typing import Any, Literal, TypeVar, get_args
+
+from volition.errors import InstallationError
 
 T = TypeVar("T")
 
@@ -73,9 +75,22 @@ _broken: dict[Broken, None] = {}
 
 @functools.cache
 def parts(group: Group) -> tuple[Part, ...]:
-    """Give what is installed of a group: Volition's own first, then by distribution and name."""
+    """Give what is installed of a group: Volition's own first, then by distribution and name.
+
+    Raises
+    ------
+    InstallationError
+        Volition's own are not there: what is installed is older than the code, or nothing is.
+    """
     found = []
     points = [(_distribution(point), point) for point in metadata.entry_points(group=group)]
+    if all(distribution != OWN for distribution, _ in points):
+        raise InstallationError(
+            f"Volition's own parts of the group {group} are not installed: what is installed is "
+            "older than this code, or nothing is. Install it again: 'make venv' in a checkout, "
+            "else 'pip install --force-reinstall' of the wheel",
+            group=group,
+        )
     for distribution, point in sorted(points, key=lambda one: (one[0] != OWN, one[0], one[1].name)):
         try:
             found.append(Part(point.name, distribution, point.load()))
@@ -89,14 +104,7 @@ def classes(group: Group, base: type[T]) -> Iterator[tuple[Part, type[T]]]:
 
     A part names the class itself, or a module or package in and below which each such class counts.
     """
-    for part in parts(group):
-        try:
-            found = list(_classes_of(part.value, base))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - another's code may raise anything
-            leave_out(group, part.name, part.distribution, f"{type(error).__name__}: {error}")
-            continue
-        for one in found:
-            yield part, one
+    return _found(group, lambda value: _classes_of(value, base))
 
 
 def classes_by_kind(group: Group, base: type[Any]) -> dict[str, Any]:
@@ -153,14 +161,7 @@ def instances(group: Group, kind: type[T]) -> Iterator[tuple[Part, T]]:
     A part names the instance itself, or a module or package in and below which each public one
     counts.
     """
-    for part in parts(group):
-        try:
-            found = list(_instances_of(part.value, kind))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - another's code may raise anything
-            leave_out(group, part.name, part.distribution, f"{type(error).__name__}: {error}")
-            continue
-        for one in found:
-            yield part, one
+    return _found(group, lambda value: _instances_of(value, kind))
 
 
 def leave_out(group: Group, name: str, distribution: str, error: str) -> None:
@@ -183,6 +184,18 @@ def _distribution(point: metadata.EntryPoint) -> str:
     # One whose metadata are damaged has no name.
     name: str | None = None if point.dist is None else point.dist.metadata["Name"]
     return name or "?"
+
+
+def _found(group: Group, look: Callable[[Any], Iterator[T]]) -> Iterator[tuple[Part, T]]:
+    """Give what ``look`` finds in each part of a group; a part in which it fails is left out."""
+    for part in parts(group):
+        try:
+            found = list(look(part.value))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - another's code may raise anything
+            leave_out(group, part.name, part.distribution, f"{type(error).__name__}: {error}")
+            continue
+        for one in found:
+            yield part, one
 
 
 def _classes_of(value: Any, base: type[T]) -> Iterator[type[T]]:

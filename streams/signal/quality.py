@@ -26,8 +26,8 @@ VERDICT_S = 0.5
 
 LINE_HZ = (50.0, 60.0)
 
-#: Of a faster signal one sample in so many is looked at, so that about as many are: it folds what
-#: lies above into what lies below, and leaves amplitudes, ends and stillness as they are.
+#: A faster signal is thinned out to about this rate. That folds high frequencies into low ones, and
+#: leaves amplitudes, extremes and stillness as they are.
 _MOST_RATE_HZ = 2000.0
 #: So many values are looked at in one go; of a larger signal some channels at a time, in turn.
 _MOST_VALUES = 1 << 17

@@ -41,7 +41,7 @@ class CcaSettings(SelectorSettings):
     idle_ratio: float = Field(
         default=2.2,
         ge=0,
-        description="Idle (rest) unless the best squared correlation is so many times what noise "
+        description="Idle (rest) unless the best squared correlation is this many times what noise "
         "reaches; 0: never.",
     )
     sharpness: float = Field(

@@ -47,7 +47,7 @@ class FbccaSettings(SelectorSettings):
     idle_ratio: float = Field(
         default=1.2,
         ge=0,
-        description="Idle (rest) unless the best score is so many times what noise reaches; 0: "
+        description="Idle (rest) unless the best score is this many times what noise reaches; 0: "
         "never.",
     )
     min_confidence: float = Field(

@@ -37,7 +37,7 @@ from volition.errors import DecodeError
 
 #: Penalty on the squared distance of the scaled choice weights from FBCCA's.
 CHOICE_PENALTY = 0.1
-#: FBCCA's weights are taken so many times as a start: about as sharp as its scores deserve.
+#: The start is FBCCA's weights times this factor: about as sharp as its scores deserve.
 FBCCA_SCALE = 8.0
 #: Penalty on the squared weights of rest against flicker.
 REST_PENALTY = 0.03

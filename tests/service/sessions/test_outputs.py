@@ -81,7 +81,7 @@ def test_a_configuration_is_answered_as_a_list_which_is_not_deprecated() -> None
 @pytest.mark.parametrize(
     ("wrong", "path", "words"),
     [
-        ([{"kind": "osc"}], "outputs[0].kind", ["unknown kind 'osc'", "lsl, record"]),
+        ([{"kind": "osc"}], "outputs[0].kind", ["no output of kind 'osc'", "lsl, record"]),
         ([{"kind": "lsl", "nme": 1}], "outputs[0].nme", ["unknown key", "kind"]),
         ([{}], "outputs[0].kind", ["missing"]),
         ({"lsl_outle": True}, "outputs", ["lsl_outle: unknown key", "did you mean lsl_outlet"]),
@@ -142,7 +142,9 @@ def test_an_installed_package_adds_an_output_that_a_configuration_may_name(tmp_p
         f"print(parse_config({data!r}).outputs)",
     )
     assert said.strip() == "[LampSettings(kind='lamp', port=7)]"
-    with pytest.raises(ConfigError, match="unknown kind 'lamp'; allowed: lsl, record"):
+    with pytest.raises(
+        ConfigError, match="no output of kind 'lamp' is installed; allowed: lsl, record"
+    ):
         parse_config(data)
 
 
