@@ -160,7 +160,10 @@ def estop(
     session: Annotated[
         str | None, typer.Argument(help="The session's id; every session when left out.")
     ] = None,
-    release: Annotated[bool, typer.Option("--release", help="Let outputs go on.")] = False,
+    release: Annotated[
+        bool, typer.Option("--release", help="Let outputs go on; asks first in a terminal.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Release without being asked.")] = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
     json: JsonOption = False,
@@ -176,7 +179,7 @@ def estop(
 
     with Client(url, token=token) as client:
         if release:
-            results = _release(client, session)
+            results = _release(client, session, ask=sys.stdin.isatty() and not (yes or json))
         else:
             results = [
                 {"id": one.session, "held": one.confirmed, "ways": one.ways}
@@ -189,15 +192,19 @@ def estop(
     sys.exit(0 if all(one["held"] is not release for one in results) else 1)
 
 
-def _release(client: Client, session: str | None) -> list[dict[str, Any]]:
-    """Release the stop; go on after a refusal, and keep what it said."""
+def _release(client: Client, session: str | None, *, ask: bool) -> list[dict[str, Any]]:
+    """Release the stops that are seen now; go on after a refusal, and keep what it said."""
     from volition.errors import VolitionError
 
-    live = [s.id for s in client.sessions() if not s.state.final]
+    views = [client.session(session)] if session else client.sessions()
     results: list[dict[str, Any]] = []
-    for name in [session] if session else live:
+    for seen in [view for view in views if session or not view.state.final]:
+        name = seen.id
+        if ask:
+            told = ", ".join(seen.stop.release_moves) or "nothing"
+            typer.confirm(f"Release {name}? Its intents go to: {told}", abort=True)
         try:
-            view = client.release(name)
+            view = client.release(name, order=seen.stop.order)
         except VolitionError as error:
             results.append({"id": name, "held": True, "error": error.message})
         else:

@@ -89,20 +89,21 @@ class StopWord:
 
     @classmethod
     def make(cls, path: Path, session: str) -> StopWord:
-        """Open the word of a session, as it was left; make it if there is none.
+        """Open the word of a session, as it was left, for workers to come; make it if need be.
 
         One that is no word any more is held: what it said is unknown.
         """
         if not path.exists():
             _write_whole(path, _blank(session))
         try:
-            return cls.open(path)
+            word = cls.open(path)
         except ValueError:
             _write_whole(path, _blank(session))
             word = cls.open(path)
             word.press("the service", f"{path.name} could not be read")
             word.remember()
-            return word
+        word.read_as(0, 0)
+        return word
 
     @classmethod
     def open(cls, path: Path) -> StopWord:

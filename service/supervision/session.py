@@ -304,6 +304,7 @@ class Session:
             epoch=self.generation,
             last_seq=self.hub.last_seq,
             held=self.held,
+            stop_order=self.word.order,
             earlier_decoders=self.earlier_decoders,
         )
 
@@ -371,40 +372,56 @@ class Session:
     def obeys(self, order: int) -> bool:
         """Whether nothing but neutral intents comes from a worker of this session any more.
 
-        To be asked a moment after the stop was pressed: a worker that rests, or starts, reads the
-        word before it sends anything.
+        To be asked a moment after the stop was pressed: a worker that rests, or has yet to begin,
+        reads the word before it sends anything.
         """
-        word = self.word
-        has_begun = self.process is not None and word.reader == self.generation
-        return not has_begun or word.at_rest or word.obeyed >= order
+        word, process = self.word, self.process
+        if word.at_rest or word.obeyed >= order or word.reader != self.generation:
+            return True
+        return process is None or not process.is_alive()
 
     def kill_for_stop(self) -> None:
         """Kill a worker that does not obey; the next one starts held."""
+        if self.process is None:
+            return
         self.stop_counts.killed += 1
         self._killed_for_stop = True
         log.error("worker does not obey the emergency stop; killing it", session=self.id)
-        if self.process is not None:
-            self.process.kill()
+        self.process.kill()
 
     def _ask_for_signal(self, sources: list[Source]) -> None:
         if self.link is not None:
             self.link.send({"op": "feed", "sources": sources}, urgent=True)
 
     async def ask(self, op: str, **fields: Any) -> Any:
-        """Ask the worker; None when there is none or it does not answer in time."""
+        """Ask the worker; None when there is none or it does not answer in time.
+
+        Raises
+        ------
+        BusyError
+            So much waits for the worker that it was not asked.
+        """
         if self.link is None:
             return None
         id_ = next(self._ids)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._replies[id_] = future
         try:
-            if not self.link.send({"op": op, "id": id_, **fields}):
-                return None
+            self._command(self.link, {"op": op, "id": id_, **fields})
             return await asyncio.wait_for(future, _REPLY_S)
         except TimeoutError:
             return None
         finally:
             self._replies.pop(id_, None)
+
+    def _command(self, link: GatewayEnd, command: dict[str, Any]) -> None:
+        """Send a command, or say that it was not delivered."""
+        if not link.send(command):
+            raise BusyError(
+                f"the worker of session {self.id} does not take commands as fast as they come; "
+                f"this one ({command['op']}) was not delivered",
+                session=self.id,
+            )
 
     async def history(self, last_s: float | None) -> tuple[dict[str, Any], bytes]:
         """Ask the worker for the signal that it keeps, as its decoder saw it.
@@ -451,13 +468,10 @@ class Session:
             raise SessionError(
                 f"session {self.id} is {self.state}; markers need a live one", state=self.state
             )
-        command = {"op": "marker", "time": event.time, "name": event.name, "data": dict(event.data)}
-        if not self.link.send(command):
-            raise BusyError(
-                f"the worker of session {self.id} does not take commands as fast as they come; "
-                "this marker was not taken",
-                session=self.id,
-            )
+        self._command(
+            self.link,
+            {"op": "marker", "time": event.time, "name": event.name, "data": dict(event.data)},
+        )
 
     # -- what the worker says -----------------------------------------------------------------
 

@@ -39,6 +39,8 @@ class StoredSession(BaseModel):
     epoch: int
     last_seq: int
     held: bool
+    #: Number of the newest press of the emergency stop, whose word is the memory of it.
+    stop_order: int | None = None
     earlier_decoders: list[AnyDecoderSettings] = Field(default_factory=list)
 
 

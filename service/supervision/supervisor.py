@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from volition.errors import SessionError
+from volition.errors import SessionError, StopError
 from volition.service.sessions.config import SessionConfig
 from volition.service.sessions.states import SessionState
 from volition.service.sessions.stop_folder import StopFolder
@@ -91,6 +91,8 @@ class Supervisor:
         ------
         SessionError
             The name is taken, or there are too many sessions.
+        StopError
+            The disk does not take what stops it.
         """
         live = len(self._live()) + len(self._making)
         if live >= self._max_sessions:
@@ -106,6 +108,11 @@ class Supervisor:
         self._making.add(id_)
         try:
             session = Session(id_, config, word=await self._on_disk(self._stops.word, id_))
+        except OSError as error:
+            raise StopError(
+                f"no session is started that cannot be stopped: its stop word cannot be written: "
+                f"{error}"
+            ) from error
         finally:
             self._making.discard(id_)
         for deprecation in config.deprecations:
@@ -123,7 +130,7 @@ class Supervisor:
         """Restart the sessions that were live at the last shutdown; numbering continues."""
         for stored in self._store.former if self._store else ():
             word = self._stops.word(stored.id)
-            if stored.held and not word.held:  # stored by a version that had no word
+            if stored.held and stored.stop_order is None:  # by a version that had no word
                 word.press("the service", "restored")
             session = Session(stored.id, stored.config, generation=stored.epoch, word=word)
             session.earlier_decoders = list(stored.earlier_decoders)
@@ -202,9 +209,10 @@ class Supervisor:
     async def delete(self, session: Session) -> None:
         """Stop a session and forget it."""
         await self.stop(session)
-        if self.sessions.pop(session.id, None) is not None:
-            await self._remember()
-            await self._on_disk(self._stops.forget, session.id)
+        # The name is free when nothing of the former session is to be removed any more.
+        await self._on_disk(self._stops.forget, session.id)
+        if self.sessions.get(session.id) is session:
+            del self.sessions[session.id]
 
     async def close(self) -> None:
         """Stop all sessions; store those that were live, where sessions are stored."""

@@ -218,12 +218,12 @@ class Worker:
             self._announce(SessionState.CONNECTING, "looking for the stream")
         with self._resting():
             connection = self._connector.connect()
-        if connection is None:
-            return None
-        self._inlet = connection.signal
-        self._markers.use(connection.markers)
-        if self._engine is None:
-            self._prepare(connection.signal)
+            if connection is None:
+                return None
+            self._inlet = connection.signal
+            self._markers.use(connection.markers)
+            if self._engine is None:
+                self._prepare(connection.signal)
         self._t_last_sample = local_clock()
         return connection
 
@@ -458,11 +458,12 @@ class Worker:
     @contextlib.contextmanager
     def _resting(self) -> Iterator[None]:
         """Do something slow that sends nothing; the stop does not wait for its end."""
-        self._word.rest(self._outputs.have_nothing_to_give())
+        rested_already = self._word.at_rest
+        self._word.rest(rested_already or self._outputs.have_nothing_to_give())
         try:
             yield
         finally:
-            self._word.rest(False)
+            self._word.rest(rested_already)
 
     # -- the gateway --------------------------------------------------------------------------
 

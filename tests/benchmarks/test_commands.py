@@ -22,7 +22,7 @@ run = CliRunner()
     [
         (speed, "latency compare capacity broadband pages during-fit decoders counts"),
         (quality, "closed-loop speller spectrum idle"),
-        (faults, "faults chaos soak"),
+        (faults, "faults chaos soak hostile"),
         (peers, "peers"),
         (report, "report"),
     ],

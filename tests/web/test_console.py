@@ -95,7 +95,7 @@ def test_from_a_fresh_service_to_decisions_and_the_emergency_stop(
     wait_for_bins(page, hidden_at + 50)
 
     page.keyboard.press("Escape")
-    expect(page.get_by_role("alert")).to_contain_text("Emergency stop")
+    expect(page.get_by_role("alert")).to_contain_text("Emergency stop: all output is neutral")
     with Client(service.url) as client:
         (session,) = client.sessions()
         assert session.held

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from fastapi import APIRouter, Request
 
 from volition.decoders.artifacts.electrodes import from_above
+from volition.errors import BusyError
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import NOT_FOUND, PROBLEM, session_of
 from volition.service.supervision.model_choice import model_use
@@ -32,7 +34,9 @@ def state_router() -> APIRouter:
 
 async def _state_of(session: Session) -> StateView:
     """Ask the worker; if it does not answer, use the counts of its last heartbeat."""
-    answer = await session.ask("state")
+    answer = None
+    with contextlib.suppress(BusyError):
+        answer = await session.ask("state")
     known: dict[str, Any] = answer or session.counts
     latency = dict(known.get("latency_ms", {}))
     latency["bus"] = session.bus_times.percentiles_ms()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from volition.service.supervision.hub import Closed, Gap, Hub, Item, Subscription, TooOldError
-from volition.service.worker.bus import Frame, FrameType, IntentCode
+from volition.service.worker.bus import HELD, Frame, FrameType, IntentCode
 
 codes = st.sampled_from([IntentCode.CURSOR, IntentCode.SELECTION, IntentCode.IDLE])
 
@@ -203,3 +203,42 @@ async def test_gathered_intents_come_together_and_anything_else_brings_them() ->
     hub.publish(intent(6))
     assert written == [intent(6)]
     fourth.cancel()
+
+
+def held(seq: int) -> Frame:
+    return Frame(FrameType.INTENT, IntentCode.CURSOR, seq, 0.0, b"{}", HELD)
+
+
+def test_a_stop_takes_what_may_move_out_of_every_queue_and_tells_of_the_gap() -> None:
+    hub = Hub()
+    subscription = hub.subscribe()
+    for seq, code in enumerate([IntentCode.CLICK, IntentCode.IDLE, IntentCode.CURSOR] * 2, 1):
+        hub.publish(intent(seq, code))
+    hub.withdraw()
+    hub.publish(held(7))
+    items = drain(subscription)
+    assert told(items) == [1, 2, 3, 4, 5, 6, 7]
+    assert [one.seq for one in items if isinstance(one, Frame)] == [2, 5, 7]
+
+
+def test_what_was_decided_before_a_stop_is_given_to_nobody_who_asks_for_it_later() -> None:
+    hub = Hub()
+    for seq in range(1, 5):
+        hub.publish(intent(seq))
+    hub.withdraw()
+    hub.publish(held(5))
+    hub.publish(intent(6))  # after a release
+    items = drain(hub.subscribe(after=0))
+    assert items[0] == Gap(1, 4)
+    assert [one.seq for one in items if isinstance(one, Frame)] == [5, 6]
+    assert [frame.seq for frame in hub.page(0, 100)] == [5, 6]
+
+
+def test_an_intent_that_is_given_to_nobody_takes_its_number_with_it() -> None:
+    hub = Hub()
+    subscription = hub.subscribe()
+    hub.publish(intent(1))
+    hub.lose(intent(2))
+    hub.lose(intent(3))
+    assert hub.last_seq == 3
+    assert drain(subscription)[1:] == [Gap(2, 3)]

@@ -126,6 +126,25 @@ def test_both_ends_talk_over_an_event_loop() -> None:
     assert command == {"op": "stop"}
 
 
+def test_a_command_that_does_not_fit_is_refused_and_an_urgent_one_never() -> None:
+    async def fill(ours: socket.socket, theirs: socket.socket) -> tuple[int, bool, bool]:
+        lost = asyncio.Event()
+        end = await LocalGatewayEnd.open(ours, lambda _: None, lost.set)
+        marker = {"op": "marker", "name": "x", "data": "y" * 70_000}
+        taken = 0
+        while end.send(marker):
+            taken += 1
+            assert taken < 1000
+        urgent = end.send({"op": "stop"}, urgent=True)
+        theirs.close()
+        await asyncio.wait_for(lost.wait(), 5)
+        return taken, urgent, end.send({"op": "stop"}, urgent=True)
+
+    taken, urgent, after_the_end = asyncio.run(fill(*local_pair()))
+    assert taken > 10
+    assert (urgent, after_the_end) == (True, False)
+
+
 def test_an_unknown_frame_is_an_error_rather_than_a_guess() -> None:
     data = bytearray(pack(FrameType.STATUS, b"{}"))
     data[0] = 99

@@ -13,6 +13,7 @@ from volition.chunk import Chunk, SignalSpec
 from volition.decoders.contract.intent import to_json
 from volition.service.sessions.config import SessionConfig
 from volition.service.sessions.engine import Engine
+from volition.service.sessions.gate import Gate
 from volition.service.worker.recorder import Recorder
 from volition.service.worker.replay import recorded_session, replay
 from volition.streams.files.recording import read_recording
@@ -64,3 +65,43 @@ def test_a_recording_replays_to_its_intents_whatever_they_were_sent_to(
     assert known is not None
     assert known.live_intents > 10
     assert replay(recording, known.config, 16).sha256 == known.live_sha256
+
+
+@pytest.mark.parametrize("chunk_samples", [1, 7, 250, 750])
+def test_a_stop_in_the_middle_of_a_chunk_holds_the_same_intents_in_a_replay(
+    chunk_samples: int, tmp_path: Path
+) -> None:
+    times = np.arange(750) / 250.0
+    samples = np.random.default_rng(2).normal(0, 3, (750, 2))
+    recorder = Recorder(
+        tmp_path,
+        "s-1",
+        1,
+        SPEC,
+        stream={"name": "exo", "type": "EEG", "source_id": "exo", "host": "h", "created_at": 1.0},
+        header={"next_seq": 1, "config": json.dumps(CONFIG)},
+    )
+    engine, gate = Engine(SessionConfig.model_validate(CONFIG), SPEC), Gate()
+    turns = {9: True, 19: False}
+    n_neutral = 0
+    for start in range(0, 750, 250):
+        piece = slice(start, start + 250)
+        recorder.write_signal(Recorder.copy(Chunk(samples[piece], 50 + times[piece])), 250)
+        intents = engine.step(Chunk(samples[piece].copy(), 50 + times[piece]))
+        for intent in intents:
+            gate.turn(turns.get(intent.seq, gate.closed), intent.seq)
+            sent = gate.pass_on(intent)
+            n_neutral += getattr(sent, "reason", "") == "held"
+            recorder.write_intent(to_json(sent), sent.t_sample)
+        if gate.turned_at is not None:
+            note = {"held": gate.closed, "sample": start + 250, "t": None, "first": gate.turned_at}
+            recorder.write_status({"hold": note}, 50 + times[piece][-1])
+            gate.turned_at = None
+    recorder.close(10.0)
+    (path,) = tmp_path.iterdir()
+    recording = read_recording(path)
+    known = recorded_session(recording)
+    assert known is not None
+    assert n_neutral == 10
+    done = replay(recording, known.config, chunk_samples, changes=known.changes)
+    assert done.sha256 == known.live_sha256

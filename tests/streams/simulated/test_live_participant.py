@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import numpy as np
+import psutil
 import pytest
 
 from volition.chunk import Chunk, FloatArray
@@ -98,3 +99,18 @@ def test_a_person_who_has_left_is_told_nothing_more() -> None:
         assert not person.is_alive
         with pytest.raises(StreamError, match="has ended"):
             person.show(Scene((0.0, 0.0)))
+
+
+def test_a_person_whose_process_hangs_holds_up_nobody_who_tells_what_is_shown() -> None:
+    def show_for_ever(person: LiveParticipant) -> None:
+        for _ in range(100_000):
+            person.show(Scene((1.0, 2.0)))
+
+    with live(STEERER) as person:
+        process = psutil.Process(person._process.pid)
+        process.suspend()
+        try:
+            with pytest.raises(StreamError, match="does not take"):
+                show_for_ever(person)
+        finally:
+            process.resume()

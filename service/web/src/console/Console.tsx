@@ -65,6 +65,7 @@ export function Console() {
       linkTone={tone}
       recording={recorded.length ? recorded.map((each) => each.id).join(", ") : null}
       held={handle.held}
+      confirmed={handle.confirmed}
       onStop={handle.stop}
       onRelease={handle.release}
     >

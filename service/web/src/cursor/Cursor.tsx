@@ -59,6 +59,7 @@ export function Cursor() {
       linkTone={tone}
       recording={recordedSession(handle, session)}
       held={handle.held}
+      confirmed={handle.confirmed}
       onStop={handle.stop}
       onRelease={handle.release}
     >

@@ -103,6 +103,7 @@ export interface FrameProps {
   linkTone: "good" | "warn" | "bad";
   recording: string | null;
   held: boolean;
+  confirmed: boolean;
   onStop: (() => void) | null;
   onRelease: () => void;
   children: ComponentChildren;
@@ -154,7 +155,9 @@ export function Frame(props: FrameProps) {
       </header>
       {props.held && (
         <div class="held" role="alert">
-          Emergency stop: all output is neutral until it is released.
+          {props.confirmed
+            ? "Emergency stop: all output is neutral until it is released."
+            : "Emergency stop: asked for, NOT YET CONFIRMED."}
           <button onClick={props.onRelease}>Release</button>
         </div>
       )}

@@ -20,6 +20,8 @@ export interface SessionHandle {
   /** Its configuration follows what decodes. */
   hello: Hello | null;
   held: boolean;
+  /** Whether the emergency stop is known to hold: shown is this, not the wish. */
+  confirmed: boolean;
   missed: number;
   /** How often the connection came back. */
   returns: number;
@@ -45,6 +47,7 @@ export function useSession(session: string | null, gatherS: number, onIntent: (i
   const [standing, setStanding] = useState<Standing | null>(null);
   const [hello, setHello] = useState<Hello | null>(null);
   const [held, setHeld] = useState(false);
+  const [confirmed, setConfirmed] = useState(false);
   const [missed, setMissed] = useState(0);
   const [returns, setReturns] = useState(0);
   const take = useLatest({ onIntent, onCue });
@@ -54,6 +57,7 @@ export function useSession(session: string | null, gatherS: number, onIntent: (i
     setStanding(null);
     setHello(null);
     setHeld(false);
+    setConfirmed(false);
     setMissed(0);
     setReturns(0);
     if (session === null) return;
@@ -73,10 +77,14 @@ export function useSession(session: string | null, gatherS: number, onIntent: (i
       hello(message) {
         setHello(message);
         setHeld(message.held);
+        if (message.held) call("get", "/v1/sessions/{id}", { path: { id: session } })
+          .then(({ stop }) => setConfirmed(stop.confirmed))
+          .catch((error: unknown) => tell("warn", sentence(error)));
         stand(message.state, "");
       },
       status(message) {
         setHeld(message.held);
+        setConfirmed(message.held && message.confirmed === true);
         stand(message.state, message.reason);
         const decodes = `${message.decoder} ${message.model}`;
         if (decodes === decoded) return;
@@ -112,10 +120,15 @@ export function useSession(session: string | null, gatherS: number, onIntent: (i
   const stop = useCallback(() => {
     if (session === null) return;
     // By both ways: the one that is quicker wins, and one may be lost.
+    setHeld(true);
+    setConfirmed(false);
     live?.send({ type: "estop" });
-    call("post", "/v1/sessions/{id}/estop", { path: { id: session } }).catch((error: unknown) =>
-      tell("bad", `The emergency stop may not have arrived: ${sentence(error)}`),
-    );
+    call("post", "/v1/sessions/{id}/estop", { path: { id: session } })
+      .then(({ held: holds, stop: { confirmed: is } }) => {
+        setHeld(holds);
+        setConfirmed(is);
+      })
+      .catch((error: unknown) => tell("bad", `The emergency stop is not confirmed: ${sentence(error)}`));
   }, [session, live]);
   const release = useCallback(() => {
     if (session === null) return;
@@ -123,7 +136,7 @@ export function useSession(session: string | null, gatherS: number, onIntent: (i
       tell("bad", sentence(error)),
     );
   }, [session]);
-  return { live, link, why, standing, hello, held, missed, returns, stop: session === null ? null : stop, release };
+  return { live, link, why, standing, hello, held, confirmed, missed, returns, stop: session === null ? null : stop, release };
 }
 
 /** The session while it is recorded, and null while it is not. */

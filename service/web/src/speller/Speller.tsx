@@ -66,6 +66,7 @@ export function Speller() {
       linkTone={tone}
       recording={recordedSession(handle, session)}
       held={handle.held}
+      confirmed={handle.confirmed}
       onStop={handle.stop}
       onRelease={handle.release}
     >
