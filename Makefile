@@ -134,6 +134,8 @@ COMPILE := .venv/bin/uv pip compile -q $(UPGRADE) --universal --fork-strategy fe
 # which they no longer are in pandas 3.
 TIMEFLUX := 'timeflux==0.17.2' timeflux-dsp 'pylsl<1.17' 'pandas<3'
 TORCH_NEEDS := filelock fsspec jinja2 networkx setuptools sympy
+# It wants an older typer than ours: a test makes it an environment of its own.
+CLIENT_GENERATOR := openapi-python-client==0.29.1
 
 lock: .venv/.made ## Write the locks anew (UPGRADE=--upgrade for the newest releases)
 	mkdir -p $(LOCKS)
@@ -142,6 +144,7 @@ lock: .venv/.made ## Write the locks anew (UPGRADE=--upgrade for the newest rele
 	$(COMPILE) pyproject.toml --extra dev -c $(LOCKS)/runtime.txt -c $(LOCKS)/build.txt -o $(LOCKS)/dev.txt
 	$(COMPILE) pyproject.toml --extra bench -c $(LOCKS)/runtime.txt -o $(LOCKS)/bench.txt
 	printf '%s\n' $(TIMEFLUX) | $(COMPILE) - -o $(LOCKS)/peer-timeflux.txt
+	echo $(CLIENT_GENERATOR) | $(COMPILE) - -o $(LOCKS)/client-generator.txt
 	printf '%s\n' $(TORCH_NEEDS) | $(COMPILE) pyproject.toml - --extra train -c $(LOCKS)/runtime.txt \
 		--excludes <(echo torch) -o $(LOCKS)/train.txt
 

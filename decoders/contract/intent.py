@@ -17,8 +17,10 @@ class IntentBase(BaseModel):
     """The header that all intents share."""
 
     # No validation on assignment: the engine stamps a handful of fields per decision. Unknown
-    # keys are ignored: a client may be older than the service.
-    model_config = ConfigDict(extra="ignore", ser_json_inf_nan="null")
+    # keys are ignored: a client may be older than the service. What has a default is sent as well.
+    model_config = ConfigDict(
+        extra="ignore", ser_json_inf_nan="null", json_schema_serialization_defaults_required=True
+    )
 
     type: Literal["intent"] = "intent"
     session: str = Field(default="", description="Session that decoded it.")

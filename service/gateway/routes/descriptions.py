@@ -11,17 +11,17 @@ from volition.service.gateway.auth import Role, allow
 
 def descriptions_router(app: FastAPI) -> APIRouter:
     """Make the routes."""
-    router = APIRouter()
+    router = APIRouter(tags=["service"])
 
     @router.get("/openapi.json", response_class=JSONResponse)
     @allow(Role.OPEN)
-    def document() -> JSONResponse:  # making it takes long: in a thread, as the next
+    def get_openapi() -> JSONResponse:  # making it takes long: in a thread, as the next
         """Describe the REST API as an OpenAPI document."""
         return JSONResponse(app.openapi())
 
     @router.get("/asyncapi.json", response_class=JSONResponse)
     @allow(Role.OPEN)
-    def asyncapi() -> JSONResponse:
+    def get_asyncapi() -> JSONResponse:
         """Describe the sockets' messages as an AsyncAPI document."""
         return JSONResponse(asyncapi_document(app.version))
 

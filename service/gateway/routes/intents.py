@@ -18,11 +18,11 @@ from volition.service.wire.problems import GoneError
 
 def intents_router() -> APIRouter:
     """Make the routes."""
-    router = APIRouter(prefix="/v1", responses={422: PROBLEM})
+    router = APIRouter(prefix="/v1", responses={422: PROBLEM}, tags=["intents"])
 
     @router.get("/sessions/{id}/intents", responses={404: PROBLEM, 410: PROBLEM})
     @allow(Role.READ)
-    async def intents(
+    async def list_intents(
         request: Request,
         id: str,
         after: Annotated[int, Query(ge=0, description="Only intents after this number.")] = 0,

@@ -19,11 +19,11 @@ _OF_ONE: dict[int | str, dict[str, Any]] = {404: PROBLEM, 422: PROBLEM}
 
 def session_model_router() -> APIRouter:
     """Make the routes below ``/v1/sessions/{id}/model``."""
-    router = APIRouter(prefix="/v1")
+    router = APIRouter(prefix="/v1", tags=["sessions"])
 
     @router.get("/sessions/{id}/model", responses=_OF_ONE)
     @allow(Role.READ)
-    async def models(request: Request, id: str) -> SessionModels:
+    async def get_session_model(request: Request, id: str) -> SessionModels:
         """Show what decodes in a session, and what did before."""
         session = session_of(request, id)
         earlier = [use_of(one, None) for one in reversed(session.earlier_decoders)]
@@ -31,7 +31,7 @@ def session_model_router() -> APIRouter:
 
     @router.put("/sessions/{id}/model", responses={**_OF_ONE, 409: PROBLEM, 503: PROBLEM})
     @allow(Role.CONTROL)
-    async def swap(request: Request, id: str, body: ModelChoice) -> ModelSwap:
+    async def swap_session_model(request: Request, id: str, body: ModelChoice) -> ModelSwap:
         """Decode with another model from the next sample on; no sample is lost or used twice."""
         session = session_of(request, id)
         check_reach(request.scope["caller"], body.model)
@@ -42,7 +42,7 @@ def session_model_router() -> APIRouter:
 
     @router.post("/sessions/{id}/model/rollback", responses={**_OF_ONE, 409: PROBLEM, 503: PROBLEM})
     @allow(Role.CONTROL)
-    async def rollback(request: Request, id: str) -> ModelSwap:
+    async def roll_back_session_model(request: Request, id: str) -> ModelSwap:
         """Go back to what decoded before the last change."""
         return ModelSwap.model_validate(await session_of(request, id).swap_back())
 

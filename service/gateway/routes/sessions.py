@@ -27,11 +27,13 @@ from volition.service.wire.streams import StreamView
 
 def sessions_router() -> APIRouter:
     """Make the routes."""
-    router = APIRouter(prefix="/v1", responses={422: PROBLEM})
+    router = APIRouter(prefix="/v1", responses={422: PROBLEM}, tags=["sessions"])
 
     @router.post("/sessions", status_code=201, responses={409: PROBLEM})
     @allow(Role.CONTROL)
-    async def create(request: Request, response: Response, config: SessionConfig) -> SessionView:
+    async def create_session(
+        request: Request, response: Response, config: SessionConfig
+    ) -> SessionView:
         """Create a session and start it; it connects by itself."""
         check_reach(request.scope["caller"], named_model(config.decoder))
         config = await asyncio.to_thread(pinned, config)
@@ -41,19 +43,19 @@ def sessions_router() -> APIRouter:
 
     @router.get("/sessions")
     @allow(Role.READ)
-    async def sessions(request: Request) -> SessionList:
+    async def list_sessions(request: Request) -> SessionList:
         """List all sessions, including stopped ones until they are deleted."""
         return SessionList(sessions=[_view(s) for s in supervisor_of(request).sessions.values()])
 
     @router.get("/sessions/{id}", responses=NOT_FOUND)
     @allow(Role.READ)
-    async def session(request: Request, id: str) -> SessionView:
+    async def get_session(request: Request, id: str) -> SessionView:
         """Show one session."""
         return _view(session_of(request, id))
 
     @router.post("/sessions/{id}/stop", responses=NOT_FOUND)
     @allow(Role.CONTROL)
-    async def stop(request: Request, id: str) -> SessionView:
+    async def stop_session(request: Request, id: str) -> SessionView:
         """Stop a session; stopping again does nothing."""
         session = session_of(request, id)
         await supervisor_of(request).stop(session)
@@ -61,7 +63,7 @@ def sessions_router() -> APIRouter:
 
     @router.post("/sessions/{id}/estop", responses=NOT_FOUND)
     @allow(Role.CONTROL)
-    async def estop(request: Request, id: str) -> SessionView:
+    async def emergency_stop(request: Request, id: str) -> SessionView:
         """Emergency stop: only neutral intents from now on, until it is released."""
         session = session_of(request, id)
         session.hold(True)
@@ -69,7 +71,7 @@ def sessions_router() -> APIRouter:
 
     @router.delete("/sessions/{id}/estop", responses=NOT_FOUND)
     @allow(Role.CONTROL)
-    async def release(request: Request, id: str) -> SessionView:
+    async def release_emergency_stop(request: Request, id: str) -> SessionView:
         """Release the emergency stop."""
         session = session_of(request, id)
         session.hold(False)
@@ -77,7 +79,7 @@ def sessions_router() -> APIRouter:
 
     @router.delete("/sessions/{id}", status_code=204)
     @allow(Role.CONTROL)
-    async def delete(request: Request, id: str) -> None:
+    async def delete_session(request: Request, id: str) -> None:
         """Stop a session and forget it; one that does not exist is no error."""
         supervisor = supervisor_of(request)
         if id in supervisor.sessions:

@@ -19,11 +19,11 @@ from volition.streams.lsl.clock import local_clock
 
 def state_router() -> APIRouter:
     """Make the route."""
-    router = APIRouter(prefix="/v1", responses={422: PROBLEM})
+    router = APIRouter(prefix="/v1", responses={422: PROBLEM}, tags=["sessions"])
 
     @router.get("/sessions/{id}/state", responses=NOT_FOUND)
     @allow(Role.READ)
-    async def state(request: Request, id: str) -> StateView:
+    async def get_state(request: Request, id: str) -> StateView:
         """Show the state of the decoder and the quality of its signal."""
         return await _state_of(session_of(request, id))
 
