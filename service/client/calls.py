@@ -140,10 +140,19 @@ class Calls:
 
     @endpoint
     def intents(
-        self, id: str, *, after: int = 0, limit: int = 100, wait_s: float = 0.0
+        self,
+        id: str,
+        *,
+        after: int = 0,
+        life: str | None = None,
+        limit: int = 100,
+        wait_s: float = 0.0,
     ) -> Call[IntentPage]:
-        """Give the intents after a number, oldest first; wait for one if there is none."""
-        query = {"after": after, "limit": limit, "wait": wait_s}
+        """Give the intents after a number of a life, oldest first; wait for one if there is none.
+
+        Where they are not all kept, or the number is of another life, the status is 410.
+        """
+        query = {"after": after, "life": life, "limit": limit, "wait": wait_s}
         return Call("GET", session_path(id, "/intents"), IntentPage.model_validate_json, query)
 
     @endpoint

@@ -36,6 +36,7 @@ class Client(Calls, Transport):
         id: str,
         *,
         after: int | None = None,
+        life: str | None = None,
         kinds: str | None = None,
         max_rate: float | None = None,
     ) -> AbstractContextManager[Iterator[ServerMessage]]:
@@ -47,12 +48,14 @@ class Client(Calls, Transport):
             The session.
         after
             Begin with the intents after this number; with those to come when left out.
+        life
+            Life of the session in which that number was given.
         kinds
             Kinds of intents wanted, separated by commas; all when left out.
         max_rate
             At most this many cursor intents a second.
         """
-        return live.messages(self, id, after=after, kinds=kinds, max_rate=max_rate)
+        return live.messages(self, id, after=after, life=life, kinds=kinds, max_rate=max_rate)
 
 
 class AsyncClient(Calls, AsyncTransport):
@@ -63,8 +66,9 @@ class AsyncClient(Calls, AsyncTransport):
         id: str,
         *,
         after: int | None = None,
+        life: str | None = None,
         kinds: str | None = None,
         max_rate: float | None = None,
     ) -> AbstractAsyncContextManager[AsyncIterator[ServerMessage]]:
         """Open the socket of a session, as `Client.subscribe` does."""
-        return live.messages_async(self, id, after=after, kinds=kinds, max_rate=max_rate)
+        return live.messages_async(self, id, after=after, life=life, kinds=kinds, max_rate=max_rate)

@@ -81,6 +81,7 @@ _QUERY = {
     "type": "object",
     "properties": {
         "after": {"type": "integer", "minimum": 0, "description": "Resume after this number."},
+        "life": {"type": "string", "description": "Life in which that number was given."},
         "kinds": {"type": "string", "description": "Kinds of intents wanted, separated by commas."},
         "ticket": {"type": "string", "description": "A ticket, instead of a token."},
         "max_rate": {

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from volition.errors import ConfigError
 from volition.service.sessions.config import AnyDecoderSettings, SessionConfig
+from volition.service.supervision.hub import new_life
 
 #: More intents than a session can number between two writings of the file.
 LEAP = 100_000
@@ -26,6 +27,7 @@ class StoredSession(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     id: str
+    life: str = Field(default_factory=new_life)  # a file of an earlier version has none
     config: SessionConfig
     epoch: int
     last_seq: int

@@ -91,7 +91,7 @@ class Supervisor:
         for stored in self._store.former if self._store else ():
             session = Session(stored.id, stored.config, generation=stored.epoch, held=stored.held)
             session.earlier_decoders = list(stored.earlier_decoders)
-            session.hub.last_seq = stored.last_seq
+            session.hub.last_seq, session.hub.life = stored.last_seq, stored.life
             self.sessions[stored.id] = session
             await self._start_worker(session)
 

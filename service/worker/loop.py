@@ -78,8 +78,8 @@ class WorkerOrder:
 
     Attributes
     ----------
-    session, config_json
-        Name and configuration of the session.
+    session, life, config_json
+        Name, life and configuration of the session.
     generation
         Which worker of the session this is, from 1.
     next_seq
@@ -93,6 +93,7 @@ class WorkerOrder:
     """
 
     session: str
+    life: str
     config_json: str
     generation: int
     next_seq: int
@@ -212,6 +213,7 @@ class Worker:
             self._config,
             inlet.spec,
             session=self._order.session,
+            life=self._order.life,
             generation=self._order.generation,
             next_seq=self._order.next_seq,
             clock=local_clock,

@@ -42,6 +42,7 @@ async def _state_of(session: Session) -> StateView:
         state=now.state,
         reason=now.reason,
         held=session.held,
+        life=session.hub.life,
         epoch=session.generation,
         last_seq=session.hub.last_seq,
         fresh=answer is not None,
