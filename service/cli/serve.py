@@ -51,6 +51,12 @@ def serve(
             help="Restart the sessions that were live at the last shutdown; numbering continues.",
         ),
     ] = False,
+    root_path: Annotated[
+        str,
+        typer.Option(
+            help="Path below which a proxy offers the service, and which it takes off: /bci."
+        ),
+    ] = "",
     end_with_stdin: Annotated[
         bool, typer.Option("--end-with-stdin", help="End when standard input is closed.")
     ] = False,
@@ -77,6 +83,8 @@ def serve(
     configure_logging(log_level, json=json)
     if (tls_cert is None) != (tls_key is None):
         raise ConfigError("--tls-cert and --tls-key go together")
+    if root_path and not root_path.startswith("/"):
+        raise ConfigError(f"--root-path begins with a slash, found {root_path!r}")
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     # Taken out of the environment, which every worker inherits.
     given = os.environ.pop("VOLITION_TOKEN", None) or None
@@ -112,5 +120,6 @@ def serve(
         tls=tls,
         max_sessions=max_sessions,
         kept=SessionStore(data_folder() / "sessions.json") if restore else None,
+        root_path=root_path.rstrip("/"),
         end_with_stdin=end_with_stdin,
     )

@@ -8,7 +8,8 @@ order:
 1. ``Host`` is an address of this machine or a name that was allowed: no page can reach the service
    under a name that it has made point here (DNS rebinding).
 2. ``Origin``, when a browser sends one, is the service's own or one that was allowed.
-3. The token, or for a socket the one-use ticket, opens the role that the route asks for.
+3. The token, or for a socket the one-use ticket, opens the role that the route asks for. A request
+   from another machine, or through a proxy, needs one even where this machine needs none.
 4. Limits: changes a second of one caller, bytes of a body, sockets of a session and in all.
 
 Every refusal is a problem document, for a socket too, before it opens. An open socket whose token
@@ -51,6 +52,8 @@ log = structlog.get_logger()
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _POLICY_VIOLATION = 1008
+#: Headers by which proxies say whom they speak for, beside those that begin with x-forwarded-.
+_FORWARDING = frozenset({b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"cf-connecting-ip"})
 #: Callers whose rate is remembered; beyond, those who were idle are forgotten.
 _MAX_CALLERS = 10_000
 
@@ -245,7 +248,7 @@ class Guard:
         ticket = dict(_query(scope)).get("ticket") if scope["type"] == "websocket" else None
         if authorization is None and ticket is not None:
             return authority.redeem_ticket(ticket)
-        return authority.caller(authorization)
+        return authority.caller(authorization, from_elsewhere=_is_from_elsewhere(scope))
 
     def _most_bytes(self, route: BaseRoute | None) -> int:
         limits = self._access.limits
@@ -361,6 +364,21 @@ def _without_ticket(scope: Scope) -> Scope:
     """Take the ticket out of what the application sees and might tell."""
     query = [(key, value) for key, value in _query(scope) if key != "ticket"]
     return {**scope, "query_string": urlencode(query).encode("ascii")}
+
+
+def _is_from_elsewhere(scope: Scope) -> bool:
+    """Whether a request may come from another machine: by its address, or through a proxy.
+
+    A proxy names whom it speaks for, or speaks HTTP/1.0, as nginx did by default for long.
+    """
+    if scope["http_version"] == "1.0" or any(
+        name in _FORWARDING or name.startswith(b"x-forwarded-") for name, _ in scope["headers"]
+    ):
+        return True
+    try:
+        return not ipaddress.ip_address(_peer(scope)).is_loopback
+    except ValueError:
+        return False  # no network lies between
 
 
 def _peer(scope: Scope) -> str:

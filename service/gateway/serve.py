@@ -92,6 +92,7 @@ def run_service(
     tls: Tls | None = None,
     max_sessions: int = MAX_SESSIONS,
     kept: SessionStore | None = None,
+    root_path: str = "",
     end_with_stdin: bool = False,
 ) -> None:
     """Serve on a bound socket until SIGINT or SIGTERM, or until standard input is closed.
@@ -114,6 +115,7 @@ def run_service(
         lifespan="on",
         server_header=False,
         proxy_headers=False,  # a caller could say that it is another
+        root_path=root_path,
         ssl_certfile=tls.certificate if tls else None,
         ssl_keyfile=tls.key if tls else None,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from volition.service.gateway.asyncapi import asyncapi_document
@@ -15,9 +15,12 @@ def descriptions_router(app: FastAPI) -> APIRouter:
 
     @router.get("/openapi.json", response_class=JSONResponse)
     @allow(Role.OPEN)
-    def get_openapi() -> JSONResponse:  # making it takes long: in a thread, as the next
+    def get_openapi(request: Request) -> JSONResponse:  # takes long: in a thread, as the next
         """Describe the REST API as an OpenAPI document."""
-        return JSONResponse(app.openapi())
+        document = app.openapi()
+        if root_path := request.scope.get("root_path"):
+            document = {**document, "servers": [{"url": root_path}]}
+        return JSONResponse(document)
 
     @router.get("/asyncapi.json", response_class=JSONResponse)
     @allow(Role.OPEN)

@@ -14,7 +14,7 @@ from volition.errors import SessionError
 from volition.models.manifest import NAME_PATTERN, VERSION_PATTERN, Manifest
 from volition.models.registry import ReadOnlyModelError, shipped_manifests
 from volition.service.gateway.auth import Role, allow
-from volition.service.gateway.routes.requests import PROBLEM
+from volition.service.gateway.routes.requests import PROBLEM, location
 from volition.service.sessions.named_models import model_registry
 from volition.service.wire.models import ModelList, ModelUpload, ModelVersions
 
@@ -36,10 +36,10 @@ def models_router() -> APIRouter:
 
     @router.post("/models", status_code=201, responses={409: PROBLEM, 422: PROBLEM, 503: PROBLEM})
     @allow(Role.ADMIN, uploads=True)
-    def add_model(response: Response, body: ModelUpload) -> Manifest:
+    def add_model(request: Request, response: Response, body: ModelUpload) -> Manifest:
         """Keep a model as the newest version of its name, if its file matches its card."""
         made = model_registry().add(body.name, body.content, body.card, sha256=body.sha256)
-        response.headers["Location"] = f"/v1/models/{made.name}/{made.version}"
+        response.headers["Location"] = location(request, f"/v1/models/{made.name}/{made.version}")
         return made
 
     @router.get("/models/{name}", responses=_OF_ONE)

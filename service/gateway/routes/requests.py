@@ -35,6 +35,11 @@ def session_of(request: Request, id: str) -> Session:
         raise NotFoundError(f"there is no session {id}; there are: {known}") from None
 
 
+def location(request: Request, path: str) -> str:
+    """Give a path of the service as whoever asked reaches it."""
+    return f"{request.scope.get('root_path', '')}{path}"
+
+
 def check_reach(caller: Caller, model: str | None) -> None:
     """Let only an admin name a file of this host: others name models that are kept."""
     if model is not None and caller.role < Role.ADMIN and not _MODEL_NAME.fullmatch(model):

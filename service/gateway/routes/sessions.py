@@ -12,6 +12,7 @@ from volition.service.gateway.routes.requests import (
     NOT_FOUND,
     PROBLEM,
     check_reach,
+    location,
     session_of,
     supervisor_of,
 )
@@ -38,7 +39,7 @@ def sessions_router() -> APIRouter:
         check_reach(request.scope["caller"], named_model(config.decoder))
         config = await asyncio.to_thread(pinned, config)
         session = await supervisor_of(request).create(config)
-        response.headers["Location"] = f"/v1/sessions/{session.id}"
+        response.headers["Location"] = location(request, f"/v1/sessions/{session.id}")
         return _view(session)
 
     @router.get("/sessions")
@@ -97,6 +98,7 @@ def _view(session: Session) -> SessionView:
         reason=now.reason,
         since_utc=now.utc,
         held=session.held,
+        life=session.hub.life,
         epoch=session.generation,
         worker_pid=session.process.pid if session.process else None,
         last_seq=session.hub.last_seq,
