@@ -7,10 +7,17 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from volition.decoders.contract.settings import Settings
 from volition.models.manifest import named_model
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import PROBLEM, check_reach, session_of
-from volition.service.supervision.model_choice import model_use, settings_of, use_of
+from volition.service.supervision.model_choice import (
+    changed_settings,
+    model_use,
+    settings_of,
+    use_of,
+)
+from volition.service.supervision.session import Session
 from volition.service.wire.models import ModelSwap, SessionModels
 from volition.service.wire.served import ModelChoice
 
@@ -38,12 +45,19 @@ def session_model_router() -> APIRouter:
         if body.decoder is not None:
             check_reach(request.scope["caller"], named_model(body.decoder))
         decoder = await asyncio.to_thread(settings_of, session, body)
-        return ModelSwap.model_validate(await session.swap(decoder))
+        before = session.config.decoder
+        return _swapped(session, before, await session.swap(decoder))
 
     @router.post("/sessions/{id}/model/rollback", responses={**_OF_ONE, 409: PROBLEM, 503: PROBLEM})
     @allow(Role.CONTROL)
     async def roll_back_session_model(request: Request, id: str) -> ModelSwap:
         """Go back to what decoded before the last change."""
-        return ModelSwap.model_validate(await session_of(request, id).swap_back())
+        session = session_of(request, id)
+        before = session.config.decoder
+        return _swapped(session, before, await session.swap_back())
 
     return router
+
+
+def _swapped(session: Session, before: Settings, answer: dict[str, Any]) -> ModelSwap:
+    return ModelSwap(changed=changed_settings(before, session.config.decoder), **answer)
