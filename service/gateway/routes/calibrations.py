@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from volition.models.manifest import named_model
 from volition.service.calibration.calibrations import Calibration, Calibrations
 from volition.service.gateway.auth import ForbiddenError, Role, allow
-from volition.service.gateway.routes.requests import PROBLEM, check_reach, session_of
+from volition.service.gateway.routes.requests import PROBLEM, check_reach, location, session_of
 from volition.service.wire.calibrations import CalibrationList, CalibrationView
 from volition.service.wire.problems import NotFoundError
 from volition.service.wire.served import CalibrationBody
@@ -34,7 +34,9 @@ def calibrations_router() -> APIRouter:
         if body.decoder is not None:
             check_reach(request.scope["caller"], named_model(body.decoder))
         made = _all(request).begin(session, body)
-        response.headers["Location"] = f"/v1/sessions/{id}/calibrations/{made.id}"
+        response.headers["Location"] = location(
+            request, f"/v1/sessions/{id}/calibrations/{made.id}"
+        )
         return made.view()
 
     @router.get("/calibrations", responses=_OF_ONE)
