@@ -14,6 +14,8 @@ from volition.service.cli.options import JsonOption, print_json, progress
 if TYPE_CHECKING:
     from volition.models.manifest import Manifest, ModelCard
 
+_LONGEST_LINE = 1000
+
 ReferenceArgument = Annotated[str, typer.Argument(help="NAME, or NAME@VERSION.")]
 
 
@@ -40,10 +42,11 @@ def list_(json: JsonOption = False) -> None:
         return
     table = Table(box=None, pad_edge=False)
     for column in ("model", "decoder", "from", "accuracy", "made (UTC)"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=True)
     for one in found:
         table.add_row(one.reference, one.kind, one.origin, _accuracy(one), _made(one))
-    Console().print(table)
+    # A name that is cut cannot be copied: the terminal may break a line that is too long.
+    Console(width=_LONGEST_LINE).print(table)
 
 
 def show(reference: ReferenceArgument, json: JsonOption = False) -> None:

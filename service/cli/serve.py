@@ -74,7 +74,8 @@ def serve(
     from volition.service.gateway.auth import Authority, default_token_path
     from volition.service.gateway.bind_address import bind, is_loopback
     from volition.service.gateway.guard import Access
-    from volition.service.gateway.serve import Tls, configure_logging, run_service
+    from volition.service.gateway.logs import configure_logging
+    from volition.service.gateway.serve import Tls, run_service
     from volition.service.sessions.config import load_config
     from volition.service.sessions.folders import data_folder
     from volition.service.supervision.store import SessionStore

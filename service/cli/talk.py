@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from volition.service.cli.options import JsonOption, TokenOption, UrlOption, print_json
+from volition.service.cli.options import JsonOption, TokenOption, UrlOption, print_json, progress
 from volition.service.wire.address import DEFAULT_PORT, DEFAULT_URL
 
 
@@ -22,15 +23,28 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     port: Annotated[int, typer.Option(help="Port that the service would use.")] = DEFAULT_PORT,
+    write_lsl_config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write an lsl_api.cfg to this file, with which streams of this machine are found."
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Try what the service needs, for real, and say what to do about what fails."""
+    """Try what the service needs, for real, and say what to do about what fails.
+
+    What is kept, models, recordings and tokens, lies in the data folder, which VOLITION_DATA names.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    from volition.service.cli.machine import examine
+    from volition.service.cli import machine
 
-    findings = examine(port)
+    if write_lsl_config is not None:
+        machine.write_lsl_config(write_lsl_config)
+        progress(f"wrote {write_lsl_config}; LSLAPICFG={write_lsl_config.resolve()} has it used")
+        return
+    findings = machine.examine(port)
     if json:
         print_json({"ok": all(f.ok for f in findings), "checks": [f.to_dict() for f in findings]})
     else:

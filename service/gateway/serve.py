@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import os
 import socket
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
 import uvicorn
 
 from volition.errors import ConfigError
@@ -22,27 +19,6 @@ from volition.service.gateway.direct import DirectProtocol
 from volition.service.gateway.guard import Access
 from volition.service.sessions.config import SessionConfig
 from volition.service.supervision.store import SessionStore
-
-
-def configure_logging(level: str, *, json: bool) -> None:
-    """Send structured logs to stderr, as JSON lines or for a terminal."""
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
 
 
 class _Server(uvicorn.Server):

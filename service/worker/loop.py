@@ -333,7 +333,7 @@ class Worker:
             self._link.publish(_frame(intent, payload, now))
             self._counts.steps["encode"].add(now - engine.t_decoded)
             self._outputs.intent(payload, intent)
-        self._counts.intents += len(intents)
+        self._counts.add_intents(intents)
 
     def _note_outline(self, t_pulled: float, *, decided: bool) -> None:
         """Have the outline sent in the next quiet moment, or now when it has waited for long."""
