@@ -44,6 +44,9 @@ _HTTP_CODES = {400: "unreadable", 404: "not-found", 405: "method", 413: "too-lar
 
 
 class ProblemError(Answer):
+    # `allowed` is there only where there is a list of what is allowed.
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
     path: str
     message: str
     allowed: list[str] | None = None
