@@ -117,7 +117,7 @@ def test_openapi_typescript_and_orval_write_clients_that_compile_strictly(
 def client_generator(repository: Path) -> Path:
     """Give the folder of programs of an environment that holds openapi-python-client."""
     lock = repository / ".ci" / "locks" / "client-generator.txt"
-    made = TOOLS / ".venv"
+    made = repository / "build" / "client-generator"
     stamp = made / ".volition-lock"
     if not stamp.is_file() or stamp.read_text() != lock.read_text():
         uv = [sys.executable, "-m", "uv"]
