@@ -19,7 +19,7 @@ ARGS ?=
 
 PAGES := service/web/dist/sources.sha256
 
-.PHONY: help venv pages try-pages demo serve kinds screenshots test check lint types format bench lock clean
+.PHONY: help venv pages try-pages demo serve kinds screenshots test floors check lint types format bench lock clean
 
 # The tests start hundreds of processes; each would compile the rooms anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -60,6 +60,18 @@ AT_ONCE ?= 3
 
 test: check pages ## All checks and all tests (ARGS="-k word" narrows the tests)
 	.venv/bin/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# The oldest of each direct dependency, with what they then need; the tests' own tools are the newest.
+FLOORS_OF ?= tests/service tests/streams tests/decoders/fitting tests/e2e/test_sessions.py tests/e2e/test_access.py
+UV := .venv/bin/uv pip
+floors: .venv/.made ## Run tests with the oldest versions that pyproject.toml allows
+	.venv/bin/uv venv -q --clear --python .venv/bin/python .venv-floors
+	$(UV) compile -q --resolution lowest-direct --python .venv-floors pyproject.toml -o .venv-floors/floors.txt
+	$(UV) install -q --python .venv-floors -r .venv-floors/floors.txt
+	$(UV) install -q --python .venv-floors -c .venv-floors/floors.txt hatchling editables hypothesis packaging \
+		pytest pytest-asyncio pytest-timeout pytest-xdist
+	$(UV) install -q --python .venv-floors --no-deps --no-build-isolation -e .
+	.venv-floors/bin/python -m pytest -q -m 'not slow' -n 2 --dist loadfile -W default $(FLOORS_OF)
 
 format: .venv/.made ## Format the code and mend what ruff can mend
 	.venv/bin/ruff format
@@ -149,7 +161,7 @@ lock: .venv/.made ## Write the locks anew (UPGRADE=--upgrade for the newest rele
 		--excludes <(echo torch) -o $(LOCKS)/train.txt
 
 clean: ## Remove environments, caches and built files
-	rm -rf .venv .venv-bench .venv-timeflux .venv-train build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-timeflux .venv-train .venv-floors build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf .import_linter_cache .coverage htmlcov
 	rm -rf service/web/node_modules service/web/dist service/web/generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -51,11 +51,11 @@ log = structlog.get_logger()
 TRIAL_END = "trial_end"
 """Name of the event at which a guided trial ends."""
 
-#: Of the signal of the last trial, what is still on its way is waited for so long.
+#: Wait for the last trial's samples, in seconds.
 _SETTLE_S = 0.5
-#: Of a guided one the trials are so much of its progress.
+#: Share of a guided calibration's progress that its trials make up.
 _GUIDED_SHARE = 0.5
-#: And of a cursor's, whose models are fitted meanwhile.
+#: The same for a cursor, whose models are fitted meanwhile.
 _CURSOR_SHARE = 0.95
 _MOST_KEPT, _MOST_SESSIONS = 50, 300
 

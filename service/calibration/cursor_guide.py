@@ -48,13 +48,14 @@ from volition.streams.simulated.cursor_tasks import (
 TARGET = "target"
 """Name of the event that says where the cursor is to go."""
 
-#: Without an intent for so long, time goes on with the cursor where it is.
+#: When no intent has come for this long, in seconds, the cursor counts as where it was.
 _TICK_S = 0.1
-#: Help is asked for again at every target and model, and ends by itself so long after that.
+#: Help is asked for again at every target and model, and ends this many seconds after the target's
+#: own time limit.
 _HELP_LASTS_S = 2.0
 #: What more data would not mend.
 _HOPELESS = ("cannot-be-calibrated", "flat-channel", "bad-channel", "bug")
-#: Before there is a model the cursor stands, and a target says no more after so long.
+#: Before the first model the cursor stands still: targets then change after this many seconds.
 _STILL_S = 2.0
 _UNIT_RADIUS = 0.08  # of a target, where none is given, in shares of the workspace's lesser side
 

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import structlog
+from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -196,7 +197,10 @@ class Guard:
             return _unauthorized(error), ANYONE
         if caller.role < needed:
             return _forbidden(caller, needed), caller
-        return self._too_much(scope, headers, caller, self._most_bytes(route)), caller
+        refusal = _unknown_query(scope, route) or self._too_much(
+            scope, headers, caller, self._most_bytes(route)
+        )
+        return refusal, caller
 
     def _wrong_place(self, headers: Headers) -> Response | None:
         hosts = headers.getlist("host")
@@ -384,6 +388,23 @@ def _is_from_elsewhere(scope: Scope) -> bool:
 def _peer(scope: Scope) -> str:
     client = scope.get("client")
     return str(client[0]) if client else "unknown"
+
+
+def _unknown_query(scope: Scope, route: BaseRoute | None) -> Response | None:
+    """Refuse a query that holds a key which the route does not take, as a mistyped one."""
+    if scope["type"] != "http" or not isinstance(route, APIRoute) or not route.include_in_schema:
+        return None
+    allowed = sorted(one.alias for one in route.dependant.query_params)
+    unknown = sorted({key for key, _ in _query(scope)} - {*allowed})
+    if not unknown:
+        return None
+    errors = [
+        {"path": f"query.{key}", "message": "unknown key", "allowed": allowed} for key in unknown
+    ]
+    detail = (
+        f"unknown in the query: {', '.join(unknown)}; allowed: {', '.join(allowed) or 'nothing'}"
+    )
+    return problem(422, "request", "The request is wrong", detail, errors=errors)
 
 
 def _unauthorized(error: UnauthorizedError) -> Response:

@@ -109,6 +109,7 @@ def _complete(operation: dict[str, Any], method: str, role: Role, *, token_requi
             f"{operation.get('description', '')}\n\nNeeds the role `{role}`.".strip()
         )
         answers["401"] = _answer("No valid token.", headers=_CHALLENGE)
+    answers["422"] = _answer("The query holds a key that is not known.")
     if method not in ("GET", "HEAD"):
         answers["413"] = _answer("The body is too large.")
         answers["429"] = _answer("Too many changes a second.", headers=_RETRY)

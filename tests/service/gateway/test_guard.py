@@ -222,3 +222,15 @@ async def test_beyond_loopback_any_address_is_a_host_but_no_name_is() -> None:
     assert (await ask(app, health, host="192.0.2.7:8765")).status == 200
     assert (await ask(app, health, host="[2001:db8::7]")).status == 200
     assert (await ask(app, health, host="evil.example")).status == 421
+
+
+async def test_a_mistyped_key_of_a_query_is_refused_and_the_allowed_ones_are_named(
+    small: FastAPI,
+) -> None:
+    async with running(small) as app:
+        answer = await ask(app, Call("http", "GET", "/v1/sessions?wiat=1", None))
+        assert (answer.status, answer.code) == (422, "request")
+        streams = await ask(app, Call("http", "GET", "/v1/streams?wiat=1", None))
+        assert json.loads(streams.body)["errors"] == [
+            {"path": "query.wiat", "message": "unknown key", "allowed": ["type", "wait"]}
+        ]
