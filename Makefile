@@ -62,13 +62,13 @@ test: check pages ## All checks and all tests (ARGS="-k word" narrows the tests)
 	.venv/bin/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The oldest of each direct dependency, with what they then need; the tests' own tools are the newest.
-FLOORS_OF ?= tests/service tests/streams tests/decoders/fitting tests/e2e/test_sessions.py tests/e2e/test_access.py
+FLOORS_OF ?= tests/service tests/streams/files tests/streams/lsl tests/e2e/test_sessions.py tests/e2e/test_access.py
 UV := .venv/bin/uv pip
 floors: .venv/.made ## Run tests with the oldest versions that pyproject.toml allows
 	.venv/bin/uv venv -q --clear --python .venv/bin/python .venv-floors
 	$(UV) compile -q --resolution lowest-direct --python .venv-floors pyproject.toml -o .venv-floors/floors.txt
 	$(UV) install -q --python .venv-floors -r .venv-floors/floors.txt
-	$(UV) install -q --python .venv-floors -c .venv-floors/floors.txt hatchling editables hypothesis packaging \
+	$(UV) install -q --python .venv-floors -c .venv-floors/floors.txt hatchling editables hypothesis jsonschema-rs packaging \
 		pytest pytest-asyncio pytest-timeout pytest-xdist
 	$(UV) install -q --python .venv-floors --no-deps --no-build-isolation -e .
 	.venv-floors/bin/python -m pytest -q -m 'not slow' -n 2 --dist loadfile -W default $(FLOORS_OF)

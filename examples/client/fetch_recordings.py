@@ -1,4 +1,4 @@
-"""Download what was recorded, and delete it from the service: python recordings.py FOLDER [URL]"""
+"""Download recordings and delete them there: python fetch_recordings.py FOLDER [URL]"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Move something by a session's cursor, fifty times a second: python steer.py SESSION [URL]
+"""Move something by a session's cursor, fifty times a second: python steer_cursor.py SESSION [URL]
 
 What moves has a loop of its own, and asks for the newest velocity; one that has expired is zero.
 """

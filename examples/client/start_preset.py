@@ -1,4 +1,4 @@
-"""Start a session from a preset and ask for a page's ticket: python from_preset.py PRESET [URL]"""
+"""Start a session from a preset and ask for a page's ticket: python start_preset.py PRESET [URL]"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do something for each target that a person selects: python select.py SESSION [URL]"""
+"""Do something for each target that a person selects: python follow_selections.py SESSION [URL]"""
 
 from __future__ import annotations
 
