@@ -47,14 +47,14 @@ def test_a_session_is_started_followed_and_its_recording_fetched(
     session, socket = started.split()
     assert socket.startswith("ws://")
     assert "?ticket=" in socket
-    following = example(repository, "follow_selections.py", session, url)
-    assert following.stdout is not None
-    label, _, confidence = following.stdout.readline().rpartition(" ")
-    assert label
-    assert 0 < float(confidence) <= 1
-    with Client(url) as client:
-        client.delete(session)
-    assert following.wait(timeout=30) == 0  # it ends with the session
+    with example(repository, "follow_selections.py", session, url) as following:
+        assert following.stdout is not None
+        label, _, confidence = following.stdout.readline().rpartition(" ")
+        assert label
+        assert 0 < float(confidence) <= 1
+        with Client(url) as client:
+            client.delete(session)
+        assert following.wait(timeout=30) == 0  # it ends with the session
     fetched, errors = example(repository, "fetch_recordings.py", str(tmp_path), url).communicate()
     assert (fetched, errors) == ("", "")
 
@@ -70,11 +70,11 @@ def test_a_cursor_is_asked_for_by_a_loop_of_its_own(repository: Path, url: str) 
                 "outputs": [{"kind": "record"}],
             }
         )
-        steering = example(repository, "steer_cursor.py", session.id, url)
-        assert steering.stdout is not None
-        assert steering.stdout.readline() == "0.00 0.00\n"  # it stands until it is calibrated
-        client.stop(session.id)
-        assert steering.wait(timeout=30) == 0
+        with example(repository, "steer_cursor.py", session.id, url) as steering:
+            assert steering.stdout is not None
+            assert steering.stdout.readline() == "0.00 0.00\n"  # it stands until it is calibrated
+            client.stop(session.id)
+            assert steering.wait(timeout=30) == 0
         (recording,) = client.recordings()
         assert client.recording_content(recording.id).startswith(b"XDF:")
         client.delete_recording(recording.id)
