@@ -62,7 +62,7 @@ test: check pages ## All checks and all tests (ARGS="-k word" narrows the tests)
 	.venv/bin/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The oldest of each direct dependency, with what they then need; the tests' own tools are the newest.
-FLOORS_OF ?= tests/service tests/streams/files tests/streams/lsl tests/e2e/test_sessions.py tests/e2e/test_access.py
+FLOORS_OF ?= tests/service tests/streams/files tests/streams/lsl/test_inlet.py tests/e2e/test_sessions.py tests/e2e/test_access.py
 UV := .venv/bin/uv pip
 floors: .venv/.made ## Run tests with the oldest versions that pyproject.toml allows
 	.venv/bin/uv venv -q --clear --python .venv/bin/python .venv-floors

@@ -248,3 +248,16 @@ def test_a_summary_says_what_a_stream_is_in_a_few_words() -> None:
 
     assert markers.summary() == "m (Markers)"
     assert signal.summary() == "exo (EEG, 8 ch, 512.5 Hz)"
+
+
+class _Gone:
+    """An inlet whose stream is gone, as pylsl tells it: at once."""
+
+    def info(self, timeout: float) -> None:
+        raise RuntimeError("lost")
+
+
+def test_a_stream_that_does_not_describe_itself_is_told_with_the_time_that_was_waited() -> None:
+    description = StreamDescription("x", "EEG", "y", "h", "u", 1.0, "float32", 1)
+    with pytest.raises(StreamError, match=r"asked for [\d.e-]+ of 5 s"):
+        discovery.describe_in_full(description, _Gone(), timeout_s=5.0)
