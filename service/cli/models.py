@@ -67,11 +67,19 @@ def add(
         Path | None,
         typer.Option(help="JSON: kind, input, decoder, training, scores, licence, note."),
     ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(
+            "--session",
+            help="Session file or preset of the decoder that it is for, where the card says none.",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Add a model as the newest version of a name, if it is what its card says."""
     from volition.decoders.fitting.fitted import read_model
     from volition.errors import ModelError
+    from volition.service.sessions.config import load_config
     from volition.service.sessions.named_models import model_registry
 
     try:
@@ -80,7 +88,11 @@ def add(
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{file} or its card cannot be read: {error}") from None
     model = read_model(content, str(file))
-    made = model_registry().add(name, content, _card_of(text, model.kind))
+    described = _card_of(text, model.kind)
+    if session is not None and described.decoder is None:
+        settings = load_config(session).decoder.model_dump(mode="json")
+        described = described.model_copy(update={"decoder": settings})
+    made = model_registry().add(name, content, described)
     if json:
         print_json(made.model_dump(mode="json"))
     else:

@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from volition.chunk import Event
-from volition.errors import ConfigError, RecordingError
+from volition.errors import ConfigError, ModelError, RecordingError
 from volition.service.calibration.training import train
 from volition.service.cli import app
 from volition.service.sessions.config import parse_config
@@ -167,3 +167,26 @@ def test_a_fif_file_says_what_reads_it(tmp_path: Path) -> None:
     file.write_bytes(b"")
     with pytest.raises(RecordingError, match=r"mne|cannot be read"):
         read_recording(file)
+
+
+def test_a_models_file_is_added_with_the_settings_of_its_session(
+    tmp_path: Path, folder: Path, files: list[str]
+) -> None:
+    made = train(parse_config(session()), [trained_on(folder)], "me")
+    file = tmp_path / "mine.npz"
+    file.write_bytes(model_registry().content(made))
+    card = {"kind": "ecca", "input": made.input.model_dump(mode="json")}
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    arguments = ["models", "add", str(file), "--name", "other", "--card", f"{tmp_path}/card.json"]
+    with pytest.raises(ModelError, match="--session"):
+        told(*arguments)
+    assert made.decoder is not None
+    fitted_for = session(window_s=made.decoder["window_s"])
+    (tmp_path / "session.yaml").write_text(yaml.safe_dump(fitted_for))
+    added = told(*arguments, *files[:2])
+    assert (added["name"], added["decoder"]["window_s"]) == ("other", made.decoder["window_s"])
+
+
+def trained_on(folder: Path) -> Recording:
+    mapping = TrialMapping.model_validate({"targets": {"1": "left", "2": "right"}})
+    return trials_in(read_recording(folder / "a.xdf"), mapping)
