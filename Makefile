@@ -19,7 +19,7 @@ ARGS ?=
 
 PAGES := service/web/dist/sources.sha256
 
-.PHONY: help venv pages try-pages demo serve kinds screenshots test newest fresh check lint types format bench lock clean
+.PHONY: help venv pages try-pages demo serve kinds screenshots test newest fresh floors check lint types format bench lock clean
 
 # The tests start hundreds of processes; each would compile the rooms anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -74,6 +74,17 @@ newest: try-pages ## Test what depends on the Python, under the newest one here
 
 fresh: ## Demo and tests on a bare system (RELEASE=trixie; AS=user, FROM=clone, RUN=demo)
 	@.ci/fresh "$(RELEASE)"
+# The oldest of each direct dependency, with what they then need; the tests' own tools are the newest.
+FLOORS_OF ?= tests/service tests/streams/files tests/streams/lsl/test_inlet.py tests/e2e/test_sessions.py tests/e2e/test_access.py
+UV := .venv/bin/uv pip
+floors: .venv/.made ## Run tests with the oldest versions that pyproject.toml allows
+	.venv/bin/uv venv -q --clear --python .venv/bin/python .venv-floors
+	$(UV) compile -q --resolution lowest-direct --python .venv-floors pyproject.toml -o .venv-floors/floors.txt
+	$(UV) install -q --python .venv-floors -r .venv-floors/floors.txt
+	$(UV) install -q --python .venv-floors -c .venv-floors/floors.txt hatchling editables hypothesis jsonschema-rs packaging \
+		pytest pytest-asyncio pytest-timeout pytest-xdist
+	$(UV) install -q --python .venv-floors --no-deps --no-build-isolation -e .
+	.venv-floors/bin/python -m pytest -q -m 'not slow' -n 2 --dist loadfile -W default $(FLOORS_OF)
 
 format: .venv/.made ## Format the code and mend what ruff can mend
 	.venv/bin/ruff format
@@ -153,6 +164,8 @@ COMPILE := .venv/bin/uv pip compile -q $(UPGRADE) --universal --fork-strategy fe
 # which they no longer are in pandas 3.
 TIMEFLUX := 'timeflux==0.17.2' timeflux-dsp 'pylsl<1.17' 'pandas<3'
 TORCH_NEEDS := filelock fsspec jinja2 networkx setuptools sympy
+# It wants an older typer than ours: a test makes it an environment of its own.
+CLIENT_GENERATOR := openapi-python-client==0.29.1
 
 lock: .venv/.made ## Write the locks anew (UPGRADE=--upgrade for the newest releases)
 	mkdir -p $(LOCKS)
@@ -161,11 +174,12 @@ lock: .venv/.made ## Write the locks anew (UPGRADE=--upgrade for the newest rele
 	$(COMPILE) pyproject.toml --extra dev -c $(LOCKS)/runtime.txt -c $(LOCKS)/build.txt -o $(LOCKS)/dev.txt
 	$(COMPILE) pyproject.toml --extra bench -c $(LOCKS)/runtime.txt -o $(LOCKS)/bench.txt
 	printf '%s\n' $(TIMEFLUX) | $(COMPILE) - -o $(LOCKS)/peer-timeflux.txt
+	echo $(CLIENT_GENERATOR) | $(COMPILE) - -o $(LOCKS)/client-generator.txt
 	printf '%s\n' $(TORCH_NEEDS) | $(COMPILE) pyproject.toml - --extra train -c $(LOCKS)/runtime.txt \
 		--excludes <(echo torch) -o $(LOCKS)/train.txt
 
 clean: ## Remove environments, caches and built files
-	rm -rf .venv .venv-bench .venv-newest .venv-timeflux .venv-train build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-floors .venv-newest .venv-timeflux .venv-train build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf .import_linter_cache .coverage htmlcov
 	rm -rf service/web/node_modules service/web/dist service/web/generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -100,7 +100,8 @@ def _settings_of(model: FittedModel, card: ModelCard) -> Settings:
     given = card.decoder or model.facts.get("settings")
     if not isinstance(given, dict):
         raise ModelError(
-            f"the card of a model for {card.kind} must hold the decoder's settings (decoder)"
+            f"the card of a model for {card.kind} must hold the decoder's settings (decoder); "
+            "'volition models add --session FILE' takes them from a session"
         )
     return _validated(kinds[card.kind].settings_model, {**given, "model": None})
 

@@ -25,7 +25,10 @@ Text = Annotated[str, StringConstraints(max_length=4000)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What has a default is sent as well: in an answer nothing is left out.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_serialization_defaults_required=True
+    )
 
 
 class ModelInput(_Part):

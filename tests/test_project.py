@@ -25,7 +25,7 @@ from volition.service.gateway.pages import PAGES
 ROOMS = ("benchmarks", "decoders", "models", "service", "streams")
 LOCKS = ("bench", "build", "dev", "runtime", "train")
 #: Of what does not go beside the rest, and need not agree with it.
-PEER_LOCKS = ("peer-timeflux",)
+PEER_LOCKS = ("client-generator", "peer-timeflux")
 TOP_LEVEL = {
     ".ci",
     ".gitignore",

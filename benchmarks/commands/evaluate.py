@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from volition.service.cli.options import JsonOption, SessionOption, print_json
+from volition.service.cli.own_data import TrialsOption
 
 
 def register(app: typer.Typer) -> None:
@@ -32,9 +33,14 @@ def _list_and_leave(wanted: bool) -> None:
 
 
 def evaluate(
-    dataset: Annotated[str, typer.Argument(help="Name of the data set.")],
-    root: Annotated[Path, typer.Option(help="Folder that holds its files.")],
+    dataset: Annotated[
+        str, typer.Argument(help="Name of a data set, or a folder of your own recordings.")
+    ],
     session: SessionOption,
+    root: Annotated[
+        Path | None, typer.Option(help="Folder that holds the data set's files.")
+    ] = None,
+    trials: TrialsOption = None,
     idle_sweep: Annotated[
         bool,
         typer.Option(help="Also the curve of false selections a minute against share selected."),
@@ -50,11 +56,27 @@ def evaluate(
         ),
     ] = False,
 ) -> None:
-    """Score a session's pipeline on a data set, through the path that live samples take."""
-    from volition.benchmarks.quality.evaluation.evaluate import evaluate as run
-    from volition.service.sessions.config import load_config
+    """Score a session's pipeline on recordings, through the path that live samples take.
 
-    result = run(dataset, root, load_config(session), idle_sweep=idle_sweep)
+    Own recordings (XDF, EDF, BDF, BrainVision, FIF) are cross-validated: each is scored by a
+    decoder that was calibrated on the others. --trials says which markers begin which trials.
+    """
+    from volition.benchmarks.quality.evaluation.evaluate import evaluate as run
+    from volition.benchmarks.quality.evaluation.own_recordings import evaluate_own
+    from volition.errors import ConfigError
+    from volition.service.sessions.config import load_config
+    from volition.streams.files.trial_mapping import TrialMapping
+
+    config = load_config(session)
+    if root is not None:
+        result = run(dataset, root, config, idle_sweep=idle_sweep)
+    elif Path(dataset).exists():
+        mapping = None if trials is None else TrialMapping.read(trials)
+        result = evaluate_own(Path(dataset), config, mapping, idle_sweep=idle_sweep)
+    else:
+        raise ConfigError(
+            f"{dataset} is no folder of recordings; a data set by name needs its folder: --root"
+        )
     if json:
         print_json(result)
         return

@@ -17,13 +17,18 @@ class IntentBase(BaseModel):
     """The header that all intents share."""
 
     # No validation on assignment: the engine stamps a handful of fields per decision. Unknown
-    # keys are ignored: a client may be older than the service.
-    model_config = ConfigDict(extra="ignore", ser_json_inf_nan="null")
+    # keys are ignored: a client may be older than the service. What has a default is sent as well.
+    model_config = ConfigDict(
+        extra="ignore", ser_json_inf_nan="null", json_schema_serialization_defaults_required=True
+    )
 
     type: Literal["intent"] = "intent"
     session: str = Field(default="", description="Session that decoded it.")
     epoch: int = Field(default=0, description="Counts the lives of the session's worker, from 1.")
     seq: int = Field(default=0, description="Number within the session, gapless from 1.")
+    life: str = Field(
+        default="", description="Names the numbering: another life counts from 1 again."
+    )
     t_sample: float = Field(description="LSL time of the newest sample it used, seconds.")
     t_decoded: float = Field(default=0.0, description="LSL time when it was decoded, seconds.")
     decoder: str = Field(default="", description="Kind of the decoder.")
@@ -169,7 +174,7 @@ def finite(intent: Intent) -> Intent:
 
 
 #: Fields that differ between two runs over the same samples: not part of what was decoded.
-MOMENT_FIELDS = frozenset({"t_decoded", "session", "epoch"})
+MOMENT_FIELDS = frozenset({"t_decoded", "session", "epoch", "life"})
 
 
 def canonical_json(intent: Intent) -> bytes:

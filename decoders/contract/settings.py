@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -66,5 +66,9 @@ class Settings(BaseModel):
     """Base of every settings model: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: Names of the settings that belong to the session and not to a model, the weightiest first:
+    #: a session that is given another model keeps them, unless they are given too.
+    kept_by_session: ClassVar[tuple[str, ...]] = ()
 
     kind: str

@@ -18,6 +18,7 @@ import numpy as np
 
 from volition.chunk import Event, FloatArray, SignalSpec
 from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.fitting.metrics import luck
 from volition.errors import DecodeError
 
 Reason = Literal[
@@ -152,6 +153,30 @@ def check_channels_live(spec: SignalSpec, samples: FloatArray) -> None:
             "others: fix their electrodes, or leave them out of the session",
             channels=_named(spec, bad),
         )
+
+
+def check_enough_to_tell(n_trials: int, chance: float) -> None:
+    """Refuse so few trials that guessing might have been right in all of them.
+
+    Raises
+    ------
+    CalibrationError
+        See above.
+    """
+    all_by_chance = luck(n_trials, n_trials, chance)
+    if all_by_chance <= MOST_CHANCE:
+        return
+    needed = n_trials
+    while luck(needed, needed, chance) > MOST_CHANCE:
+        needed += 1
+    raise CalibrationError(
+        "too-few-trials",
+        f"{n_trials} trials are too few to tell whether this calibration is better than guessing, "
+        f"which is right in all of them in {100 * all_by_chance:.2g} % of cases; at least {needed} "
+        "are needed",
+        found=n_trials,
+        allowed_from=needed,
+    )
 
 
 def _named(spec: SignalSpec, chosen: Any) -> list[str]:

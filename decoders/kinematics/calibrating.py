@@ -27,6 +27,7 @@ from volition.decoders.fitting.calibration import (
     CalibrationError,
     Progress,
     check_channels_live,
+    check_enough_to_tell,
 )
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.metrics import accuracy_interval, luck
@@ -218,6 +219,7 @@ def _check_above_chance(scores: dict[str, Any], settings: KinematicSettings) -> 
     right, n = scores["n_right"], scores["n_trials"]
     by_chance = luck(right, n, 0.5)
     if by_chance > MOST_CHANCE:
+        check_enough_to_tell(n, 0.5)
         raise CalibrationError(
             "not-above-chance",
             f"{settings.kind}: this calibration is not above chance: in {right} of {n} trials the "

@@ -36,6 +36,9 @@ from volition.decoders.kinematics.features import FeatureMap
 from volition.decoders.kinematics.settings import KinematicSettings
 from volition.errors import ConfigError, ModelError, SpecError, VolitionError
 
+#: A cursor moves in two dimensions where nothing says otherwise.
+_PLANE = (0.0, 0.0)
+
 
 class Follower(Protocol):
     """Follows the state bin by bin. ``velocity`` and the rest are those after the newest bin."""
@@ -71,11 +74,43 @@ class Follower(Protocol):
         """Say what is believed, as JSON data."""
 
 
+class Still:
+    """Follows nothing: for a decoder that nobody has calibrated yet."""
+
+    position: FloatArray | None = None
+
+    def __init__(self, n_dimensions: int) -> None:
+        self.velocity: FloatArray = np.zeros(n_dimensions)
+        self.covariance: FloatArray = np.zeros((n_dimensions, n_dimensions))
+
+    def see(self, position: list[float]) -> None:
+        """Make nothing of it."""
+
+    def step(self, features: FloatArray | None) -> bool:
+        return features is not None
+
+    def resume(self, other: Any) -> None:
+        """Stand still all the same."""
+
+    def restart(self) -> None:
+        """Go on standing."""
+
+    def reset(self) -> None:
+        """Go on standing."""
+
+    def state(self) -> dict[str, Any]:
+        return {"calibrated": False}
+
+
 S = TypeVar("S", bound=KinematicSettings)
 
 
 class KinematicDecoder(FittedDecoder[S]):
-    """Base of the decoders that move a cursor: one intent a bin, and one for a click."""
+    """Base of the decoders that move a cursor: one intent a bin, and one for a click.
+
+    One that needs a model and has none stands still, with velocity zero, until a calibration brings
+    one.
+    """
 
     #: Settings that must be the same when a model is fitted and when it decodes.
     fitted_settings: ClassVar[tuple[str, ...]] = ("features",)
@@ -193,9 +228,12 @@ class KinematicDecoder(FittedDecoder[S]):
         rate_hz = regular_rate(spec, kind)
         n_samples = samples_per_step(self.settings.step_s, rate_hz, kind)
         self.bin_s = n_samples / rate_hz
-        self._check_fitted_alike()
-        self._follower, n_dimensions = self.follower(spec.n_channels)
         cursor = self.settings.cursor
+        n_dimensions = len(cursor.workspace or cursor.start or _PLANE)
+        self._follower: Follower = Still(n_dimensions)
+        if not self._is_uncalibrated:
+            self._check_fitted_alike()
+            self._follower, n_dimensions = self.follower(spec.n_channels)
         for name, values in (("workspace", cursor.workspace), ("start", cursor.start)):
             if values is not None and len(values) != n_dimensions:
                 raise ConfigError(
@@ -205,7 +243,7 @@ class KinematicDecoder(FittedDecoder[S]):
                     found=len(values),
                     allowed=n_dimensions,
                 )
-        self._n_channels = spec.n_channels
+        self._n_channels, self._n_dimensions = spec.n_channels, n_dimensions
         self._bins = Bins(n_samples, spec.n_channels, self.settings.step_value)
         self._cursor = Cursor(cursor, n_dimensions, self.bin_s)
         bessel = self.settings.bessel
@@ -219,7 +257,7 @@ class KinematicDecoder(FittedDecoder[S]):
 
     def _click_detector(self, n_features: int) -> ClickDetector | None:
         settings = self.settings.click
-        if settings is None:
+        if settings is None or self._is_uncalibrated:
             return None
         if not self.needs_model:
             raise ConfigError(
@@ -263,6 +301,11 @@ class KinematicDecoder(FittedDecoder[S]):
         """Whether these settings are complete only with a fitted model."""
         return True
 
+    @property
+    def _is_uncalibrated(self) -> bool:
+        """Whether there is no model yet to decode by."""
+        return self.needs_model and self._model is None and self.settings.model is None
+
     def adopt(self, model: FittedModel) -> None:
         """Decode by ``model`` from the next bin on; what is believed of the movement stays.
 
@@ -292,14 +335,19 @@ class KinematicDecoder(FittedDecoder[S]):
         if type(other) is not type(self):
             return False
         assert isinstance(other, KinematicDecoder)
-        own = self.settings.model_dump(exclude={"model"})
-        if own != other.settings.model_dump(exclude={"model"}):
+        if not self._moves_as(other):
             return False
         self._go_on_from(other)
         return True
 
+    def _moves_as(self, other: KinematicDecoder[Any]) -> bool:
+        """Whether another decoder has the same settings, but for the model, and dimensions."""
+        own, theirs = (one.settings.model_dump(exclude={"model"}) for one in (self, other))
+        return own == theirs and self._n_dimensions == other._n_dimensions
+
     def _go_on_from(self, other: KinematicDecoder[Any]) -> None:
-        self._follower.resume(other._follower)
+        if not isinstance(other._follower, Still):
+            self._follower.resume(other._follower)
         self._bins, self._cursor, self._due = other._bins, other._cursor, other._due
         self._bessel = other._bessel
         if self._click is not None and other._click is not None:

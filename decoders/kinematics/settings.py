@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ from volition.decoders.kinematics.features import FeatureSettings
 
 class KinematicSettings(FittedSettings):
     """Settings that every kinematic decoder has."""
+
+    kept_by_session: ClassVar[tuple[str, ...]] = ("reset_markers",)
 
     features: FeatureSettings = FeatureSettings()
     cursor: CursorSettings = CursorSettings()

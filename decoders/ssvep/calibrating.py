@@ -23,6 +23,7 @@ from volition.decoders.fitting.calibration import (
     CalibrationError,
     Progress,
     check_channels_live,
+    check_enough_to_tell,
 )
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.metrics import accuracy_interval, confusion, itr_bits_per_min, luck
@@ -329,6 +330,7 @@ def _check_above_chance(best: Validated, settings: SelectorSettings) -> None:
     n_targets, n, right = len(settings.targets), len(best.wanted), best.n_right
     by_chance = luck(right, n, 1 / n_targets)
     if by_chance > MOST_CHANCE:
+        check_enough_to_tell(n, 1 / n_targets)
         raise CalibrationError(
             "not-above-chance",
             f"this calibration is not above chance: {right} of {n} trials right with their block "

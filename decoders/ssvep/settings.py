@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -35,6 +35,10 @@ _HARMONICS = 5
 
 class SelectorSettings(Settings):
     """Settings that every SSVEP decoder has."""
+
+    kept_by_session: ClassVar[tuple[str, ...]] = (
+        *("trigger", "step_s", "onset_markers", "expires_s", "stopping", "destructive"),
+    )
 
     targets: list[Target] = Field(
         min_length=2, max_length=256, description="What can be selected, each with its flicker."

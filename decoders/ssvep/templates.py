@@ -26,6 +26,7 @@ from volition.decoders.fitting.calibration import (
     Calibrated,
     CalibrationData,
     Progress,
+    check_enough_to_tell,
 )
 from volition.decoders.fitting.decoder import FittedDecoder, FittedSettings
 from volition.decoders.fitting.fitted import FittedModel
@@ -214,6 +215,7 @@ class TemplateEstimator(EpochEstimator[S]):
         n_right, n_tried = len(right), len(right) + len(wrong)
         by_chance = luck(n_right, n_tried, 1 / len(trials))
         if check and by_chance > MOST_CHANCE:
+            check_enough_to_tell(n_tried, 1 / len(trials))
             raise DecodeError(
                 f"{self.settings.kind}: this calibration is not above chance: {n_right} of "
                 f"{n_tried} trials right with their block left out, and guessing among "

@@ -27,7 +27,7 @@ from volition.decoders.stages.blocks import BlockStage, CalibratedSettings, Para
 from volition.errors import NotFittedError
 
 
-class WienerSettings(CalibratedSettings):
+class WienerFilterSettings(CalibratedSettings):
     """Settings of `WienerFilter`."""
 
     kind: Literal["mwf"] = "mwf"
@@ -74,10 +74,10 @@ def _input_channels(spec: SignalSpec) -> list[int]:
     return sorted({*signal_channels(spec), *eyes})
 
 
-class WienerFilter(BlockStage[WienerSettings]):
+class WienerFilter(BlockStage[WienerFilterSettings]):
     """Subtract the Wiener filter's estimate of the artifact (Somers et al. 2018)."""
 
-    settings_model: ClassVar[type[Settings]] = WienerSettings
+    settings_model: ClassVar[type[Settings]] = WienerFilterSettings
 
     def channels(self, spec: SignalSpec) -> list[int]:
         return _input_channels(spec)

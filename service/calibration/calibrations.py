@@ -34,8 +34,9 @@ from volition.errors import ConfigError, SessionError, VolitionError
 from volition.models.manifest import Manifest
 from volition.service.calibration.cursor_guide import CursorGuide, check_guidable
 from volition.service.calibration.fitter import FitJob, Fitters, check_trainable, settings_fields
+from volition.service.calibration.interruption import until, wait_until_running
 from volition.service.sessions.folders import models_folder, recordings_folder
-from volition.service.supervision.model_choice import settings_for_manifest
+from volition.service.supervision.model_choice import changed_settings, settings_for_manifest
 from volition.service.supervision.session import Session
 from volition.service.wire.calibrations import CalibrationRefusal, CalibrationState, CalibrationView
 from volition.service.wire.messages import CalibrationMessage, CueMessage
@@ -265,9 +266,13 @@ class Calibrations:
         calibration.model = Manifest.model_validate(answer["made"])
         if body.swap:
             calibration.go_to("swapping", f"changing to {calibration.model.reference}", 0.99)
-            wanted = settings_for_manifest(session, calibration.model)
+            before = session.config.decoder
+            wanted = settings_for_manifest(session, calibration.model, body.decoder)
             on_the_way = calibration.guide is not None and calibration.guide.n_models > 0
-            calibration.swapped = await session.swap(wanted, remember=not on_the_way)
+            calibration.swapped = {
+                **await session.swap(wanted, remember=not on_the_way),
+                "changed": changed_settings(before, wanted),
+            }
         await _undone(calibration)
         calibration.end("done", f"made {calibration.model.reference}")
 
@@ -372,29 +377,43 @@ def _order(calibration: Calibration) -> Iterator[_Asked]:
 
 
 async def _guide(calibration: Calibration) -> None:
-    """Ask for the trials, one after the other, each at the moment that was announced."""
-    plan, session = calibration.body.guided, calibration.session
+    """Ask for the trials, one after the other, each at the moment that was announced.
+
+    One during which the signal stops is asked for again.
+    """
     total = len(calibration.asked)
-    t_cue = local_clock()
-    for number, asked in enumerate(calibration.asked, start=1):
-        t_onset = t_cue + plan.cue_s
-        t_end = t_onset + plan.trial_s
-        calibration.n_done = number - 1
-        share = _GUIDED_SHARE * (number - 1) / total
-        calibration.go_to("guiding", f"trial {number} of {total}: {asked.label}", share)
-        _cue(calibration, asked, "cue", t_onset, t_end)
-        await _until(t_onset)
+
+    def tell(step: str) -> None:
+        share = _GUIDED_SHARE * calibration.n_done / total
+        calibration.go_to("guiding", step, share)
+
+    while calibration.n_done < total:
+        await wait_until_running(calibration.session, tell)
+        asked = calibration.asked[calibration.n_done]
+        tell(f"trial {calibration.n_done + 1} of {total}: {asked.label}")
+        calibration.n_done += await _ask(calibration, asked)
+    _cue(calibration, calibration.asked[-1], "end", local_clock(), local_clock())
+    await asyncio.sleep(_SETTLE_S)
+
+
+async def _ask(calibration: Calibration, asked: _Asked) -> bool:
+    """Ask for one trial; give whether the signal went on until its end."""
+    plan, session = calibration.body.guided, calibration.session
+    t_onset = local_clock() + plan.cue_s
+    t_end = t_onset + plan.trial_s
+    _cue(calibration, asked, "cue", t_onset, t_end)
+    whole = await until(session, t_onset)
+    if whole:
         if plan.onsets == "service":
             session.mark(Event(t_onset, TRIAL_START, asked.data))
         _cue(calibration, asked, "trial", t_onset, t_end)
-        await _until(t_end)
-        session.mark(Event(t_end, TRIAL_END, {}))
-        _cue(calibration, asked, "pause", t_onset, t_end)
-        t_cue = t_end + plan.pause_s
-        await _until(t_cue)
-    calibration.n_done = total
-    _cue(calibration, calibration.asked[-1], "end", local_clock(), local_clock())
-    await asyncio.sleep(_SETTLE_S)
+        whole = await until(session, t_end)
+        with contextlib.suppress(SessionError):  # it may have lost its worker just now
+            session.mark(Event(t_end, TRIAL_END, {}))
+    _cue(calibration, asked, "pause", t_onset, t_end)
+    if whole:
+        await until(session, t_end + plan.pause_s)
+    return whole
 
 
 def _cue(calibration: Calibration, asked: _Asked, phase: Any, t_onset: float, t_end: float) -> None:
@@ -442,10 +461,6 @@ def _cue_cursor(
             t_end=t_end,
         )
     )
-
-
-async def _until(t: float) -> None:
-    await asyncio.sleep(max(0.0, t - local_clock()))
 
 
 # -- what is fitted ---------------------------------------------------------------------------

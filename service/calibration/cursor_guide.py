@@ -26,7 +26,9 @@ from volition.decoders.registry import trials_of
 from volition.errors import ConfigError, SessionError
 from volition.models.manifest import Manifest, named_model
 from volition.models.registry import NoModelError
+from volition.service.calibration.interruption import GuideRefusedError, wait_until_running
 from volition.service.sessions.named_models import model_registry
+from volition.service.sessions.states import SessionState
 from volition.service.supervision.hub import Closed, Subscription
 from volition.service.supervision.model_choice import settings_for_manifest
 from volition.service.supervision.session import Session
@@ -46,13 +48,14 @@ from volition.streams.simulated.cursor_tasks import (
 TARGET = "target"
 """Name of the event that says where the cursor is to go."""
 
-#: After this long without an intent the task goes on with the cursor where it is.
+#: When no intent has come for this long, in seconds, the cursor counts as where it was.
 _TICK_S = 0.1
-#: Help is asked for again at every target and model; it ends by itself after this time.
+#: Help is asked for again at every target and model, and ends this many seconds after the target's
+#: own time limit.
 _HELP_LASTS_S = 2.0
 #: What more data would not mend.
 _HOPELESS = ("cannot-be-calibrated", "flat-channel", "bad-channel", "bug")
-#: Before there is a model the cursor stands still, so a target is shown for this long at most.
+#: Before the first model the cursor stands still: targets then change after this many seconds.
 _STILL_S = 2.0
 _UNIT_RADIUS = 0.08  # of a target, where none is given, in shares of the workspace's lesser side
 
@@ -73,12 +76,6 @@ class Pace:
     def attenuation(self, passed_s: float) -> float:
         """Give the share that is taken off then."""
         return min(1.0, max(0.0, 1.0 - passed_s / self.helped_s))
-
-
-class GuideRefusedError(SessionError):
-    """A guided calibration cannot go on; ``fields["reason"]`` says why."""
-
-    code = "calibration"
 
 
 @dataclass(eq=False)
@@ -120,6 +117,8 @@ class CursorGuide:
         #: What the models on the way are kept as.
         self.name = f"{self.model_name[:40]}-on-the-way-{secrets.token_hex(3)}"
         self._why = "nothing was fitted yet"
+        self._paused_s = 0.0
+        self._paused_at: float | None = None
 
     async def run(self) -> None:
         """Guide to the end; the newest model decodes then.
@@ -139,6 +138,8 @@ class CursorGuide:
             while self.passed_s < self.pace.seconds:
                 if refreshing.done():
                     refreshing.result()
+                if self.session.state is not SessionState.RUNNING:
+                    await self._pause()
                 await self._next(listening)
             await refreshing
         finally:
@@ -170,7 +171,23 @@ class CursorGuide:
 
     @property
     def passed_s(self) -> float:
-        return local_clock() - self._start
+        """Seconds of guidance so far; time stands still while there is no signal."""
+        return self._guided_s(local_clock())
+
+    def _guided_s(self, t: float) -> float:
+        paused_s = 0.0 if self._paused_at is None else t - self._paused_at
+        return t - self._start - self._paused_s - paused_s
+
+    async def _pause(self) -> None:
+        """Stand still until there is a signal; then ask for the same target again."""
+        self._paused_at = local_clock()
+        share = min(1.0, self.passed_s / self.pace.seconds)
+        try:
+            await wait_until_running(self.session, lambda why: self.went_on(share, why))
+        finally:
+            self._paused_s += local_clock() - self._paused_at
+            self._paused_at = None
+        self._show_target()
 
     @property
     def n_trials(self) -> int:
@@ -205,20 +222,22 @@ class CursorGuide:
         self._place = place
         self.moves.append((t_sample, list(place)))
         before, now = self._run.target, local_clock()
-        ended = self._run.show(place, now)
+        ended = self._run.show(place, self._guided_s(now))
         if ended is not None:
             assert before is not None
-            # Where the cursor was in it already, nothing was reached.
-            self.n_hits += ended.hit and ended.distance > before.reach
+            self.n_hits += ended.hit
             self.say(self.n_trials, before, now, ended)
         if ended is not None or before is None:
-            target = self._run.target
-            assert target is not None
-            data = {"position": list(target.position), "radius": target.reach}
-            self._mark(Event(now, TARGET, data))
-            self._help()
-            self.say(self.n_trials + 1, target, now + self._run.task.timeout_s, None)
-            self._went_on()
+            self._show_target()
+
+    def _show_target(self) -> None:
+        target, now = self._run.target, local_clock()
+        assert target is not None
+        data = {"position": list(target.position), "radius": target.reach}
+        self._mark(Event(now, TARGET, data))
+        self._help()
+        self.say(self.n_trials + 1, target, now + self._run.task.timeout_s, None)
+        self._went_on()
 
     def _went_on(self) -> None:
         share = min(1.0, self.passed_s / self.pace.seconds)
@@ -249,7 +268,7 @@ class CursorGuide:
     async def _refresh(self) -> None:
         due = self.pace.first_s
         while due < self.pace.seconds:
-            await asyncio.sleep(max(0.0, due - self.passed_s))
+            await self._until_guided(due)
             await self._take_up_newer()
             due = max(due + self.pace.refresh_s, self.passed_s)
         if not self.n_models:
@@ -258,8 +277,16 @@ class CursorGuide:
                 reason="cannot-be-fitted",
             )
 
+    async def _until_guided(self, passed_s: float) -> None:
+        """Sleep until so many seconds of guidance have passed, and it does not stand still."""
+        while True:
+            left_s = passed_s - self.passed_s
+            if left_s <= 0 and self._paused_at is None:
+                return
+            await asyncio.sleep(max(_TICK_S, left_s))
+
     async def _take_up_newer(self) -> None:
-        answer = await self.refit(self.name, sorted(self.moves), self.passed_s + 1.0)
+        answer = await self.refit(self.name, sorted(self.moves), local_clock() - self._start + 1.0)
         if "refused" in answer:
             refused = answer["refused"]
             self._why = refused["message"]

@@ -46,11 +46,12 @@ from volition.decoders.fitting.network import (
     read_network,
 )
 from volition.errors import VolitionError
-from volition.models.manifest import ModelCard, ModelInput, TrainingData, unfitted
+from volition.models.manifest import Manifest, ModelCard, ModelInput, TrainingData, unfitted
 from volition.models.registry import ModelRegistry
 from volition.models.training import FURTHER, FurtherTraining
 from volition.service.sessions.config import SessionConfig, parse_config, read_for
 from volition.service.sessions.named_models import is_reference
+from volition.streams.files.recording import Recording
 
 _LENGTHS = struct.Struct("<IQ")
 #: More fits than this do not run at once.
@@ -134,6 +135,13 @@ def fit(job: FitJob, signal: bytes, progress: Callable[[float, str], None]) -> d
     config = parse_config(job.config, "the calibration")
     progress(0.02, "reading the signal")
     calibration = _calibration(job, config, signal)
+    return fit_to(job, config, calibration, progress).model_dump(mode="json")
+
+
+def fit_to(
+    job: FitJob, config: SessionConfig, calibration: CalibrationData, progress: Progress
+) -> Manifest:
+    """Fit to a signal that is at hand, and keep the model; raises as `fit` does."""
     found, content, network = _fitted(job, config.decoder, calibration, progress)
     progress(0.95, "keeping the model")
     card = ModelCard(
@@ -152,8 +160,7 @@ def fit(job: FitJob, signal: bytes, progress: Callable[[float, str], None]) -> d
         licence=job.licence,
         note=job.note,
     )
-    kept = ModelRegistry(Path(job.folder)).add(job.name, content, card, origin="calibration")
-    return kept.model_dump(mode="json")
+    return ModelRegistry(Path(job.folder)).add(job.name, content, card, origin="calibration")
 
 
 def _fitted(
@@ -289,7 +296,13 @@ def cleaned(
     config: SessionConfig, path: Path, options: Mapping[str, Any] | None = None
 ) -> CalibrationData:
     """Give a recording as a session's decoder would have seen it."""
-    recording = read_for(path, config.stream, config.markers)
+    return cleaned_recording(config, read_for(path, config.stream, config.markers), options)
+
+
+def cleaned_recording(
+    config: SessionConfig, recording: Recording, options: Mapping[str, Any] | None = None
+) -> CalibrationData:
+    """Give a recording that was read as a session's decoder would have seen it."""
     cleaner = config.build_cleaner(recording.spec)
     clean = cleaner.whole(recording.samples, recording.times)
     return CalibrationData(

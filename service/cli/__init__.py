@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import functools
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -38,6 +40,12 @@ EXIT_CODES = {
 }
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"volition {metadata.version('volition')}")
+        raise typer.Exit
+
+
 @functools.cache
 def app() -> typer.Typer:
     """Make the command line out of what is installed; a plugin that fails is named on stderr."""
@@ -48,6 +56,7 @@ def app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    made.callback()(_common)
     for part in extension.parts("volition.commands"):
         before = len(made.registered_commands), len(made.registered_groups)
         try:
@@ -59,6 +68,17 @@ def app() -> typer.Typer:
     for one in extension.broken():
         print(f"warning: {one}", file=sys.stderr)
     return made
+
+
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

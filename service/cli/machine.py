@@ -6,17 +6,25 @@ and a session would be. What is tried cannot take this process down with it.
 
 from __future__ import annotations
 
+import os
 import platform
+import socket
 import sys
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psutil
+
 from volition import extension
 from volition.children import spawning
-from volition.errors import VolitionError
+from volition.errors import ConfigError, VolitionError
+from volition.service.gateway.auth import TokenFile, TokenFileError, default_token_path
 from volition.service.gateway.bind_address import bind
+from volition.service.sessions.folders import data_folder
 from volition.service.sessions.kinds import broken_parts, known_kinds
 from volition.streams import lsl
 from volition.streams.lsl.discovery import find_streams
@@ -43,11 +51,81 @@ class Finding:
 
 def examine(port: int) -> list[Finding]:
     """Try everything; what builds on something that failed is not tried."""
-    findings = [_python(), *_installed(), _liblsl()]
-    if findings[-1].ok:
+    findings = [_volition(), _python(), *_installed(), _data(), _tokens(), _liblsl(), _lsl_config()]
+    if all(finding.ok for finding in findings[-2:]):
         findings.append(_discovery())
     findings.append(_port(port))
     return findings
+
+
+def _volition() -> Finding:
+    return Finding("Volition", True, metadata.version("volition"))
+
+
+def _data() -> Finding:
+    folder = data_folder()
+    # What is not there yet is made where something is to be kept.
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    if os.access(there, os.W_OK):
+        return Finding("data folder", True, str(folder))
+    return Finding(
+        "data folder", False, f"{folder} cannot be written", "name another in VOLITION_DATA"
+    )
+
+
+def _tokens() -> Finding:
+    path = default_token_path()
+    try:
+        n = len(TokenFile(path).read())
+    except TokenFileError as error:
+        return Finding("tokens", False, str(path), error.message)
+    return Finding("tokens", True, f"{n} in {path}")
+
+
+def _lsl_config() -> Finding:
+    named = os.environ.get("LSLAPICFG")
+    if named and not Path(named).is_file():
+        return Finding(
+            "lsl_api.cfg",
+            False,
+            f"LSLAPICFG names {named}, which is not there, and liblsl says nothing of it",
+            f"write it: volition doctor --write-lsl-config {named}",
+        )
+    usual = (
+        Path("lsl_api.cfg"),
+        Path.home() / "lsl_api/lsl_api.cfg",
+        Path("/etc/lsl_api/lsl_api.cfg"),
+    )
+    used = [Path(named)] if named else [path for path in usual if path.is_file()]
+    return Finding("lsl_api.cfg", True, str(used[0]) if used else "none: LSL's own settings")
+
+
+def write_lsl_config(path: Path) -> None:
+    """Write an ``lsl_api.cfg`` with which streams of this machine are found.
+
+    Where the machine has no network but loopback, searches go over loopback alone.
+
+    Raises
+    ------
+    ConfigError
+        There is a file already, or it cannot be written.
+    """
+    alone = all(
+        address.family != socket.AF_INET or address.address.startswith("127.")
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+    )
+    text = lsl.settings_text(
+        scope="machine" if alone else "site", known_peers=("127.0.0.1",), loopback_only=alone
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigError(f"{path} is there already; remove it, or name another file") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _python() -> Finding:
@@ -98,7 +176,9 @@ def _discovery() -> Finding:
         False,
         f"a stream of this machine was not found within {_SEARCH_S:g} s",
         "allow multicast on the loopback interface and UDP 16571-16604 through the firewall, or "
-        "set KnownPeers = {127.0.0.1} under [lab] in lsl_api.cfg",
+        "have every LSL program ask this machine by name: volition doctor --write-lsl-config "
+        "FILE, then LSLAPICFG=FILE for each (it sets KnownPeers = {127.0.0.1} and SessionID = "
+        "default under [lab])",
     )
 
 

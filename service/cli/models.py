@@ -14,6 +14,8 @@ from volition.service.cli.options import JsonOption, cells, print_json, progress
 if TYPE_CHECKING:
     from volition.models.manifest import Manifest, ModelCard
 
+_LONGEST_LINE = 1000
+
 ReferenceArgument = Annotated[str, typer.Argument(help="NAME, or NAME@VERSION.")]
 
 
@@ -40,10 +42,11 @@ def list_(json: JsonOption = False) -> None:
         return
     table = Table(box=None, pad_edge=False)
     for column in ("model", "decoder", "from", "accuracy", "made (UTC)"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=True)
     for one in found:
         table.add_row(*cells(one.reference, one.kind, one.origin, _accuracy(one), _made(one)))
-    Console().print(table)
+    # A name that is cut cannot be copied: the terminal may break a line that is too long.
+    Console(width=_LONGEST_LINE).print(table)
 
 
 def show(reference: ReferenceArgument, json: JsonOption = False) -> None:
@@ -64,11 +67,19 @@ def add(
         Path | None,
         typer.Option(help="JSON: kind, input, decoder, training, scores, licence, note."),
     ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(
+            "--session",
+            help="Session file or preset of the decoder that it is for, where the card says none.",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Add a model as the newest version of a name, if it is what its card says."""
     from volition.decoders.fitting.fitted import read_model
     from volition.errors import ModelError
+    from volition.service.sessions.config import load_config
     from volition.service.sessions.named_models import model_registry
 
     try:
@@ -77,7 +88,11 @@ def add(
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{file} or its card cannot be read: {error}") from None
     model = read_model(content, str(file))
-    made = model_registry().add(name, content, _card_of(text, model.kind))
+    described = _card_of(text, model.kind)
+    if session is not None and described.decoder is None:
+        settings = load_config(session).decoder.model_dump(mode="json")
+        described = described.model_copy(update={"decoder": settings})
+    made = model_registry().add(name, content, described)
     if json:
         print_json(made.model_dump(mode="json"))
     else:

@@ -51,6 +51,12 @@ def serve(
             help="Restart the sessions that were live at the last shutdown; numbering continues.",
         ),
     ] = False,
+    root_path: Annotated[
+        str,
+        typer.Option(
+            help="Path below which a proxy offers the service, and which it takes off: /bci."
+        ),
+    ] = "",
     end_with_stdin: Annotated[
         bool, typer.Option("--end-with-stdin", help="End when standard input is closed.")
     ] = False,
@@ -68,7 +74,8 @@ def serve(
     from volition.service.gateway.auth import Authority, default_token_path
     from volition.service.gateway.bind_address import bind, is_loopback
     from volition.service.gateway.guard import Access
-    from volition.service.gateway.serve import Tls, configure_logging, run_service
+    from volition.service.gateway.logs import configure_logging
+    from volition.service.gateway.serve import Tls, run_service
     from volition.service.sessions.config import load_config
     from volition.service.sessions.folders import data_folder
     from volition.service.sessions.stop_folder import StopFolder
@@ -78,6 +85,8 @@ def serve(
     configure_logging(log_level, json=json)
     if (tls_cert is None) != (tls_key is None):
         raise ConfigError("--tls-cert and --tls-key go together")
+    if root_path and not root_path.startswith("/"):
+        raise ConfigError(f"--root-path begins with a slash, found {root_path!r}")
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     # Taken out of the environment, which every worker inherits.
     given = os.environ.pop("VOLITION_TOKEN", None) or None
@@ -116,5 +125,6 @@ def serve(
         max_sessions=max_sessions,
         kept=SessionStore(data_folder() / "sessions.json") if restore else None,
         stops=stops,
+        root_path=root_path.rstrip("/"),
         end_with_stdin=end_with_stdin,
     )

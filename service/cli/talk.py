@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -43,19 +44,30 @@ def doctor(
     seconds: Annotated[
         float, typer.Option(min=1, max=600, help="For how long to look at it.")
     ] = 30.0,
+    write_lsl_config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write an lsl_api.cfg to this file, with which streams of this machine are found."
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Try what the service needs, for real, and say what to do about what fails.
 
     With --stream, look at one LSL stream: its rate and stamps as they are, its clock, losses, units
-    and channels, and what to set in a session.
+    and channels, and what to set in a session. What is kept, models, recordings and tokens, lies in
+    the data folder, which VOLITION_DATA names.
     """
     from rich.console import Console
     from rich.table import Table
 
-    from volition.service.cli.machine import examine
+    from volition.service.cli import machine
 
-    findings = examine(port) if stream is None else _examine_stream(stream, seconds)
+    if write_lsl_config is not None:
+        machine.write_lsl_config(write_lsl_config)
+        progress(f"wrote {write_lsl_config}; LSLAPICFG={write_lsl_config.resolve()} has it used")
+        return
+    findings = machine.examine(port) if stream is None else _examine_stream(stream, seconds)
     if json:
         print_json({"ok": all(f.ok for f in findings), "checks": [f.to_dict() for f in findings]})
     else:

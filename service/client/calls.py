@@ -23,7 +23,9 @@ from volition.service.wire.calibrations import CalibrationBody, CalibrationList,
 from volition.service.wire.intents import IntentPage
 from volition.service.wire.markers import MarkerView
 from volition.service.wire.models import ModelList, ModelSwap, ModelVersions, SessionModels
-from volition.service.wire.service import Health, Readiness
+from volition.service.wire.presets import PresetList, PresetView
+from volition.service.wire.recordings import RecordingList, RecordingView
+from volition.service.wire.service import Health, Readiness, TicketView
 from volition.service.wire.sessions import SessionList, SessionView, StoppedSession
 from volition.service.wire.spectrum import SpectrumView
 from volition.service.wire.state import StateView
@@ -89,6 +91,17 @@ class Calls:
         return call.then(lambda found: found.streams)
 
     @endpoint
+    def presets(self) -> Call[list[PresetView]]:
+        """Give the configurations that ship, each with its YAML."""
+        call = Call("GET", "/v1/presets", PresetList.model_validate_json)
+        return call.then(lambda found: found.presets)
+
+    @endpoint
+    def ticket(self) -> Call[TicketView]:
+        """Make a ticket, by which a browser opens one socket within seconds."""
+        return Call("POST", "/v1/tickets", TicketView.model_validate_json)
+
+    @endpoint
     def create_session(self, config: SessionConfig | Mapping[str, Any]) -> Call[SessionView]:
         """Create a session and start it; it connects by itself."""
         read = SessionView.model_validate_json
@@ -141,10 +154,19 @@ class Calls:
 
     @endpoint
     def intents(
-        self, id: str, *, after: int = 0, limit: int = 100, wait_s: float = 0.0
+        self,
+        id: str,
+        *,
+        after: int = 0,
+        life: str | None = None,
+        limit: int = 100,
+        wait_s: float = 0.0,
     ) -> Call[IntentPage]:
-        """Give the intents after a number, oldest first; wait for one if there is none."""
-        query = {"after": after, "limit": limit, "wait": wait_s}
+        """Give the intents after a number of a life, oldest first; wait for one if there is none.
+
+        Where they are not all kept, or the number is of another life, the status is 410.
+        """
+        query = {"after": after, "life": life, "limit": limit, "wait": wait_s}
         return Call("GET", session_path(id, "/intents"), IntentPage.model_validate_json, query)
 
     @endpoint
@@ -237,6 +259,22 @@ class Calls:
         """Remove a version of a model, or all of them."""
         return Call("DELETE", _model_path(name, version), _nothing)
 
+    @endpoint
+    def recordings(self) -> Call[list[RecordingView]]:
+        """Give what was recorded, newest first."""
+        call = Call("GET", "/v1/recordings", RecordingList.model_validate_json)
+        return call.then(lambda found: found.recordings)
+
+    @endpoint
+    def recording_content(self, id: str) -> Call[bytes]:
+        """Download a recording, as an XDF file."""
+        return Call("GET", _recording_path(id), bytes)
+
+    @endpoint
+    def delete_recording(self, id: str) -> Call[None]:
+        """Delete a recording."""
+        return Call("DELETE", _recording_path(id), _nothing)
+
 
 def _nothing(_: bytes) -> None:
     """Read the answer to a call that gives nothing."""
@@ -248,6 +286,10 @@ def _plain(body: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
 
 def _calibration_path(id: str, cid: str) -> str:
     return session_path(id, f"/calibrations/{quote(cid, safe='')}")
+
+
+def _recording_path(id: str) -> str:
+    return f"/v1/recordings/{quote(id, safe='')}"
 
 
 def _model_path(name: str | None = None, version: str | None = None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,7 +20,7 @@ from volition.service.wire.messages import PROTOCOL, ServerMessage, server_messa
 @contextlib.contextmanager
 def messages(caller: Caller[Any], id: str, **query: Any) -> Iterator[Iterator[ServerMessage]]:
     """Open the socket of a session; ``query`` holds what `Client.subscribe` takes."""
-    with connect(_url(caller, id, query), **options(caller)) as socket:
+    with connect(socket_url(caller, id, query), **socket_options(caller)) as socket:
 
         def received() -> Iterator[ServerMessage]:
             with contextlib.suppress(ConnectionClosed):
@@ -35,7 +35,7 @@ async def messages_async(
     caller: Caller[Any], id: str, **query: Any
 ) -> AsyncIterator[AsyncIterator[ServerMessage]]:
     """Open the socket of a session; ``query`` holds what `AsyncClient.subscribe` takes."""
-    async with connect_async(_url(caller, id, query), **options(caller)) as socket:
+    async with connect_async(socket_url(caller, id, query), **socket_options(caller)) as socket:
 
         async def received() -> AsyncIterator[ServerMessage]:
             with contextlib.suppress(ConnectionClosed):
@@ -45,14 +45,15 @@ async def messages_async(
         yield received()
 
 
-def _url(caller: Caller[Any], id: str, query: dict[str, Any]) -> str:
+def socket_url(caller: Caller[Any], id: str, query: Mapping[str, Any]) -> str:
+    """Give the address of a session's socket."""
     given = {key: value for key, value in query.items() if value is not None}
     url = caller.url.rstrip("/").replace("http", "ws", 1) + session_path(id, "/intents")
     return f"{url}?{urlencode(given)}" if given else url
 
 
-def options(caller: Caller[Any]) -> dict[str, Any]:
-    """Give how to connect to a socket of the service."""
+def socket_options(caller: Caller[Any]) -> dict[str, Any]:
+    """Give what websockets' ``connect`` needs to know besides."""
     return {
         "subprotocols": [Subprotocol(PROTOCOL)],
         "additional_headers": caller.headers,

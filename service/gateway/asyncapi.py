@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from volition.service.gateway.schemas import simplify_components
 from volition.service.wire.messages import PROTOCOL, client_message_adapter, signal_message_adapter
 from volition.service.wire.served import server_message_adapter
 from volition.streams.signal.outline import SOURCES, encode_bins
@@ -17,6 +18,9 @@ def asyncapi_document(version: str) -> dict[str, Any]:
     sent = _message_schema(server_message_adapter.json_schema, "ServerMessage", schemas)
     received = _message_schema(client_message_adapter.json_schema, "ClientMessage", schemas)
     shown = _message_schema(signal_message_adapter.json_schema, "SignalMessage", schemas)
+    simplify_components(schemas)
+    for schema in schemas.values():
+        _name_discriminators(schema)
     channel = {"$ref": "#/channels/intents"}
     return {
         "asyncapi": "3.0.0",
@@ -77,6 +81,7 @@ _QUERY = {
     "type": "object",
     "properties": {
         "after": {"type": "integer", "minimum": 0, "description": "Resume after this number."},
+        "life": {"type": "string", "description": "Life in which that number was given."},
         "kinds": {"type": "string", "description": "Kinds of intents wanted, separated by commas."},
         "ticket": {"type": "string", "description": "A ticket, instead of a token."},
         "max_rate": {
@@ -108,3 +113,16 @@ def _message_schema(json_schema: Any, name: str, schemas: dict[str, Any]) -> dic
     schemas.update(schema.pop("$defs", {}))
     schemas[name] = schema
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _name_discriminators(schema: Any) -> None:
+    """Write discriminators as AsyncAPI does: the name of the property, alone."""
+    if isinstance(schema, list):
+        for item in schema:
+            _name_discriminators(item)
+    elif isinstance(schema, dict):
+        discriminator = schema.get("discriminator")
+        if isinstance(discriminator, dict) and "propertyName" in discriminator:
+            schema["discriminator"] = discriminator["propertyName"]
+        for item in schema.values():
+            _name_discriminators(item)

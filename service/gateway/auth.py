@@ -341,9 +341,12 @@ class Authority:
         """Whether there is a token that opens anything."""
         return bool(self._tokens) or self._given is not None
 
-    def caller(self, authorization: str | None) -> Caller:
-        """Give who an ``Authorization`` header speaks for; raise `UnauthorizedError` for nobody."""
-        if not self.required:
+    def caller(self, authorization: str | None, *, from_elsewhere: bool = False) -> Caller:
+        """Give who an ``Authorization`` header speaks for; raise `UnauthorizedError` for nobody.
+
+        One that comes ``from_elsewhere`` needs a token even where this machine needs none.
+        """
+        if not (self.required or from_elsewhere):
             return ANYONE
         if authorization is None:
             raise UnauthorizedError(

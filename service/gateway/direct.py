@@ -62,7 +62,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     """uvicorn's protocol, which also takes frames made beforehand.
 
     A text that is no UTF-8 is the client's fault: it is closed with 1007 and a line in the log, to
-    which uvicorn would add a traceback.
+    which uvicorn would add a traceback. A socket that is refused is answered, and no error.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -151,6 +151,11 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         if not self.close_sent:  # the handshake stands, and the application's task is yet to run
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[WRITE] = self.write
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True  # or uvicorn takes it for one that was forgotten
 
     def send_receive_event_to_app(self) -> None:
         if self.curr_msg_data_type == "text" and not self.close_sent:

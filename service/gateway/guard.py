@@ -8,7 +8,8 @@ order:
 1. ``Host`` is an address of this machine or a name that was allowed: no page can reach the service
    under a name that it has made point here (DNS rebinding).
 2. ``Origin``, when a browser sends one, is the service's own or one that was allowed.
-3. The token, or for a socket the one-use ticket, opens the role that the route asks for.
+3. The token, or for a socket the one-use ticket, opens the role that the route asks for. A request
+   from another machine, or through a proxy, needs one even where this machine needs none.
 4. Limits: how much of the loop's time one caller's reads take, its changes a second (a socket's
    markers are changes too), bytes of a query and of a body, the time that the body takes, sockets
    of a session and in all. Who reads too much waits; who changes too often is refused, a moment
@@ -33,6 +34,7 @@ from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import structlog
+from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -59,6 +61,8 @@ log = structlog.get_logger()
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _POLICY_VIOLATION = 1008
+#: Headers by which proxies say whom they speak for, beside those that begin with x-forwarded-.
+_FORWARDING = frozenset({b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"cf-connecting-ip"})
 TOO_MANY = 429
 SPEND = "volition.spend"
 """Key in a scope: counts one more change of its caller, and gives the seconds to wait if any."""
@@ -269,7 +273,8 @@ class Guard:
             return _unauthorized(error), ANYONE
         if caller.role < needed:
             return _forbidden(caller, needed), caller
-        return self._too_much(scope, headers, caller, route), caller
+        refusal = _unknown_query(scope, route) or self._too_much(scope, headers, caller, route)
+        return refusal, caller
 
     def _too_long(self, scope: Scope) -> Response | None:
         n_bytes, limit = len(scope["query_string"]), self._access.limits.query_bytes
@@ -328,7 +333,7 @@ class Guard:
         ticket = dict(_query(scope)).get("ticket") if scope["type"] == "websocket" else None
         if authorization is None and ticket is not None:
             return authority.redeem_ticket(ticket)
-        return authority.caller(authorization)
+        return authority.caller(authorization, from_elsewhere=_is_from_elsewhere(scope))
 
     def _most_bytes(self, route: BaseRoute | None) -> int:
         limits = self._access.limits
@@ -497,9 +502,41 @@ def _without_ticket(scope: Scope) -> Scope:
     return {**scope, "query_string": urlencode(query).encode("ascii")}
 
 
+def _is_from_elsewhere(scope: Scope) -> bool:
+    """Whether a request may come from another machine: by its address, or through a proxy.
+
+    A proxy names whom it speaks for, or speaks HTTP/1.0, as nginx did by default for long.
+    """
+    if scope["http_version"] == "1.0" or any(
+        name in _FORWARDING or name.startswith(b"x-forwarded-") for name, _ in scope["headers"]
+    ):
+        return True
+    try:
+        return not ipaddress.ip_address(_peer(scope)).is_loopback
+    except ValueError:
+        return False  # no network lies between
+
+
 def _peer(scope: Scope) -> str:
     client = scope.get("client")
     return str(client[0]) if client else "unknown"
+
+
+def _unknown_query(scope: Scope, route: BaseRoute | None) -> Response | None:
+    """Refuse a query that holds a key which the route does not take, as a mistyped one."""
+    if scope["type"] != "http" or not isinstance(route, APIRoute) or not route.include_in_schema:
+        return None
+    allowed = sorted(one.alias for one in route.dependant.query_params)
+    unknown = sorted({key for key, _ in _query(scope)} - {*allowed})
+    if not unknown:
+        return None
+    errors = [
+        {"path": f"query.{key}", "message": "unknown key", "allowed": allowed} for key in unknown
+    ]
+    detail = (
+        f"unknown in the query: {', '.join(unknown)}; allowed: {', '.join(allowed) or 'nothing'}"
+    )
+    return problem(422, "request", "The request is wrong", detail, errors=errors)
 
 
 def _unauthorized(error: UnauthorizedError) -> Response:

@@ -5,10 +5,17 @@ Workers count; their heartbeats carry the counts; nothing is counted twice. Unit
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
@@ -16,7 +23,7 @@ from volition.service.sessions.states import SessionState
 from volition.service.sessions.timing import BUCKETS_S
 from volition.service.supervision.session import Session
 
-_Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
+_Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily | InfoMetricFamily
 
 _COUNTERS = {
     "samples": "Samples pulled from the stream.",
@@ -26,6 +33,12 @@ _COUNTERS = {
     "dropped_samples": "Samples dropped unread because the worker could not keep up.",
     "lost_with_workers": "Samples, at the most, that were lost between a worker and its successor.",
     "dropped_by_bus": "Frames that the worker dropped because the gateway did not read.",
+}
+#: Names that say their unit, of counts whose own do not.
+_NAMED = {
+    "lost_with_workers": "lost_with_workers_samples",
+    "dropped_by_bus": "dropped_by_bus_frames",
+    "lost": "lost_samples",
 }
 
 
@@ -58,14 +71,22 @@ def render(sessions: Iterable[Session]) -> tuple[bytes, str]:
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
+def _build() -> _Family:
+    versions = {"version": version("volition"), "python": platform.python_version()}
+    return InfoMetricFamily("volition_build", "What runs.", value=versions)
+
+
 class _SessionsCollector(Collector):
     def __init__(self, sessions: list[Session]) -> None:
         self._sessions = sessions
 
     def collect(self) -> Iterator[_Family]:
+        yield _build()
         yield self._states()
+        yield self._intents()
         for key, text in _COUNTERS.items():
-            counter = CounterMetricFamily(f"volition_{key}", text, labels=["session"])
+            name = _NAMED.get(key, key)
+            counter = CounterMetricFamily(f"volition_{name}", text, labels=["session"])
             for session in self._sessions:
                 counter.add_metric([session.id], session.counts.get(key, 0))
             yield counter
@@ -123,7 +144,8 @@ class _SessionsCollector(Collector):
                 gauge.add_metric([id_], float(bool(state[key]) if key == "error" else state[key]))
             yield gauge
         for key, text in _RECORDING_COUNTERS.items():
-            counter = CounterMetricFamily(f"volition_recording_{key}", text, labels=["session"])
+            name = _NAMED.get(key, key)
+            counter = CounterMetricFamily(f"volition_recording_{name}", text, labels=["session"])
             for id_, state in recorded:
                 counter.add_metric([id_], state[key])
             yield counter
@@ -137,6 +159,17 @@ class _SessionsCollector(Collector):
         for session in self._sessions:
             for state in SessionState:
                 family.add_metric([session.id, state], float(state is session.state))
+        return family
+
+    def _intents(self) -> _Family:
+        family = CounterMetricFamily(
+            "volition_intents_by_kind",
+            "Intents published by the worker, by kind; idle ones by reason too.",
+            labels=["session", "kind", "reason"],
+        )
+        for session in self._sessions:
+            for kind, reason, n in session.counts.get("intents_by", ()):
+                family.add_metric([session.id, kind, reason], n)
         return family
 
     def _steps(self) -> _Family:

@@ -6,7 +6,7 @@ from here, by the role that its endpoint declares; a route need only list the an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastapi.openapi.utils import get_openapi
@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from volition.service.gateway.auth import Role, declared_role
+from volition.service.gateway.schemas import rename, simplify, simplify_components
 from volition.service.wire.problems import MEDIA_TYPE
 
 _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
@@ -32,6 +33,21 @@ _RETRY = {
     }
 }
 
+TAGS = [
+    {"name": "sessions", "description": "What decodes a signal: made, shown, changed, stopped."},
+    {"name": "intents", "description": "What a session decodes."},
+    {"name": "markers", "description": "Events that clients put into a session's signal."},
+    {"name": "calibrations", "description": "Models fitted to a person while a session runs."},
+    {"name": "models", "description": "The registry of fitted models."},
+    {"name": "recordings", "description": "The files that sessions recorded."},
+    {"name": "presets", "description": "The configurations that ship."},
+    {"name": "kinds", "description": "What a configuration can be made of."},
+    {"name": "streams", "description": "LSL streams on the network."},
+    {"name": "simulations", "description": "Simulated headsets and people."},
+    {"name": "service", "description": "The service itself."},
+]
+"""What each operation belongs to; a router names one of these."""
+
 
 def document(
     routes: Sequence[BaseRoute], *, title: str, version: str, summary: str, token_required: bool
@@ -47,24 +63,42 @@ def document(
     token_required
         Whether a token must come with each call, or may.
     """
-    made: dict[str, Any] = get_openapi(title=title, version=version, summary=summary, routes=routes)
+    made: dict[str, Any] = get_openapi(
+        title=title, version=version, summary=summary, routes=routes, tags=TAGS
+    )
+    made = rename(made, _names(made["components"]["schemas"]))
     made["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "'volition token make'"}
     }
     for schema in made["components"]["schemas"].values():
         _require_kinds(schema, made)
+    simplify_components(made["components"]["schemas"])
     for route in routes:
         role = declared_role(route)
         if not isinstance(route, APIRoute) or not route.include_in_schema or role is None:
             continue
         for method in route.methods or ():
             operation = made["paths"][route.path_format][method.lower()]
+            operation["operationId"] = route.name
             _complete(operation, method, role, token_required=token_required)
     return made
 
 
+def _names(schemas: Iterable[str]) -> dict[str, str]:
+    """Give better names to models that are read and answered in two forms."""
+    endings = {"-Input": "", "-Output": "View"}
+    return {
+        name: name.removesuffix(ending) + better
+        for name in schemas
+        for ending, better in endings.items()
+        if name.endswith(ending)
+    }
+
+
 def _complete(operation: dict[str, Any], method: str, role: Role, *, token_required: bool) -> None:
     """Add who may call an operation, and what it answers to others."""
+    for parameter in operation.get("parameters", ()):
+        simplify(parameter["schema"])
     answers: dict[str, Any] = {
         "403": _answer("Another origin, or a token of too small a role."),
         "421": _answer("Host names another service."),
@@ -75,6 +109,7 @@ def _complete(operation: dict[str, Any], method: str, role: Role, *, token_requi
             f"{operation.get('description', '')}\n\nNeeds the role `{role}`.".strip()
         )
         answers["401"] = _answer("No valid token.", headers=_CHALLENGE)
+    answers["422"] = _answer("The query holds a key that is not known.")
     if method not in ("GET", "HEAD"):
         answers["413"] = _answer("The body is too large.")
         answers["429"] = _answer("Too many changes a second.", headers=_RETRY)

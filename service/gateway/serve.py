@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import multiprocessing
 import os
 import socket
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,27 +29,6 @@ log = structlog.get_logger()
 
 #: After SIGTERM; systems wait for ten seconds before they kill.
 _END_WITHIN_S = 8.0
-
-
-def configure_logging(level: str, *, json: bool) -> None:
-    """Send structured logs to stderr, as JSON lines or for a terminal."""
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
 
 
 class _Server(uvicorn.Server):
@@ -109,6 +86,7 @@ def run_service(
     max_sessions: int = MAX_SESSIONS,
     kept: SessionStore | None = None,
     stops: StopFolder | None = None,
+    root_path: str = "",
     end_with_stdin: bool = False,
 ) -> None:
     """Serve on a bound socket until SIGINT or SIGTERM, or until standard input is closed.
@@ -132,6 +110,7 @@ def run_service(
         lifespan="on",
         server_header=False,
         proxy_headers=False,  # a caller could say that it is another
+        root_path=root_path,
         ssl_certfile=tls.certificate if tls else None,
         ssl_keyfile=tls.key if tls else None,
     )

@@ -64,7 +64,7 @@ async def serve_intents(websocket: WebSocket, session: Session | None, id: str) 
         )
         return
     try:
-        after, kinds, min_gap_s = _parse_query(dict(websocket.query_params))
+        after, life, kinds, min_gap_s = _parse_query(dict(websocket.query_params))
     except ConfigError as error:
         await websocket.send_denial_response(
             problem(422, "request", "The request is wrong", error.message)
@@ -79,7 +79,7 @@ async def serve_intents(websocket: WebSocket, session: Session | None, id: str) 
     await websocket.accept(PROTOCOL if offered else None)
     # A rate is kept by the sender, which the short way goes past.
     write = None if min_gap_s else _short_way(websocket)
-    subscription = session.hub.subscribe(after=after, kinds=kinds, write=write)
+    subscription = session.hub.subscribe(after=after, life=life, kinds=kinds, write=write)
     try:
         await _send(
             websocket,
@@ -87,6 +87,7 @@ async def serve_intents(websocket: WebSocket, session: Session | None, id: str) 
                 session=session.id,
                 state=session.state,
                 held=session.held,
+                life=session.hub.life,
                 epoch=session.generation,
                 last_seq=session.hub.last_seq,
                 lsl_time=local_clock(),
@@ -158,12 +159,12 @@ async def _ignore(websocket: WebSocket) -> None:
 
 def _parse_query(
     query: dict[str, str],
-) -> tuple[int | None, frozenset[IntentCode] | None, float]:
-    """Read ``after``, ``kinds`` and ``max_rate``; raise `ConfigError` on anything else."""
-    unknown = set(query) - {"after", "kinds", "max_rate", "ticket"}
+) -> tuple[int | None, str | None, frozenset[IntentCode] | None, float]:
+    """Read ``after``, ``life``, ``kinds`` and ``max_rate``; raise `ConfigError` on all else."""
+    unknown = set(query) - {"after", "life", "kinds", "max_rate", "ticket"}
     if unknown:
         raise ConfigError(
-            f"unknown query keys {sorted(unknown)}; allowed: after, kinds, max_rate, ticket"
+            f"unknown query keys {sorted(unknown)}; allowed: after, life, kinds, max_rate, ticket"
         )
     after = None
     if "after" in query:
@@ -188,7 +189,7 @@ def _parse_query(
         if not 0 < rate_hz < float("inf"):
             raise ConfigError(f"max_rate is a rate in Hz above 0, found {query['max_rate']!r}")
         min_gap_s = 1.0 / rate_hz
-    return after, kinds, min_gap_s
+    return after, query.get("life"), kinds, min_gap_s
 
 
 async def _serve(

@@ -53,8 +53,9 @@ class Engine:
         What to run.
     spec
         The signal as the inlet or a recording gives it: channels picked, microvolts.
-    session, generation, next_seq
-        The header: whose intents these are, which generation of the worker, and the first number.
+    session, life, generation, next_seq
+        The header: whose intents these are, in which life of the session and which generation of
+        its worker, and the first number.
     clock
         LSL time, seconds.
 
@@ -70,6 +71,7 @@ class Engine:
         spec: SignalSpec,
         *,
         session: str = "",
+        life: str = "",
         generation: int = 1,
         next_seq: int = 1,
         clock: Callable[[], float] = time.monotonic,
@@ -87,6 +89,7 @@ class Engine:
         #: Samples that came so far, as they came.
         self.n_samples = 0
         self.session = session
+        self.life = life
         self.generation = generation
         self.next_seq = next_seq
         policy = config.selections
@@ -224,6 +227,7 @@ class Engine:
     def stamp(self, intent: Intent) -> None:
         """Fill in the header and take the next number."""
         intent.session = self.session
+        intent.life = self.life
         intent.epoch = self.generation
         intent.seq = self.next_seq
         intent.t_decoded = self.t_decoded

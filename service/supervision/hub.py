@@ -10,6 +10,7 @@ dropped comes out as a `Gap` in its place. One that is full of discrete intents 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -39,12 +40,13 @@ class Closed(NamedTuple):
 Item = Frame | Gap | Closed
 
 
-class TooOldError(Exception):
-    """The number asked for is older than what is kept."""
+class NotKeptError(Exception):
+    """There is no going on from the number asked for; the message says why."""
 
-    def __init__(self, oldest: int) -> None:
-        super().__init__(f"intents are kept from {oldest}")
-        self.oldest = oldest
+
+def new_life() -> str:
+    """Name a numbering of intents, as no other is named."""
+    return secrets.token_hex(4)
 
 
 class Subscription:
@@ -208,6 +210,8 @@ class Hub:
         self.subscriptions: set[Subscription] = set()
         self.last_seq = 0
         self._withdrawn_to = 0
+        #: Names the numbering: numbers of another life say nothing here.
+        self.life = new_life()
 
     @property
     def oldest_seq(self) -> int:
@@ -245,13 +249,19 @@ class Hub:
         self,
         *,
         after: int | None = None,
+        life: str | None = None,
         kinds: frozenset[IntentCode] | None = None,
         write: Callable[[Frame], bool] | None = None,
     ) -> Subscription:
-        """Make a listener: from now on, or from behind the number ``after``.
+        """Make a listener: from now on, or from behind the number ``after`` of a life.
 
-        What is no longer kept comes out as a `Gap` first. For ``write`` see `Subscription`.
+        What is no longer kept comes out as a `Gap` first; where the number is none of this life,
+        the gap is all that this life has numbered so far. For ``write`` see `Subscription`.
         """
+        if after is not None and self._is_foreign(after, life):
+            subscription = self.subscribe(kinds=kinds, write=write)
+            subscription.offer(Gap(1, self.last_seq))
+            return subscription
         backlog = list(self._newer_than(after)) if after is not None else []
         subscription = Subscription(kinds, self._max_queued + len(backlog), write)
         if after is not None and after + 1 < self.oldest_seq:
@@ -265,16 +275,32 @@ class Hub:
     def unsubscribe(self, subscription: Subscription) -> None:
         self.subscriptions.discard(subscription)
 
-    def page(self, after: int, limit: int) -> list[Frame]:
-        """Give up to ``limit`` intents behind the number ``after``.
+    def _is_foreign(self, after: int, life: str | None) -> bool:
+        """Whether a number was given in another life: it says so, or is not reached yet."""
+        return life not in (None, self.life) or after > self.last_seq
+
+    def check_kept(self, after: int, life: str | None = None) -> None:
+        """Raise `NotKeptError` where not all intents behind a number of a life are kept."""
+        if self._is_foreign(after, life):
+            raise NotKeptError(
+                f"{after} is a number of another life of the session; this one, {self.life}, has "
+                f"numbered its intents up to {self.last_seq}"
+            )
+        if after + 1 < self.oldest_seq:
+            raise NotKeptError(
+                f"intents after {after} are no longer all kept; the oldest kept is "
+                f"{self.oldest_seq}"
+            )
+
+    def page(self, after: int, limit: int, life: str | None = None) -> list[Frame]:
+        """Give up to ``limit`` intents behind the number ``after`` of a life.
 
         Raises
         ------
-        TooOldError
-            Some of them are no longer kept.
+        NotKeptError
+            Not all of them are kept, or the number is of another life.
         """
-        if after + 1 < self.oldest_seq:
-            raise TooOldError(self.oldest_seq)
+        self.check_kept(after, life)
         given = (frame for frame in self._newer_than(after) if not self._is_withdrawn(frame))
         return list(islice(given, limit))
 

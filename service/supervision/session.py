@@ -189,6 +189,7 @@ class Session:
         config = self.config.model_dump_json()
         return WorkerOrder(
             self.id,
+            self.hub.life,
             config,
             self.generation,
             self.hub.last_seq + 1,
@@ -300,6 +301,7 @@ class Session:
         """Give what the service needs to bring this session back when it starts again."""
         return StoredSession(
             id=self.id,
+            life=self.hub.life,
             config=self.config,
             epoch=self.generation,
             last_seq=self.hub.last_seq,

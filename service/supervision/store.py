@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from volition.errors import ConfigError, VolitionError
 from volition.service.sessions.config import AnyDecoderSettings, SessionConfig
 from volition.service.sessions.state_file import StateFile
+from volition.service.supervision.hub import new_life
 
 log = structlog.get_logger()
 
@@ -35,6 +36,7 @@ class StoredSession(BaseModel):
     model_config = ConfigDict(extra="ignore")  # a newer version may have written more
 
     id: str
+    life: str = Field(default_factory=new_life)  # a file of an earlier version has none
     config: SessionConfig
     epoch: int
     last_seq: int

@@ -134,7 +134,7 @@ class Supervisor:
                 word.press("the service", "restored")
             session = Session(stored.id, stored.config, generation=stored.epoch, word=word)
             session.earlier_decoders = list(stored.earlier_decoders)
-            session.hub.last_seq = stored.last_seq
+            session.hub.last_seq, session.hub.life = stored.last_seq, stored.life
             self.sessions[stored.id] = session
             await self._start_when_possible(session)
 

@@ -3,6 +3,7 @@
 import { defineConfig } from "vite";
 
 export default defineConfig({
+  base: "./", // below whatever path a proxy puts the service
   build: {
     target: "es2022",
     assetsInlineLimit: 0,

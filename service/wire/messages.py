@@ -24,6 +24,11 @@ class Hello(Answer, Generic[ConfigT]):
     session: str
     state: SessionState
     held: bool = Field(description="Whether the emergency stop holds all outputs.")
+    life: str = Field(
+        default="",
+        description="Names the numbering of the session's intents. A number of another life "
+        "cannot be resumed from.",
+    )
     epoch: int
     last_seq: int
     lsl_time: float
@@ -87,7 +92,11 @@ class CalibrationMessage(Answer):
 
 
 class GapMessage(Answer):
-    """Intents that this client will not receive."""
+    """Intents that this client will not receive.
+
+    To a client that resumes behind a number of another life it is all that this life has numbered
+    so far: from 1 to `last_seq` of the `hello`.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 

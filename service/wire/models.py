@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, Literal, Self
+from typing import Any, Generic, Literal, Self
 
 from pydantic import Base64Bytes, Field, model_validator
 
@@ -24,9 +24,21 @@ class ModelUse(Answer):
     )
 
 
+class ChangedSetting(Answer):
+    """A setting of the decoder that is another than before."""
+
+    setting: str
+    before: Any
+    now: Any
+
+
 class ModelSwap(ModelUse):
     """What decodes from now on."""
 
+    changed: list[ChangedSetting] = Field(
+        default_factory=list,
+        description="Settings that both decoders have and that differ, beside kind and model.",
+    )
     t_sample: float | None = Field(
         description="LSL time of the last sample before the change; null before the first."
     )

@@ -47,6 +47,9 @@ _HTTP_CODES = {400: "unreadable", 408: "late", 404: "not-found", 405: "method", 
 
 
 class ProblemError(Answer):
+    # `allowed` is there only where there is a list of what is allowed.
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
     path: str
     message: str
     allowed: list[str] | None = None

@@ -68,6 +68,7 @@ class SessionView(Answer, Generic[ConfigT]):
     since_utc: float
     held: bool = Field(description="Whether the emergency stop holds all outputs.")
     stop: StopView
+    life: str = Field(default="", description="Names the numbering of the session's intents.")
     epoch: int = Field(description="Number of workers that the session has had.")
     worker_pid: int | None = Field(description="Process id of the worker; null when there is none.")
     last_seq: int

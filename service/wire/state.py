@@ -129,6 +129,7 @@ class StateView(Answer):
     state: SessionState
     reason: str
     held: bool = Field(description="Whether the emergency stop holds all outputs.")
+    life: str = Field(default="", description="Names the numbering of the session's intents.")
     epoch: int
     last_seq: int
     fresh: bool = Field(

@@ -12,7 +12,10 @@ from volition.incoming import MOST_REQUEST_DEPTH, fault_of_data
 class Answer(BaseModel):
     """What the service says. A client takes what it knows: a newer service may say more."""
 
-    model_config = ConfigDict(extra="ignore", ser_json_inf_nan="null")
+    # What has a default is sent as well: a generated client need not ask whether it is there.
+    model_config = ConfigDict(
+        extra="ignore", ser_json_inf_nan="null", json_schema_serialization_defaults_required=True
+    )
 
 
 #: The gateway bounds the bytes of a body by its route.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from volition.chunk import Chunk
+from volition.decoders.contract.intent import IdleIntent, Intent
 from volition.decoders.contract.settings import Settings
 from volition.service.sessions.timing import StepTimes
 
@@ -32,6 +34,8 @@ class Counts:
         self._t_newest_before = t_newest_before
         self.lost_with_workers = lost_with_workers
         self.samples = self.chunks = self.intents = 0
+        #: Intents by kind and reason; only idle ones have a reason.
+        self.intents_by: Counter[tuple[str, str]] = Counter()
         self.reconnects = self.dropped_samples = 0
         #: Time stamp of the newest sample; None before the first.
         self.t_newest: float | None = None
@@ -62,6 +66,13 @@ class Counts:
         self.chunks += 1
         self.t_newest = t_newest
 
+    def add_intents(self, intents: list[Intent]) -> None:
+        """Count intents that were published."""
+        self.intents += len(intents)
+        for intent in intents:
+            reason = intent.reason if isinstance(intent, IdleIntent) else ""
+            self.intents_by[intent.kind, reason] += 1
+
     def add_steps(
         self, *, t_newest: float, t_pulled: float, t_cleaned: float, t_decoded: float
     ) -> None:
@@ -86,6 +97,7 @@ class Counts:
             "t_newest": self.t_newest or self._t_newest_before,
             "chunks": self.chunks,
             "intents": self.intents,
+            "intents_by": [[*key, n] for key, n in self.intents_by.items()],
             "reconnects": self.reconnects,
             "slow_decisions": {"n": self._n_slow, "slowest_s": self._slowest_s},
             "steps": {name: step.report() for name, step in self.steps.items()},

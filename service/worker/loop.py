@@ -87,8 +87,8 @@ class WorkerOrder:
 
     Attributes
     ----------
-    session, config_json
-        Name and configuration of the session.
+    session, life, config_json
+        Name, life and configuration of the session.
     generation
         Which worker of the session this is, from 1.
     next_seq
@@ -102,6 +102,7 @@ class WorkerOrder:
     """
 
     session: str
+    life: str
     config_json: str
     generation: int
     next_seq: int
@@ -238,6 +239,7 @@ class Worker:
             self._config,
             inlet.spec,
             session=self._order.session,
+            life=self._order.life,
             generation=self._order.generation,
             next_seq=self._order.next_seq,
             clock=local_clock,
@@ -375,7 +377,7 @@ class Worker:
             self._link.publish(_frame(intent, payload, now, held=gate.closed))
             self._counts.steps["encode"].add(now - engine.t_decoded)
             self._outputs.intent(payload, intent, held=gate.closed)
-        self._counts.intents += len(intents)
+        self._counts.add_intents(intents)
 
     def _note_outline(self, t_pulled: float, *, decided: bool) -> None:
         """Have the outline sent in the next quiet moment, or now when it has waited for long."""

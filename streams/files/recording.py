@@ -17,8 +17,10 @@ import numpy as np
 
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.errors import ConfigError, RecordingError, StreamError
+from volition.streams.files.brainvision import BrainVisionContents, read_brainvision
 from volition.streams.files.choice import StreamKeys, choose_markers, choose_signal
 from volition.streams.files.edf import read_edf
+from volition.streams.files.fif import read_fif
 from volition.streams.files.npz import read_arrays
 from volition.streams.files.xdf_reader import XdfStream, read_xdf
 from volition.streams.signal import channel_selection
@@ -124,7 +126,7 @@ def read_recording(
     markers: str | StreamKeys | None = None,
     rate_hz: float | None = None,
 ) -> Recording:
-    """Read a recording from an XDF, EDF, EDF+ or BDF file, or an ``.npz`` file of trials.
+    """Read a recording: XDF, EDF, EDF+, BDF, BrainVision, FIF, or an ``.npz`` file of trials.
 
     Parameters
     ----------
@@ -155,10 +157,10 @@ def read_recording(
         return _from_xdf(
             path, channels, units, signal_keys=stream, marker_keys=markers, rate_hz=rate_hz
         )
-    reader = {".npz": _from_npz, ".edf": _from_edf, ".bdf": _from_edf}.get(suffix)
+    reader = _READERS.get(suffix)
     if reader is None:
         raise RecordingError(
-            f"{path.name} is no recording that can be read; allowed: .xdf, .edf, .bdf and .npz",
+            f"{path.name} is no recording that can be read; allowed: .xdf, {', '.join(_READERS)}",
             path=str(path),
         )
     if isinstance(stream, str) or isinstance(markers, str):
@@ -272,6 +274,38 @@ def _from_edf(path: Path, channels: Sequence[str] | None, units: str | None) -> 
     )
 
 
+# --- BrainVision and FIF ---------------------------------------------------------------------
+
+
+def _from_contents(
+    path: Path, channels: Sequence[str] | None, units: str | None, contents: BrainVisionContents
+) -> Recording:
+    plan = channel_selection.plan(
+        n_channels=len(contents.labels),
+        rate_hz=contents.rate_hz,
+        labels=contents.labels,
+        units=contents.units,
+        channels=channels,
+        override_units=units,
+    )
+    return Recording(
+        plan.spec,
+        plan.apply(contents.samples),
+        np.arange(len(contents.samples)) / contents.rate_hz,
+        contents.events,
+        {"file": path.name},
+        plan.warnings,
+    )
+
+
+def _from_brainvision(path: Path, channels: Sequence[str] | None, units: str | None) -> Recording:
+    return _from_contents(path, channels, units, read_brainvision(path))
+
+
+def _from_fif(path: Path, channels: Sequence[str] | None, units: str | None) -> Recording:
+    return _from_contents(path, channels, units, read_fif(path))
+
+
 # --- NPZ -------------------------------------------------------------------------------------
 
 
@@ -315,3 +349,31 @@ def trial_target(freq_hz: float) -> dict[str, Any]:
     """Give the data of a trial's event: its target and flicker frequency, 0 Hz at rest."""
     whole = int(freq_hz) if freq_hz == int(freq_hz) else freq_hz
     return {"target": f"{whole} Hz" if whole else REST, "freq_hz": whole}
+
+
+_READERS = {
+    ".edf": _from_edf,
+    ".bdf": _from_edf,
+    ".vhdr": _from_brainvision,
+    ".fif": _from_fif,
+    ".npz": _from_npz,
+}
+"""What reads a file, beside XDF, by its suffix."""
+
+
+def recordings_in(path: Path) -> list[Path]:
+    """Give the recordings of a folder, by name, or the one file that is named.
+
+    Raises
+    ------
+    RecordingError
+        There are none.
+    """
+    if path.is_file():
+        return [path]
+    found = sorted(one for one in path.glob("*") if one.suffix.lower() in (".xdf", *_READERS))
+    if not found:
+        raise RecordingError(
+            f"{path} holds no recording; allowed: .xdf, {', '.join(_READERS)}", path=str(path)
+        )
+    return found

@@ -340,12 +340,14 @@ def describe_in_full(
     StreamError
         The stream is gone, or does not answer in time.
     """
+    began = time.monotonic()
     try:
         info = inlet.info(timeout=timeout_s)
     except RuntimeError as error:  # the root of pylsl's errors
+        waited_s = time.monotonic() - began  # less than the limit where the stream is gone
         raise StreamError(
-            f"stream {description.summary()} on {description.host} did not describe its channels "
-            f"within {timeout_s:g} s",
+            f"stream {description.summary()} on {description.host} did not describe its channels: "
+            f"asked for {waited_s:.2g} of {timeout_s:g} s",
             uid=description.uid,
         ) from error
     return _describe(info, handle=description.handle, complete=True)

@@ -64,6 +64,14 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         yield Guarded(service.url, file, secrets, log)
 
 
+def test_below_a_path_of_a_proxy_what_is_answered_leads_below_it() -> None:
+    with running_service("--root-path", "/bci/") as service, httpx.Client(trust_env=False) as http:
+        made = http.post(f"{service.url}/v1/sessions", json=NOBODY)
+        assert made.headers["Location"] == "/bci/v1/sessions/waiting"
+        assert http.get(f"{service.url}/openapi.json").json()["servers"] == [{"url": "/bci"}]
+        assert http.get(f"{service.url}/v1/sessions/waiting").json()["id"] == "waiting"
+
+
 def test_clients_with_a_token_are_served_by_its_role(guarded: Guarded) -> None:
     with Client(guarded.url) as stranger:
         assert stranger.health().status == "ok"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -142,3 +143,32 @@ def test_what_cannot_be_guided_is_refused_before_it_begins(client: Client, sessi
     with pytest.raises(ApiError, match="position of two numbers"):
         refused(guided={"cursor": {"seconds": 20}, "targets": [{"position": [1]}]})
     assert [one.state for one in client.calibrations(session)] in ([], ["refused", "cancelled"])
+
+
+@pytest.mark.slow
+def test_the_guidance_stands_still_while_the_headset_is_away_and_says_so(client: Client) -> None:
+    source_id = f"away-{uuid.uuid4().hex}"
+    stream = {"type": "Features", "source_id": source_id}
+    with LiveParticipant(PERSON, name="away", source_id=source_id):
+        made = client.create_session({"stream": stream, "decoder": NOTHING_KNOWN})
+        client.intents(made.id, wait_s=30)
+        begun = client.calibrate(made.id, {**ASKED, "name": "away"})
+        time.sleep(1.0)
+    try:
+        deadline = time.monotonic() + 20
+        while not (view := client.calibration(made.id, begun.id)).step.startswith("paused"):
+            assert time.monotonic() < deadline, view
+            time.sleep(0.1)
+        time.sleep(2.0)
+        later = client.calibration(made.id, begun.id)
+        assert later.progress == view.progress
+        assert later.models == view.models
+        assert "the session is" in later.step
+        with LiveParticipant(PERSON, name="away", source_id=source_id):
+            deadline = time.monotonic() + 30
+            while client.calibration(made.id, begun.id).progress == view.progress:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        client.cancel_calibration(made.id, begun.id)
+    finally:
+        client.delete(made.id)

@@ -77,7 +77,11 @@ def await_output(client: Client, session: str, done: Callable[[OutputView], obje
 
 def await_more_intents(client: Client, session: str, n: int) -> None:
     last = client.state(session).last_seq
-    assert client.intents(session, after=last + n - 1, wait_s=20).intents
+    seen = last
+    while seen < last + n:
+        page = client.intents(session, after=seen, wait_s=20)
+        assert page.intents
+        seen = page.intents[-1].seq
 
 
 def await_held(client: Client, session: str) -> int:

@@ -121,7 +121,7 @@ def test_a_session_with_gaps_replays_to_the_intents_that_were_sent(
         )
         # Stopped in an emergency and let go: what passes meanwhile is neutral, in a replay as well.
         client.emergency_stop(session.id)
-        client.intents(session.id, after=state.last_seq + 1, wait_s=10)
+        client.intents(session.id, after=state.last_seq, wait_s=10)
         client.release(session.id)
         state = await_state(client, session.id, lambda s: s.last_seq >= state.last_seq + 4)
         live = client.intents(session.id, limit=1000).intents

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from volition.service.calibration.calibrations import Calibration, Calibrations
 from volition.service.gateway.auth import ForbiddenError, Role, allow
-from volition.service.gateway.routes.requests import PROBLEM, check_reach, session_of
+from volition.service.gateway.routes.requests import PROBLEM, check_reach, location, session_of
 from volition.service.wire.calibrations import CalibrationList, CalibrationView
 from volition.service.wire.problems import NotFoundError
 from volition.service.wire.served import CalibrationBody
@@ -18,11 +18,11 @@ _OF_ONE: dict[int | str, dict[str, Any]] = {404: PROBLEM, 422: PROBLEM}
 
 def calibrations_router() -> APIRouter:
     """Make the routes below ``/v1/sessions/{id}/calibrations``."""
-    router = APIRouter(prefix="/v1/sessions/{id}")
+    router = APIRouter(prefix="/v1/sessions/{id}", tags=["calibrations"])
 
     @router.post("/calibrations", status_code=202, responses={**_OF_ONE, 409: PROBLEM})
     @allow(Role.CONTROL)
-    async def begin(
+    async def start_calibration(
         request: Request, response: Response, id: str, body: CalibrationBody
     ) -> CalibrationView:
         """Start a calibration, which fits a new version of a model in the background."""
@@ -33,25 +33,27 @@ def calibrations_router() -> APIRouter:
         if body.decoder is not None:
             check_reach(request.scope["caller"], body)
         made = _all(request).begin(session, body)
-        response.headers["Location"] = f"/v1/sessions/{id}/calibrations/{made.id}"
+        response.headers["Location"] = location(
+            request, f"/v1/sessions/{id}/calibrations/{made.id}"
+        )
         return made.view()
 
     @router.get("/calibrations", responses=_OF_ONE)
     @allow(Role.READ)
-    async def calibrations(request: Request, id: str) -> CalibrationList:
+    async def list_calibrations(request: Request, id: str) -> CalibrationList:
         """List a session's calibrations, newest first."""
         found = _all(request).of(session_of(request, id))
         return CalibrationList(calibrations=[one.view() for one in found])
 
     @router.get("/calibrations/{cid}", responses=_OF_ONE)
     @allow(Role.READ)
-    async def calibration(request: Request, id: str, cid: str) -> CalibrationView:
+    async def get_calibration(request: Request, id: str, cid: str) -> CalibrationView:
         """Show the state of a calibration and its result."""
         return _one(request, id, cid).view()
 
     @router.delete("/calibrations/{cid}", responses=_OF_ONE)
     @allow(Role.CONTROL)
-    async def cancel(request: Request, id: str, cid: str) -> CalibrationView:
+    async def cancel_calibration(request: Request, id: str, cid: str) -> CalibrationView:
         """Cancel a calibration; one that has ended stays unchanged."""
         found = _one(request, id, cid)
         await _all(request).cancel(found)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from volition.service.gateway.asyncapi import asyncapi_document
@@ -21,32 +21,38 @@ class _Documents:
         self._one_at_a_time = threading.Lock()
         self._encoded: dict[str, tuple[dict[str, Any], Response]] = {}
 
-    def answer(self, name: str, make: Callable[[], dict[str, Any]]) -> Response:
-        """Send what ``make`` gives, which is the same object until the document changes."""
+    def answer(
+        self, name: str, make: Callable[[], dict[str, Any]], root_path: str = ""
+    ) -> Response:
+        """Send what ``make`` gives, which is the same object until the document changes.
+
+        A service that is reached below ``root_path`` says so in its document.
+        """
         with self._one_at_a_time:
             document = make()
             known = self._encoded.get(name)
             if known is None or known[0] is not document:
-                known = document, JSONResponse(document)
+                served = {"servers": [{"url": root_path}]} if root_path else {}
+                known = document, JSONResponse({**document, **served})
                 self._encoded[name] = known
         return Response(known[1].body, media_type="application/json")
 
 
 def descriptions_router(app: FastAPI) -> APIRouter:
     """Make the routes."""
-    router = APIRouter()
+    router = APIRouter(tags=["service"])
     documents = _Documents()
     make_asyncapi = functools.cache(lambda: asyncapi_document(app.version))
 
     @router.get("/openapi.json", response_class=JSONResponse)
     @allow(Role.OPEN)
-    def document() -> Response:  # making it takes long: in a thread, as the next
+    def get_openapi(request: Request) -> Response:  # making it takes long: in a thread, as the next
         """Describe the REST API as an OpenAPI document."""
-        return documents.answer("openapi", app.openapi)
+        return documents.answer("openapi", app.openapi, request.scope.get("root_path", ""))
 
     @router.get("/asyncapi.json", response_class=JSONResponse)
     @allow(Role.OPEN)
-    def asyncapi() -> Response:
+    def get_asyncapi() -> Response:
         """Describe the sockets' messages as an AsyncAPI document."""
         return documents.answer("asyncapi", make_asyncapi)
 

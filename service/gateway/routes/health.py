@@ -21,19 +21,19 @@ METRICS_S = 0.25
 
 def health_router() -> APIRouter:
     """Make the routes."""
-    router = APIRouter()
+    router = APIRouter(tags=["service"])
     kept: tuple[bytes, str] | None = None
     kept_until = 0.0
 
     @router.get("/healthz")
     @allow(Role.OPEN)
-    async def health(request: Request) -> Health:
+    async def get_health(request: Request) -> Health:
         """Say that the process is up."""
         return Health(version=request.app.version, lsl_time=local_clock(), utc=time.time())
 
     @router.get("/readyz", responses={503: {"model": Readiness}})
     @allow(Role.OPEN)
-    async def ready() -> Response:
+    async def get_readiness() -> Response:
         """Say whether the service can take a session."""
         reasons = []
         try:
@@ -45,7 +45,7 @@ def health_router() -> APIRouter:
 
     @router.get("/metrics", response_class=Response)
     @allow(Role.READ)
-    async def prometheus(request: Request) -> Response:
+    async def get_metrics(request: Request) -> Response:
         """Give counters and histograms as Prometheus text."""
         nonlocal kept, kept_until
         now = time.monotonic()

@@ -13,11 +13,11 @@ from volition.service.wire.kinds import BrokenView, KindList, KindView
 
 def kinds_router() -> APIRouter:
     """Make the route."""
-    router = APIRouter(prefix="/v1")
+    router = APIRouter(prefix="/v1", tags=["kinds"])
 
     @router.get("/kinds")
     @allow(Role.READ)
-    def kinds() -> KindList:  # in a thread: what nobody asked for yet is loaded
+    def list_kinds() -> KindList:  # in a thread: what nobody asked for yet is loaded
         """What a session can be made of, each with its settings and an example, and what failed."""
         return KindList(
             kinds=[KindView.model_validate(asdict(one)) for one in known_kinds()],

@@ -12,11 +12,11 @@ from volition.service.wire.markers import MarkerBody, MarkerView
 
 def markers_router() -> APIRouter:
     """Make the route."""
-    router = APIRouter(prefix="/v1", responses={422: PROBLEM})
+    router = APIRouter(prefix="/v1", responses={422: PROBLEM}, tags=["markers"])
 
     @router.post("/sessions/{id}/markers", status_code=202, responses={**NOT_FOUND, 409: PROBLEM})
     @allow(Role.CONTROL)
-    async def markers(request: Request, id: str, body: MarkerBody) -> MarkerView:
+    async def send_marker(request: Request, id: str, body: MarkerBody) -> MarkerView:
         """Stamp an event into the session's signal."""
         return stamp(session_of(request, id), body)
 

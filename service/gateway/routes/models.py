@@ -14,7 +14,7 @@ from volition.errors import SessionError
 from volition.models.manifest import NAME_PATTERN, VERSION_PATTERN, Manifest
 from volition.models.registry import ReadOnlyModelError, shipped_manifests
 from volition.service.gateway.auth import Role, allow
-from volition.service.gateway.routes.requests import PROBLEM
+from volition.service.gateway.routes.requests import PROBLEM, location
 from volition.service.sessions.named_models import model_registry
 from volition.service.wire.models import ModelList, ModelUpload, ModelVersions
 
@@ -26,31 +26,31 @@ Version = Annotated[str, Path(pattern=VERSION_PATTERN, description="Twelve hexad
 
 def models_router() -> APIRouter:
     """Make the routes below ``/v1/models``."""
-    router = APIRouter(prefix="/v1")
+    router = APIRouter(prefix="/v1", tags=["models"])
 
     @router.get("/models", responses={503: PROBLEM})
     @allow(Role.READ)
-    def models() -> ModelList:
+    def list_models() -> ModelList:
         """List every model, those that ship and those of the registry, newest version first."""
         return ModelList(models=model_registry().all_versions())
 
     @router.post("/models", status_code=201, responses={409: PROBLEM, 422: PROBLEM, 503: PROBLEM})
     @allow(Role.ADMIN, uploads=True)
-    def upload(response: Response, body: ModelUpload) -> Manifest:
+    def add_model(request: Request, response: Response, body: ModelUpload) -> Manifest:
         """Keep a model as the newest version of its name, if its file matches its card."""
         made = model_registry().add(body.name, body.content, body.card, sha256=body.sha256)
-        response.headers["Location"] = f"/v1/models/{made.name}/{made.version}"
+        response.headers["Location"] = location(request, f"/v1/models/{made.name}/{made.version}")
         return made
 
     @router.get("/models/{name}", responses=_OF_ONE)
     @allow(Role.READ)
-    def versions(name: Name) -> ModelVersions:
+    def list_model_versions(name: Name) -> ModelVersions:
         """List the versions of a model, newest first."""
         return ModelVersions(name=name, versions=model_registry().versions(name))
 
     @router.delete("/models/{name}", status_code=204, responses={**_OF_ONE, 409: PROBLEM})
     @allow(Role.ADMIN)
-    def remove_all(request: Request, name: Name) -> None:
+    def remove_model(request: Request, name: Name) -> None:
         """Remove every version of a model; a model that does not exist is no error."""
         _refuse_in_use(request, name, None)
         registry = model_registry()
@@ -60,7 +60,7 @@ def models_router() -> APIRouter:
 
     @router.get("/models/{name}/{version}", responses=_OF_ONE)
     @allow(Role.READ)
-    def manifest(name: Name, version: Version) -> Manifest:
+    def get_model_version(name: Name, version: Version) -> Manifest:
         """Give the manifest of one version."""
         return model_registry().find(f"{name}@{version}")
 
@@ -76,7 +76,7 @@ def models_router() -> APIRouter:
         },
     )
     @allow(Role.ADMIN)
-    def content(name: Name, version: Version) -> Response:
+    def download_model(name: Name, version: Version) -> Response:
         """Give the file of one version."""
         registry = model_registry()
         found = registry.find(f"{name}@{version}")
@@ -84,7 +84,7 @@ def models_router() -> APIRouter:
 
     @router.delete("/models/{name}/{version}", status_code=204, responses={**_OF_ONE, 409: PROBLEM})
     @allow(Role.ADMIN)
-    def remove(request: Request, name: Name, version: Version) -> None:
+    def remove_model_version(request: Request, name: Name, version: Version) -> None:
         """Remove one version; a version that does not exist is no error."""
         _refuse_in_use(request, name, version)
         model_registry().remove(name, version)

@@ -13,11 +13,11 @@ from volition.service.wire.presets import PresetList, PresetView
 
 def presets_router() -> APIRouter:
     """Make the route."""
-    router = APIRouter(prefix="/v1")
+    router = APIRouter(prefix="/v1", tags=["presets"])
 
     @router.get("/presets")
     @allow(Role.READ)
-    def presets() -> PresetList:
+    def list_presets() -> PresetList:
         """List the configurations that ship, each with its file's text."""
         return PresetList(presets=[_preset(name) for name in preset_names()])
 

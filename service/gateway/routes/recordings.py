@@ -35,11 +35,11 @@ class NoRecordingError(RecordingError):
 
 def recordings_router() -> APIRouter:
     """Make the routes below ``/v1/recordings``."""
-    router = APIRouter(prefix="/v1")
+    router = APIRouter(prefix="/v1", tags=["recordings"])
 
     @router.get("/recordings", responses={503: PROBLEM})
     @allow(Role.ADMIN)
-    def recordings(request: Request) -> RecordingList:
+    def list_recordings(request: Request) -> RecordingList:
         """List all recordings, newest first."""
         growing = _growing(request)
         views = [_view(path, growing) for path in _paths()]
@@ -60,7 +60,7 @@ def recordings_router() -> APIRouter:
         },
     )
     @allow(Role.ADMIN)
-    def download(id: RecordingId) -> StreamingResponse:
+    def download_recording(id: RecordingId) -> StreamingResponse:
         """Download a recording as an XDF file; while it grows, as far as it is written."""
         file = _open(_path_of(id))
         n_bytes = file.seek(0, 2)
@@ -80,7 +80,7 @@ def recordings_router() -> APIRouter:
         responses={409: PROBLEM, 422: PROBLEM, 503: PROBLEM},
     )
     @allow(Role.ADMIN)
-    def delete(request: Request, id: RecordingId) -> None:
+    def delete_recording(request: Request, id: RecordingId) -> None:
         """Delete a recording; one that does not exist is no error."""
         path = _path_of(id)
         if path.name in _growing(request):

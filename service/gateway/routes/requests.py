@@ -33,6 +33,11 @@ def session_of(request: Request, id: str) -> Session:
         raise NotFoundError(f"there is no session {id}; there are: {known}") from None
 
 
+def location(request: Request, path: str) -> str:
+    """Give a path of the service as whoever asked reaches it."""
+    return f"{request.scope.get('root_path', '')}{path}"
+
+
 def check_reach(caller: Caller, settings: object) -> None:
     """Let only an admin name a file of this host, wherever settings may name one."""
     for place, _ in named_files(settings) if caller.role < Role.ADMIN else ():

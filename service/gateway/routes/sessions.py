@@ -13,6 +13,7 @@ from volition.service.gateway.routes.requests import (
     NOT_FOUND,
     PROBLEM,
     check_reach,
+    location,
     session_of,
     supervisor_of,
 )
@@ -29,33 +30,35 @@ from volition.service.wire.streams import StreamView
 
 def sessions_router() -> APIRouter:
     """Make the routes."""
-    router = APIRouter(prefix="/v1", responses={422: PROBLEM})
+    router = APIRouter(prefix="/v1", responses={422: PROBLEM}, tags=["sessions"])
 
     @router.post("/sessions", status_code=201, responses={409: PROBLEM})
     @allow(Role.CONTROL)
-    async def create(request: Request, response: Response, config: SessionConfig) -> SessionView:
+    async def create_session(
+        request: Request, response: Response, config: SessionConfig
+    ) -> SessionView:
         """Create a session and start it; it connects by itself."""
         check_reach(request.scope["caller"], config)
         config = await asyncio.to_thread(pinned, config)
         session = await supervisor_of(request).create(config)
-        response.headers["Location"] = f"/v1/sessions/{session.id}"
+        response.headers["Location"] = location(request, f"/v1/sessions/{session.id}")
         return _view(session)
 
     @router.get("/sessions")
     @allow(Role.READ)
-    async def sessions(request: Request) -> SessionList:
+    async def list_sessions(request: Request) -> SessionList:
         """List all sessions, including stopped ones until they are deleted."""
         return SessionList(sessions=[_view(s) for s in supervisor_of(request).sessions.values()])
 
     @router.get("/sessions/{id}", responses=NOT_FOUND)
     @allow(Role.READ)
-    async def session(request: Request, id: str) -> SessionView:
+    async def get_session(request: Request, id: str) -> SessionView:
         """Show one session."""
         return _view(session_of(request, id))
 
     @router.post("/sessions/{id}/stop", responses=NOT_FOUND)
     @allow(Role.CONTROL)
-    async def stop(request: Request, id: str) -> SessionView:
+    async def stop_session(request: Request, id: str) -> SessionView:
         """Stop a session; stopping again does nothing."""
         session = session_of(request, id)
         await supervisor_of(request).stop(session)
@@ -63,7 +66,7 @@ def sessions_router() -> APIRouter:
 
     @router.post("/sessions/{id}/estop", responses={**NOT_FOUND, 503: PROBLEM})
     @allow(Role.CONTROL, stops=True)
-    async def estop(request: Request, id: str) -> StoppedSession:
+    async def emergency_stop(request: Request, id: str) -> StoppedSession:
         """Emergency stop: only neutral intents until it is released. 200 means that it holds."""
         session = session_of(request, id)
         answer = await supervisor_of(request).stopping.press(session, *who(request, "REST"))
@@ -79,7 +82,7 @@ def sessions_router() -> APIRouter:
 
     @router.delete("/sessions/{id}/estop", responses={**NOT_FOUND, 409: PROBLEM})
     @allow(Role.CONTROL)
-    async def release(
+    async def release_emergency_stop(
         request: Request,
         id: str,
         order: Annotated[
@@ -101,7 +104,7 @@ def sessions_router() -> APIRouter:
 
     @router.delete("/sessions/{id}", status_code=204)
     @allow(Role.CONTROL)
-    async def delete(request: Request, id: str) -> None:
+    async def delete_session(request: Request, id: str) -> None:
         """Stop a session and forget it; one that does not exist is no error."""
         supervisor = supervisor_of(request)
         if id in supervisor.sessions:
@@ -120,6 +123,7 @@ def _view(session: Session) -> SessionView:
         since_utc=now.utc,
         held=session.held,
         stop=stop_view(session),
+        life=session.hub.life,
         epoch=session.generation,
         worker_pid=session.process.pid if session.process else None,
         last_seq=session.hub.last_seq,

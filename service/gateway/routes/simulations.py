@@ -18,37 +18,37 @@ from volition.streams.simulated.live_participant import Gaze, Scene
 
 def simulations_router() -> APIRouter:
     """Make the routes."""
-    router = APIRouter(prefix="/v1", responses={422: PROBLEM})
+    router = APIRouter(prefix="/v1", responses={422: PROBLEM}, tags=["simulations"])
     not_found = {**NOT_FOUND, 503: PROBLEM}
 
     @router.get("/simulations")
     @allow(Role.READ)
-    async def simulations(request: Request) -> SimulationList:
+    async def list_simulations(request: Request) -> SimulationList:
         """List the simulated headsets and people that this service plays."""
         return SimulationList(simulations=request.app.state.simulations.views())
 
     @router.post("/simulations", status_code=201, responses={409: PROBLEM, 503: PROBLEM})
     @allow(Role.CONTROL)
-    async def start(request: Request, body: SimulationBody) -> SimulationView:
+    async def start_simulation(request: Request, body: SimulationBody) -> SimulationView:
         """Start a simulated headset or person on the LSL network."""
         view: SimulationView = await request.app.state.simulations.start(body)
         return view
 
     @router.put("/simulations/{id}/gaze", status_code=204, responses={**not_found, 409: PROBLEM})
     @allow(Role.CONTROL)
-    async def gaze(request: Request, id: str, body: GazeBody) -> None:
+    async def show_gaze(request: Request, id: str, body: GazeBody) -> None:
         """Have a simulated person look at a flicker, or away."""
         request.app.state.simulations.show(id, Gaze(body.target, body.t))
 
     @router.put("/simulations/{id}/scene", status_code=204, responses={**not_found, 409: PROBLEM})
     @allow(Role.CONTROL)
-    async def scene(request: Request, id: str, body: SceneBody) -> None:
+    async def show_scene(request: Request, id: str, body: SceneBody) -> None:
         """Show a simulated person where the cursor and its target are."""
         request.app.state.simulations.show(id, Scene(body.cursor, body.target))
 
     @router.delete("/simulations/{id}", status_code=204, responses=not_found)
     @allow(Role.CONTROL)
-    async def stop(request: Request, id: str) -> None:
+    async def stop_simulation(request: Request, id: str) -> None:
         """End a simulated headset or person."""
         await request.app.state.simulations.stop(id)
 

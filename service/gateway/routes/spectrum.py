@@ -71,11 +71,11 @@ def spectrum_of(head: dict[str, Any], rows: bytes, most_hz: float) -> SpectrumVi
 
 def spectrum_router() -> APIRouter:
     """Make the route."""
-    router = APIRouter(prefix="/v1", responses={422: PROBLEM})
+    router = APIRouter(prefix="/v1", responses={422: PROBLEM}, tags=["sessions"])
 
     @router.get("/sessions/{id}/spectrum", responses={404: PROBLEM, 409: PROBLEM})
     @allow(Role.READ)
-    async def spectrum(
+    async def get_spectrum(
         request: Request,
         id: str,
         last_s: Annotated[

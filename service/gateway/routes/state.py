@@ -21,11 +21,11 @@ from volition.streams.lsl.clock import local_clock
 
 def state_router() -> APIRouter:
     """Make the route."""
-    router = APIRouter(prefix="/v1", responses={422: PROBLEM})
+    router = APIRouter(prefix="/v1", responses={422: PROBLEM}, tags=["sessions"])
 
     @router.get("/sessions/{id}/state", responses=NOT_FOUND)
     @allow(Role.READ)
-    async def state(request: Request, id: str) -> StateView:
+    async def get_state(request: Request, id: str) -> StateView:
         """Show the state of the decoder and the quality of its signal."""
         return await _state_of(session_of(request, id))
 
@@ -46,6 +46,7 @@ async def _state_of(session: Session) -> StateView:
         state=now.state,
         reason=now.reason,
         held=session.held,
+        life=session.hub.life,
         epoch=session.generation,
         last_seq=session.hub.last_seq,
         fresh=answer is not None,

@@ -15,11 +15,11 @@ from volition.service.wire.streams import StreamList, StreamView
 
 def streams_router() -> APIRouter:
     """Make the route."""
-    router = APIRouter(prefix="/v1")
+    router = APIRouter(prefix="/v1", tags=["streams"])
 
     @router.get("/streams", responses={422: PROBLEM, 503: PROBLEM})
     @allow(Role.READ)
-    async def streams(
+    async def list_streams(
         request: Request,
         type: Annotated[LslText | None, Query(description="Only streams of this type.")] = None,
         wait: Annotated[

@@ -10,11 +10,11 @@ from volition.service.wire.service import TicketView
 
 def tickets_router(authority: Authority) -> APIRouter:
     """Make the route."""
-    router = APIRouter(prefix="/v1")
+    router = APIRouter(prefix="/v1", tags=["service"])
 
     @router.post("/tickets", status_code=201)
     @allow(Role.READ)
-    async def ticket(request: Request, response: Response) -> TicketView:
+    async def create_ticket(request: Request, response: Response) -> TicketView:
         """Make a ticket that opens one socket, within seconds, as the caller.
 
         For browsers, which cannot send a header with a WebSocket: ``?ticket=`` takes it.

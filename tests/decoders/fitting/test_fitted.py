@@ -91,7 +91,7 @@ SPEC = SignalSpec(10.0, tuple("abcdefghij"))
 
 def test_a_decoder_without_a_model_says_that_it_needs_one() -> None:
     with pytest.raises(NotFittedError, match="'model'"):
-        KalmanDecoder(KalmanSettings()).prepare(SPEC)
+        KalmanDecoder(KalmanSettings()).fitted_model()
 
 
 def test_a_decoder_says_which_model_it_decodes_by() -> None:

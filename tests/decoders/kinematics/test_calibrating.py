@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from volition.chunk import Event, SignalSpec
-from volition.decoders.fitting.calibration import Calibrated, CalibrationData, CalibrationError
+from volition.decoders.fitting.calibration import (
+    Calibrated,
+    CalibrationData,
+    CalibrationError,
+    check_enough_to_tell,
+)
 from volition.decoders.registry import decoders_by_kind
 
 RATE_HZ, TRIAL_S = 20.0, 1.0
@@ -79,3 +84,10 @@ def test_what_cannot_be_used_is_refused_by_its_reason() -> None:
     flat = watched().samples.copy()
     flat[:, 1] = 0.0
     assert reason(samples=flat) == "flat-channel"
+
+
+def test_five_right_of_five_are_too_few_and_not_called_guesses() -> None:
+    with pytest.raises(CalibrationError, match=r"5 trials are too few .* at least 7") as caught:
+        check_enough_to_tell(5, 0.5)
+    assert caught.value.fields["reason"] == "too-few-trials"
+    check_enough_to_tell(7, 0.5)

@@ -16,7 +16,7 @@ from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.stages.blocks import BlockStage
 from volition.decoders.stages.eog_regression import EogRegression, EogRegressionSettings
 from volition.decoders.stages.rls import RlsFilter, RlsSettings
-from volition.decoders.stages.wiener import WienerFilter, WienerSettings
+from volition.decoders.stages.wiener import WienerFilter, WienerFilterSettings
 from volition.errors import ConfigError, NotFittedError
 
 SPREAD = np.array([1.0, 0.6, 0.4, 0.2, 0.1, 0.05])
@@ -26,7 +26,7 @@ SPEC = SignalSpec(RATE_HZ, ("VEOG", "Fz", "C3", "C4", "Pz", "Oz"), kinds=("EOG",
 STAGES: list[Any] = [
     lambda **s: EogRegression(EogRegressionSettings(calibration_s=10, **s)),
     lambda **s: RlsFilter(RlsSettings(calibration_s=10, **s)),
-    lambda **s: WienerFilter(WienerSettings(calibration_s=10, **s)),
+    lambda **s: WienerFilter(WienerFilterSettings(calibration_s=10, **s)),
 ]
 each = pytest.mark.parametrize("make", STAGES, ids=["regression", "rls", "mwf"])
 
@@ -182,7 +182,7 @@ def test_rls_recovers_from_an_exploding_p() -> None:
 
 def test_the_wiener_filter_waits_for_blinks() -> None:
     clean, given = recording()
-    stage = WienerFilter(WienerSettings(calibration_s=5))
+    stage = WienerFilter(WienerFilterSettings(calibration_s=5))
     with pytest.raises(NotFittedError, match="blink now and then"):
         stage.fit(clean, SPEC, np.zeros(len(clean), dtype=bool))
     stage.prepare(SPEC)

@@ -47,3 +47,15 @@ def test_a_card_that_is_wrong_is_an_error_that_names_the_key(tmp_path: Path) -> 
         told("add", str(path), "--name", "mine", "--card", str(card))
     with pytest.raises(ModelError, match="rate_hz"):
         told("add", str(path), "--name", "mine")
+
+
+def test_a_name_and_its_version_stand_on_one_line_of_a_narrow_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = load_model("flint-run1-kalman").save(tmp_path / "mine")
+    card = tmp_path / "card.json"
+    card.write_text(json.dumps({"kind": "kalman", "input": {"rate_hz": 10, "n_channels": 10}}))
+    made = told("add", str(path), "--name", "m" * 60, "--card", str(card))
+    monkeypatch.setenv("COLUMNS", "40")
+    listed = CliRunner().invoke(app(), ["models", "list"])
+    assert f"{'m' * 60}@{made['version']}" in listed.stdout

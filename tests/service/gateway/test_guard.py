@@ -48,6 +48,35 @@ async def test_changes_beyond_the_rate_are_told_when_to_come_again(small: FastAP
     assert (await ask(small, Call("http", "GET", "/healthz", None))).status == 200
 
 
+@pytest.mark.parametrize(
+    "header", ["x-forwarded-for", "x-forwarded-host", "forwarded", "via", "x-real-ip"]
+)
+async def test_what_a_proxy_forwards_needs_a_token_though_this_machine_needs_none(
+    small: FastAPI, header: str
+) -> None:
+    async with running(small) as app:
+        sessions = Call("http", "GET", "/v1/sessions", None)
+        assert (await ask(app, sessions)).status == 200
+        answer = await ask(app, sessions, **{header: "203.0.113.7"})
+        assert (answer.status, answer.code) == (401, "unauthorized")
+        health = Call("http", "GET", "/healthz", None)
+        assert (await ask(app, health, **{header: "203.0.113.7"})).status == 200
+        socket = Call("websocket", "GET", "/v1/sessions/nobody/intents", None)
+        assert (await ask(app, socket, **{header: "203.0.113.7"})).status == 401
+
+
+@pytest.mark.parametrize(
+    "change", [{"client": ("203.0.113.7", 50000)}, {"http_version": "1.0"}], ids=["peer", "http10"]
+)
+async def test_a_request_that_may_come_from_another_machine_needs_a_token(
+    small: FastAPI, change: dict[str, Any]
+) -> None:
+    async def elsewhere(scope: Any, receive: Any, send: Any) -> None:
+        await small({**scope, **change}, receive, send)
+
+    assert (await ask(elsewhere, Call("http", "GET", "/v1/sessions", None))).status == 401
+
+
 def test_a_rate_is_each_callers_own_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("volition.service.gateway.guard.time.monotonic", lambda: now[0])
@@ -193,3 +222,15 @@ async def test_beyond_loopback_any_address_is_a_host_but_no_name_is() -> None:
     assert (await ask(app, health, host="192.0.2.7:8765")).status == 200
     assert (await ask(app, health, host="[2001:db8::7]")).status == 200
     assert (await ask(app, health, host="evil.example")).status == 421
+
+
+async def test_a_mistyped_key_of_a_query_is_refused_and_the_allowed_ones_are_named(
+    small: FastAPI,
+) -> None:
+    async with running(small) as app:
+        answer = await ask(app, Call("http", "GET", "/v1/sessions?wiat=1", None))
+        assert (answer.status, answer.code) == (422, "request")
+        streams = await ask(app, Call("http", "GET", "/v1/streams?wiat=1", None))
+        assert json.loads(streams.body)["errors"] == [
+            {"path": "query.wiat", "message": "unknown key", "allowed": ["type", "wait"]}
+        ]

@@ -99,4 +99,4 @@ def test_the_built_pages_hold_no_script_or_style_of_their_own() -> None:
         text = (BUILT / name).read_text(encoding="utf-8")
         assert not re.search(r"<script[^>]*>[^<]", text)
         assert not re.search(r"<style|\sstyle=|\son\w+=", text)
-        assert not re.search(r'(?:src|href)="(?!/assets/)', text)
+        assert not re.search(r'(?:src|href)="(?!\./assets/)', text)

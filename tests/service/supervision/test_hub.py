@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volition.service.supervision.hub import Closed, Gap, Hub, Item, Subscription, TooOldError
+from volition.service.supervision.hub import Closed, Gap, Hub, Item, NotKeptError, Subscription
 from volition.service.worker.bus import HELD, Frame, FrameType, IntentCode
 
 codes = st.sampled_from([IntentCode.CURSOR, IntentCode.SELECTION, IntentCode.IDLE])
@@ -74,7 +74,29 @@ def test_resuming_gives_what_is_kept_and_announces_what_is_not(
     hub = Hub(max_kept=kept)
     for seq in range(1, published + 1):
         hub.publish(intent(seq))
+    after = min(after, published)
     assert told(drain(hub.subscribe(after=after))) == list(range(after + 1, published + 1))
+
+
+@pytest.mark.parametrize(("after", "life"), [(4, None), (2, "another")])
+def test_a_number_of_another_life_is_answered_by_a_gap_of_all_that_there_is(
+    after: int, life: str | None
+) -> None:
+    hub = Hub()
+    for seq in range(1, 4):
+        hub.publish(intent(seq))
+    with pytest.raises(NotKeptError, match="another life"):
+        hub.page(after, limit=10, life=life)
+    subscription = hub.subscribe(after=after, life=life)
+    hub.publish(intent(4))
+    assert drain(subscription) == [Gap(1, 3), intent(4)]
+
+
+def test_a_number_of_this_life_is_gone_on_from() -> None:
+    hub = Hub()
+    hub.publish(intent(1))
+    assert hub.page(1, limit=10, life=hub.life) == []
+    assert drain(hub.subscribe(after=0, life=hub.life)) == [intent(1)]
 
 
 def test_a_new_listener_gets_only_what_comes_from_now_on() -> None:
@@ -105,9 +127,8 @@ def test_a_page_of_intents_that_are_gone_names_the_oldest() -> None:
     hub = Hub(max_kept=3)
     for seq in range(1, 11):
         hub.publish(intent(seq))
-    with pytest.raises(TooOldError) as caught:
+    with pytest.raises(NotKeptError, match="the oldest kept is 8"):
         hub.page(after=2, limit=10)
-    assert caught.value.oldest == 8
     assert [frame.seq for frame in hub.page(after=7, limit=2)] == [8, 9]
 
 

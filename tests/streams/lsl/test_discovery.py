@@ -278,3 +278,16 @@ def test_any_bytes_become_a_text_that_xml_may_hold(raw: bytes) -> None:
     text = clean_text(raw)
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     ET.fromstring(f"<a>{escaped}</a>")  # noqa: S314 - our own
+
+
+class _Gone:
+    """An inlet whose stream is gone, as pylsl tells it: at once."""
+
+    def info(self, timeout: float) -> None:
+        raise RuntimeError("lost")
+
+
+def test_a_stream_that_does_not_describe_itself_is_told_with_the_time_that_was_waited() -> None:
+    description = StreamDescription("x", "EEG", "y", "h", "u", 1.0, "float32", 1)
+    with pytest.raises(StreamError, match=r"asked for [\d.e-]+ of 5 s"):
+        discovery.describe_in_full(description, _Gone(), timeout_s=5.0)

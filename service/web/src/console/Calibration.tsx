@@ -195,7 +195,7 @@ export function Calibration({ session, view, cue, clock, live, onGoing, onEnded 
           Each {trials === "targets" ? "target" : "class"} comes once a block. This page says what to do and when, and the service marks the onsets
           {trials === "targets" && (
             <>
-              ; whatever shows the targets shows them. The <a href={`/speller#${encodeURIComponent(session)}`}>speller</a> shows flickers of its own and
+              ; whatever shows the targets shows them. The <a href={`./speller#${encodeURIComponent(session)}`}>speller</a> shows flickers of its own and
               calibrates on them
             </>
           )}

@@ -104,7 +104,7 @@ export function Console() {
               <Models
                 session={session}
                 version={`${decoder?.kind} ${decoder?.model ?? decoder?.network} ${nCalibrated}`}
-                signal={state?.signal}
+                signal={state?.signal ?? null}
                 live={live}
                 calibrating={calibrating}
               />
@@ -143,7 +143,7 @@ function NoSession() {
         decisions and its state appear here.
       </p>
       <p>
-        <a href="/speller">Speller</a> and <a href="/cursor">cursor</a> work on the session that is chosen
+        <a href="./speller">Speller</a> and <a href="./cursor">cursor</a> work on the session that is chosen
         here; the cursor can be tried with the mouse alone.
       </p>
     </section>

@@ -13,7 +13,10 @@ const reference = (model: Manifest) => (model.origin === "shipped" ? model.name 
 const namedUse = (use: ModelUse) => named(use.decoder, use.model);
 
 /** Why a model is not for this signal; empty where nothing speaks against it. */
-function misfit(model: Manifest, signal: StateView["signal"], { kinds }: KindList): string {
+function misfit(model: Manifest, decoder: string, signal: StateView["signal"], { kinds }: KindList): string {
+  const trials = (kind: string) => kinds.find((each) => each.family === "decoders" && each.kind === kind)?.trials;
+  const [its, ours] = [trials(model.kind), trials(decoder)];
+  if (its && ours && its !== ours) return `decodes ${its}, and the session ${ours}`;
   if (kinds.some((each) => each.family === "stages" && each.kind === model.kind)) return "for a stage, not a decoder";
   const { rate_hz: rate, labels, n_channels: channels } = model.input;
   const here = signal as { rate_hz?: number; labels?: string[] } | null | undefined;
@@ -75,8 +78,9 @@ export function Models({ session, version, signal, live, calibrating }: ModelsPr
     }
   };
 
-  const fits = models.filter((model) => misfit(model, signal, installed) === "");
-  const others = models.filter((model) => misfit(model, signal, installed) !== "");
+  const why = (model: Manifest) => misfit(model, uses?.now.decoder ?? "", signal, installed);
+  const fits = models.filter((model) => why(model) === "");
+  const others = models.filter((model) => why(model) !== "");
   const before = uses?.earlier[0];
   const fixed = busy || !live || calibrating;
   return (
@@ -135,7 +139,7 @@ export function Models({ session, version, signal, live, calibrating }: ModelsPr
           <ul>
             {others.map((model) => (
               <li key={reference(model)}>
-                {reference(model)} ({model.kind}): {misfit(model, signal, installed)}
+                {reference(model)} ({model.kind}): {why(model)}
               </li>
             ))}
           </ul>

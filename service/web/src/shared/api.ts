@@ -42,6 +42,8 @@ export class UnreachableError extends Error {
   }
 }
 
+/** Where the service is: the folder of its pages, whatever path a proxy puts them below. */
+const SERVICE = new URL(".", location.href);
 const TOKEN = "volition-token";
 const asks = new Set<() => void>();
 
@@ -76,7 +78,7 @@ export async function call<P extends keyof paths, M extends Method>(
   if (options.signal) request.signal = options.signal;
   let response: Response;
   try {
-    response = await fetch(query.size ? `${filled}?${query}` : filled, request);
+    response = await fetch(below(query.size ? `${filled}?${query}` : filled), request);
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw new UnreachableError();
@@ -88,12 +90,17 @@ export async function call<P extends keyof paths, M extends Method>(
   throw new ApiError(response.status, (json as Problem | undefined) ?? null);
 }
 
+function below(path: string): URL {
+  return new URL(path.replace(/^\//, ""), SERVICE);
+}
+
 /** Address of one of the service's sockets, with a fresh ticket. */
 export async function socketUrl(path: string, query: Record<string, string>): Promise<string> {
   const { ticket } = await call("post", "/v1/tickets");
   const parameters = new URLSearchParams({ ...query, ticket });
-  const scheme = location.protocol === "https:" ? "wss" : "ws";
-  return `${scheme}://${location.host}${path}?${parameters}`;
+  const url = below(`${path}?${parameters}`);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
 }
 
 export function sentence(error: unknown): string {

@@ -130,7 +130,7 @@ export function Frame(props: FrameProps) {
         <strong>Volition</strong>
         <nav aria-label="Pages">
           {PAGES.map(([path, name]) => (
-            <a key={path} href={path + hash} aria-current={path === props.page ? "page" : undefined}>
+            <a key={path} href={`.${path}${hash}`} aria-current={path === props.page ? "page" : undefined}>
               {name}
             </a>
           ))}

@@ -15,7 +15,7 @@ from volition.benchmarks.quality.evaluation.denoising import ratios, score_held_
 from volition.benchmarks.quality.evaluation.evaluate import evaluate
 from volition.benchmarks.speed.stages import measure
 from volition.chunk import SignalSpec
-from volition.decoders.stages.wiener import WienerSettings
+from volition.decoders.stages.wiener import WienerFilterSettings
 from volition.errors import ConfigError, RecordingError
 from volition.service.sessions.config import build_decoder, load_config, preset_names
 
@@ -113,15 +113,15 @@ def test_a_method_beats_what_is_untouched_and_leaves_clean_data_alone(
 
 def test_the_wiener_filter_keeps_and_removes_what_it_should(shared_data: Path) -> None:
     recording = denoise_mix.load_blink19(shared_data / "denoise_mix")
-    always = score_recording(recording, [WienerSettings(open_at=0)])
+    always = score_recording(recording, [WienerFilterSettings(open_at=0)])
     assert always["kept_db"] >= 7.0
     assert always["removed_db"] >= 8.7
     # The bars of the data's reference: an instantaneous filter, fitted on what it is scored on.
-    instant = score_recording(recording, [WienerSettings(open_at=0, taps=1, shrinkage=0)])
+    instant = score_recording(recording, [WienerFilterSettings(open_at=0, taps=1, shrinkage=0)])
     assert (instant["kept_db"], instant["removed_db"]) == pytest.approx((7.0, 8.7), abs=0.05)
     # Fitted on one half and scored on the other: what shrinkage is for.
-    halves = score_held_out(recording, [WienerSettings(open_at=0)])
-    plain = score_held_out(recording, [WienerSettings(open_at=0, shrinkage=0)])
+    halves = score_held_out(recording, [WienerFilterSettings(open_at=0)])
+    plain = score_held_out(recording, [WienerFilterSettings(open_at=0, shrinkage=0)])
     assert halves is not None
     assert plain is not None
     assert len(halves) == len(plain) == 2

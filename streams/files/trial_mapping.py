@@ -1,0 +1,107 @@
+"""Which markers of somebody's recordings begin which trials: a mapping, written once as YAML.
+
+    trial_s: 4                 # seconds; until the next marker when left out
+    targets:                   # what a marker says: the target that was looked at, or rest
+      "1": left
+      "2": right
+      "stim/none": rest
+
+A marker is known by its text, a number too: the text of an XDF or EDF+ annotation, the description
+of a BrainVision marker or of an MNE annotation, the value of a trigger channel. What the mapping
+does not name begins no trial. Without a mapping, trials are the events that name a ``target``
+themselves, as Volition's own recordings do.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from volition.chunk import Event
+from volition.errors import ConfigError, RecordingError
+from volition.streams.files.recording import REST, TRIAL_START, Recording
+
+_MOST_SHOWN = 20
+
+
+class TrialMapping(BaseModel):
+    """Which markers begin which trials."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trial_s: float | None = Field(default=None, gt=0)
+    targets: dict[str, str] = Field(min_length=1)
+
+    @classmethod
+    def read(cls, path: Path) -> TrialMapping:
+        """Read a mapping from a YAML file.
+
+        Raises
+        ------
+        ConfigError
+            It cannot be read, or is no mapping.
+        """
+        try:
+            data = yaml.safe_load(path.read_text("utf-8"))
+            if isinstance(data, dict) and isinstance(data.get("targets"), dict):
+                # YAML reads 1 and yes as what they look like; markers are texts.
+                data["targets"] = {str(key): value for key, value in data["targets"].items()}
+            return cls.model_validate(data)
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"{path} cannot be read: {error}") from None
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"])) or "(whole)"
+            raise ConfigError(f"{path}: {where}: {first['msg']}") from None
+
+    def apply(self, recording: Recording) -> Recording:
+        """Give a recording whose events are its trials: ``trial_start``, naming the target.
+
+        Raises
+        ------
+        RecordingError
+            No marker begins a trial; the message names those that there are.
+        """
+        events = tuple(
+            Event(event.time, TRIAL_START, {**event.data, "target": self.targets[event.name]})
+            for event in recording.events
+            if event.name in self.targets
+        )
+        if not events:
+            found = Counter(event.name for event in recording.events)
+            shown = ", ".join(f"{name} ({n})" for name, n in found.most_common(_MOST_SHOWN))
+            raise RecordingError(
+                f"{recording.metadata.get('file', 'the recording')} has no marker that begins a "
+                f"trial: looked for {', '.join(self.targets)}; found: {shown or 'none'}"
+            )
+        return replace(recording, events=events)
+
+
+def trials_in(recording: Recording, mapping: TrialMapping | None) -> Recording:
+    """Give a recording whose events are its trials, by a mapping or by what its events say.
+
+    Raises
+    ------
+    RecordingError
+        There are none.
+    """
+    if mapping is not None:
+        return mapping.apply(recording)
+    events = tuple(event for event in recording.events if {"target", "freq_hz"} & set(event.data))
+    if not events:
+        found = ", ".join(sorted({event.name for event in recording.events})[:_MOST_SHOWN])
+        raise RecordingError(
+            f"{recording.metadata.get('file', 'the recording')} has no event that names a target; "
+            f"give a mapping of its markers (--trials). Found: {found or 'no markers'}"
+        )
+    return replace(recording, events=events)
+
+
+def target_of(event: Event) -> str | None:
+    """Give the label of a trial's target; None at rest."""
+    target = event.data.get("target")
+    return None if target in (None, REST) else str(target)
