@@ -56,7 +56,8 @@ def test_no_stage_loops_in_python_over_channels(kind: str) -> None:
 def test_bytecodes_are_counted_from_the_first_time_on() -> None:
     program = (
         "from volition.benchmarks.speed import counts\n"
-        "print(counts.bytecodes_of(lambda n: n + 1, 1))"
+        "one = lambda: 1\n"
+        "print(counts.bytecodes_of(lambda n: [one() for _ in range(n)], 9))"
     )
     done = subprocess.run(
         [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True
