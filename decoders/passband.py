@@ -60,7 +60,7 @@ def share_left(spec: SignalSpec, low_hz: float, high_hz: float, order: int) -> f
     offset = (frequencies**2 - low_hz * high_hz) / (frequencies * (high_hz - low_hz))
     band = 1.0 / (1.0 + offset ** (2 * order))
     share = _bandwidth(band * _gains(spec)[1:]) / _bandwidth(band)
-    return min(1.0, share / _WHOLE) ** _CHANCE_FOLLOWS
+    return float(min(1.0, share / _WHOLE) ** _CHANCE_FOLLOWS)
 
 
 def _bandwidth(gains: FloatArray) -> float:
