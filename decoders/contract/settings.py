@@ -11,9 +11,9 @@ So no settings class can forget that naming a file takes more than running a ses
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -72,3 +72,16 @@ class Settings(BaseModel):
     kept_by_session: ClassVar[tuple[str, ...]] = ()
 
     kind: str
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Give a copy; what is updated is checked, as it is when settings are made.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            The copy would be wrong.
+        """
+        if not update:
+            return super().model_copy(deep=deep)
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        return type(self).model_validate({"kind": self.kind, **given, **update})

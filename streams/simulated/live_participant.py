@@ -132,9 +132,9 @@ class LiveParticipant:
             n_targets = len(self.person.targets)
             if what.target is not None and not 0 <= what.target < n_targets:
                 raise ConfigError(f"target {what.target}; allowed: 0 to {n_targets - 1}, or none")
-        if not _takes_more(self._connection):
-            raise StreamError("the participant's process does not take what it is shown")
         try:
+            if not _takes_more(self._connection):
+                raise StreamError("the participant's process does not take what it is shown")
             self._connection.send(what)
         except OSError:
             raise StreamError("the participant's process has ended") from None

@@ -6,6 +6,7 @@ import contextlib
 import math
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -190,7 +191,9 @@ def test_a_person_without_calibration_copies_a_word_after_a_guided_one(
     assert view.state == "done", view.refusal
     assert view.model is not None
     assert view.swapped is not None
-    assert sorted(cue.label for cue in cues) == sorted([*LETTERS] * 3)
+    asked = Counter(cue.label for cue in cues)
+    assert asked.keys() == {*LETTERS}
+    assert min(asked.values()) >= 3  # one that the machine cut short is asked for again
     assert view.model.scores["accuracy"] >= 0.8
     assert view.model.training.n_trials == 12
     assert client.session_model(session).now.model == view.model.reference

@@ -76,7 +76,9 @@ def test_what_cannot_take_over_is_refused_and_nothing_changes(recording: Recordi
     engine = Engine(configured(), recording.spec)
     pieces = list(recording.chunks(100))
     before = [i for chunk, events in pieces[:8] for i in engine.step(chunk, events)]
-    too_high = configured(targets=[{"label": "a", "freq_hz": 80.0}, {"label": "b", "freq_hz": 9.0}])
+    too_high = configured(
+        targets=[{"label": "a", "freq_hz": 130.0}, {"label": "b", "freq_hz": 9.0}]
+    )
     with pytest.raises(ConfigError):
         engine.swap(too_high.decoder)
     with pytest.raises(ModelError, match="no model"):
