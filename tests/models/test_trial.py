@@ -106,7 +106,8 @@ def test_a_network_without_end_is_refused_in_time(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(trial, "MOST_S", 1.0)
     monkeypatch.setattr(trial, "_START_S", 2.0)
     content, card = slow(4000)
-    with pytest.raises(ModelError, match="took more than 1 s"):
+    # A fast processor comes to the bound of memory before that of time.
+    with pytest.raises(ModelError, match=r"took more than 1 s|bad_alloc"):
         try_content(content, card, "net")
 
 
