@@ -84,8 +84,7 @@ class Client(Calls, Transport):
             Seconds without a link after which `UnreachableError` is raised.
         """
         query = {"after": after, "life": life, "kinds": kinds, "max_rate": max_rate}
-        given = {key: value for key, value in query.items() if value is not None}
-        return Follower(self, id, given, give_up_s)
+        return Follower(self, id, query, give_up_s)
 
     def estop(self, id: str) -> StopReport:
         """Stop all outputs of a session by every way at once; say what is confirmed.
@@ -123,8 +122,7 @@ class AsyncClient(Calls, AsyncTransport):
     ) -> AsyncFollower:
         """Follow a session for as long as it lives, as `Client.follow` does."""
         query = {"after": after, "life": life, "kinds": kinds, "max_rate": max_rate}
-        given = {key: value for key, value in query.items() if value is not None}
-        return AsyncFollower(self, id, given, give_up_s)
+        return AsyncFollower(self, id, query, give_up_s)
 
     async def estop(self, id: str) -> StopReport:
         """Stop all outputs of a session by every way at once, as `Client.estop` does."""

@@ -71,7 +71,7 @@ class Following:
         self.clock = ServiceClock()
         self.connected = False
         self._caller, self._id = caller, id
-        self._query = dict(query)
+        self._query = {key: value for key, value in query.items() if value is not None}
         self._give_up_s = give_up_s
         self._newest: Intent | None = None
         self._is_neutral = True  # whether the newest intent was given as neutral already

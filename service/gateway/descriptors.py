@@ -14,7 +14,7 @@ import structlog
 log = structlog.get_logger()
 
 _WANTED = 65_536
-#: Of the service itself, and for files that are open for a moment.
+#: Descriptors of the service itself, and of files that are open for a moment.
 _OWN = 96
 #: A worker's bus, its process and the pipe that it is started by.
 _PER_SESSION = 4

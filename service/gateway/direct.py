@@ -32,7 +32,7 @@ WRITE = "volition.write"
 Write = Callable[[bytes], bool]
 
 MOST_FRAMES_PER_S = 1000
-"""Of one socket, pings and all; as many more may come at once."""
+"""Frames a second that one socket may send, pings among them; as many more may come at once."""
 
 _PIECE_BYTES = 2 << 10
 _POLICY_VIOLATION = 1008

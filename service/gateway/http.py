@@ -20,7 +20,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-#: Of a request: its line and headers, and the framing of a chunked body beyond `_FRAMING`.
+#: Bytes that a request may have as line and headers, and as framing of a chunked body beyond
+#: `_FRAMING`.
 MOST_HEAD_BYTES = 64 << 10
 #: A chunk of one byte takes six.
 _FRAMING = 8

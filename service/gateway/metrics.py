@@ -113,7 +113,7 @@ class _SessionsCollector(Collector):
         yield self._steps()
 
     def _stops(self) -> Iterator[_Family]:
-        """Of the emergency stop: whether it holds, how often it was used, and by whom last."""
+        """Tell whether the emergency stop holds, how often it was used, and by whom last."""
         held = GaugeMetricFamily(
             "volition_session_held", "1 while the emergency stop holds.", labels=["session"]
         )

@@ -19,7 +19,7 @@ from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.errors import ConfigError, RecordingError, StreamError
 from volition.streams.files.brainvision import BrainVisionContents, read_brainvision
 from volition.streams.files.choice import StreamKeys, choose_markers, choose_signal
-from volition.streams.files.edf import read_edf
+from volition.streams.files.edf import EdfContents, read_edf
 from volition.streams.files.fif import read_fif
 from volition.streams.files.npz import read_arrays
 from volition.streams.files.xdf_reader import XdfStream, read_xdf
@@ -255,22 +255,8 @@ def _events_of(stream: XdfStream, channel: str | int | None) -> Iterator[Event]:
 
 def _from_edf(path: Path, channels: Sequence[str] | None, units: str | None) -> Recording:
     contents = read_edf(path, channels)
-    plan = channel_selection.plan(
-        n_channels=len(contents.labels),
-        rate_hz=contents.rate_hz,
-        labels=contents.labels,
-        units=contents.units,
-        kinds=contents.kinds,
-        channels=channels,
-        override_units=units,
-    )
-    return Recording(
-        plan.spec,
-        plan.apply(contents.samples),
-        np.arange(len(contents.samples)) / contents.rate_hz,
-        contents.events,
-        {"file": path.name},
-        (*plan.warnings, *contents.warnings),
+    return _from_contents(
+        path, channels, units, contents, kinds=contents.kinds, warnings=contents.warnings
     )
 
 
@@ -278,13 +264,21 @@ def _from_edf(path: Path, channels: Sequence[str] | None, units: str | None) -> 
 
 
 def _from_contents(
-    path: Path, channels: Sequence[str] | None, units: str | None, contents: BrainVisionContents
+    path: Path,
+    channels: Sequence[str] | None,
+    units: str | None,
+    contents: EdfContents | BrainVisionContents,
+    *,
+    kinds: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> Recording:
+    """Make a recording of a file that holds one signal from its first sample on."""
     plan = channel_selection.plan(
         n_channels=len(contents.labels),
         rate_hz=contents.rate_hz,
         labels=contents.labels,
         units=contents.units,
+        kinds=kinds,
         channels=channels,
         override_units=units,
     )
@@ -294,7 +288,7 @@ def _from_contents(
         np.arange(len(contents.samples)) / contents.rate_hz,
         contents.events,
         {"file": path.name},
-        plan.warnings,
+        (*plan.warnings, *warnings),
     )
 
 

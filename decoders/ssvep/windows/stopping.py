@@ -37,7 +37,7 @@ class Stopping(BaseModel):
 
     rule: Literal["margin", "cost", "bayes", "confidence"]
     threshold: float = Field(
-        ge=0, description="Of the rule; see `volition.decoders.ssvep.windows.stopping`."
+        ge=0, description="Threshold of the rule; see `volition.decoders.ssvep.windows.stopping`."
     )
     min_s: float = Field(default=0.5, gt=0, description="Length of the first look.")
     step_s: float = Field(default=0.25, gt=0, description="From one look to the next.")
