@@ -3,7 +3,7 @@
 Whoever can reach the port can send bytes, and none of them has shown a token yet. So a connection
 is closed with the reason when
 
-- there are as many connections as there are descriptors for (503),
+- there are as many connections as there are descriptors for, and it is no emergency stop (503),
 - a request's head is not whole in time (408),
 - what is neither body nor a small head is too much: lines, chunks or trailers without end (431),
 - too many requests wait for the answer to one before them.
@@ -11,12 +11,16 @@ is closed with the reason when
 What is received is looked at in small pieces, so that no more than one piece beyond a bound is ever
 kept. The rest of a body that was answered before it was read is thrown away; one that is too large
 or too slow for that closes its connection.
+
+`SPARE` connections beyond those that there may be are heard, each for a moment: one that asks for
+an emergency stop is answered, so that nobody who takes all connections keeps anybody from the stop.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections import deque
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -32,6 +36,10 @@ _PIECE_BYTES = 8 << 10
 _LINGER_S = 1.0
 _LINGER_BYTES = 1 << 20
 
+#: Connections that are kept back for emergency stops, and for how long one of them may say nothing.
+SPARE = 32
+_SPARE_S = 1.0
+
 _REASONS = {
     408: ("Request Timeout", "the head of the request was not whole in time"),
     431: ("Request Header Fields Too Large", "the head of the request is too large"),
@@ -43,6 +51,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol within bounds; `bounded_http` says how many connections there may be."""
 
     most_connections = 1024
+    spare: ClassVar[deque[BoundedHttpProtocol]] = deque()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -52,16 +61,20 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._is_closing = False
         self._linger_timer: asyncio.TimerHandle | None = None
         self._linger_bytes = 0
+        self._is_spare = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
-        if len(self.connections) > self.most_connections:
-            self._close_with(503)
-            return
+        self._is_spare = len(self.connections) > self.most_connections
+        if self._is_spare:
+            self.spare.append(self)
+            if len(self.spare) > SPARE:
+                self.spare[0].close_with(503)
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_no_head()
+        self._leave_spare()
         self._linger_no_longer()
         super().connection_lost(exc)
 
@@ -73,7 +86,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._wire_bytes += len(piece)
             super().data_received(piece)
             if self._wire_bytes - self._body_bytes * _FRAMING > MOST_HEAD_BYTES:
-                self._close_with(431)
+                self.close_with(431)
             elif len(self.pipeline) > _MOST_PIPELINED or self._lingers_too_long(len(piece)):
                 self._close()
 
@@ -84,7 +97,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._expect_no_head()
-        super().on_headers_complete()
+        if not self._is_spare:
+            super().on_headers_complete()
+        elif self._asks_for_a_stop():
+            super().on_headers_complete()
+            self.cycle.keep_alive = False
+        else:
+            self.close_with(503)
+
+    def _asks_for_a_stop(self) -> bool:
+        is_post: bool = self.parser.get_method() == b"POST"
+        return is_post and self.url.partition(b"?")[0].endswith(b"/estop")
+
+    def _leave_spare(self) -> None:
+        if self in self.spare:
+            self.spare.remove(self)
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -120,16 +147,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _expect_head(self) -> None:
         if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_S, self._close_with, 408)
+            within_s, otherwise = (_SPARE_S, 503) if self._is_spare else (HEAD_S, 408)
+            self._head_timer = self.loop.call_later(within_s, self.close_with, otherwise)
 
     def _expect_no_head(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _close_with(self, status: int) -> None:
+    def close_with(self, status: int) -> None:
         """Say why and close; say nothing where an answer is on its way."""
         self._expect_no_head()
+        self._leave_spare()
         self._is_closing = True
         if self.transport.is_closing():
             return
@@ -145,4 +174,5 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
 def bounded_http(most_connections: int) -> type[BoundedHttpProtocol]:
     """Give the protocol for a server that may have so many connections."""
-    return type("HttpProtocol", (BoundedHttpProtocol,), {"most_connections": most_connections})
+    own = {"most_connections": most_connections, "spare": deque()}
+    return type("HttpProtocol", (BoundedHttpProtocol,), own)
