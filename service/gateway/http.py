@@ -9,8 +9,9 @@ is closed with the reason when
 - too many requests wait for the answer to one before them.
 
 What is received is looked at in small pieces, so that no more than one piece beyond a bound is ever
-kept. The rest of a body that was answered before it was read is thrown away; one that is too large
-or too slow for that closes its connection.
+kept. A connection that has had its part of the event loop's time is read from later. The rest of a
+body that was answered before it was read is thrown away; one that is too large or too slow for that
+closes its connection.
 
 `SPARE` connections beyond those that there may be are heard, each for a moment: one that asks for
 an emergency stop is answered, so that nobody who takes all connections keeps anybody from the stop.
@@ -20,9 +21,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from volition.service.gateway.budgets import LoopShares, Rest
 
 #: Bytes that a request may have as line and headers, and as framing of a chunked body beyond
 #: `_FRAMING`.
@@ -51,6 +54,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol within bounds; `bounded_http` says how many connections there may be."""
 
     most_connections = 1024
+    shares: ClassVar[LoopShares] = LoopShares()
     spare: ClassVar[deque[BoundedHttpProtocol]] = deque()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -62,9 +66,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._linger_timer: asyncio.TimerHandle | None = None
         self._linger_bytes = 0
         self._is_spare = False
+        self._unread = bytearray()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
+        self._rest = Rest(self.shares.open(self.client[0] if self.client else ""), self._read_on)
         self._is_spare = len(self.connections) > self.most_connections
         if self._is_spare:
             self.spare.append(self)
@@ -75,20 +81,49 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_no_head()
         self._leave_spare()
+        self._rest.close()
         self._linger_no_longer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        for start in range(0, len(data), _PIECE_BYTES):
-            if self._is_closing or self.transport.is_closing():
-                return
-            piece = data[start : start + _PIECE_BYTES]
-            self._wire_bytes += len(piece)
-            super().data_received(piece)
-            if self._wire_bytes - self._body_bytes * _FRAMING > MOST_HEAD_BYTES:
-                self.close_with(431)
-            elif len(self.pipeline) > _MOST_PIPELINED or self._lingers_too_long(len(piece)):
-                self._close()
+        self._unread += data
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Look at what came, piece by piece, until it is time to rest."""
+        while self._unread and self._is_open and not self._rest:
+            piece = bytes(self._unread[:_PIECE_BYTES])
+            del self._unread[:_PIECE_BYTES]
+            with self._rest.counting():
+                self._read(piece)
+        if not self._is_open:
+            return
+        if self._rest:
+            self.transport.pause_reading()
+        elif not self.flow.read_paused:
+            self.transport.resume_reading()
+
+    @property
+    def _is_open(self) -> bool:
+        return not (self._is_closing or self.transport.is_closing())
+
+    def _read(self, piece: bytes) -> None:
+        self._wire_bytes += len(piece)
+        super().data_received(piece)
+        if self._wire_bytes - self._body_bytes * _FRAMING > MOST_HEAD_BYTES:
+            self.close_with(431)
+        elif len(self.pipeline) > _MOST_PIPELINED or self._lingers_too_long(len(piece)):
+            self._close()
+
+    def handle_websocket_upgrade(self) -> None:
+        if not self._is_open:
+            return
+        self._is_closing = True  # for this protocol: another has the transport from now on
+        self._rest.close()
+        super().handle_websocket_upgrade()
+        if self._unread:
+            protocol = cast("asyncio.Protocol", self.transport.get_protocol())
+            protocol.data_received(bytes(self._unread))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -100,6 +135,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if not self._is_spare:
             super().on_headers_complete()
         elif self._asks_for_a_stop():
+            self._leave_spare()
             super().on_headers_complete()
             self.cycle.keep_alive = False
         else:
@@ -172,7 +208,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._close()
 
 
-def bounded_http(most_connections: int) -> type[BoundedHttpProtocol]:
+def bounded_http(
+    most_connections: int, shares: LoopShares | None = None
+) -> type[BoundedHttpProtocol]:
     """Give the protocol for a server that may have so many connections."""
-    own = {"most_connections": most_connections, "spare": deque()}
+    own = {
+        "most_connections": most_connections,
+        "spare": deque(),
+        "shares": shares or LoopShares(),
+    }
     return type("HttpProtocol", (BoundedHttpProtocol,), own)
