@@ -142,7 +142,7 @@ def _signal_for(
     signal = read_for(path, wanted, config.markers, signal=stream, marker_stream=markers)
     if recorded_session(signal) is None:
         hears_markers = config.markers is not None or markers is not None
-        return signal if hears_markers else _without_events(signal, config)
+        return signal if hears_markers else _without_events(signal)
     # A session records microvolts, whatever unit its stream had or was said to have.
     if wanted.units is None:
         return signal
@@ -150,7 +150,7 @@ def _signal_for(
     return read_for(path, as_recorded, config.markers, signal=stream, marker_stream=markers)
 
 
-def _without_events(signal: Recording, config: SessionConfig) -> Recording:
+def _without_events(signal: Recording) -> Recording:
     """Leave out what a session without a marker stream would not have heard live."""
     if not signal.events:
         return signal
