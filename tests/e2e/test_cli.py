@@ -166,8 +166,13 @@ def file_with_markers(folder: Path) -> Path:
     """Write a signal, three markers of a stimulus program and five of a keyboard."""
     times = [300.0 + k / 100 for k in range(1500)]
     wave = [[8 * math.sin(2 * math.pi * 12 * t), math.cos(5 * t)] for t in times]
-    signal = {"channel_count": 2, "nominal_srate": 100, "channel_format": "float32"}
-    marks = {"channel_count": 1, "nominal_srate": 0, "channel_format": "string", "type": "Markers"}
+    signal: dict[str, Any] = {"channel_count": 2, "nominal_srate": 100, "channel_format": "float32"}
+    marks: dict[str, Any] = {
+        "channel_count": 1,
+        "nominal_srate": 0,
+        "channel_format": "string",
+        "type": "Markers",
+    }
     return raw_xdf.write(
         folder / "a.xdf",
         raw_xdf.header(1, name="amp", type="EEG", source_id="amp", **signal),

@@ -344,8 +344,13 @@ def test_a_headset_ends_when_the_process_that_started_it_dies(tmp_path: Path) ->
 
 def two_of_each(folder: Path) -> Path:
     """Write two signals and two streams of markers."""
-    keys = {"channel_count": 1, "nominal_srate": 100, "channel_format": "float32"}
-    marks = {"channel_count": 1, "nominal_srate": 0, "channel_format": "string", "type": "Markers"}
+    keys: dict[str, Any] = {"channel_count": 1, "nominal_srate": 100, "channel_format": "float32"}
+    marks: dict[str, Any] = {
+        "channel_count": 1,
+        "nominal_srate": 0,
+        "channel_format": "string",
+        "type": "Markers",
+    }
     times = [80.0 + k / 100 for k in range(50)]
     parts = []
     for number, name in ((1, "left amp"), (2, "right amp")):
