@@ -80,6 +80,7 @@ def recorded(source_id: str, **decoder: Any) -> dict[str, Any]:
             "step_s": 0.1,
             **decoder,
         },
+        "selections": "every",
         "outputs": [{"kind": "record"}],
     }
 
