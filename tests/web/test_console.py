@@ -99,7 +99,7 @@ def test_from_a_fresh_service_to_decisions_and_the_emergency_stop(
     with Client(service.url) as client:
         (session,) = client.sessions()
         assert session.held
-        page.get_by_role("button", name="Release").click()
+        reader.release()
         expect(page.get_by_role("alert")).to_have_count(0)
         assert not client.session(session.id).held
         reader.check_access()

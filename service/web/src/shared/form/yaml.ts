@@ -1,8 +1,12 @@
-// A session file in the page: read as the service reads it (YAML 1.1), and where in it a key stands.
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from "yaml";
-import type { StreamView } from "../shared/wire";
+// A configuration as text: read as the service reads it (YAML 1.1), where in it a key stands, and
+// changed in one place, so that all else, comments too, stays as it was written.
+import { Document, isAlias, isCollection, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from "yaml";
+import type { Path } from "./path";
 
 const OPTIONS = { version: "1.1", prettyErrors: false } as const;
+const WRITING = { lineWidth: 100, flowCollectionPadding: false } as const;
+/** Longer ones are written over several lines. */
+const MOST_IN_A_LINE = 60;
 
 export interface Located {
   /** From 1; null where the text has no such place. */
@@ -15,6 +19,12 @@ export interface ReadFile {
   data: unknown;
   errors: Located[];
 }
+
+export type Edit =
+  | { do: "set"; at: Path; value: unknown }
+  | { do: "remove"; at: Path }
+  /** Take a list's item to another place. */
+  | { do: "move"; at: Path; from: number; to: number };
 
 export function readYaml(text: string): ReadFile {
   const lines = new LineCounter();
@@ -50,16 +60,57 @@ export function lineOf(text: string, path: string): number | null {
   return at === null ? null : lines.linePos(at).line;
 }
 
-/** Write a chosen stream into a session file, its markers too where there are any. */
-export function chooseStream(text: string, stream: StreamView, markers: StreamView | null): string {
-  const document: Document = parseDocument(text, OPTIONS);
-  if (document.errors.length || !isMap(document.contents)) return text;
-  if (!isMap(document.get("stream"))) document.set("stream", document.createNode({}));
-  for (const key of ["name", "source_id"]) document.deleteIn(["stream", key]);
-  if (stream.source_id) document.setIn(["stream", "source_id"], stream.source_id);
-  else document.setIn(["stream", "name"], stream.name);
-  if (stream.type !== "EEG") document.setIn(["stream", "type"], stream.type);
-  if (markers) document.set("markers", document.createNode({ type: markers.type, source_id: markers.source_id }));
-  else document.delete("markers");
-  return document.toString({ lineWidth: 100, flowCollectionPadding: false });
+/** Change a text in one place; one that cannot be read stays as it is. */
+export function edited(text: string, ...edits: Edit[]): string {
+  let document: Document = parseDocument(text, OPTIONS);
+  if (document.errors.length) return text;
+  // What is named twice cannot be changed in one place alone.
+  if (hasAlias(document)) document = new Document(document.toJS(), OPTIONS);
+  for (const edit of edits) apply(document, edit);
+  return document.toString(WRITING);
+}
+
+function apply(document: Document, edit: Edit): void {
+  const at = [...edit.at];
+  switch (edit.do) {
+    case "set":
+      makeWay(document, at);
+      document.setIn(at, nodeOf(document, edit.value));
+      return;
+    case "remove":
+      if (document.hasIn(at)) document.deleteIn(at);
+      return;
+    case "move": {
+      const list = document.getIn(at);
+      if (isSeq(list)) list.items.splice(edit.to, 0, ...list.items.splice(edit.from, 1));
+    }
+  }
+}
+
+/** Put collections where a path leads through and there are none. */
+function makeWay(document: Document, path: (string | number)[]): void {
+  for (let n = 0; n < path.length; n++) {
+    const before = path.slice(0, n);
+    const there: unknown = n ? document.getIn(before, true) : document.contents;
+    if (isCollection(there)) continue;
+    const empty = document.createNode(typeof path[n] === "number" ? [] : {});
+    if (n) document.setIn(before, empty);
+    else document.contents = empty;
+  }
+}
+
+function nodeOf(document: Document, value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  return document.createNode(value, { flow: JSON.stringify(value).length < MOST_IN_A_LINE });
+}
+
+function hasAlias(document: Document): boolean {
+  let found = false;
+  visit(document, {
+    Alias(_, node) {
+      found ||= isAlias(node);
+      return visit.BREAK;
+    },
+  });
+  return found;
 }
