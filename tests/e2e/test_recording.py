@@ -120,9 +120,9 @@ def test_a_session_with_gaps_replays_to_the_intents_that_were_sent(
             lambda s: s.continuity is not None and s.continuity.resets >= 2 and s.last_seq >= 3,
         )
         # Stopped in an emergency and let go: what passes meanwhile is neutral, in a replay as well.
-        client.emergency_stop(session.id)
+        order = client.emergency_stop(session.id).answer.order
         client.intents(session.id, after=state.last_seq, wait_s=10)
-        client.release(session.id)
+        client.release(session.id, order=order)
         state = await_state(client, session.id, lambda s: s.last_seq >= state.last_seq + 4)
         live = client.intents(session.id, limit=1000).intents
         client.stop(session.id)
