@@ -23,7 +23,7 @@ export function Kinds() {
       <summary>What it can be made of</summary>
       <div class="row">
         <label class="grow">
-          Kind
+          Part
           <select class="grow" value={chosen} onChange={(event) => setChosen(event.currentTarget.value)}>
             <option value="">–</option>
             {Object.entries(SHOWN).map(([family, title]) => (
