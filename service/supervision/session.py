@@ -150,6 +150,12 @@ class Session:
                 f"{slow['n']} decisions took longer than there is from one to the next, the "
                 f"longest {slow['slowest_s']:.2f} s"
             )
+        if behind := self.hub.behind():
+            longest_s = max(one.behind_s for one in behind)
+            told.append(
+                f"{len(behind)} of {len(self.hub.subscriptions)} clients do not keep up: the "
+                f"slowest has read nothing for {longest_s:.1f} s"
+            )
         return [*self.config.deprecations, *self._worker_warnings, *told]
 
     @property
