@@ -6,7 +6,8 @@
 With several sessions each is left out in turn, with one each of five blocks of time: windows of
 one trial, and trials that lie side by side, are never on both sides. What is not above chance is
 refused. Whether re-centring helps is asked of the sessions left out: it does where it makes
-what was asked for more likely. With fewer than four sessions nobody can know, and it stays off.
+what was asked for more likely, by more than sessions differ. With fewer than four sessions nobody
+can know, and it stays off.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from volition.chunk import FloatArray
 from volition.decoders.artifacts.averages import spectral
 from volition.decoders.classes import electrodes
+from volition.decoders.classes.course import Course
 from volition.decoders.classes.drift import distances
 from volition.decoders.classes.method import ClassMethod, IntArray
 from volition.decoders.classes.models import CENTRED, PLAIN, SESSION_CENTRES, facts_of, named
@@ -44,10 +46,11 @@ N_BLOCKS = 5
 LEAST_SESSIONS = 4
 #: Trials of each class that a fit needs.
 LEAST_TRIALS = 4
-#: Of the windows of one a second; what strays further is no measure of what is usual.
-_USUAL_SHARE = 0.95
+#: A distance that is usual whatever a calibration saw: days that decode alike lie so far apart
+#: (on `mi_openbci` 0.3 to 0.7), and a mean of half a minute is found to a third of it.
+LEAST_USUAL = 0.7
 #: The bands that eyes and muscles are seen in, Hz.
-EYES_HZ, MUSCLE_HZ = (1.0, 4.0), (30.0, 45.0)
+EYES_HZ, EYE_COURSE_HZ, MUSCLE_HZ = (1.0, 4.0), (0.3, 4.0), (30.0, 45.0)
 
 
 class Prepared(NamedTuple):
@@ -254,7 +257,20 @@ def _validated(
         for fit in fits
     ]
     tried = {one.mode: one.log_likelihood for one in judged}
-    return max(judged, key=lambda one: one.log_likelihood), tried
+    helps = len(judged) > 1 and recentring_helps(*judged)
+    return judged[1 if helps else 0], tried
+
+
+def recentring_helps(plain: Judged, centred: Judged) -> bool:
+    """Say whether what was asked for is more likely re-centred, by more than sessions differ.
+
+    That is a mean difference over sessions above its standard error: the cost of doing so in vain
+    is as large as the gain where it is needed.
+    """
+    gained = centred.log_p - plain.log_p
+    by_session = np.array([gained[plain.folds == k].mean() for k in np.unique(plain.folds)])
+    spread = by_session.std(ddof=1) / np.sqrt(len(by_session))
+    return bool(by_session.mean() > spread)
 
 
 def _check_above_chance(judged: Judged, n_classes: int) -> None:
@@ -283,23 +299,31 @@ def _controls(
     if len(settings.electrodes) == len(labels):
         labels = settings.electrodes
     front = [k for k in electrodes.frontal(labels) if k in prepared.channels]
-    found: dict[str, Any] = {}
-    for name, edges, channels in (
-        ("eyes", EYES_HZ, front or prepared.channels),
-        ("muscle", MUSCLE_HZ, prepared.channels),
-    ):
-        if edges[1] >= 0.45 * rate_hz:
-            continue
-        judge = method(settings, rate_hz, [edges])
-        seen = observe(judge, prepared.data, channels, prepared.trials)
-        folds, by = folds_of(seen)
-        n_classes = len(settings.classes)
-        log_p = left_out_log_probabilities(judge, seen, folds, n_classes, PLAIN)
-        alone = Judged.of(log_p, seen, folds, by, PLAIN)
-        found[name] = would_do_alone(
-            alone, edges, [labels[k] for k in channels], is_frontal=bool(front)
+    seen_by_eyes = front or prepared.channels
+    from_cue = settings.model_copy(update={"delay_s": 0.0})
+    asked: list[tuple[str, ClassMethod[Any], list[int]]] = [
+        ("eyes", method(settings, rate_hz, [EYES_HZ]), seen_by_eyes),
+        ("eye_course", Course(from_cue, rate_hz, [EYE_COURSE_HZ]), seen_by_eyes),
+    ]
+    if MUSCLE_HZ[1] < 0.45 * rate_hz:
+        asked.append(("muscle", method(settings, rate_hz, [MUSCLE_HZ]), prepared.channels))
+    return {
+        name: would_do_alone(
+            _judged_alone(judge, prepared, channels),
+            judge.edges[0],
+            [labels[k] for k in channels],
+            is_frontal=bool(front),
         )
-    return found
+        for name, judge, channels in asked
+    }
+
+
+def _judged_alone(judge: ClassMethod[Any], prepared: Prepared, channels: Sequence[int]) -> Judged:
+    seen = observe(judge, prepared.data, channels, prepared.trials)
+    folds, by = folds_of(seen)
+    n_classes = len(judge.settings.classes)
+    log_p = left_out_log_probabilities(judge, seen, folds, n_classes, PLAIN)
+    return Judged.of(log_p, seen, folds, by, PLAIN)
 
 
 # -- the model --------------------------------------------------------------------------------
@@ -335,5 +359,4 @@ def _usual_distance(seen: Observed) -> float:
     else:
         later = seen.centres[len(seen.centres) // 5 :]
         found = [distances(whitening, one)[0] for one in later]
-        return float(np.quantile(found, _USUAL_SHARE))
-    return float(np.max(found))
+    return max(LEAST_USUAL, float(np.max(found)))

@@ -34,8 +34,8 @@ class Judged:
     wanted, decoded : ndarray of int, shape (n_trials,)
     folds : ndarray of int, shape (n_trials,)
         Session or block of each.
-    log_likelihood
-        Mean log probability of what was asked for.
+    log_p : ndarray, shape (n_trials,)
+        Log probability of what was asked for.
     by
         What a fold is.
     mode
@@ -45,7 +45,7 @@ class Judged:
     wanted: IntArray
     decoded: IntArray
     folds: IntArray
-    log_likelihood: float
+    log_p: FloatArray
     by: str
     mode: str
 
@@ -69,7 +69,7 @@ class Judged:
             np.array(wanted, np.int64),
             np.array(decoded, np.int64),
             np.array(of_fold, np.int64),
-            float(np.mean(likelihoods)) if likelihoods else -np.inf,
+            np.array(likelihoods),
             by,
             mode,
         )
@@ -77,6 +77,10 @@ class Judged:
     @property
     def n_right(self) -> int:
         return int((self.wanted == self.decoded).sum())
+
+    @property
+    def log_likelihood(self) -> float:
+        return float(self.log_p.mean()) if len(self.log_p) else -np.inf
 
     @property
     def accuracy(self) -> float:

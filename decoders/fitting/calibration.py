@@ -128,7 +128,8 @@ def joined(
         times.append(part.times + shift)
         events += [Event(one.time + shift, one.name, one.data) for one in part.events]
         starts.append(start)
-        names.append(part.names[0] if part.names else str(number + 1))
+        name = part.names[0] if part.names else str(number + 1)
+        names.append(f"{name} ({number + 1})" if name in names else name)
         if part.faulty:
             faulty[number] = next(iter(part.faulty.values()))
         start = float(times[-1][-1]) + APART_S if len(part.times) else start
