@@ -170,9 +170,9 @@ def soak(
     state = scene.client.session(attacked)
     if state.state.final:
         run.violations.append(f"the session that was attacked is {state.state}: {state.reason}")
-    slopes = _slopes([one for one in run.taken if one.hours * 3600 >= _WARM_UP_S])
+    found = slopes([one for one in run.taken if one.hours * 3600 >= _WARM_UP_S])
     return {
-        "ok": not run.violations and all(one["holds_zero"] for one in slopes.values()),
+        "ok": not run.violations and all(one["holds_zero"] for one in found.values()),
         "minutes": minutes,
         "rounds": dict(run.rounds),
         "violations": run.violations,
@@ -181,23 +181,23 @@ def soak(
             "max": round(max(run.took_ms), 2),
             "most": MOST_MS,
         },
-        "slopes_per_h": slopes,
+        "slopes_per_h": found,
     }
 
 
-def _slopes(taken: Sequence[Taken]) -> dict[str, dict[str, Any]]:
+def slopes(taken: Sequence[Taken]) -> dict[str, dict[str, Any]]:
     """Give the slope of each, its interval of 95 %, and whether that holds nought."""
     if len(taken) < _LEAST_POINTS:
         return {}
     hours = np.array([one.hours for one in taken])
-    slopes = {}
+    found = {}
     for name in ("rss_mb", "files", "threads"):
         values = np.array([getattr(one, name) for one in taken], np.float64)
         slope, _, low, high = (float(x) for x in theilslopes(values, hours, 0.95))
-        slopes[name] = {
+        found[name] = {
             "median": round(float(np.median(values)), 1),
             "slope": round(slope, 3),
             "interval": [round(low, 3), round(high, 3)],
             "holds_zero": low <= 0.0 <= high,
         }
-    return slopes
+    return found
