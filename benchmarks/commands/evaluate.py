@@ -45,6 +45,14 @@ def evaluate(
         bool,
         typer.Option(help="Also the curve of false selections a minute against share selected."),
     ] = False,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="How everybody is scored by a decoder that other people trained: by what ships "
+            "(shipped), or by one that is learned without them (leave-person-out). When left out, "
+            "the latter for those who trained it, the former for everybody else."
+        ),
+    ] = None,
     json: JsonOption = False,
     _listed: Annotated[
         bool,
@@ -63,16 +71,25 @@ def evaluate(
     """
     from volition.benchmarks.quality.evaluation.evaluate import evaluate as run
     from volition.benchmarks.quality.evaluation.own_recordings import evaluate_own
+    from volition.benchmarks.quality.learning.protocols import Protocol
     from volition.errors import ConfigError
     from volition.service.sessions.config import load_config
     from volition.streams.files.trial_mapping import TrialMapping
 
     config = load_config(session)
+    allowed = [one.value for one in Protocol]
+    if protocol is not None and protocol not in allowed:
+        raise typer.BadParameter(
+            f"{protocol!r}; allowed: {', '.join(allowed)}", param_hint="--protocol"
+        )
+    wanted = None if protocol is None else Protocol(protocol)
     if root is not None:
-        result = run(dataset, root, config, idle_sweep=idle_sweep)
+        result = run(dataset, root, config, idle_sweep=idle_sweep, protocol=wanted)
     elif Path(dataset).exists():
         mapping = None if trials is None else TrialMapping.read(trials)
-        result = evaluate_own(Path(dataset), config, mapping, idle_sweep=idle_sweep)
+        result = evaluate_own(
+            Path(dataset), config, mapping, idle_sweep=idle_sweep, protocol=wanted
+        )
     else:
         raise ConfigError(
             f"{dataset} is no folder of recordings; a data set by name needs its folder: --root"

@@ -18,12 +18,18 @@ from volition.benchmarks.quality.evaluation.contamination import evaluate_contam
 from volition.benchmarks.quality.evaluation.denoising import evaluate_denoising
 from volition.benchmarks.quality.evaluation.movement import evaluate_movement
 from volition.benchmarks.quality.evaluation.selection import evaluate_selection
+from volition.benchmarks.quality.learning.protocols import Protocol
 from volition.errors import ConfigError
 from volition.service.sessions.config import SessionConfig
 
 
 def evaluate(
-    name: str, root: Path, config: SessionConfig, *, idle_sweep: bool = False
+    name: str,
+    root: Path,
+    config: SessionConfig,
+    *,
+    idle_sweep: bool = False,
+    protocol: Protocol | None = None,
 ) -> dict[str, Any]:
     """Score ``config`` on a data set, by the data set's protocol.
 
@@ -38,6 +44,8 @@ def evaluate(
     idle_sweep
         Score it at other thresholds of idle too, where the protocol watches people at rest; see
         `volition.benchmarks.quality.evaluation.idle`.
+    protocol
+        By what a decoder that other people trained is scored; see `evaluate_selection`.
 
     Returns
     -------
@@ -54,7 +62,9 @@ def evaluate(
     """
     match named(name):
         case TrialDataset() as dataset:
-            return evaluate_selection(dataset, root, config, idle_sweep=idle_sweep)
+            return evaluate_selection(
+                dataset, root, config, idle_sweep=idle_sweep, protocol=protocol
+            )
         case MovementDataset() as dataset:
             return evaluate_movement(dataset, root, config)
         case DenoisingDataset() as dataset:
@@ -62,7 +72,7 @@ def evaluate(
         case ContaminatedDataset() as dataset:
             return evaluate_contamination(dataset, root, config)
         case SelfScored() as dataset:
-            return dataset.evaluate(root, config, idle_sweep=idle_sweep)
+            return dataset.evaluate(root, config, idle_sweep=idle_sweep, protocol=protocol)
         case _:
             raise ConfigError(
                 f"data set {name!r} does not say how a session is scored on it: it must be one of "

@@ -20,6 +20,7 @@ from volition.benchmarks.quality.contract.trials import (
 )
 from volition.benchmarks.quality.evaluation.selection import evaluate_selection
 from volition.benchmarks.quality.evaluation.trials import labels_by_frequency
+from volition.benchmarks.quality.learning.protocols import Protocol
 from volition.chunk import Event
 from volition.errors import RecordingError
 from volition.service.sessions.config import SessionConfig
@@ -33,7 +34,12 @@ from volition.streams.files.trial_mapping import TrialMapping, target_of, trials
 
 
 def evaluate_own(
-    folder: Path, config: SessionConfig, mapping: TrialMapping | None, *, idle_sweep: bool = False
+    folder: Path,
+    config: SessionConfig,
+    mapping: TrialMapping | None,
+    *,
+    idle_sweep: bool = False,
+    protocol: Protocol | None = None,
 ) -> dict[str, Any]:
     """Score a session on the recordings of a folder.
 
@@ -45,7 +51,7 @@ def evaluate_own(
         The session; its decoder must have ``targets``.
     mapping
         Which markers begin which trials; None where the events name their targets.
-    idle_sweep
+    idle_sweep, protocol
         As for `evaluate_selection`.
 
     Raises
@@ -63,7 +69,7 @@ def evaluate_own(
         load=functools.partial(_load, frequencies=frequencies, mapping=mapping),
         calibrate_on=CalibrateOn.EARLIER_RECORDINGS if alone else CalibrateOn.OTHER_BLOCKS,
     )
-    return evaluate_selection(dataset, folder, config, idle_sweep=idle_sweep)
+    return evaluate_selection(dataset, folder, config, idle_sweep=idle_sweep, protocol=protocol)
 
 
 def _load(

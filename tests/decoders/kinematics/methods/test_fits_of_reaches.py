@@ -19,8 +19,7 @@ from volition.decoders.kinematics.methods.kalman import KalmanDecoder, KalmanSet
 from volition.decoders.kinematics.methods.recursion import KalmanRecursion
 from volition.service.sessions.config import load_config
 
-PRESET = load_config("kalman-velocity").decoder
-assert isinstance(PRESET, KalmanSettings)
+PRESET = KalmanSettings.model_validate(load_config("kalman-velocity").decoder.model_dump())
 N_TRIALS, N_BINS = 40, 21
 
 
