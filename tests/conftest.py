@@ -19,7 +19,7 @@ import pytest
 
 from volition.streams import lsl
 
-pytest_plugins = ["tests.skipped"]
+pytest_plugins = ["tests.order", "tests.skipped"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 #: Rooms whose tests run for long: services, browsers and whole recordings.

@@ -304,10 +304,9 @@ def cleaned_recording(
 ) -> CalibrationData:
     """Give a recording that was read as a session's decoder would have seen it."""
     cleaner = config.build_cleaner(recording.spec)
-    clean = cleaner.whole(recording.samples, recording.times)
-    return CalibrationData(
-        cleaner.spec, clean.samples, clean.times, recording.events, options=options or {}
-    )
+    events = [*recording.events]
+    clean = cleaner.whole(recording.samples, recording.times, events)
+    return CalibrationData(cleaner.spec, clean.samples, clean.times, events, options=options or {})
 
 
 # -- the gateway's end ------------------------------------------------------------------------

@@ -3,13 +3,15 @@
 A `Turnstile` gives each caller so much of something a second, and some more at once. Who has had
 its share is told how long to wait, and waits behind its own earlier requests, not behind other
 callers. `Stopwatch` measures what a request takes of the event loop, which all callers share.
-A `Rate` is the same for what cannot wait, such as frames that have come already.
+A `Rate` is the same for what cannot wait, such as frames that have come already. `LoopShares`
+parts what is given to an address among its open sockets.
 """
 
 from __future__ import annotations
 
 import functools
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
@@ -91,6 +93,103 @@ class Turnstile:
         now = self._clock()
         due = max(self._next.pop(who, -1e300), now - self._credit_s)
         self._next[who] = due + amount * self._gap_s
+
+
+class LoopShares:
+    """Shares of the event loop's time: each address has one, and parts it among its sockets.
+
+    Nobody waits while the sockets of an address together take no more than its share. Where they
+    do, those wait that have had more than their part of it: one that says little is heard at once.
+
+    Parameters
+    ----------
+    share
+        Part of the loop's time for the sockets of one address.
+    at_once_s
+        Seconds of it more at once for one address.
+    own_at_once_s
+        The same for one socket.
+    clock
+        Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        share: float = 0.1,
+        at_once_s: float = 0.05,
+        own_at_once_s: float = 0.01,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._share, self._own_at_once_s, self._clock = share, own_at_once_s, clock
+        self._at_once_s = at_once_s
+        self._spent: dict[str, _Debt] = {}
+        self._open: Counter[str] = Counter()
+
+    def open(self, address: str) -> SocketShare:
+        """Give a socket its part; it is to be closed with the socket."""
+        self._open[address] += 1
+        of_all = self._spent.setdefault(address, _Debt(self._at_once_s))
+        return SocketShare(self, address, of_all, _Debt(self._own_at_once_s))
+
+    def close(self, address: str) -> None:
+        """Part among one fewer."""
+        self._open[address] -= 1
+        if not self._open[address]:
+            del self._open[address]
+        if len(self._spent) > MOST_CALLERS:
+            self._spent = {one: debt for one, debt in self._spent.items() if one in self._open}
+
+    def rate(self, address: str) -> float:
+        """Give the share of one socket of an address."""
+        return self._share / max(1, self._open[address])
+
+    @property
+    def share(self) -> float:
+        return self._share
+
+    def now(self) -> float:
+        return self._clock()
+
+
+class _Debt:
+    """What was spent and is not yet made good by the time that has passed."""
+
+    def __init__(self, at_once_s: float) -> None:
+        self._at_once_s = at_once_s
+        self._owed_s, self._since = 0.0, 0.0
+
+    def add(self, spent_s: float, rate: float, now: float) -> None:
+        self._owed_s = max(0.0, self._owed_s - (now - self._since) * rate) + spent_s
+        self._since = now
+
+    def wait_s(self, rate: float, now: float) -> float:
+        """Give the seconds until no more is owed than may be at once."""
+        return (self._owed_s - self._at_once_s) / rate - (now - self._since)
+
+
+class SocketShare:
+    """The part of one socket; see `LoopShares`."""
+
+    def __init__(self, shares: LoopShares, address: str, of_all: _Debt, own: _Debt) -> None:
+        self._shares, self._address, self._of_all, self._own = shares, address, of_all, own
+
+    def spend(self, seconds: float) -> None:
+        """Count what the socket took of the loop."""
+        now = self._shares.now()
+        self._of_all.add(seconds, self._shares.share, now)
+        self._own.add(seconds, self._shares.rate(self._address), now)
+
+    def wait_s(self) -> float:
+        """Give how long the socket is not to be read from; nothing or less when it may be."""
+        now = self._shares.now()
+        return min(
+            self._of_all.wait_s(self._shares.share, now),
+            self._own.wait_s(self._shares.rate(self._address), now),
+        )
+
+    def close(self) -> None:
+        """Give it back."""
+        self._shares.close(self._address)
 
 
 class Stopwatch:

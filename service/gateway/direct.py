@@ -8,8 +8,10 @@ client that does not take what it was sent, a socket about to close), and then t
 bounds hold as for any other message (see `volition.service.supervision.hub`).
 
 What comes in is looked at in small pieces. While a message waits for the application, or the client
-does not take its answers, no more is looked at or read. A client that sends more frames than
-`MOST_FRAMES_PER_S` is closed with 1008 and the reason.
+does not take its answers, no more is looked at or read. The same goes for a socket that has had its
+part of the event loop's time, of which the sockets of one address share so much: what they send
+waits on their side. A client that sends more frames than `MOST_FRAMES_PER_S` is closed with 1008
+and the reason.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import struct
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,12 +27,15 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 from websockets.http11 import Request
 
-from volition.service.gateway.budgets import Rate
+from volition.service.gateway.budgets import LoopShares, Rate
 
 WRITE = "volition.write"
 """Key among a socket's extensions of its `Write`."""
 
 Write = Callable[[bytes], bool]
+
+TOOK = "volition.took"
+"""Key among a socket's extensions: is told the seconds that a message took of the event loop."""
 
 MOST_FRAMES_PER_S = 1000
 """Frames a second that one socket may send, pings among them; as many more may come at once."""
@@ -38,6 +44,8 @@ _PIECE_BYTES = 2 << 10
 _POLICY_VIOLATION = 1008
 _LINGER_S, _ABORT_S = 0.5, 5.0
 _MOST_THROWN_AWAY = 16 << 20
+#: A socket that has had more than its part is looked at again after so long at the latest.
+_LONGEST_REST_S = 1.0
 
 
 _FINAL_TEXT = 0x81
@@ -63,15 +71,29 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     A text that is no UTF-8 is the client's fault: it is closed with 1007 and a line in the log, to
     which uvicorn would add a traceback. A socket that is refused is answered, and no error.
+    `direct_sockets` says how the loop's time is shared.
     """
+
+    shares = LoopShares()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._rest: asyncio.TimerHandle | None = None
         self._frame_rate = Rate(MOST_FRAMES_PER_S, MOST_FRAMES_PER_S)
         self._unread = bytearray()
         self._is_reading = False
         self._is_flooding = False
         self._thrown_away = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        self._share = self.shares.open(self.client[0] if self.client else "")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._share.close()
+        if self._rest is not None:
+            self._rest.cancel()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._is_flooding:
@@ -91,17 +113,31 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             while self._unread and self._takes_more():
                 piece = bytes(self._unread[:_PIECE_BYTES])
                 del self._unread[:_PIECE_BYTES]
+                began = time.perf_counter()
                 super().data_received(piece)
+                self._took(time.perf_counter() - began)
         finally:
             self._is_reading = False
         self._pause_or_resume()
+
+    def _took(self, seconds: float) -> None:
+        """Count what this socket took of the loop; read no more for a while if that is too much."""
+        self._share.spend(seconds)
+        if self._rest is None and (wait_s := self._share.wait_s()) > 0:
+            self._rest = self.loop.call_later(min(wait_s, _LONGEST_REST_S), self._end_rest)
+
+    def _end_rest(self) -> None:
+        self._rest = None
+        if not self.transport.is_closing():
+            self._read_on()
 
     def _takes_more(self) -> bool:
         if self._is_flooding or self.close_sent or self.transport.is_closing():
             return (
                 self._is_flooding or self.close_timer is not None
             )  # waits for the client's answer to a close
-        return self.writable.is_set() and (not self.handshake_initiated or self.queue.empty())
+        is_free = self.writable.is_set() and self._rest is None
+        return is_free and (not self.handshake_initiated or self.queue.empty())
 
     def _pause_or_resume(self) -> None:
         if self.transport.is_closing():
@@ -151,6 +187,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         if not self.close_sent:  # the handshake stands, and the application's task is yet to run
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[WRITE] = self.write
+            extensions[TOOK] = self._took
 
     async def send(self, message: Any) -> None:
         await super().send(message)
@@ -180,3 +217,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             return False
         self.transport.write(frame)
         return True
+
+
+def direct_sockets(shares: LoopShares) -> type[DirectProtocol]:
+    """Give the protocol for a server whose sockets share the loop's time so."""
+    return type("SocketProtocol", (DirectProtocol,), {"shares": shares})

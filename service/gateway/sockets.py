@@ -20,7 +20,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from volition.errors import ConfigError, SessionError, StopError
 from volition.service.gateway.auth import Caller, Role
-from volition.service.gateway.direct import WRITE, text_frame
+from volition.service.gateway.budgets import Stopwatch
+from volition.service.gateway.direct import TOOK, WRITE, text_frame
 from volition.service.gateway.guard import SPEND
 from volition.service.gateway.markers import stamp
 from volition.service.gateway.stops import who
@@ -245,30 +246,40 @@ async def _say_bye(websocket: WebSocket, closed: Closed) -> None:
 
 async def _read_all(websocket: WebSocket, session: Session, subscription: Subscription) -> None:
     """Answer the client's messages; a wrong one is refused, not fatal."""
-    caller: Caller = websocket.scope["caller"]
+    took: Callable[[float], None] = websocket.scope["extensions"].get(TOOK, lambda _: None)
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return
-        parsed = read_message(message.get("text"))
-        if isinstance(parsed, Refused):
-            await _send(websocket, parsed)
-        elif isinstance(parsed, Ping):
-            await _send(websocket, Pong(t_client=parsed.t_client, lsl_time=local_clock()))
-        elif isinstance(parsed, Gather):
-            subscription.gather(parsed.for_s)
-        elif caller.role < Role.CONTROL:
-            detail = f"{parsed.type} needs the role {Role.CONTROL}, found {caller.role}"
-            await _send(websocket, Refused(detail=detail))
-        elif isinstance(parsed, EmergencyStop):
-            await _stop(websocket, session)
-        elif websocket.scope[SPEND]() > 0:
-            await _send(websocket, Refused(detail="too many changes a second"))
-        else:
-            try:
-                stamp(session, parsed)
-            except SessionError as error:
-                await _send(websocket, Refused(detail=error.message))
+        stopwatch = Stopwatch(_take(websocket, session, subscription, message.get("text")))
+        await stopwatch
+        took(stopwatch.spent_s)
+
+
+async def _take(
+    websocket: WebSocket, session: Session, subscription: Subscription, text: str | None
+) -> None:
+    """Do what one message says."""
+    caller: Caller = websocket.scope["caller"]
+    parsed = read_message(text)
+    if isinstance(parsed, Refused):
+        await _send(websocket, parsed)
+    elif isinstance(parsed, Ping):
+        await _send(websocket, Pong(t_client=parsed.t_client, lsl_time=local_clock()))
+    elif isinstance(parsed, Gather):
+        subscription.gather(parsed.for_s)
+    elif caller.role < Role.CONTROL:
+        detail = f"{parsed.type} needs the role {Role.CONTROL}, found {caller.role}"
+        await _send(websocket, Refused(detail=detail))
+    elif isinstance(parsed, EmergencyStop):
+        await _stop(websocket, session)
+    elif websocket.scope[SPEND]() > 0:
+        await _send(websocket, Refused(detail="too many changes a second"))
+    else:
+        try:
+            stamp(session, parsed)
+        except SessionError as error:
+            await _send(websocket, Refused(detail=error.message))
 
 
 async def _stop(websocket: WebSocket, session: Session) -> None:

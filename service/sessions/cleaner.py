@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.stage import Stage
 from volition.streams.signal.continuity import Continuity, ContinuitySettings, Piece
+from volition.streams.signal.triggers import TriggerReader, without_codes
 
 #: Samples of a whole signal that are cleaned at once; what comes out does not depend on it.
 _AT_ONCE = 4096
@@ -36,12 +37,15 @@ class CleanedPiece(NamedTuple):
         Whether it begins anew: what came before it must be forgotten.
     trusted
         Whether the rate is what the stream announces, as far as is known.
+    events
+        What the signal's trigger channel says.
     """
 
     chunk: Chunk
     times: FloatArray
     reset: bool
     trusted: bool = True
+    events: Sequence[Event] = ()
 
 
 class Cleaner:
@@ -62,6 +66,8 @@ class Cleaner:
         Of what comes out.
     continuity : Continuity
         Watches what goes in.
+    triggers : TriggerReader or None
+        Reads the last channel, where it holds codes of triggers; the stages do not see it.
 
     Raises
     ------
@@ -76,6 +82,9 @@ class Cleaner:
         settings: ContinuitySettings | None = None,
     ) -> None:
         self.continuity = Continuity(spec, settings)
+        signal = without_codes(spec)
+        self.triggers = None if signal is spec else TriggerReader()
+        spec = signal
         self._stages = tuple(stages)
         for stage in self._stages:
             spec = stage.prepare(spec)
@@ -112,17 +121,25 @@ class Cleaner:
 
     def _cleaned(self, chunk: Chunk, reset: bool, trusted: bool) -> CleanedPiece:
         times = chunk.times
+        events: Sequence[Event] = ()
+        if self.triggers is not None:
+            events = self.triggers.read(chunk.samples[:, -1], times)
+            chunk = Chunk(np.ascontiguousarray(chunk.samples[:, :-1]), times)
         for stage in self._stages:
             chunk = stage.process(chunk)
-        return CleanedPiece(chunk, times, reset, trusted)
+        return CleanedPiece(chunk, times, reset, trusted, events)
 
-    def stretches(self, samples: FloatArray, times: FloatArray) -> list[Chunk]:
+    def stretches(
+        self, samples: FloatArray, times: FloatArray, events: list[Event] | None = None
+    ) -> list[Chunk]:
         """Clean a whole signal; give a copy of each part that follows from itself, in order.
 
         Parameters
         ----------
         samples : ndarray, shape (n_samples, n_channels)
         times : ndarray, shape (n_samples,)
+        events
+            Those of the trigger channel are put here.
         """
         found: list[list[Chunk]] = [[]]
         for start in range(0, len(times), _AT_ONCE):
@@ -130,13 +147,17 @@ class Cleaner:
             for piece in self.pieces(Chunk(samples[place].copy(), times[place].copy())):
                 if piece.reset:
                     found.append([])
+                if events is not None:
+                    events += piece.events
                 found[-1].append(Chunk(piece.chunk.samples.copy(), piece.chunk.times.copy()))
         joined = [self._joined(parts) for parts in found]
         return [stretch for stretch in joined if len(stretch)]
 
-    def whole(self, samples: FloatArray, times: FloatArray) -> Chunk:
+    def whole(
+        self, samples: FloatArray, times: FloatArray, events: list[Event] | None = None
+    ) -> Chunk:
         """Clean a whole signal, as `stretches` does, and join what comes of it."""
-        return self._joined(self.stretches(samples, times))
+        return self._joined(self.stretches(samples, times, events))
 
     def _joined(self, parts: Sequence[Chunk]) -> Chunk:
         nothing = Chunk(np.empty((0, self.spec.n_channels)), np.empty(0))

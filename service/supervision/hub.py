@@ -21,6 +21,8 @@ from volition.service.worker.bus import Frame, FrameType, IntentCode
 #: Gathered intents are sent this much later than asked for, so that those who wait for each intent
 #: get theirs first.
 _BEHIND_S = 0.002
+#: Intents that are kept of a session that has ended, for who was away when it did.
+KEPT_AT_END = 500
 _CONTINUOUS = frozenset({IntentCode.CURSOR, IntentCode.CLASS, IntentCode.IDLE})
 
 
@@ -309,7 +311,8 @@ class Hub:
         return list(self._kept)
 
     def close(self, reason: str) -> None:
-        """End every subscription."""
+        """End every subscription; keep the newest `KEPT_AT_END` intents."""
+        self._kept = deque(self._kept, maxlen=KEPT_AT_END)
         for subscription in self.subscriptions:
             subscription.end(reason)
 

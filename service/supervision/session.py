@@ -540,9 +540,15 @@ class Session:
         connecting = self.state in (SessionState.CREATED, SessionState.CONNECTING)
         return silent_s >= (_HANG_CONNECTING_S if connecting else _HANG_S)
 
+    def _died_of_stop(self) -> bool:
+        """Whether the worker was killed by whoever pressed the stop, here or beside the service."""
+        word = self.word
+        has_not_obeyed = word.reader == self.generation and word.obeyed < word.order
+        return self._killed_for_stop or (word.held and has_not_obeyed and not word.at_rest)
+
     def note_crash(self) -> str | None:
         """Count a worker that died; give the reason when no other is to be started."""
-        if self._killed_for_stop:
+        if self._died_of_stop():
             self._killed_for_stop = False
             reason = "the worker was killed: it did not obey the emergency stop"
             self.step_to(SessionState.CONNECTING, f"{reason}; starting another")

@@ -105,6 +105,20 @@ class MarkersView(Answer):
     mapped_s: float = 0.0
 
 
+class TriggerRead(Answer):
+    """A code of the trigger channel."""
+
+    time: float
+    name: str
+
+
+class TriggersView(Answer):
+    """The trigger channel of the session's signal."""
+
+    count: int = Field(description="Events since the worker started.")
+    recent: list[TriggerRead] = Field(description="The last of them, oldest first.")
+
+
 class OutputView(Answer):
     """State of one of a session's outputs."""
 
@@ -152,6 +166,9 @@ class StateView(Answer):
     clock: ClockView | None = None
     markers: MarkersView | None = Field(
         default=None, description="Null where the session listens to no marker stream."
+    )
+    triggers: TriggersView | None = Field(
+        default=None, description="Null where the session names no trigger channel."
     )
     outputs: list[OutputView] = Field(
         default_factory=list,

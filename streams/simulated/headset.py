@@ -27,6 +27,7 @@ import numpy as np
 from volition.children import spawning
 from volition.chunk import Event, FloatArray, SignalSpec
 from volition.errors import ConfigError, StreamError, VolitionError
+from volition.streams.files.choice import StreamKeys
 from volition.streams.files.recording import TRIAL_START, Recording, read_recording
 from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.discovery import find_one
@@ -99,6 +100,23 @@ class SyntheticSignal:
 
 
 @dataclass(frozen=True, slots=True)
+class FileStreams:
+    """Which streams of a recording with several are played, as `read_recording` takes them.
+
+    Attributes
+    ----------
+    signal, markers
+        Name, source id, number, or a session's keys; all marker streams when None.
+    trigger_channel
+        Label of a channel with codes of triggers to play beside the signal.
+    """
+
+    signal: str | StreamKeys | None = None
+    markers: str | StreamKeys | None = None
+    trigger_channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HeadsetOptions:
     """What a headset plays, and as which streams.
 
@@ -111,6 +129,8 @@ class HeadsetOptions:
         Source id of an LSL marker stream that tells a participant what is on the screen: each
         ``trial_start`` names its target by ``freq_hz``, from the marker's time on, and every
         other marker makes them look away. Waited for without end.
+    streams
+        Which streams of the recording.
     channels
         Labels of the recording to play, in this order; all when None.
     name, source_id, marker_name
@@ -143,6 +163,7 @@ class HeadsetOptions:
 
     source: Path | SyntheticSignal | SsvepParticipant | ParticipantSignal
     steered_by: str | None = None
+    streams: FileStreams = FileStreams()
     channels: tuple[str, ...] | None = None
     name: str = "volition-headset"
     source_id: str = "volition-headset"
@@ -231,7 +252,7 @@ class Player:
             self.n_samples = sitting.n_samples
             self._take = sitting.take
         else:
-            recording = _cut(read_recording(options.source, channels=options.channels), options)
+            recording = _cut(_read(options.source, options), options)
             self.spec = recording.spec
             self.n_samples = len(recording)
             self._take = _looped(recording.samples)
@@ -320,6 +341,17 @@ def _marker_positions(recording: Recording) -> list[tuple[float, str]]:
         )
         positions.append((position, event.to_marker()))
     return positions
+
+
+def _read(path: Path, options: HeadsetOptions) -> Recording:
+    streams = options.streams
+    return read_recording(
+        path,
+        channels=options.channels,
+        trigger_channel=streams.trigger_channel,
+        stream=streams.signal,
+        markers=streams.markers,
+    )
 
 
 def _cut(recording: Recording, options: HeadsetOptions) -> Recording:

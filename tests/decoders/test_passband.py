@@ -76,6 +76,7 @@ def test_rest_stays_rest_behind_any_chain(kind: str, chain: str) -> None:
                 "step_s": 0.5,
                 **low,
             },
+            "selections": "every",
             "rehearse": False,
         }
     )

@@ -153,7 +153,8 @@ def _release(scene: Scene, session: str) -> None:
 
     def released() -> bool:
         try:
-            return not scene.client.release(session).held
+            order = scene.client.session(session).stop.order
+            return not scene.client.release(session, order=order).held
         except VolitionError:
             return False
 

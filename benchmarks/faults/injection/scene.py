@@ -114,7 +114,7 @@ class Scene:
     def open(self, source_id: str, **changes: Any) -> Witness:
         """Make a session and listen to it."""
         stream = {"source_id": source_id, "channels": ["1", "2", "3", "4"]}
-        config = {"stages": STAGES, "decoder": DECODER, **changes}
+        config = {"stages": STAGES, "decoder": DECODER, "selections": "every", **changes}
         config["stream"] = {**stream, **changes.get("stream", {})}
         return self.listen(self.client, self.client.create_session(config).id)
 

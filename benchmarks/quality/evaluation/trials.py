@@ -86,7 +86,11 @@ def _watched_s(
 def run_trials(
     one: TrialRecording, config: SessionConfig, labels: dict[float, str]
 ) -> list[Outcome]:
-    """Run a recording through the pipeline and put each trial beside what was decoded."""
+    """Run a recording through the pipeline and put each trial beside what was decoded.
+
+    Each answer of a sliding decoder counts, whatever the session's policy makes a selection.
+    """
+    config = config.model_copy(update={"selections": "every"})
     n_samples = max(1, round(CHUNK_S * one.recording.spec.rate_hz))
     pieces = _without_answers(one.recording.chunks(n_samples))
     ahead_s = config.build_cleaner(one.recording.spec).latency_s

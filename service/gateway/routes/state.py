@@ -61,6 +61,7 @@ async def _state_of(session: Session) -> StateView:
         continuity=known.get("continuity"),
         clock=known.get("clock"),
         markers=known.get("markers"),
+        triggers=known.get("triggers"),
         outputs=known.get("outputs", []),
         recording=recording_view(recording_state(known.get("outputs", ()))),
         model=model_use(session),

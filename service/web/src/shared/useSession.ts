@@ -132,9 +132,10 @@ export function useSession(session: string | null, gatherS: number, onIntent: (i
   }, [session, live]);
   const release = useCallback(() => {
     if (session === null) return;
-    call("delete", "/v1/sessions/{id}/estop", { path: { id: session } }).catch((error: unknown) =>
-      tell("bad", sentence(error)),
-    );
+    const path = { id: session };
+    call("get", "/v1/sessions/{id}", { path })
+      .then(({ stop: { order } }) => call("delete", "/v1/sessions/{id}/estop", { path, query: { order } }))
+      .catch((error: unknown) => tell("bad", sentence(error)));
   }, [session]);
   return { live, link, why, standing, hello, held, confirmed, missed, returns, stop: session === null ? null : stop, release };
 }
