@@ -18,6 +18,7 @@ def register(bench: typer.Typer) -> None:
     bench.command()(spectrum)
     bench.command()(idle)
     bench.command()(paired)
+    bench.command()(tables)
 
 
 def closed_loop(
@@ -120,3 +121,25 @@ def paired(
     if not values[0].keys() & values[1].keys():
         raise typer.BadParameter(f"the two reports have no person in common with {figure!r}")
     print_report({"figure": figure, **paired_difference(*values)}, json)
+
+
+def tables(
+    page: Annotated[str, typer.Argument(help="Page of the documentation.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the data sets: measure anew. Left out, write what is kept."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Measure this run alone; may be repeated.")
+    ] = None,
+    docs: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("docs"),
+) -> None:
+    """Measure what a page's tables state, and write them."""
+    from volition.benchmarks.quality.documents.pages import PAGES
+
+    if page not in PAGES:
+        raise typer.BadParameter(f"{page!r}; allowed: {', '.join(PAGES)}", param_hint="PAGE")
+    if data is not None:
+        PAGES[page].measure(data, only or (), progress)
+    path = docs / f"{page}.md"
+    path.write_text(PAGES[page].written(path.read_text("utf-8")), "utf-8")

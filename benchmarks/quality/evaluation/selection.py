@@ -33,6 +33,7 @@ from volition.benchmarks.quality.evaluation.idle import idle_curve, sweep
 from volition.benchmarks.quality.evaluation.trials import (
     IDLE,
     Outcome,
+    each_right,
     labels_by_frequency,
     run_trials,
     score_trials,
@@ -105,7 +106,8 @@ def evaluate_selection(
         figure, ``who`` has the worst and what it is.
         ``protocol``: on whom the decoder was trained, ``protocols``: the same for each person;
         ``refused``: recordings that could not be scored, with the reason; ``per_recording``: the
-        figures of each of the others, with the exact interval of its own share of right trials.
+        figures of each of the others, with the exact interval of its own share of right trials,
+        and ``each_right``: of each trial with a flicker, in order, whether it was right.
 
     Raises
     ------
@@ -135,7 +137,10 @@ def evaluate_selection(
     clusters = clusters_of(scored)
     for name, who in people_in(scored, clusters).items():
         said[who] = scored[name].protocol
-    per_recording = {name: score_trials(found, names) for name, found in outcomes.items()}
+    per_recording = {
+        name: {**score_trials(found, names), "each_right": each_right(found)}
+        for name, found in outcomes.items()
+    }
     total = score_trials([one for found in outcomes.values() for one in found], names)
     accuracies = {
         name: score["accuracy"]

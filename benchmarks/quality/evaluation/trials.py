@@ -176,6 +176,11 @@ def score_trials(outcomes: Sequence[Outcome], labels: list[str]) -> dict[str, An
     }
 
 
+def each_right(outcomes: Sequence[Outcome]) -> list[bool]:
+    """Say of each trial with a flicker, in order, whether its target has the largest score."""
+    return [outcome.best == outcome.wanted for outcome in outcomes if outcome.wanted is not None]
+
+
 def _area(above: Sequence[float], below: Sequence[float]) -> float | None:
     """Give how often one of ``above`` is larger than one of ``below``; None without both."""
     if not above or not below:
