@@ -7,6 +7,10 @@ it takes a frame and says whether it was written. It says no whenever anything i
 client that does not take what it was sent, a socket about to close), and then the queue and its
 bounds hold as for any other message (see `volition.service.supervision.hub`).
 
+What a client does not read waits in the buffers of two kernels for a long time before anything is
+in the way. The extension `ASK` tells sooner: it sends a ping, which a program answers as it reads,
+and says for how long the last one has not been answered.
+
 What comes in is looked at in small pieces. While a message waits for the application, or the client
 does not take its answers, no more is looked at or read. The same goes for a socket that has had its
 part of the event loop's time, of which the sockets of one address share so much: what they send
@@ -37,6 +41,11 @@ Write = Callable[[bytes], bool]
 TOOK = "volition.took"
 """Key among a socket's extensions: is told the seconds that a message took of the event loop."""
 
+ASK = "volition.ask"
+"""Key among a socket's extensions of its `Ask`."""
+
+Ask = Callable[[], float]
+
 MOST_FRAMES_PER_S = 1000
 """Frames a second that one socket may send, pings among them; as many more may come at once."""
 
@@ -48,6 +57,8 @@ _MOST_THROWN_AWAY = 16 << 20
 _LONGEST_REST_S = 1.0
 
 
+#: Of the pings of `ASK`; uvicorn's own, which end a dead socket, carry four bytes.
+_ASKED = b"reads?"
 _FINAL_TEXT = 0x81
 _LENGTH_OF_2, _LENGTH_OF_8 = struct.Struct("!BBH"), struct.Struct("!BBQ")
 
@@ -84,6 +95,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self._is_reading = False
         self._is_flooding = False
         self._thrown_away = 0
+        self._asked_at: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
@@ -186,10 +198,12 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if not self.close_sent:  # the handshake stands, and the application's task is yet to run
             extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[WRITE] = self.write
+            extensions[WRITE], extensions[ASK] = self.write, self.ask
             extensions[TOOK] = self._took
 
     async def send(self, message: Any) -> None:
+        if self.close_sent and message["type"] == "websocket.send":
+            return  # the application is yet to hear of it
         await super().send(message)
         if self.initial_response is not None and self.close_sent:
             self.handshake_complete = True  # or uvicorn takes it for one that was forgotten
@@ -217,6 +231,23 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             return False
         self.transport.write(frame)
         return True
+
+    def ask(self) -> float:
+        """Ask whether the client reads; give for how long it owes an answer, seconds; see `Ask`."""
+        if not self.handshake_complete or self.close_sent or self.transport.is_closing():
+            return 0.0
+        now = self.loop.time()
+        if self._asked_at is None:
+            self._asked_at = now
+            self.conn.send_ping(_ASKED)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        return now - self._asked_at
+
+    def handle_pong(self, event: Frame) -> None:
+        if bytes(event.data) == _ASKED:
+            self._asked_at = None
+        else:
+            super().handle_pong(event)
 
 
 def direct_sockets(shares: LoopShares) -> type[DirectProtocol]:

@@ -82,9 +82,16 @@ class Subscription:
         self._ended = False
         self._queued = 0  # intents among the items
         self.dropped = 0
+        #: For how long its client has not read what it is sent, seconds; 0 while it keeps up.
+        self.behind_s = 0.0
 
     def __len__(self) -> int:
         return len(self._items)
+
+    @property
+    def waiting(self) -> int:
+        """Intents that wait for the client."""
+        return self._queued
 
     def offer(self, item: Item) -> None:
         """Queue an item, or account for it; never waits."""
@@ -273,6 +280,10 @@ class Hub:
             subscription.offer(Gap(frame.seq, frame.seq) if is_withdrawn else frame)
         self.subscriptions.add(subscription)
         return subscription
+
+    def behind(self) -> list[Subscription]:
+        """Give the listeners that do not keep up."""
+        return [one for one in self.subscriptions if one.behind_s]
 
     def unsubscribe(self, subscription: Subscription) -> None:
         self.subscriptions.discard(subscription)

@@ -197,4 +197,7 @@ class StateView(Answer):
     reconnects: int = 0
     restarts: int = 0
     clients: int = 0
+    clients_behind: int = Field(
+        default=0, description="Sockets whose client does not read what it is sent."
+    )
     dropped_by_bus: int = 0

@@ -6,15 +6,20 @@
       "2": right
       "stim/none": rest
 
-A marker is known by its text, a number too: the text of an XDF or EDF+ annotation, the description
-of a BrainVision marker or of an MNE annotation, the value of a trigger channel. What the mapping
-does not name begins no trial. Without a mapping, trials are the events that name a ``target``
+A marker is known by its text: that of an XDF or EDF+ annotation, the description of a BrainVision
+marker or of an MNE annotation, the value of a trigger channel. A number is the same however it is
+written, so that ``"2"`` names ``2.000000000000000`` too. Where a text holds its own target,
+``<label>`` stands for it: ``"switch,3,<label>,2": <label>``. What the mapping does not name begins
+no trial. Without a mapping, trials are the events that name a ``target``
 themselves, as Volition's own recordings do.
 """
 
 from __future__ import annotations
 
+import functools
+import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +31,22 @@ from volition.errors import ConfigError, RecordingError
 from volition.streams.files.recording import REST, TRIAL_START, Recording
 
 _MOST_SHOWN = 20
+#: In a marker's text: the target that the text holds itself.
+_LABEL = "<label>"
+
+
+def _number(text: str) -> float | None:
+    """Give the number that a text is; None for one that is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+@functools.cache
+def _pattern(text: str) -> re.Pattern[str]:
+    """Give what finds the target in a marker of this form."""
+    return re.compile(re.escape(text).replace(re.escape(_LABEL), "([^,;/ ]+)"))
 
 
 class TrialMapping(BaseModel):
@@ -58,6 +79,27 @@ class TrialMapping(BaseModel):
             where = ".".join(map(str, first["loc"])) or "(whole)"
             raise ConfigError(f"{path}: {where}: {first['msg']}") from None
 
+    def target_of(self, name: str) -> str | None:
+        """Give the target of the trial that a marker begins; None where it begins none."""
+        if name in self.targets:
+            return self.targets[name]
+        value = _number(name)
+        for text, target in self.targets.items():
+            if value is not None and _number(text) == value:
+                return target
+            if _LABEL in text and (match := _pattern(text).fullmatch(name)):
+                return target.replace(_LABEL, match[1])
+        return None
+
+    def trials(self, events: Iterable[Event]) -> tuple[Event, ...]:
+        """Give the events that begin a trial, each naming its target."""
+        named = ((event, self.target_of(event.name)) for event in events)
+        return tuple(
+            Event(event.time, TRIAL_START, {**event.data, "target": target})
+            for event, target in named
+            if target is not None
+        )
+
     def apply(self, recording: Recording) -> Recording:
         """Give a recording whose events are its trials: ``trial_start``, naming the target.
 
@@ -66,11 +108,7 @@ class TrialMapping(BaseModel):
         RecordingError
             No marker begins a trial; the message names those that there are.
         """
-        events = tuple(
-            Event(event.time, TRIAL_START, {**event.data, "target": self.targets[event.name]})
-            for event in recording.events
-            if event.name in self.targets
-        )
+        events = self.trials(recording.events)
         if not events:
             found = Counter(event.name for event in recording.events)
             shown = ", ".join(f"{name} ({n})" for name, n in found.most_common(_MOST_SHOWN))

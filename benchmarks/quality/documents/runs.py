@@ -51,7 +51,9 @@ class Run:
         given["stages"] = [one | self.stages.get(one["kind"], {}) for one in given["stages"]]
         return SessionConfig.model_validate(given)
 
-    def measure(self, data: Path, keep: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
+    def measure(
+        self, data: Path, keep: Callable[[Mapping[str, Any]], dict[str, Any]]
+    ) -> dict[str, Any]:
         """Evaluate; give what is kept, with how it was made."""
         answer = evaluate(self.dataset, data / (self.folder or self.dataset), self.config())
         made = {"dataset": self.dataset, "session": self.session}
@@ -77,7 +79,7 @@ class Page:
 
     name: str
     runs: Sequence[Run]
-    keep: Callable[[Mapping[str, Any]], Any]
+    keep: Callable[[Mapping[str, Any]], dict[str, Any]]
     tables: Mapping[str, Callable[[Results], str]]
 
     def results(self) -> dict[str, Any]:

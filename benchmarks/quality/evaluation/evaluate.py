@@ -9,16 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from volition.benchmarks.quality.contract.classes import ClassDataset
 from volition.benchmarks.quality.contract.contamination import ContaminatedDataset
 from volition.benchmarks.quality.contract.dataset import SelfScored, named
 from volition.benchmarks.quality.contract.denoising import DenoisingDataset
 from volition.benchmarks.quality.contract.movement import MovementDataset
 from volition.benchmarks.quality.contract.trials import TrialDataset
+from volition.benchmarks.quality.evaluation.classes import evaluate_classes
 from volition.benchmarks.quality.evaluation.contamination import evaluate_contamination
 from volition.benchmarks.quality.evaluation.denoising import evaluate_denoising
 from volition.benchmarks.quality.evaluation.movement import evaluate_movement
 from volition.benchmarks.quality.evaluation.selection import evaluate_selection
-from volition.benchmarks.quality.learning.protocols import Protocol
 from volition.errors import ConfigError
 from volition.service.sessions.config import SessionConfig
 
@@ -29,7 +30,9 @@ def evaluate(
     config: SessionConfig,
     *,
     idle_sweep: bool = False,
-    protocol: Protocol | None = None,
+    protocol: str | None = None,
+    train: int = 4,
+    keep_faulty: bool = False,
 ) -> dict[str, Any]:
     """Score ``config`` on a data set, by the data set's protocol.
 
@@ -45,7 +48,10 @@ def evaluate(
         Score it at other thresholds of idle too, where the protocol watches people at rest; see
         `volition.benchmarks.quality.evaluation.idle`.
     protocol
-        By what a decoder that other people trained is scored; see `evaluate_selection`.
+        By what a decoder that other people trained is scored (see `evaluate_selection`), or how
+        sessions are left out of one of classes (see `evaluate_classes`).
+    train, keep_faulty
+        Of decoders of classes; see `evaluate_classes`.
 
     Returns
     -------
@@ -71,6 +77,10 @@ def evaluate(
             return evaluate_denoising(dataset, root, config)
         case ContaminatedDataset() as dataset:
             return evaluate_contamination(dataset, root, config)
+        case ClassDataset() as dataset:
+            return evaluate_classes(
+                dataset, root, config, protocol=protocol, train=train, keep_faulty=keep_faulty
+            )
         case SelfScored() as dataset:
             return dataset.evaluate(root, config, idle_sweep=idle_sweep, protocol=protocol)
         case _:

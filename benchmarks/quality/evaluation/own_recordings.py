@@ -20,7 +20,6 @@ from volition.benchmarks.quality.contract.trials import (
 )
 from volition.benchmarks.quality.evaluation.selection import evaluate_selection
 from volition.benchmarks.quality.evaluation.trials import labels_by_frequency
-from volition.benchmarks.quality.learning.protocols import Protocol
 from volition.chunk import Event
 from volition.errors import RecordingError
 from volition.service.sessions.config import SessionConfig
@@ -39,7 +38,7 @@ def evaluate_own(
     mapping: TrialMapping | None,
     *,
     idle_sweep: bool = False,
-    protocol: Protocol | None = None,
+    protocol: str | None = None,
 ) -> dict[str, Any]:
     """Score a session on the recordings of a folder.
 

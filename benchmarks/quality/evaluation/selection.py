@@ -39,7 +39,7 @@ from volition.benchmarks.quality.evaluation.trials import (
     score_trials,
 )
 from volition.benchmarks.quality.learning import calibrating, pretraining
-from volition.benchmarks.quality.learning.protocols import Judged, Protocol
+from volition.benchmarks.quality.learning.protocols import Judged, Protocol, protocol_named
 from volition.chunk import FloatArray
 from volition.decoders.fitting.metrics import itr_bits_per_min
 from volition.errors import ConfigError
@@ -65,7 +65,7 @@ def evaluate_selection(
     config: SessionConfig,
     *,
     idle_sweep: bool = False,
-    protocol: Protocol | None = None,
+    protocol: str | None = None,
 ) -> dict[str, Any]:
     """Score ``config`` on every recording of a data set.
 
@@ -80,8 +80,8 @@ def evaluate_selection(
     idle_sweep
         Score it at other thresholds of idle too; see `volition.benchmarks.quality.evaluation.idle`.
     protocol
-        By what a decoder that other people trained is scored; when left out, those people by a
-        model that is learned without them and everybody else by what ships. See
+        By what a decoder that other people trained is scored, a `Protocol`'s value; when left
+        out, those people by a model that is learned without them, others by what ships. See
         `volition.benchmarks.quality.learning.protocols`.
 
     Returns
@@ -116,13 +116,13 @@ def evaluate_selection(
     RecordingError
         The folder does not hold the data set.
     """
-    labels = labels_by_frequency(config)
+    labels, wanted = labels_by_frequency(config), protocol_named(protocol)
     outcomes: dict[str, list[Outcome]] = {}
     scored: dict[str, Judged] = {}
     refused: dict[str, str] = {}
     said: dict[str, str] = {}
     swept: dict[float, list[Outcome]] = {}
-    with _sessions(dataset, root, config, protocol) as sessions:
+    with _sessions(dataset, root, config, wanted) as sessions:
         for judged in sessions:
             one = judged.one
             _check_targets(one, labels)

@@ -44,6 +44,19 @@ class Protocol(StrEnum):
     LEAVE_PERSON_OUT = "leave-person-out"
 
 
+def protocol_named(name: str | None) -> Protocol | None:
+    """Give the protocol of a name; raise `ConfigError` where there is none of it."""
+    allowed = [one.value for one in Protocol]
+    if name is not None and name not in allowed:
+        raise ConfigError(
+            f"trials with targets are scored by no protocol {name!r}; allowed: "
+            f"{', '.join(allowed)}",
+            found=name,
+            allowed=allowed,
+        )
+    return None if name is None else Protocol(name)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Judged:
     """A recording, the trials of it that are scored, and the session that does it.

@@ -76,5 +76,6 @@ async def _state_of(session: Session) -> StateView:
         lost_with_workers=known.get("lost_with_workers", 0),
         restarts=session.restarts,
         clients=len(session.hub.subscriptions),
+        clients_behind=len(session.hub.behind()),
         dropped_by_bus=known.get("dropped_by_bus", 0),
     )
