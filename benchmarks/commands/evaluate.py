@@ -62,6 +62,7 @@ def evaluate(
     decoder that was calibrated on the others. --trials says which markers begin which trials.
     """
     from volition.benchmarks.quality.evaluation.evaluate import evaluate as run
+    from volition.benchmarks.quality.evaluation.own_cursor import evaluate_own_cursor, moves_cursor
     from volition.benchmarks.quality.evaluation.own_recordings import evaluate_own
     from volition.errors import ConfigError
     from volition.service.sessions.config import load_config
@@ -72,7 +73,10 @@ def evaluate(
         result = run(dataset, root, config, idle_sweep=idle_sweep)
     elif Path(dataset).exists():
         mapping = None if trials is None else TrialMapping.read(trials)
-        result = evaluate_own(Path(dataset), config, mapping, idle_sweep=idle_sweep)
+        if moves_cursor(config):
+            result = evaluate_own_cursor(Path(dataset), config, mapping)
+        else:
+            result = evaluate_own(Path(dataset), config, mapping, idle_sweep=idle_sweep)
     else:
         raise ConfigError(
             f"{dataset} is no folder of recordings; a data set by name needs its folder: --root"

@@ -29,13 +29,13 @@ from volition.streams.files.recording import (
     read_recording,
     recordings_in,
 )
-from volition.streams.files.trial_mapping import TrialMapping, target_of, trials_in
+from volition.streams.files.trial_mapping import CHOICES, TrialMapping, target_of, trials_in
 
 
 def evaluate_own(
     folder: Path, config: SessionConfig, mapping: TrialMapping | None, *, idle_sweep: bool = False
 ) -> dict[str, Any]:
-    """Score a session on the recordings of a folder.
+    """Score a session that selects among targets on the recordings of a folder.
 
     Parameters
     ----------
@@ -75,7 +75,9 @@ def _load(
     units: str | None = None,
 ) -> Iterator[TrialRecording]:
     for path in recordings_in(root):
-        recording = trials_in(read_recording(path, channels=channels, units=units), mapping)
+        recording = trials_in(
+            read_recording(path, channels=channels, units=units), mapping, CHOICES
+        )
         trials = tuple(Trial(e.time, _frequency(e, frequencies, path)) for e in recording.events)
         events = tuple(Event(trial.onset, TRIAL_START) for trial in trials)
         yield TrialRecording(
