@@ -482,7 +482,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[dict[str, An
 
 def explain_item(item: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     """Explain one of pydantic's error items; ``loc`` is relative to ``model``."""
-    path, owner = _resolve(tuple(item["loc"]), model)
+    path, owner = _resolve(tuple(item["loc"]), model, is_unknown=item["type"] == "extra_forbidden")
     message = item["msg"].removeprefix("Value error, ")
     allowed: list[str] | None = None
     if item["type"] == "extra_forbidden":
@@ -533,9 +533,12 @@ def _unknown_kind(path: str, kind: str, allowed: list[str]) -> str:
 
 
 def _resolve(
-    location: tuple[int | str, ...], model: type[BaseModel]
+    location: tuple[int | str, ...], model: type[BaseModel], *, is_unknown: bool
 ) -> tuple[str, type[BaseModel] | None]:
-    """Write a location as a path without union tags, and find the model that owns its last key."""
+    """Write a location as a path without union tags, and find the model that owns its last key.
+
+    A key that is not known may be called like a tag; a location of settings as a whole ends in one.
+    """
     path = ""
     owner: type[BaseModel] | None = model
     settings: dict[str, type[BaseModel]] = {
@@ -548,7 +551,8 @@ def _resolve(
             path += f"[{key}]"
             continue
         last = position == len(location) - 1
-        if not last and key in settings and (owner is None or key not in owner.model_fields):
+        may_be_tag = key in settings and (owner is None or key not in owner.model_fields)
+        if may_be_tag and not (last and is_unknown):
             owner = settings[key]
             continue
         path += f".{key}" if path else key

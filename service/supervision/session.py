@@ -370,8 +370,11 @@ class Session:
 
     @property
     def stop_is_confirmed(self) -> bool:
-        """Whether all outputs are held, and the worker is known to obey."""
-        return self.word.held and self.obeys(self.word.order)
+        """Whether all outputs are held, and the worker is known to obey.
+
+        Any press of the stop that holds will do: pressing again loosens nothing that is confirmed.
+        """
+        return self.word.held and self.obeys(self.word.released + 1)
 
     def withholds(self, frame: Frame) -> bool:
         """Whether a frame may not go out now, because of the emergency stop."""

@@ -6,10 +6,12 @@
       "2": right
       "stim/none": rest
 
-A marker is known by its text, a number too: the text of an XDF or EDF+ annotation, the description
-of a BrainVision marker or of an MNE annotation, the value of a trigger channel. What the mapping
-does not name begins no trial. Without a mapping, trials are the events that name a ``target`` or a
-``position`` themselves, as Volition's own recordings do.
+A marker is known by its text: that of an XDF or EDF+ annotation, the description of a BrainVision
+marker or of an MNE annotation, the value of a trigger channel. A number is the same however it is
+written, so that ``"2"`` names ``2.000000000000000`` too. Where a text holds its own target,
+``<label>`` stands for it: ``"switch,3,<label>,2": <label>``. What the mapping does not name begins
+no trial. Without a mapping, trials are the events that name a ``target`` or a ``position``
+themselves, as Volition's own recordings do.
 
 For a cursor the mapping says where each target was, in place of ``targets``:
 
@@ -22,7 +24,10 @@ For a cursor the mapping says where each target was, in place of ``targets``:
 
 from __future__ import annotations
 
+import functools
+import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -40,6 +45,22 @@ CURSOR = "cursor"
 
 CHOICES, PLACES = frozenset({"target", "freq_hz"}), frozenset({"position"})
 """What the data of an event hold that begins a trial: of choices, and of a cursor."""
+#: In a marker's text: the target that the text holds itself.
+_LABEL = "<label>"
+
+
+def _number(text: str) -> float | None:
+    """Give the number that a text is; None for one that is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+@functools.cache
+def _pattern(text: str) -> re.Pattern[str]:
+    """Give what finds the target in a marker of this form."""
+    return re.compile(re.escape(text).replace(re.escape(_LABEL), "([^,;/ ]+)"))
 
 
 class TrialMapping(BaseModel):
@@ -87,6 +108,33 @@ class TrialMapping(BaseModel):
             what = f"; allowed: {allowed}" if first["type"] == "extra_forbidden" else ""
             raise ConfigError(f"{path}: {where}: {first['msg']}{what}") from None
 
+    def target_of(self, name: str) -> str | None:
+        """Give the target of the trial that a marker begins; None where it begins none."""
+        if name in self.targets:
+            return self.targets[name]
+        value = _number(name)
+        for text, target in self.targets.items():
+            if value is not None and _number(text) == value:
+                return target
+            if _LABEL in text and (match := _pattern(text).fullmatch(name)):
+                return target.replace(_LABEL, match[1])
+        return None
+
+    def trials(self, events: Iterable[Event]) -> tuple[Event, ...]:
+        """Give the events that begin a trial, each naming its target or where it is."""
+        told = ((event, self._told_by(event.name)) for event in events)
+        return tuple(
+            Event(event.time, TRIAL_START, {**event.data, **what}) for event, what in told if what
+        )
+
+    def _told_by(self, name: str) -> dict[str, Any]:
+        """Give what a marker says of its trial; nothing where it begins none."""
+        for text, place in self.positions.items():
+            if text == name or ((value := _number(name)) is not None and _number(text) == value):
+                return {"position": place, "radius": self.radius}
+        target = self.target_of(name)
+        return {} if target is None else {"target": target}
+
     def apply(self, recording: Recording) -> Recording:
         """Give a recording whose events are its trials: ``trial_start``, naming the target.
 
@@ -97,23 +145,13 @@ class TrialMapping(BaseModel):
         RecordingError
             No marker begins a trial; the message names those that there are.
         """
-        named: dict[str, dict[str, Any]] = {
-            name: {"target": target} for name, target in self.targets.items()
-        } | {
-            name: {"position": place, "radius": self.radius}
-            for name, place in self.positions.items()
-        }
-        events = tuple(
-            Event(event.time, TRIAL_START, {**event.data, **named[event.name]})
-            for event in recording.events
-            if event.name in named
-        )
+        events = self.trials(recording.events)
         if not events:
             found = Counter(event.name for event in recording.events)
             shown = ", ".join(f"{name} ({n})" for name, n in found.most_common(_MOST_SHOWN))
             raise RecordingError(
                 f"{recording.metadata.get('file', 'the recording')} has no marker that begins a "
-                f"trial: looked for {', '.join(named)}; found: {shown or 'none'}"
+                f"trial: looked for {', '.join([*self.targets, *self.positions])}; found: {shown or 'none'}"
             )
         if self.positions:
             events = tuple(sorted((*events, *self._cursor_in(recording)), key=lambda e: e.time))

@@ -9,11 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from volition.benchmarks.quality.contract.classes import ClassDataset
 from volition.benchmarks.quality.contract.contamination import ContaminatedDataset
 from volition.benchmarks.quality.contract.dataset import SelfScored, named
 from volition.benchmarks.quality.contract.denoising import DenoisingDataset
 from volition.benchmarks.quality.contract.movement import MovementDataset
 from volition.benchmarks.quality.contract.trials import TrialDataset
+from volition.benchmarks.quality.evaluation.classes import evaluate_classes
 from volition.benchmarks.quality.evaluation.contamination import evaluate_contamination
 from volition.benchmarks.quality.evaluation.denoising import evaluate_denoising
 from volition.benchmarks.quality.evaluation.movement import evaluate_movement
@@ -23,7 +25,14 @@ from volition.service.sessions.config import SessionConfig
 
 
 def evaluate(
-    name: str, root: Path, config: SessionConfig, *, idle_sweep: bool = False
+    name: str,
+    root: Path,
+    config: SessionConfig,
+    *,
+    idle_sweep: bool = False,
+    protocol: str | None = None,
+    train: int = 4,
+    keep_faulty: bool = False,
 ) -> dict[str, Any]:
     """Score ``config`` on a data set, by the data set's protocol.
 
@@ -38,6 +47,8 @@ def evaluate(
     idle_sweep
         Score it at other thresholds of idle too, where the protocol watches people at rest; see
         `volition.benchmarks.quality.evaluation.idle`.
+    protocol, train, keep_faulty
+        Of decoders of classes; see `evaluate_classes`.
 
     Returns
     -------
@@ -61,6 +72,10 @@ def evaluate(
             return evaluate_denoising(dataset, root, config)
         case ContaminatedDataset() as dataset:
             return evaluate_contamination(dataset, root, config)
+        case ClassDataset() as dataset:
+            return evaluate_classes(
+                dataset, root, config, protocol=protocol, train=train, keep_faulty=keep_faulty
+            )
         case SelfScored() as dataset:
             return dataset.evaluate(root, config, idle_sweep=idle_sweep)
         case _:

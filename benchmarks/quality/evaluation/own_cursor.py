@@ -22,7 +22,7 @@ import pydantic_core
 from volition.chunk import Event, FloatArray
 from volition.decoders import registry
 from volition.decoders.contract.intent import CursorIntent
-from volition.decoders.fitting.calibration import CalibrationData, CalibrationError
+from volition.decoders.fitting.calibration import CalibrationData, CalibrationError, joined
 from volition.decoders.fitting.metrics import accuracy_interval
 from volition.decoders.kinematics import metrics
 from volition.decoders.kinematics.calibrating import (
@@ -34,7 +34,6 @@ from volition.decoders.kinematics.calibrating import (
 from volition.decoders.kinematics.decoder import KinematicDecoder
 from volition.errors import RecordingError
 from volition.service.calibration.fitter import cleaned_recording
-from volition.service.calibration.training import joined
 from volition.service.sessions.config import SessionConfig, read_for
 from volition.service.sessions.engine import run_offline
 from volition.service.worker.recorder import INTENTS

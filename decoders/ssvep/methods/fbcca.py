@@ -28,6 +28,7 @@ from volition.decoders.ssvep.scores.scorer import WindowScorer
 from volition.decoders.ssvep.selector import SelectorDecoder, Verdict, softmax
 from volition.decoders.ssvep.settings import (
     MOST_KEPT,
+    SUB_BANDS,
     SelectorSettings,
     check_frequencies,
     check_window,
@@ -42,6 +43,8 @@ PIECE_S = 0.1
 
 class FbccaSettings(SelectorSettings):
     """Settings of `FbccaDecoder` and `FBCCA`."""
+
+    passed_on: ClassVar[tuple[str, ...]] = (*SelectorSettings.passed_on, *SUB_BANDS)
 
     kind: Literal["fbcca"] = "fbcca"
     idle_ratio: float = Field(
