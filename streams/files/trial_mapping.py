@@ -149,9 +149,10 @@ class TrialMapping(BaseModel):
         if not events:
             found = Counter(event.name for event in recording.events)
             shown = ", ".join(f"{name} ({n})" for name, n in found.most_common(_MOST_SHOWN))
+            wanted = ", ".join([*self.targets, *self.positions])
             raise RecordingError(
                 f"{recording.metadata.get('file', 'the recording')} has no marker that begins a "
-                f"trial: looked for {', '.join([*self.targets, *self.positions])}; found: {shown or 'none'}"
+                f"trial: looked for {wanted}; found: {shown or 'none'}"
             )
         if self.positions:
             events = tuple(sorted((*events, *self._cursor_in(recording)), key=lambda e: e.time))
