@@ -85,6 +85,7 @@ def evaluate(
     decoder that was calibrated on the others. --trials says which markers begin which trials.
     """
     from volition.benchmarks.quality.evaluation.evaluate import evaluate as run
+    from volition.benchmarks.quality.evaluation.own_cursor import evaluate_own_cursor, moves_cursor
     from volition.benchmarks.quality.evaluation.own_recordings import evaluate_own
     from volition.errors import ConfigError
     from volition.service.sessions.config import load_config
@@ -103,9 +104,12 @@ def evaluate(
         )
     elif Path(dataset).exists():
         mapping = None if trials is None else TrialMapping.read(trials)
-        result = evaluate_own(
-            Path(dataset), config, mapping, idle_sweep=idle_sweep, protocol=protocol
-        )
+        if moves_cursor(config):
+            result = evaluate_own_cursor(Path(dataset), config, mapping)
+        else:
+            result = evaluate_own(
+                Path(dataset), config, mapping, idle_sweep=idle_sweep, protocol=protocol
+            )
     else:
         raise ConfigError(
             f"{dataset} is no folder of recordings; a data set by name needs its folder: --root"

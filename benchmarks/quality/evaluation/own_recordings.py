@@ -29,7 +29,7 @@ from volition.streams.files.recording import (
     read_recording,
     recordings_in,
 )
-from volition.streams.files.trial_mapping import TrialMapping, target_of, trials_in
+from volition.streams.files.trial_mapping import CHOICES, TrialMapping, target_of, trials_in
 
 
 def evaluate_own(
@@ -40,7 +40,7 @@ def evaluate_own(
     idle_sweep: bool = False,
     protocol: str | None = None,
 ) -> dict[str, Any]:
-    """Score a session on the recordings of a folder.
+    """Score a session that selects among targets on the recordings of a folder.
 
     Parameters
     ----------
@@ -80,7 +80,9 @@ def _load(
     units: str | None = None,
 ) -> Iterator[TrialRecording]:
     for path in recordings_in(root):
-        recording = trials_in(read_recording(path, channels=channels, units=units), mapping)
+        recording = trials_in(
+            read_recording(path, channels=channels, units=units), mapping, CHOICES
+        )
         trials = tuple(Trial(e.time, _frequency(e, frequencies, path)) for e in recording.events)
         events = tuple(Event(trial.onset, TRIAL_START) for trial in trials)
         yield TrialRecording(
