@@ -84,7 +84,7 @@ async def serving(app: FastAPI, most_connections: int = 50) -> AsyncIterator[Ser
         app,
         port=0,
         log_config=None,
-        http=bounded_http(most_connections),
+        http=bounded_http(most_connections, bounded.BoundedHttpProtocol.shares),
         ws=DirectProtocol,
         ws_max_size=1 << 16,
         lifespan="on",
@@ -166,6 +166,28 @@ async def test_a_connection_beyond_the_descriptors_is_refused_with_a_reason() ->
         wire = await service.connect()
         wire.writer.write(HEALTH + b"\r\n")
         assert (await wire.reader.readline()).startswith(b"HTTP/1.1 200")
+
+
+async def test_bodies_in_the_smallest_chunks_leave_the_loop_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bounded.BoundedHttpProtocol, "shares", LoopShares(share=0.02))
+    async with serving(create_app()) as service:
+        wires = [await service.connect() for _ in range(3)]
+        for wire in wires:
+            wire.writer.write(b"POST /v1/tickets " + CHUNKED)
+        floods = [asyncio.create_task(wire.flood(b"1\r\nq\r\n" * 5000, 50 << 20)) for wire in wires]
+        await asyncio.sleep(0.5)
+        began, worked_s = time.monotonic(), time.thread_time()
+        await asyncio.sleep(2.0)
+        share = (time.thread_time() - worked_s) / (time.monotonic() - began)
+        quiet = await service.connect()
+        quiet.writer.write(HEALTH + b"\r\n")
+        async with asyncio.timeout(1.0):
+            assert (await quiet.reader.readline()).startswith(b"HTTP/1.1 200")
+        for flood in floods:
+            flood.cancel()
+        assert share < 0.25  # what is measured holds the clients' part as well
 
 
 async def test_with_every_connection_taken_an_emergency_stop_is_answered() -> None:
