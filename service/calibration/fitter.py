@@ -306,7 +306,16 @@ def cleaned_recording(
     cleaner = config.build_cleaner(recording.spec)
     events = [*recording.events]
     clean = cleaner.whole(recording.samples, recording.times, events)
-    return CalibrationData(cleaner.spec, clean.samples, clean.times, events, options=options or {})
+    fault = cleaner.fault()
+    return CalibrationData(
+        cleaner.spec,
+        clean.samples,
+        clean.times,
+        events,
+        options=options or {},
+        names=(str(recording.metadata.get("file", "unnamed")),),
+        faulty={0: fault} if fault else {},
+    )
 
 
 # -- the gateway's end ------------------------------------------------------------------------

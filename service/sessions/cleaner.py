@@ -24,6 +24,10 @@ from volition.streams.signal.triggers import TriggerReader, without_codes
 _AT_ONCE = 4096
 
 
+#: A signal whose rate was wrong for more of it is faulty.
+_MOST_UNTRUSTED = 0.5
+
+
 class CleanedPiece(NamedTuple):
     """A part of the signal in which nothing is missing unsaid, as the stages leave it.
 
@@ -82,6 +86,7 @@ class Cleaner:
         settings: ContinuitySettings | None = None,
     ) -> None:
         self.continuity = Continuity(spec, settings)
+        self._announced_hz = spec.rate_hz
         signal = without_codes(spec)
         self.triggers = None if signal is spec else TriggerReader()
         spec = signal
@@ -89,6 +94,12 @@ class Cleaner:
         for stage in self._stages:
             spec = stage.prepare(spec)
         self.spec = spec
+        self._n_seen = self._n_untrusted = 0
+
+    @property
+    def latency_s(self) -> float:
+        """Longest time that the stages together hold a sample back, seconds."""
+        return sum(stage.latency_s for stage in self._stages)
 
     def pieces(self, chunk: Chunk, silent_s: float | None = None) -> Iterable[CleanedPiece]:
         """Clean the next chunk; give at least one piece, which may be empty.
@@ -116,6 +127,8 @@ class Cleaner:
 
     def _cleaned(self, chunk: Chunk, reset: bool, trusted: bool) -> CleanedPiece:
         times = chunk.times
+        self._n_seen += len(times)
+        self._n_untrusted += 0 if trusted else len(times)
         events: Sequence[Event] = ()
         if self.triggers is not None:
             events = self.triggers.read(chunk.samples[:, -1], times)
@@ -159,6 +172,21 @@ class Cleaner:
         return Chunk(
             np.concatenate([part.samples for part in (nothing, *parts)]),
             np.concatenate([part.times for part in (nothing, *parts)]),
+        )
+
+    def fault(self) -> str:
+        """Say what makes the signal so far unfit to learn from; empty where nothing does.
+
+        That is a rate which for most of the signal was not what the stream announces: samples were
+        lost, and what lies at 13 Hz would be learned at another frequency.
+        """
+        untrusted = self._n_untrusted / self._n_seen if self._n_seen else 0.0
+        if untrusted <= _MOST_UNTRUSTED:
+            return ""
+        return (
+            f"the rate contradicted the {self._announced_hz:g} Hz that are announced for "
+            f"{100 * untrusted:.0f} % of the signal, and {self.continuity.counts.missing} samples "
+            "are missing"
         )
 
     def stage_states(self) -> list[dict[str, Any]]:

@@ -533,6 +533,7 @@ class Worker:
         if self._engine is not None:
             continuity = self._engine.cleaner.continuity
             found |= warnings_of(continuity, self._engine.signal_spec.rate_hz)
+            found |= self._engine.decoder.warnings()
         return found
 
     def _publish_json(self, type_: FrameType, data: dict[str, Any]) -> None:
