@@ -83,10 +83,10 @@ def train(
         note=note,
         network=getattr(config.decoder, "network", None),
     )
-    return fit_to(job, config, _joined(parts, options), progress)
+    return fit_to(job, config, joined(parts, options), progress)
 
 
-def _joined(parts: Sequence[CalibrationData], options: Mapping[str, Any] | None) -> CalibrationData:
+def joined(parts: Sequence[CalibrationData], options: Mapping[str, Any] | None) -> CalibrationData:
     """Put signals behind each other in time, well apart."""
     if len({part.spec for part in parts}) > 1:
         raise ConfigError("the recordings differ in their channels or their rate: train on each")
