@@ -105,7 +105,8 @@ class CodedDecoder(FittedDecoder[S]):
     def _forget(self) -> None:
         self._attempt: Attempt | None = None
         self._waiting: list[Event] = []
-        self._answered_onset = -np.inf
+        self._newest_onset = -np.inf
+        self._is_answered = False  # and what still flashes is left alone, until the end
         self._counts: Counter[str] = Counter()
         self._told: list[str] = []
         self._last: SelectionIntent | IdleIntent | None = None
@@ -193,7 +194,7 @@ class CodedDecoder(FittedDecoder[S]):
         return attention(attempt.log_prior, attempt.evidence) >= self.settings.idle_log_odds
 
     def _answer(self, attempt: Attempt, intents: list[Intent], *, sure: bool) -> None:
-        self._attempt = None
+        self._attempt, self._is_answered = None, True
         probabilities = posterior(attempt.log_prior, attempt.evidence)
         best = int(probabilities.argmax())
         confidence = float(probabilities[best])
@@ -232,6 +233,7 @@ class CodedDecoder(FittedDecoder[S]):
         if event.name in settings.onset_markers:
             self._begin(event, intents)
         elif event.name in settings.end_markers:
+            self._is_answered = False
             if self._attempt is not None:
                 attempt = self._attempt
                 attempt.ends = min(attempt.ends, event.time)
@@ -244,15 +246,13 @@ class CodedDecoder(FittedDecoder[S]):
                 self._flash(event.time, flash)
 
     def _begin(self, event: Event, intents: list[Intent]) -> None:
-        if event.time <= max(
-            self._answered_onset, -np.inf if self._attempt is None else self._attempt.onset
-        ):
+        if event.time <= self._newest_onset:
             self._tell("two_onsets", f"two onsets at {event.time:.3f} s: the second is left out")
             return
         if self._attempt is not None:
             self._tell("cut_off", "an onset came before the attempt was over: it is answered now")
             self._answer(self._attempt, intents, sure=False)
-        self._answered_onset = event.time
+        self._newest_onset = event.time
         first = self._first_at(event.time)
         if first is None:
             self._tell("late", "an onset came after its samples were gone, and is left out")
@@ -278,6 +278,8 @@ class CodedDecoder(FittedDecoder[S]):
         attempt = self._attempt
         if flash.fault:
             self._tell("unknown", flash.fault)
+        elif attempt is None and self._is_answered:
+            return
         elif attempt is None or not attempt.onset <= time:
             self._tell("outside", "a flash outside an attempt is left out")
         elif time > attempt.ends or int(attempt.n_flashes.min()) >= self.settings.max_flashes:

@@ -1,10 +1,10 @@
 """Logs of MindAffect's BCI: every frame of the display, and the packets as they came; 4 channels.
 
-``rc5x5`` (25 letters by rows and columns), ``noisetag_example`` and ``noisetag3x3_*`` (noise tags):
-``eeg`` (samples, channels; 200 Hz nominal), ``packet_server_ms`` and ``packet_n`` (when packets came
-and how many samples each held), ``frame_server_ms``, ``frame_state`` (frames, objects; -1 absent;
-object 0 is the true target in the calibration), ``object_id``, ``newtarget_ms`` and ``mode``. Only
-the supervised calibration is used, for there the target is known.
+``rc5x5`` (25 letters by rows and columns), ``noisetag_example``, ``noisetag3x3_*`` (noise tags):
+``eeg`` (samples, channels; 200 Hz nominal), ``packet_server_ms`` and ``packet_n`` (when packets
+came and how many samples each held), ``frame_server_ms``, ``frame_state`` (frames, objects; -1
+absent; object 0 is the true target), ``newtarget_ms`` and ``mode``. Only the supervised calibration
+is used, for there the target is known.
 
 A decoder is shown each frame's state as a marker at its time, and the samples in the packets in
 which they came. Samples lie in time on the line of the least late packets, as the inlet lays them.
@@ -30,7 +30,7 @@ RATE_HZ = 200.0
 TRIAL_S = 4.2
 _NEEDED = (
     *("eeg", "packet_server_ms", "packet_n", "frame_server_ms", "frame_state"),
-    *("object_id", "newtarget_ms", "mode_ms", "mode"),
+    *("newtarget_ms", "mode_ms", "mode"),
 )
 _TRIAL_END = "trial_end"
 
@@ -61,8 +61,20 @@ def _folds(name: str, arrays: dict[str, Any]) -> Iterator[CodedFold]:
         first_s, last_s = tested[0].time - 3.0, tested[-1].time + 1.0
         test = dataclasses.replace(whole, events=tuple(tested)).between(first_s, last_s)
         yield CodedFold(
-            name, name, (train,), test, {"book": book, "convention": "volition", "step_hz": None}
+            name,
+            name,
+            (train,),
+            test,
+            {"book": book, "convention": "volition", "step_hz": None},
+            packets=_packets(arrays, int(np.searchsorted(times, first_s)), len(test)),
         )
+
+
+def _packets(arrays: dict[str, Any], first: int, n_samples: int) -> tuple[int, ...]:
+    """Give how many samples each packet held, of ``n_samples`` from ``first`` on."""
+    ends = np.clip(np.cumsum(arrays["packet_n"]) - first, 0, n_samples)
+    held = np.diff(ends, prepend=0)
+    return tuple(int(n) for n in held if n)
 
 
 def _sample_times(arrays: dict[str, Any]) -> FloatArray:
@@ -121,9 +133,7 @@ def _trials(arrays: dict[str, Any], items: list[int]) -> list[list[Event]]:
         if target is None or frames_s[inside[-1]] < onset_s + TRIAL_S / 2:
             continue
         onset = Event(onset_s, TRIAL_START, {"target": f"{target}"})
-        flashes = [
-            Event(float(frames_s[frame]), _marker(states[frame, items])) for frame in inside
-        ]
+        flashes = [Event(float(frames_s[frame]), _marker(states[frame, items])) for frame in inside]
         found.append([onset, *flashes])
     return found
 

@@ -93,8 +93,6 @@ class ErpDecoder(CodedDecoder[ErpSettings]):
         self.flash_scores = deque(maxlen=_SCORES_KEPT)
 
     def begin(self, attempt: Attempt) -> None:
-        if self._open:
-            self._tell("cut_off", "flashes of the attempt before had not ended; they are left out")
         self._open = []
         self._n_steps = 0
         step_hz = self.settings.step_hz

@@ -9,8 +9,8 @@ through the others again.
 
 The noise of an EEG falls with frequency. A short filter over time, learned from the signal behind
 each spatial filter, makes it white; the responses pass the same filter. Correlation then is the
-matched filter's, which raised the shares of right letters on two of three people of the data set
-cvep_thielen2021 (on which it was chosen).
+matched filter's, which raised the share of right items of the data set cvep_thielen2021, on which
+it was chosen.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ def learn(sums: Sums, n_kinds: int, n_components: int, ridge: float = RIDGE) -> 
     values, vectors = scipy.linalg.eigh(sums.xm @ explained, xx)
     filters: FloatArray = vectors[:, ::-1][:, :n_components]
     shapes = (explained @ filters).reshape(n_kinds, -1, filters.shape[1])
-    whitening = np.array([_whitening(sums.over_time, one) for one in filters.T])
+    whitening = np.array(
+        [_whitening(np.einsum("c,tcd,d->t", one, sums.over_time, one)) for one in filters.T]
+    )
     white = np.stack(
         [
             np.apply_along_axis(np.convolve, 1, shapes[:, :, number], taps)
@@ -119,16 +121,17 @@ def ridged(covariance: FloatArray, ridge: float = RIDGE) -> FloatArray:
     return result
 
 
-def _whitening(over_time: FloatArray, weights: FloatArray) -> FloatArray:
-    """Give the prediction-error filter of the signal behind a spatial filter."""
-    level = np.einsum("c,tcd,d->t", weights, over_time, weights)
+def _whitening(level: FloatArray) -> FloatArray:
+    """Give the prediction-error filter of a signal of this covariance over time."""
     n_taps = len(level) - 1
-    if not n_taps:
-        return np.ones(1)
+    if not n_taps or level[0] <= 0:
+        nothing: FloatArray = np.concatenate([[1.0], np.zeros(n_taps)])
+        return nothing
     column = level[:n_taps].copy()
     column[0] += _WHITE_RIDGE * level[0] + 1e-300
     predicted = scipy.linalg.solve_toeplitz(column, level[1:])
-    return np.concatenate([[1.0], -predicted])
+    taps: FloatArray = np.concatenate([[1.0], -predicted])
+    return taps
 
 
 class Running:
