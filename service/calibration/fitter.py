@@ -304,9 +304,17 @@ def cleaned_recording(
 ) -> CalibrationData:
     """Give a recording that was read as a session's decoder would have seen it."""
     cleaner = config.build_cleaner(recording.spec)
-    clean = cleaner.whole(recording.samples, recording.times)
+    events = [*recording.events]
+    clean = cleaner.whole(recording.samples, recording.times, events)
+    fault = cleaner.fault()
     return CalibrationData(
-        cleaner.spec, clean.samples, clean.times, recording.events, options=options or {}
+        cleaner.spec,
+        clean.samples,
+        clean.times,
+        events,
+        options=options or {},
+        names=(str(recording.metadata.get("file", "unnamed")),),
+        faulty={0: fault} if fault else {},
     )
 
 

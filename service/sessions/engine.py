@@ -93,7 +93,7 @@ class Engine:
         self.generation = generation
         self.next_seq = next_seq
         policy = config.selections
-        self._selections = None if policy is None else SelectionFilter(policy)
+        self._selections = None if policy == "every" else SelectionFilter(policy)
         #: Shown each cleaned piece of the signal, before it is decoded; it copies what it keeps.
         self.on_cleaned: Callable[[Chunk], None] | None = None
         #: Events that were not met, for there were too many at their time.
@@ -142,19 +142,22 @@ class Engine:
         self._find_next_due()
 
     def _decode(self, piece: CleanedPiece) -> list[Intent]:
-        cleaned, times, _, trusted = piece
+        cleaned, times, _, trusted, triggered = piece
         events: Sequence[Event] = ()
+        if triggered:
+            self._waiting += triggered
+            self._find_next_due()
         if len(times) and times[-1] >= self._next_due:
             events = self._take_due(float(times[-1]))
         if self.on_cleaned is not None:
             self.on_cleaned(cleaned)
         self.history.add(cleaned, events)
         intents = [finite(intent) for intent in self.decoder.decode(cleaned, events)]
+        if not trusted:
+            intents = [neutral(intent, reason="rate") for intent in intents]
         if self._selections is not None:
             intents = [self._selections.apply(intent) for intent in intents]
         self.t_decoded = self._clock()
-        if not trusted:
-            intents = [neutral(intent, reason="rate") for intent in intents]
         for intent in intents:
             self.stamp(intent)
         return intents

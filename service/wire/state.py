@@ -105,6 +105,20 @@ class MarkersView(Answer):
     mapped_s: float = 0.0
 
 
+class TriggerRead(Answer):
+    """A code of the trigger channel."""
+
+    time: float
+    name: str
+
+
+class TriggersView(Answer):
+    """The trigger channel of the session's signal."""
+
+    count: int = Field(description="Events since the worker started.")
+    recent: list[TriggerRead] = Field(description="The last of them, oldest first.")
+
+
 class OutputView(Answer):
     """State of one of a session's outputs."""
 
@@ -153,6 +167,9 @@ class StateView(Answer):
     markers: MarkersView | None = Field(
         default=None, description="Null where the session listens to no marker stream."
     )
+    triggers: TriggersView | None = Field(
+        default=None, description="Null where the session names no trigger channel."
+    )
     outputs: list[OutputView] = Field(
         default_factory=list,
         description="In the order of the configuration; empty until the signal is known.",
@@ -180,4 +197,7 @@ class StateView(Answer):
     reconnects: int = 0
     restarts: int = 0
     clients: int = 0
+    clients_behind: int = Field(
+        default=0, description="Sockets whose client does not read what it is sent."
+    )
     dropped_by_bus: int = 0

@@ -20,6 +20,8 @@ _WHY = {
     "missing_samples": "samples are missing in every window; stream.continuity.policy: interpolate "
     "bridges short gaps",
     "not_finite": "what is decoded is no number",
+    "drifted": "the signal has drifted from what the model was calibrated on: re-centre, or "
+    "calibrate anew",
 }
 
 

@@ -59,6 +59,7 @@ from volition.service.worker.output_channels import OutputChannels
 from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.inlet import SignalInlet
 from volition.streams.signal.quality import SignalQuality
+from volition.streams.signal.triggers import without_codes
 
 #: An emergency stop is obeyed within this time where there are no samples.
 _POLL_S = 0.01
@@ -251,7 +252,7 @@ class Worker:
             )
         self._outline.prepare({"cleaned": engine.decoder_spec, "raw": inlet.spec})
         engine.on_cleaned = self._outline.on_cleaned
-        self._quality = SignalQuality(inlet.spec)
+        self._quality = SignalQuality(without_codes(inlet.spec))
         self._outputs.open(self._config.outputs, self._output_context(engine, inlet))
         if self._gate.closed:
             engine.hold(True, None)
@@ -532,6 +533,7 @@ class Worker:
         if self._engine is not None:
             continuity = self._engine.cleaner.continuity
             found |= warnings_of(continuity, self._engine.signal_spec.rate_hz)
+            found |= self._engine.decoder.warnings()
         return found
 
     def _publish_json(self, type_: FrameType, data: dict[str, Any]) -> None:
@@ -556,7 +558,12 @@ class Worker:
             if self._inlet is None
             else {**self._inlet.clock(), **self._inlet.stamps()},
             "markers": self._markers.report(),
+            "triggers": self._triggers(),
         }
+
+    def _triggers(self) -> dict[str, Any] | None:
+        reader = None if self._engine is None else self._engine.cleaner.triggers
+        return None if reader is None else {"count": reader.count, "recent": [*reader.recent]}
 
     def _model(self) -> dict[str, Any]:
         decoder = self._config.decoder

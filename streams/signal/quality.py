@@ -76,8 +76,8 @@ class SignalQuality:
         ]
 
     def add(self, chunk: Chunk) -> None:
-        """Keep a chunk, its last second at most."""
-        samples = chunk.samples
+        """Keep a chunk, its last second at most, as many channels as the spec has."""
+        samples = chunk.samples[:, : self._spec.n_channels]
         if self._stride > 1:
             first_kept = -self._n_skipped % self._stride
             self._n_skipped = (self._n_skipped + len(chunk)) % self._stride

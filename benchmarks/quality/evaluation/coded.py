@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 
 from volition.benchmarks.quality.contract.coded import CodedDataset, CodedFold
+from volition.benchmarks.quality.evaluation.clustered import Clusters, ratio_interval
 from volition.chunk import Chunk, Event
 from volition.decoders.codes.decoder import CodedDecoder
 from volition.decoders.codes.erp.area import area
 from volition.decoders.codes.erp.decoder import ErpDecoder
 from volition.decoders.codes.settings import REST, CodedSettings
 from volition.decoders.contract.intent import Intent, SelectionIntent
-from volition.decoders.fitting.calibration import CalibrationData, CalibrationError
+from volition.decoders.fitting.calibration import CalibrationData, CalibrationError, joined
 from volition.decoders.fitting.metrics import accuracy_interval, itr_bits_per_min, per_min
 from volition.decoders.registry import decoders_by_kind
 from volition.errors import ConfigError
 from volition.service.calibration.fitter import cleaned_recording
-from volition.service.calibration.training import joined
 from volition.service.sessions.config import SessionConfig
 from volition.service.sessions.engine import Engine
 
@@ -66,9 +66,10 @@ def evaluate_coded(dataset: CodedDataset, root: Path, config: SessionConfig) -> 
     -------
     dict
         Where items are known: ``accuracy`` (forced choice, mean over recordings, by time:
-        ``by_time`` with ``interval`` and ``itr_bits_per_min``), and, by the session's own stopping,
-        ``right``, ``undecided``, ``mean_time_s``, ``itr_bits_per_min``. Where only flashes are:
-        ``auc``, mean over recordings, with ``interval``. Always ``protocol`` and
+        ``by_time`` with ``interval``, drawn over people (None for one), ``interval_of_trials`` and
+        ``itr_bits_per_min``), and, by the session's own stopping, ``right``, ``undecided``,
+        ``mean_time_s``, ``itr_bits_per_min``. Where only flashes are: ``auc``, mean over
+        recordings, with ``interval`` over people and ``interval_of_flashes``. Always ``protocol`` and
         ``per_recording``; ``refused``: recordings whose calibration was refused, with the reason.
 
     Raises
@@ -120,7 +121,7 @@ def _evaluate_items(dataset: CodedDataset, root: Path, config: SessionConfig) ->
         "protocol": dataset.protocol,
         "n_trials": sum(one.n for one in stopped.values()),
         "chance": 1 / n_items,
-        **_by_time(dataset, forced, n_items),
+        **_by_time(dataset, forced, _people(people), n_items),
         **_stopped(list(stopped.values()), n_items, dataset.pause_s),
         "pause_s": dataset.pause_s,
         "refused": refused,
@@ -140,6 +141,7 @@ def _evaluate_items(dataset: CodedDataset, root: Path, config: SessionConfig) ->
 def _by_time(
     dataset: CodedDataset,
     forced: dict[str, dict[float, list[bool]]],
+    clusters: Clusters,
     n_items: int,
 ) -> dict[str, Any]:
     rows = []
@@ -153,7 +155,10 @@ def _by_time(
             {
                 "seconds": at_s,
                 "accuracy": mean,
-                "interval": list(accuracy_interval(right, n)),
+                "interval": ratio_interval(
+                    clusters, [sum(one) for one in told], [len(one) for one in told]
+                ),
+                "interval_of_trials": list(accuracy_interval(right, n)),
                 "itr_bits_per_min": itr_bits_per_min(
                     n_items, mean, at_s, gaze_shift_s=dataset.pause_s
                 ),
@@ -265,7 +270,10 @@ def _evaluate_flashes(dataset: CodedDataset, root: Path, config: SessionConfig) 
         "decoder": config.decoder.kind,
         "protocol": dataset.protocol,
         "auc": float(np.mean(areas)) if areas else None,
-        "interval": _area_interval([part for parts in scores.values() for part in parts]),
+        "interval": ratio_interval(_people(people), areas, [1.0] * len(areas)) if areas else None,
+        "interval_of_flashes": _area_interval(
+            [part for parts in scores.values() for part in parts]
+        ),
         "chance": 0.5,
         "refused": refused,
         "per_recording": per_recording,
@@ -313,6 +321,11 @@ def _area_interval(parts: Sequence[tuple[list[float], list[bool]]]) -> list[floa
 
 
 # -- both -------------------------------------------------------------------------------------
+
+
+def _people(people: dict[str, str]) -> Clusters:
+    """Give the recordings' people: intervals are drawn over them."""
+    return Clusters.by_name("people", list(people.values()))
 
 
 def _coded(session: SessionConfig) -> CodedSettings:

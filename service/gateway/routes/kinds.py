@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from dataclasses import asdict
+from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from volition.service.gateway.auth import Role, allow
 from volition.service.sessions.kinds import broken_parts, known_kinds
+from volition.service.sessions.schema import session_schema
 from volition.service.wire.kinds import BrokenView, KindList, KindView
 
 
 def kinds_router() -> APIRouter:
     """Make the route."""
     router = APIRouter(prefix="/v1", tags=["kinds"])
+    encoded = functools.cache(lambda: json.dumps(session_schema()).encode())
 
     @router.get("/kinds")
     @allow(Role.READ)
@@ -23,5 +28,11 @@ def kinds_router() -> APIRouter:
             kinds=[KindView.model_validate(asdict(one)) for one in known_kinds()],
             broken=[BrokenView.model_validate(asdict(one)) for one in broken_parts()],
         )
+
+    @router.get("/schema", response_model=dict[str, Any])
+    @allow(Role.READ)
+    def get_session_schema() -> Response:  # in a thread, as the other
+        """Give the JSON schema of a session's configuration: what `POST /v1/sessions` takes."""
+        return Response(encoded(), media_type="application/json")
 
     return router

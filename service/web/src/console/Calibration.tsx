@@ -5,9 +5,9 @@ import { call, sentence } from "../shared/api";
 import { calibrate, follow, modelName, passedOn, type CalibrationBody } from "../shared/calibration";
 import type { ServiceClock } from "../shared/clock";
 import { decoderOf, useKinds } from "../shared/kinds";
-import { tell } from "../shared/frame";
+import { tell } from "../shared/notices";
 import { NumberInput } from "../shared/NumberInput";
-import type { CalibrationView, Cue, SessionView } from "../shared/wire";
+import type { CalibrationView, Cue, KindList, KindView, SessionView } from "../shared/wire";
 import { whyNotMade } from "../shared/words";
 import { Scores } from "./Scores";
 
@@ -30,9 +30,9 @@ interface Plan {
 
 const USUAL: Plan = { name: "calibrated", source: "session", kind: null, windowS: 1, blocks: 4, restTrials: 0, cueS: 0.6, trialS: 2, swap: false };
 
-function bodyOf(plan: Plan, decoder: Record<string, unknown>): CalibrationBody {
+function bodyOf(plan: Plan, decoder: Record<string, unknown>, installed: KindList): CalibrationBody {
   const chosen = plan.kind && {
-    ...passedOn(decoder, plan.kind),
+    ...passedOn(decoder, plan.kind, installed),
     kind: plan.kind,
     window_s: plan.windowS,
     trigger: "markers",
@@ -68,10 +68,12 @@ export function Calibration({ session, view, cue, clock, live, onGoing, onEnded 
   const left = useRef(new AbortController());
   const decoder = (view?.config.decoder ?? {}) as unknown as Record<string, unknown>;
   const installed = useKinds();
-  const trials = decoderOf(installed, decoder["kind"])?.trials ?? null;
+  const decodes = decoderOf(installed, decoder["kind"]);
+  const trials = decodes?.trials ?? null;
   const asksChoices = trials === "targets" || trials === "classes";
-  // Targets are passed on to any decoder of targets; the classes of one are nobody else's.
-  const fitted = installed.kinds.filter((each) => trials === "targets" && each.trials === "targets" && each.calibrated);
+  // Another kind may be fitted where it takes over the targets; the classes of one are nobody else's.
+  const taken = (kind: KindView | undefined) => trials === "targets" && kind?.passed_on.includes("targets") === true;
+  const fitted = installed.kinds.filter((each) => each.calibrated && taken(each) && taken(decodes));
   const set = (part: Partial<Plan>) => setPlan((now) => ({ ...now, ...part }));
 
   const went = (now: CalibrationView) => {
@@ -96,7 +98,7 @@ export function Calibration({ session, view, cue, clock, live, onGoing, onEnded 
     setMade(null);
     const { signal } = left.current;
     try {
-      const ended = await calibrate(session, bodyOf(plan, decoder), went, signal);
+      const ended = await calibrate(session, bodyOf(plan, decoder, installed), went, signal);
       if (signal.aborted) return;
       if (ended.state === "done") tell("good", `Made ${modelName(ended)}.`);
       onEnded();
