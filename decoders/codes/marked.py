@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -160,6 +162,18 @@ class FilteredSignal:
         if first < 0 or stop > len(self.times) or self.bad[first + 1 : stop].any():
             return None
         return self.samples[:, first:stop]
+
+
+@contextlib.contextmanager
+def solvable() -> Iterator[None]:
+    """Refuse a calibration whose equations have no solution."""
+    try:
+        yield
+    except (np.linalg.LinAlgError, scipy.linalg.LinAlgWarning) as error:
+        raise CalibrationError(
+            "cannot-be-fitted",
+            f"the signal says too little to learn from: an equation has no solution ({error})",
+        ) from None
 
 
 def check_dropped(n_dropped: int, n: int, what: str) -> None:

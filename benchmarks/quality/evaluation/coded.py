@@ -69,7 +69,7 @@ def evaluate_coded(dataset: CodedDataset, root: Path, config: SessionConfig) -> 
         ``by_time`` with ``interval``, drawn over people (None for one), ``interval_of_trials`` and
         ``itr_bits_per_min``), and, by the session's own stopping, ``right``, ``undecided``,
         ``mean_time_s``, ``itr_bits_per_min``. Where only flashes are: ``auc``, mean over
-        recordings, with ``interval`` over people and ``interval_of_flashes``. Always ``protocol`` and
+        recordings, with ``interval`` over people and ``interval_of_flashes``. Always ``protocol``,
         ``per_recording``; ``refused``: recordings whose calibration was refused, with the reason.
 
     Raises

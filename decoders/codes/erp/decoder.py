@@ -20,6 +20,7 @@ from volition.decoders.codes.erp.calibrating import calibrate, facts_of, made_up
 from volition.decoders.codes.erp.classifier import Scorer, epoch_of
 from volition.decoders.codes.erp.densities import Densities
 from volition.decoders.codes.erp.settings import ErpSettings
+from volition.decoders.codes.marked import solvable
 from volition.decoders.codes.markers import Flash
 from volition.decoders.codes.sequences import BoolArray
 from volition.decoders.codes.stopping import Moments
@@ -54,7 +55,8 @@ class ErpDecoder(CodedDecoder[ErpSettings]):
     def calibrate(
         cls, settings: ErpSettings, calibration: CalibrationData, progress: Progress
     ) -> Calibrated:
-        return calibrate(settings, calibration, progress)
+        with solvable():
+            return calibrate(settings, calibration, progress)
 
     @classmethod
     def example_model(cls, settings: ErpSettings, spec: SignalSpec) -> FittedModel:

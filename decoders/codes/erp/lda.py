@@ -17,6 +17,9 @@ from volition.decoders.codes.sequences import BoolArray
 
 Arrays = dict[str, FloatArray]
 
+#: Added to a covariance's diagonal, as a share of its mean.
+_RIDGE = 1e-9
+
 
 def shrunk_covariance(rows: FloatArray) -> FloatArray:
     """Give the covariance of rows (n_rows, n_features), shrunk as much as its uncertainty asks."""
@@ -62,6 +65,8 @@ def learn_lda(epochs: FloatArray, is_target: BoolArray, *, toeplitz: bool = Fals
     covariance = shrunk_covariance(within)
     if toeplitz:
         covariance = block_toeplitz(covariance, epochs.shape[1])
+    level = float(np.trace(covariance)) / len(covariance)
+    covariance[np.diag_indices_from(covariance)] += _RIDGE * level + 1e-300
     weights = scipy.linalg.solve(covariance, target - other, assume_a="pos")
     return {"weights": weights, "offset": np.array(-float(weights @ (target + other)) / 2)}
 

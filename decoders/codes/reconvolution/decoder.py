@@ -8,6 +8,7 @@ columns.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.codes.attempt import Attempt
 from volition.decoders.codes.decoder import CodedDecoder
+from volition.decoders.codes.marked import solvable
 from volition.decoders.codes.markers import Flash
 from volition.decoders.codes.reconvolution.calibrating import calibrate, made_up_model
 from volition.decoders.codes.reconvolution.events import event_trains, lagged
@@ -42,7 +44,8 @@ class ReconvolutionDecoder(CodedDecoder[ReconvolutionSettings]):
     def calibrate(
         cls, settings: ReconvolutionSettings, calibration: CalibrationData, progress: Progress
     ) -> Calibrated:
-        return calibrate(settings, calibration, progress)
+        with solvable():
+            return calibrate(settings, calibration, progress)
 
     @classmethod
     def example_model(cls, settings: ReconvolutionSettings, spec: SignalSpec) -> FittedModel | None:
@@ -151,9 +154,12 @@ class ReconvolutionDecoder(CodedDecoder[ReconvolutionSettings]):
         if self.settings.learning == "none" or probability < SURE_ENOUGH:
             return
         sums = self._sums_of(attempt, item)
-        if sums is not None:
-            self._sums = sums if self._sums is None else self._sums.plus(sums)
-            self._learned = learn(self._sums, len(self.settings.events), self.settings.n_components)
+        if sums is None:
+            return
+        together = sums if self._sums is None else self._sums.plus(sums)
+        with contextlib.suppress(np.linalg.LinAlgError):  # what was learned so far then stays
+            self._learned = learn(together, len(self.settings.events), self.settings.n_components)
+            self._sums = together
 
     # -- parts -------------------------------------------------------------------------------
 
@@ -187,7 +193,10 @@ class ReconvolutionDecoder(CodedDecoder[ReconvolutionSettings]):
             sums = self._sums_of(attempt, item)
             if sums is None:
                 return False
-            found = learn(sums, len(self.settings.events), self.settings.n_components)
+            try:
+                found = learn(sums, len(self.settings.events), self.settings.n_components)
+            except np.linalg.LinAlgError:
+                return False
             shares[item] = float((found.correlations**2).sum())
         attempt.evidence = self._looks.agreement(shares, stop / self.rate_hz)
         return True
