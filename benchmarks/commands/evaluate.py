@@ -52,8 +52,10 @@ def evaluate(
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="Of decoders of classes: each session left out (leave-session-out), or the later "
-            "ones by the first (chronological)."
+            help="Of decoders that other people trained: everybody by what ships (shipped), or by "
+            "a model that is learned without them (leave-person-out); when left out, the latter "
+            "for those who trained it, the former for others. Of decoders of classes: each session "
+            "left out (leave-session-out), or the later ones by the first (chronological)."
         ),
     ] = None,
     train: Annotated[
@@ -105,7 +107,9 @@ def evaluate(
         if moves_cursor(config):
             result = evaluate_own_cursor(Path(dataset), config, mapping)
         else:
-            result = evaluate_own(Path(dataset), config, mapping, idle_sweep=idle_sweep)
+            result = evaluate_own(
+                Path(dataset), config, mapping, idle_sweep=idle_sweep, protocol=protocol
+            )
     else:
         raise ConfigError(
             f"{dataset} is no folder of recordings; a data set by name needs its folder: --root"

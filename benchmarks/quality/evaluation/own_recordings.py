@@ -33,7 +33,12 @@ from volition.streams.files.trial_mapping import CHOICES, TrialMapping, target_o
 
 
 def evaluate_own(
-    folder: Path, config: SessionConfig, mapping: TrialMapping | None, *, idle_sweep: bool = False
+    folder: Path,
+    config: SessionConfig,
+    mapping: TrialMapping | None,
+    *,
+    idle_sweep: bool = False,
+    protocol: str | None = None,
 ) -> dict[str, Any]:
     """Score a session that selects among targets on the recordings of a folder.
 
@@ -45,7 +50,7 @@ def evaluate_own(
         The session; its decoder must have ``targets``.
     mapping
         Which markers begin which trials; None where the events name their targets.
-    idle_sweep
+    idle_sweep, protocol
         As for `evaluate_selection`.
 
     Raises
@@ -63,7 +68,7 @@ def evaluate_own(
         load=functools.partial(_load, frequencies=frequencies, mapping=mapping),
         calibrate_on=CalibrateOn.EARLIER_RECORDINGS if alone else CalibrateOn.OTHER_BLOCKS,
     )
-    return evaluate_selection(dataset, folder, config, idle_sweep=idle_sweep)
+    return evaluate_selection(dataset, folder, config, idle_sweep=idle_sweep, protocol=protocol)
 
 
 def _load(
