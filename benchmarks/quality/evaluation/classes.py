@@ -76,11 +76,18 @@ class Told:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """A recording, the trials of it that are scored, and what is learned from."""
+    """A recording, the trials of it that are scored, and what is learned from.
+
+    Attributes
+    ----------
+    of_one
+        Whether what is learned from are parts of one recording, in order.
+    """
 
     one: ClassRecording
     asked: tuple[Asked, ...]
     known: tuple[Recording, ...]
+    of_one: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -241,13 +248,17 @@ def _blocks(one: ClassRecording, asked: tuple[Asked, ...]) -> Iterator[Fold]:
             recording.between(-math.inf, block[0].onset),
             recording.between(until, end_s),
         )
-        yield Fold(one, block, tuple(part for part in parts if len(part)))
+        yield Fold(one, block, tuple(part for part in parts if len(part)), of_one=True)
 
 
 def calibrated(
-    config: SessionConfig, known: Sequence[CalibrationData], *, keep_faulty: bool = False
+    config: SessionConfig,
+    known: Sequence[CalibrationData],
+    *,
+    keep_faulty: bool = False,
+    of_one: bool = False,
 ) -> Calibrated:
-    """Calibrate a session's decoder of classes as the service would.
+    """Calibrate a session's decoder of classes as the service would; see `Fold` for ``of_one``.
 
     Raises
     ------
@@ -256,7 +267,10 @@ def calibrated(
     """
     decoder: Any = decoders_by_kind()[config.decoder.kind]
     options = {"controls": False, "keep_faulty": keep_faulty}
-    found: Calibrated = decoder.calibrate(config.decoder, joined(known, options), lambda *_: None)
+    data = joined(known, options)
+    if of_one:
+        data = dataclasses.replace(data, starts=(), names=())
+    found: Calibrated = decoder.calibrate(config.decoder, data, lambda *_: None)
     return found
 
 
@@ -279,7 +293,10 @@ def _scored(folds: Sequence[Fold], config: SessionConfig, keep_faulty: bool) -> 
             if key not in made:
                 try:
                     made[key] = calibrated(
-                        config, [seen(one) for one in fold.known], keep_faulty=keep_faulty
+                        config,
+                        [seen(one) for one in fold.known],
+                        keep_faulty=keep_faulty,
+                        of_one=fold.of_one,
                     )
                 except DecodeError as error:
                     made[key] = error.message
