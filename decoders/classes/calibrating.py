@@ -87,8 +87,9 @@ def calibrate_classes(
 ) -> Calibrated:
     """Calibrate a decoder of classes; see `FittedDecoder.calibrate`.
 
-    ``calibration.options`` may hold ``keep_faulty`` (learn from recordings that lost samples too)
-    and ``controls`` (False: do not ask what eyes and muscle alone would do).
+    ``calibration.options`` may hold ``keep_faulty`` (learn from recordings that lost samples too),
+    ``controls`` (False: do not ask what eyes and muscle alone would do) and ``accept`` (give what
+    is not above chance too, with the reason in the scores' ``refusal``: for evaluations alone).
     """
     rate_hz = regular_rate(calibration.spec, settings.kind)
     prepared = _prepared(calibration, settings)
@@ -99,7 +100,9 @@ def calibrate_classes(
     _check_counts(seen, settings)
     progress(0.3, "leaving sessions or blocks out")
     judged, tried = _validated(judge, seen, n_classes)
-    _check_above_chance(judged, n_classes, len(tried))
+    refusal = _refusal(judged, n_classes, len(tried))
+    if refusal is not None and not prepared.data.options.get("accept"):
+        raise refusal
     progress(0.6, "asking what eyes and muscle alone would do")
     controls = {}
     if judge.of_brain and prepared.data.options.get("controls", True):
@@ -120,6 +123,8 @@ def calibrate_classes(
         bands=judge.edges,
         n_dropped=seen.n_dropped,
     )
+    if refusal is not None:
+        scores["refusal"] = refusal.message
     model = _model(judge, seen, prepared, helps=judged.mode == CENTRED)
     return Calibrated(model, settings.model_dump(mode="json"), scores, len(np.unique(seen.trials)))
 
@@ -290,22 +295,24 @@ def _is_above_chance(judged: Judged, n_classes: int, most: float = MOST_CHANCE) 
     return luck(judged.n_right, len(judged.wanted), 1.0 / n_classes) <= most
 
 
-def _check_above_chance(judged: Judged, n_classes: int, n_looks: int) -> None:
+def _refusal(judged: Judged, n_classes: int, n_looks: int) -> CalibrationError | None:
+    """Give why the calibration is not above chance; None where it is."""
     chance = 1.0 / n_classes
     if not len(judged.wanted):
-        raise CalibrationError(
+        return CalibrationError(
             "too-few-trials", "no session or block can be left out: the others lack a class"
         )
-    if not _is_above_chance(judged, n_classes, MOST_CHANCE / n_looks):
-        by_luck = luck(judged.n_right, len(judged.wanted), chance)
-        raise CalibrationError(
-            "not-above-chance",
-            f"{judged.n_right} of {len(judged.wanted)} trials that were left out were told right, "
-            f"where chance gives {100 * chance:.0f} %: guessing does as well in "
-            f"{100 * by_luck:.2g} % of cases",
-            accuracy=judged.accuracy,
-            chance=chance,
-        )
+    if _is_above_chance(judged, n_classes, MOST_CHANCE / n_looks):
+        return None
+    by_luck = luck(judged.n_right, len(judged.wanted), chance)
+    return CalibrationError(
+        "not-above-chance",
+        f"{judged.n_right} of {len(judged.wanted)} trials that were left out were told right, "
+        f"where chance gives {100 * chance:.0f} %: guessing does as well in "
+        f"{100 * by_luck:.2g} % of cases",
+        accuracy=judged.accuracy,
+        chance=chance,
+    )
 
 
 def _controls(

@@ -134,9 +134,10 @@ def evaluate_classes(
     dict
         ``accuracy`` over all trials that were told anything, with its exact ``interval``;
         ``chance_bound``, which guessing exceeds in one of twenty such runs; ``undecided``, trials
-        that no whole window was found in; ``per_person`` and ``per_session``; ``refused`` and
-        ``faulty`` recordings, with the reason; for a decoder that slides,
-        ``commands_per_min_at_rest`` and ``commanded_share``.
+        that no whole window was found in; ``per_person`` and ``per_session``; ``refused``:
+        recordings whose calibration is none that the service would accept, with the reason, which
+        count in ``with_refused`` alone; ``faulty`` recordings, with the reason; for a decoder that
+        slides, ``commands_per_min_at_rest`` and ``commanded_share``.
 
     Raises
     ------
@@ -160,21 +161,26 @@ def evaluate_classes(
             f"{', '.join(dataset.classes)}",
             allowed=list(dataset.classes),
         )
-    scored = list(_scored(folds, config, keep_faulty))
+    every = list(_scored(folds, config, keep_faulty))
+    scored = [each for each in every if each.refused is None]
     labels = list(settings.classes)
+    with_refused = _figures([one for each in every for one in each.told], labels)
     return {
         "dataset": dataset.name,
         "protocol": _told_protocol(protocol or LEAVE_OUT, train),
         **_figures([one for each in scored for one in each.told], labels),
         **_at_rest(scored, settings),
         "labels": labels,
-        "refused": {
-            each.fold.one.name: each.refused for each in scored if each.refused is not None
+        "refused": {each.fold.one.name: each.refused for each in every if each.refused is not None},
+        "with_refused": {
+            **{name: with_refused[name] for name in ("accuracy", "n_trials", "interval")},
+            "per_person": _by(every, labels, lambda one: one.person),
+            "per_session": _by(every, labels, lambda one: one.name),
         },
-        "faulty": {each.fold.one.name: each.fault for each in scored if each.fault},
+        "faulty": {each.fold.one.name: each.fault for each in every if each.fault},
         "per_person": _by(scored, labels, lambda one: one.person),
         "per_session": _by(scored, labels, lambda one: one.name),
-        "calibrations": {each.fold.one.name: each.report for each in scored if each.report},
+        "calibrations": {each.fold.one.name: each.report for each in every if each.report},
     }
 
 
@@ -266,7 +272,7 @@ def calibrated(
         The calibration is refused.
     """
     decoder: Any = decoders_by_kind()[config.decoder.kind]
-    options = {"controls": False, "keep_faulty": keep_faulty}
+    options = {"controls": False, "accept": True, "keep_faulty": keep_faulty}
     data = joined(known, options)
     if of_one:
         data = dataclasses.replace(data, starts=(), names=())
@@ -307,7 +313,8 @@ def _scored(folds: Sequence[Fold], config: SessionConfig, keep_faulty: bool) -> 
             path = found.model.save(Path(folder) / str(number))
             decoder = config.decoder.model_copy(update={"model": str(path)})
             session = config.model_copy(update={"decoder": decoder})
-            yield _run(fold, session, _short(found), fault)
+            scored = _run(fold, session, _short(found), fault)
+            yield dataclasses.replace(scored, refused=found.scores.get("refusal"))
 
 
 def _short(found: Calibrated) -> dict[str, Any]:
@@ -405,8 +412,7 @@ def _by(scored: Sequence[Scored], labels: Sequence[str], name_of: Any) -> dict[s
     """Give the figures of each person or session."""
     found: dict[str, list[Told]] = {}
     for each in scored:
-        if each.refused is None:
-            found.setdefault(name_of(each.fold.one), []).extend(each.told)
+        found.setdefault(name_of(each.fold.one), []).extend(each.told)
     kept = ("n_trials", "right", "accuracy", "interval", "chance_bound", "undecided")
     return {
         name: {key: value for key, value in _figures(told, labels).items() if key in kept}

@@ -12,15 +12,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from volition.benchmarks.quality.contract.classes import (
+    ClassDataset,
+    ClassRecording,
+    trial_events,
+)
 from volition.benchmarks.quality.contract.trials import (
     CalibrateOn,
     Trial,
     TrialDataset,
     TrialRecording,
 )
+from volition.benchmarks.quality.evaluation.classes import evaluate_classes
 from volition.benchmarks.quality.evaluation.selection import evaluate_selection
 from volition.benchmarks.quality.evaluation.trials import labels_by_frequency
 from volition.chunk import Event
+from volition.decoders.classes.observing import class_of
+from volition.decoders.classes.settings import ClassSettings
 from volition.errors import RecordingError
 from volition.service.sessions.config import SessionConfig
 from volition.streams.files.recording import (
@@ -35,14 +43,14 @@ from volition.streams.files.trial_mapping import TrialMapping, target_of, trials
 def evaluate_own(
     folder: Path, config: SessionConfig, mapping: TrialMapping | None, *, idle_sweep: bool = False
 ) -> dict[str, Any]:
-    """Score a session on the recordings of a folder.
+    """Score a session on the recordings of a folder; a decoder of classes by `evaluate_classes`.
 
     Parameters
     ----------
     folder
         Of recordings in any format that `read_recording` reads, or one of them.
     config
-        The session; its decoder must have ``targets``.
+        The session; its decoder must have ``targets`` or ``classes``.
     mapping
         Which markers begin which trials; None where the events name their targets.
     idle_sweep
@@ -55,6 +63,8 @@ def evaluate_own(
     RecordingError
         There are no recordings, or their trials name targets that the session has not.
     """
+    if isinstance(config.decoder, ClassSettings):
+        return evaluate_classes(_classes_of(folder, config.decoder, mapping), folder, config)
     frequencies = {label: freq_hz for freq_hz, label in labels_by_frequency(config).items()}
     alone = len(recordings_in(folder)) == 1
     dataset = TrialDataset(
@@ -64,6 +74,40 @@ def evaluate_own(
         calibrate_on=CalibrateOn.EARLIER_RECORDINGS if alone else CalibrateOn.OTHER_BLOCKS,
     )
     return evaluate_selection(dataset, folder, config, idle_sweep=idle_sweep)
+
+
+def _classes_of(
+    folder: Path, settings: ClassSettings, mapping: TrialMapping | None
+) -> ClassDataset:
+    """Give recordings whose trials ask for classes, all of one person."""
+
+    def load(
+        root: Path, *, channels: Sequence[str] | None = None, units: str | None = None
+    ) -> Iterator[ClassRecording]:
+        for path in recordings_in(root):
+            read = read_recording(path, channels=channels, units=units)
+            found = mapping.apply(read) if mapping is not None else read
+            events = [one for one in found.events if class_of(one, settings.classes) is not None]
+            trial_s = None if mapping is None else mapping.trial_s
+            ends = [*(one.time for one in events[1:]), float(read.times[-1])]
+            trials = [
+                (
+                    one.time,
+                    end if trial_s is None else min(end, one.time + trial_s),
+                    settings.classes[class_of(one, settings.classes) or 0],
+                )
+                for one, end in zip(events, ends, strict=True)
+            ]
+            recording = replace(read, events=trial_events(trials))
+            yield ClassRecording(path.stem, folder.name, folder.name, recording)
+
+    return ClassDataset(
+        name=folder.name,
+        summary="own recordings",
+        load=load,
+        classes=tuple(settings.classes),
+        rest=settings.rest,
+    )
 
 
 def _load(
