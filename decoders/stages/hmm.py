@@ -4,7 +4,7 @@ The posterior of state k follows alpha_t(k) ~ p(y_t | k) sum_j alpha_t-1(j) A(j,
 IEEE 77:257, 1989, equation 20, scaled), O(K^2) a sample. Features are normal in each state, every
 channel by itself, or counts of a Poisson distribution. What comes out are the posteriors and the
 log likelihood of each sample given those before: where it falls, the signal is none that the model
-knows. `volition.decoders.fitting.markov` learns such a model.
+knows. `volition.decoders.stages.markov` learns such a model.
 """
 
 from __future__ import annotations

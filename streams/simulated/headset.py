@@ -552,7 +552,7 @@ class HeadsetProcess:
     ...     description = find_one(source_id="volition-headset", wait_s=5.0)
     """
 
-    def __init__(self, options: HeadsetOptions, *, ready_timeout_s: float = 20.0) -> None:
+    def __init__(self, options: HeadsetOptions, *, ready_timeout_s: float = 60.0) -> None:
         self.options = options
         self._ready_timeout_s = ready_timeout_s
         self._connection, self._far_end = spawning.Pipe()

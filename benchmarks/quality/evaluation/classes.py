@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from volition.benchmarks.quality.contract.classes import TRIAL_END, ClassDataset, ClassRecording
+from volition.benchmarks.quality.evaluation.clustered import Clusters, ratio_interval
 from volition.chunk import Event
 from volition.decoders.classes.decoder import ClassDecoder
 from volition.decoders.classes.report import chance_bound
@@ -132,7 +133,8 @@ def evaluate_classes(
     Returns
     -------
     dict
-        ``accuracy`` over all trials that were told anything, with its exact ``interval``;
+        ``accuracy`` over all trials that were told anything, with its exact ``interval``
+        and the one that draws sessions anew, ``interval_by_session``;
         ``chance_bound``, which guessing exceeds in one of twenty such runs; ``undecided``, trials
         that no whole window was found in; ``per_person`` and ``per_session``; ``refused``:
         recordings whose calibration is none that the service would accept, with the reason, which
@@ -169,6 +171,7 @@ def evaluate_classes(
         "dataset": dataset.name,
         "protocol": _told_protocol(protocol or LEAVE_OUT, train),
         **_figures([one for each in scored for one in each.told], labels),
+        "interval_by_session": _interval_by_session(scored),
         **_at_rest(scored, settings),
         "labels": labels,
         "refused": {each.fold.one.name: each.refused for each in every if each.refused is not None},
@@ -390,6 +393,17 @@ def _figures(told: Sequence[Told], labels: Sequence[str]) -> dict[str, Any]:
             [one.wanted for one in decided], [str(one.best) for one in decided], labels
         ).tolist(),
     }
+
+
+def _interval_by_session(scored: Sequence[Scored]) -> list[float] | None:
+    """Give the interval of the accuracy that draws whole sessions anew; None for one alone."""
+    pairs = [(each.fold.one.name, one) for each in scored for one in each.told if one.best]
+    if not pairs:
+        return None
+    clusters = Clusters.by_name("sessions", [name for name, _ in pairs])
+    return ratio_interval(
+        clusters, [one.best == one.wanted for _, one in pairs], np.ones(len(pairs))
+    )
 
 
 def _at_rest(scored: Sequence[Scored], settings: ClassSettings) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from volition.chunk import Chunk, FloatArray, SignalSpec
-from volition.decoders.fitting.markov import fit_markov
 from volition.decoders.stages.hmm import Hmm, HmmSettings, log_emissions
+from volition.decoders.stages.markov import fit_markov
 from volition.errors import ConfigError
 
 SETTINGS = HmmSettings(
