@@ -53,8 +53,8 @@ def verdict(seen: Seen) -> list[Finding]:
         _clock(seen),
         _losses(seen),
         _units(seen),
-        _channels(seen),
         _plausible(seen),
+        _channels(seen),
     ]
 
 

@@ -222,7 +222,7 @@ class Plausibility:
 
     def _order(self) -> tuple[float, float, tuple[int, int]] | None:
         """Give the order, by how much the best exchange betters it, and of which two channels."""
-        live = np.flatnonzero(~self._flat[self._placed]) if len(self._placed) else []
+        live = np.flatnonzero(~self._flat[self._placed])
         if len(live) < LEAST_ELECTRODES:
             return None
         near = _ranked(self._distances[np.ix_(live, live)])

@@ -80,7 +80,7 @@ class SignalQuality:
         self._report: list[dict[str, Any]] = []
         window = np.hanning(self._capacity)
         self._window = window[:, np.newaxis] / np.sqrt(np.mean(window**2))
-        frequencies = np.fft.rfftfreq(self._capacity, 1.0 / rate_hz)
+        frequencies: FloatArray = np.fft.rfftfreq(self._capacity, 1.0 / rate_hz).astype(np.float64)
         self._plausibility: Plausibility | None = None
         # A thinned-out signal's high frequencies are folded, and of a large one not all is seen.
         if spec.rate_hz and self._stride == 1 and self._n_at_once >= spec.n_channels:
