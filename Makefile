@@ -19,7 +19,7 @@ ARGS ?=
 
 PAGES := service/web/dist/sources.sha256
 
-.PHONY: help venv pages try-pages demo serve kinds screenshots test newest fresh floors check lint types format bench lock clean
+.PHONY: help venv pages try-pages demo serve kinds screenshots test orders newest fresh floors check lint types format bench lock clean
 
 # The tests start hundreds of processes; each would compile the rooms anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -58,8 +58,14 @@ screenshots: .venv/.made pages ## Take the pictures of the pages in docs/ anew
 # many more would try the machine's patience rather than the code.
 AT_ONCE ?= 3
 
-test: check try-pages ## All checks and all tests (ARGS="-k word" narrows the tests)
-	.venv/bin/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder $(ARGS)
+# The slowest are named at the end: none should take more than 30 s on one processor.
+test: check try-pages ## All checks and all tests (ARGS="-k word" narrows the tests, "--order 7" mixes them)
+	.venv/bin/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder \
+		--durations 10 --durations-min 20 $(ARGS)
+
+COUNT ?= 20
+orders: try-pages ## Run the tests COUNT times in other orders (EACH="tests/e2e": each file of it by itself)
+	@AT_ONCE=$(AT_ONCE) .ci/orders $(COUNT) $(EACH)
 
 # What depends on the Python that runs it: packaging, settings and messages, files, counts, processes.
 OF_PYTHON := tests/test_children.py tests/test_project.py tests/test_rooms.py tests/benchmarks/speed/test_counts.py \

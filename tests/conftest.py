@@ -1,5 +1,9 @@
 """What every test shares: an LSL network of its own, the data beside the repository, hypothesis.
 
+Linear algebra has one thread, here and in each process that a test starts: many tests run at once,
+and threads that wait for one another on a busy machine took six times the work of one alone. The
+library reads that when it is loaded, so nothing is imported above that loads it.
+
 The LSL settings keep every stream of a run on this machine and out of sight of other runs: liblsl
 reads the file that ``LSLAPICFG`` names when it is loaded, here and in each process that a test
 starts, so the file is written before any test module is imported.
@@ -17,9 +21,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from volition.streams import lsl
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-pytest_plugins = ["tests.skipped"]
+pytest_plugins = ["tests.order", "tests.skipped"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 #: Rooms whose tests run for long: services, browsers and whole recordings.
@@ -36,6 +40,8 @@ _lsl_folder = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    from volition.streams import lsl
+
     folder = Path(tempfile.mkdtemp(prefix="volition-lsl-"))
     config.stash[_lsl_folder] = folder
     lsl.loopback_config(folder)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json as json_of
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from volition.service.cli.options import JsonOption, SessionOption, print_json
 from volition.service.cli.own_data import TrialsOption
+
+if TYPE_CHECKING:
+    from volition.service.sessions.config import SessionConfig
 
 
 def register(app: typer.Typer) -> None:
@@ -45,6 +49,25 @@ def evaluate(
         bool,
         typer.Option(help="Also the curve of false selections a minute against share selected."),
     ] = False,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="Of decoders that other people trained: everybody by what ships (shipped), or by "
+            "a model that is learned without them (leave-person-out); when left out, the latter "
+            "for those who trained it, the former for others. Of decoders of classes: each session "
+            "left out (leave-session-out), or the later ones by the first (chronological)."
+        ),
+    ] = None,
+    train: Annotated[
+        int, typer.Option(min=1, help="Of chronological: the sessions to learn from.")
+    ] = 4,
+    keep_faulty: Annotated[
+        bool, typer.Option(help="Learn classes from sessions that lost samples too.")
+    ] = False,
+    decoder: Annotated[
+        str | None,
+        typer.Option(help="Settings of the decoder in place of the session's own, as JSON."),
+    ] = None,
     json: JsonOption = False,
     _listed: Annotated[
         bool,
@@ -62,17 +85,31 @@ def evaluate(
     decoder that was calibrated on the others. --trials says which markers begin which trials.
     """
     from volition.benchmarks.quality.evaluation.evaluate import evaluate as run
+    from volition.benchmarks.quality.evaluation.own_cursor import evaluate_own_cursor, moves_cursor
     from volition.benchmarks.quality.evaluation.own_recordings import evaluate_own
     from volition.errors import ConfigError
     from volition.service.sessions.config import load_config
     from volition.streams.files.trial_mapping import TrialMapping
 
-    config = load_config(session)
+    config = _with_settings(load_config(session), decoder)
     if root is not None:
-        result = run(dataset, root, config, idle_sweep=idle_sweep)
+        result = run(
+            dataset,
+            root,
+            config,
+            idle_sweep=idle_sweep,
+            protocol=protocol,
+            train=train,
+            keep_faulty=keep_faulty,
+        )
     elif Path(dataset).exists():
         mapping = None if trials is None else TrialMapping.read(trials)
-        result = evaluate_own(Path(dataset), config, mapping, idle_sweep=idle_sweep)
+        if moves_cursor(config):
+            result = evaluate_own_cursor(Path(dataset), config, mapping)
+        else:
+            result = evaluate_own(
+                Path(dataset), config, mapping, idle_sweep=idle_sweep, protocol=protocol
+            )
     else:
         raise ConfigError(
             f"{dataset} is no folder of recordings; a data set by name needs its folder: --root"
@@ -82,3 +119,20 @@ def evaluate(
         return
     for key, value in result.items():
         print(f"{key}: {value}")
+
+
+def _with_settings(config: SessionConfig, given: str | None) -> SessionConfig:
+    """Give a session whose decoder has other settings, written as JSON."""
+    from volition.errors import ConfigError
+    from volition.service.sessions.config import parse_config
+
+    if given is None:
+        return config
+    try:
+        changed = json_of.loads(given)
+    except ValueError as error:
+        raise ConfigError(f"--decoder is no JSON: {error}") from None
+    plain = config.model_dump(mode="json", exclude_unset=True)
+    if not isinstance(changed, dict):
+        raise ConfigError(f"--decoder holds {type(changed).__name__}; allowed: a mapping")
+    return parse_config({**plain, "decoder": {**plain["decoder"], **changed}}, "--decoder")

@@ -199,6 +199,7 @@ def _config(stream: FedStream, decoder: DecoderName, *, rehearse: bool) -> dict[
             {"kind": "notch", "freq_hz": 50},
         ],
         "rehearse": rehearse,
+        "selections": "every",
         "decoder": _fbcca()
         if decoder == "fbcca"
         else kalman_settings(stream.n_channels, stream.chunk_samples / stream.rate_hz),

@@ -32,7 +32,7 @@ BROWSER_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--force-color-profile=srg
 _PAGES = ("", "speller", "cursor")
 _OPEN_MS = 30_000.0
 #: The console looks for streams for a second, and a browser tidies up for some behind that.
-_SETTLE_S = 8.0
+SETTLE_S = 8.0
 
 
 class NoBrowserError(VolitionError):
@@ -50,7 +50,12 @@ def find_browser() -> str:
 
 
 def measure(
-    *, seconds: float, rounds: int, on_round: Callable[[str], None] = lambda _: None
+    *,
+    seconds: float,
+    rounds: int,
+    cell: Cell | None = None,
+    settle_s: float = SETTLE_S,
+    on_round: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Measure both in turns.
 
@@ -60,18 +65,22 @@ def measure(
         Of each, over all rounds.
     rounds
         How often they take turns.
+    cell
+        Signal and decoder; 64 channels at 1 kHz and FBCCA when left out.
+    settle_s
+        Seconds from the moment when all pages show the session to the measurement.
 
     Raises
     ------
     NoBrowserError
         Playwright (extra ``dev``) or a browser is missing.
     """
+    cell = cell or Cell()
     share_s = seconds / rounds
     alone: list[Received] = []
     watched: list[Received] = []
     with contextlib.ExitStack() as stack:
         browser = stack.enter_context(_browser())
-        cell = Cell()
         feeder = stack.enter_context(Feeder(cell.n_channels, cell.rate_hz, cell.chunk_s))
         service = stack.enter_context(running_service())
         client = stack.enter_context(Client(service.url))
@@ -81,6 +90,7 @@ def measure(
             on_round(f"round {number + 1} of {rounds}")
             alone.append(Listener(url, seconds=share_s).result())
             with _open_pages(browser, service.url, id_):
+                time.sleep(settle_s)
                 watched.append(Listener(url, seconds=share_s).result())
         pushed = feeder.finish()
     p99s = [
@@ -131,5 +141,4 @@ def _open_pages(browser: Browser, url: str, session: str) -> Iterator[None]:
             page = context.new_page()
             page.goto(f"{url}/{name}#{session}")
             page.get_by_role("status").first.filter(has_text="running").wait_for(timeout=_OPEN_MS)
-        time.sleep(_SETTLE_S)
         yield

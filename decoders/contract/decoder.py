@@ -15,7 +15,7 @@ The contract, which one battery of tests holds every decoder to:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from volition.chunk import Chunk, Event, SignalSpec
@@ -71,6 +71,10 @@ class Decoder(ABC, Generic[S]):
     @abstractmethod
     def state(self) -> dict[str, Any]:
         """Say what the decoder thinks now, as JSON data."""
+
+    def warnings(self) -> Mapping[str, str]:
+        """Say what keeps it from deciding well, for the session's status: a sentence by its key."""
+        return {}
 
     @property
     def memory_s(self) -> float:

@@ -70,6 +70,9 @@ class Settings(BaseModel):
     #: Names of the settings that belong to the session and not to a model, the weightiest first:
     #: a session that is given another model keeps them, unless they are given too.
     kept_by_session: ClassVar[tuple[str, ...]] = ()
+    #: Names of the settings that a decoder of another kind takes over when it is calibrated in this
+    #: one's place, if it names them here too: what the person is shown, and how it is looked at.
+    passed_on: ClassVar[tuple[str, ...]] = ()
 
     kind: str
 

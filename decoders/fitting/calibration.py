@@ -19,7 +19,7 @@ import numpy as np
 from volition.chunk import Event, FloatArray, SignalSpec
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.metrics import luck
-from volition.errors import DecodeError
+from volition.errors import ConfigError, DecodeError
 
 Reason = Literal[
     "no-trials",
@@ -71,6 +71,12 @@ class CalibrationData:
         Where the cursor was that the person saw; empty where there was none.
     options
         What a family of decoders wants to know besides (see each).
+    starts
+        LSL times at which recordings begin that were joined (see `joined`); empty for one.
+    names
+        Of those recordings.
+    faulty
+        Which of them cannot be relied on, and why: by the index.
     """
 
     spec: SignalSpec
@@ -80,6 +86,9 @@ class CalibrationData:
     cursor_times: FloatArray = field(default_factory=lambda: np.empty(0))
     cursor_positions: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
     options: Mapping[str, Any] = field(default_factory=dict)
+    starts: tuple[float, ...] = ()
+    names: tuple[str, ...] = ()
+    faulty: Mapping[int, str] = field(default_factory=dict)
 
     def sha256(self) -> str:
         """Give a hash of the samples, times and events."""
@@ -94,6 +103,46 @@ class CalibrationData:
     def duration_s(self) -> float:
         """From the first sample to the last."""
         return float(self.times[-1] - self.times[0]) if len(self.times) else 0.0
+
+
+#: Between two recordings that are joined, so that no window reaches over, in seconds.
+APART_S = 60.0
+
+
+def joined(
+    parts: Sequence[CalibrationData], options: Mapping[str, Any] | None = None
+) -> CalibrationData:
+    """Put signals behind each other in time, well apart, each a part of its own.
+
+    Raises
+    ------
+    ConfigError
+        They differ in their channels or their rate.
+    """
+    if len({part.spec for part in parts}) > 1:
+        raise ConfigError("the recordings differ in their channels or their rate: train on each")
+    times, events, start = [], [], 0.0
+    starts, names, faulty = [], [], {}
+    for number, part in enumerate(parts):
+        shift = start - (float(part.times[0]) if len(part.times) else 0.0)
+        times.append(part.times + shift)
+        events += [Event(one.time + shift, one.name, one.data) for one in part.events]
+        starts.append(start)
+        name = part.names[0] if part.names else str(number + 1)
+        names.append(f"{name} ({number + 1})" if name in names else name)
+        if part.faulty:
+            faulty[number] = next(iter(part.faulty.values()))
+        start = float(times[-1][-1]) + APART_S if len(part.times) else start
+    return CalibrationData(
+        parts[0].spec,
+        np.concatenate([part.samples for part in parts]),
+        np.concatenate(times),
+        events,
+        options=options or {},
+        starts=tuple(starts),
+        names=tuple(names),
+        faulty=faulty,
+    )
 
 
 @dataclass(frozen=True, eq=False)

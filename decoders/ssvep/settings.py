@@ -33,12 +33,20 @@ class Target(BaseModel):
 _HARMONICS = 5
 
 
+#: The sub-bands of decoders that look at them alike; other decoders have bands of their own.
+SUB_BANDS = (
+    *("n_harmonics", "n_subbands"),
+    *("band_low_hz", "band_step_hz", "band_high_hz", "band_order"),
+)
+
+
 class SelectorSettings(Settings):
     """Settings that every SSVEP decoder has."""
 
     kept_by_session: ClassVar[tuple[str, ...]] = (
         *("trigger", "step_s", "onset_markers", "expires_s", "stopping", "destructive"),
     )
+    passed_on: ClassVar[tuple[str, ...]] = ("targets", "delay_s")
 
     targets: list[Target] = Field(
         min_length=2, max_length=256, description="What can be selected, each with its flicker."

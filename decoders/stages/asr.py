@@ -3,9 +3,9 @@
 Every ``step_s`` the covariance of the last ``window_s`` is held against a calibration on clean
 data (`volition.decoders.artifacts.subspace`). While nothing is too large, samples come out as they
 came in, to the bit. Otherwise the signal is multiplied by the repair found, and from one repair to
-the next it is blended by a raised cosine over one step. With ``lookahead_s`` the repair reaches
-back to where the artifact began, at the price of that latency; without it nothing waits, and the
-first ``step_s`` or so of an artifact passes.
+the next it is blended by a raised cosine over one step. With ``lookahead_s``, 0.256 s unless
+another is given, the repair reaches back to where the artifact began, at the price of that latency;
+with 0 nothing waits, and the first ``step_s`` or so of an artifact passes.
 
 The signal must be high-passed before (0.5 to 1 Hz): a drift would count as an artifact.
 """
@@ -27,7 +27,12 @@ from volition.decoders.artifacts.steps import Steps, pieces
 from volition.decoders.artifacts.subspace import Repair, RepairFinder, Subspace, fit_subspace_steps
 from volition.decoders.contract.settings import Settings
 from volition.decoders.filtering import SosFilter, regular_rate
-from volition.decoders.stages.blocks import BlockStage, CalibratedSettings, Parameters
+from volition.decoders.stages.blocks import (
+    BlockStage,
+    CalibratedSettings,
+    Parameters,
+    check_varies,
+)
 from volition.errors import NotFittedError
 
 
@@ -51,11 +56,12 @@ class SubspaceSettings(CalibratedSettings):
     window_s: float = Field(default=0.5, gt=0, le=5, description="What a decision looks at.")
     step_s: float = Field(default=0.032, gt=0, le=1, description="From decision to decision.")
     lookahead_s: float = Field(
-        default=0.0,
+        default=0.256,
         ge=0,
         le=5,
         description="How long samples wait to be cleaned by what follows them; rounded to whole "
-        "steps. Half of window_s centres a decision on its window.",
+        "steps. Half of window_s centres a decision on its window; 0 waits for nothing, and lets "
+        "an artifact's beginning pass.",
     )
     max_removed_share: float = Field(
         default=0.66, gt=0, le=1, description="Share of the components that may be removed at once."
@@ -113,7 +119,7 @@ class SubspaceStage(BlockStage[S]):
         Raises
         ------
         NotFittedError
-            The samples last less than `LEAST_CALIBRATION_S`.
+            The samples last less than `LEAST_CALIBRATION_S`, or do not vary.
         """
         rate_hz = regular_rate(spec, self.settings.kind)
         if len(samples) < LEAST_CALIBRATION_S * rate_hz:
@@ -138,6 +144,7 @@ class SubspaceStage(BlockStage[S]):
             shaped[n_shaped : n_shaped + len(part)] = part
             n_shaped += len(part)
             yield
+        check_varies(shaped, self.settings.kind)
         subspace = yield from fit_subspace_steps(
             shaped, rate_hz, window_s=self.settings.window_s, riemannian=self.riemannian
         )

@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from volition.chunk import Event
-from volition.decoders.fitting.calibration import CalibrationData
+from volition.decoders.fitting.calibration import joined
 from volition.errors import ConfigError
 from volition.models.manifest import Manifest
 from volition.service.calibration.fitter import (
@@ -24,9 +21,6 @@ from volition.service.calibration.fitter import (
 from volition.service.sessions.config import SessionConfig
 from volition.service.sessions.folders import models_folder
 from volition.streams.files.recording import Recording
-
-#: Between two recordings that are joined, so that no window reaches over, in seconds.
-_APART_S = 60.0
 
 
 def train(
@@ -83,23 +77,4 @@ def train(
         note=note,
         network=getattr(config.decoder, "network", None),
     )
-    return fit_to(job, config, _joined(parts, options), progress)
-
-
-def _joined(parts: Sequence[CalibrationData], options: Mapping[str, Any] | None) -> CalibrationData:
-    """Put signals behind each other in time, well apart."""
-    if len({part.spec for part in parts}) > 1:
-        raise ConfigError("the recordings differ in their channels or their rate: train on each")
-    times, events, start = [], [], 0.0
-    for part in parts:
-        shift = start - (float(part.times[0]) if len(part.times) else 0.0)
-        times.append(part.times + shift)
-        events += [Event(one.time + shift, one.name, one.data) for one in part.events]
-        start = float(times[-1][-1]) + _APART_S if len(part.times) else start
-    return CalibrationData(
-        parts[0].spec,
-        np.concatenate([part.samples for part in parts]),
-        np.concatenate(times),
-        events,
-        options=options or {},
-    )
+    return fit_to(job, config, joined(parts, options), progress)

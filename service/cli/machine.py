@@ -10,11 +10,9 @@ import os
 import platform
 import socket
 import sys
-from dataclasses import asdict, dataclass
 from importlib import metadata
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import psutil
@@ -29,24 +27,12 @@ from volition.service.sessions.kinds import broken_parts, known_kinds
 from volition.streams import lsl
 from volition.streams.lsl.discovery import find_streams
 from volition.streams.lsl.outlet import MarkerOutlet
+from volition.streams.lsl.verdict import Finding
 
 _MIN_PYTHON, _TESTED_PYTHON = (3, 11), (3, 13)
 _SEARCH_S = 3.0
 _START_S = 20.0
 _OTHER_LIBLSL = "look above for what liblsl says; install another pylsl or liblsl"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was tried."""
-
-    check: str
-    ok: bool
-    found: str
-    advice: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def examine(port: int) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def replay(
     recording: Annotated[
         str,
-        typer.Argument(help="An XDF, EDF, BDF or npz file, or a packaged recording."),
+        typer.Argument(help="A recording's file, or a packaged recording."),
     ],
     session: Annotated[
         str | None,
@@ -139,17 +140,31 @@ def _signal_for(
 
     wanted = config.stream
     signal = read_for(path, wanted, config.markers, signal=stream, marker_stream=markers)
+    if recorded_session(signal) is None:
+        hears_markers = config.markers is not None or markers is not None
+        return signal if hears_markers else _without_events(signal)
     # A session records microvolts, whatever unit its stream had or was said to have.
-    if wanted.units is None or recorded_session(signal) is None:
+    if wanted.units is None:
         return signal
     as_recorded = wanted.model_copy(update={"units": None})
     return read_for(path, as_recorded, config.markers, signal=stream, marker_stream=markers)
 
 
+def _without_events(signal: Recording) -> Recording:
+    """Leave out what a session without a marker stream would not have heard live."""
+    if not signal.events:
+        return signal
+    told = (
+        f"the session names no marker stream: {len(signal.events)} events are left out; give it "
+        "markers, or choose a stream of the file with --markers"
+    )
+    return replace(signal, events=(), warnings=(*signal.warnings, told))
+
+
 def simulate(
     recording: Annotated[
         str | None,
-        typer.Argument(help="An XDF or npz file, or a packaged recording; made up if left out."),
+        typer.Argument(help="A recording's file, or a packaged recording; made up if left out."),
     ] = None,
     chunk: Annotated[int, typer.Option(min=1, help="Samples sent together.")] = 8,
     start: Annotated[float, typer.Option(min=0, help="Where to begin, seconds.")] = 0.0,
@@ -165,6 +180,22 @@ def simulate(
         int | None,
         typer.Option(min=0, help="Play a simulated person of this number, at a 40-target speller."),
     ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(
+            "--session",
+            help="A session file, or the name of a preset, that says which streams of a file with "
+            "several are played.",
+        ),
+    ] = None,
+    signal_stream: Annotated[
+        str | None,
+        typer.Option("--signal", help="Name, source id or number of the signal to play."),
+    ] = None,
+    marker_stream: Annotated[
+        str | None,
+        typer.Option("--markers", help="Name, source id or number of the markers to play."),
+    ] = None,
     steered_by: Annotated[
         str | None,
         typer.Option(
@@ -178,8 +209,10 @@ def simulate(
     A simulated person (--participant) looks at what the stream named by --steered-by tells of.
     """
     from volition.errors import ConfigError
+    from volition.service.sessions.config import load_config
     from volition.streams.files.recording import packaged_recordings
     from volition.streams.simulated.headset import (
+        FileStreams,
         HeadsetOptions,
         HeadsetProcess,
         Sine,
@@ -197,8 +230,17 @@ def simulate(
         source = SyntheticSignal(channels, rate, sines=sines, noise_uv=8.0)
     else:
         source = packaged_recordings().get(recording, Path(recording))
+    streams = FileStreams(signal_stream, marker_stream)
+    if session is not None:
+        config = load_config(session)
+        streams = FileStreams(
+            signal_stream or config.stream.keys(),
+            marker_stream or (None if config.markers is None else config.markers.keys()),
+            config.stream.trigger_channel,
+        )
     options = HeadsetOptions(
         source,
+        streams=streams,
         name=name,
         source_id=source_id,
         chunk_samples=chunk,

@@ -21,9 +21,9 @@ from volition.service.wire.address import DEFAULT_PORT, DEFAULT_URL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from volition.service.cli.machine import Finding
     from volition.service.client import Client
     from volition.streams.lsl.discovery import StreamDescription
+    from volition.streams.lsl.verdict import Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -83,9 +83,9 @@ def doctor(
 
 def _examine_stream(named: str, seconds: float) -> list[Finding]:
     from volition.errors import StreamError
-    from volition.service.cli.verdict import verdict
     from volition.streams.lsl.discovery import find_streams
     from volition.streams.lsl.look import look_at
+    from volition.streams.lsl.verdict import verdict
 
     everyone = find_streams(wait_s=1.5, details=False)
     found = [one for one in everyone if named in (one.name, one.source_id, one.uid)]

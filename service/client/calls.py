@@ -129,8 +129,17 @@ class Calls:
         return Call("POST", session_path(id, "/estop"), StoppedSession.model_validate_json)
 
     @endpoint
-    def release(self, id: str, *, order: int | None = None) -> Call[SessionView]:
-        """Release the emergency stop of a session; refused if it was pressed after ``order``."""
+    def release(self, id: str, *, order: int) -> Call[SessionView]:
+        """Release the emergency stop of a session.
+
+        Parameters
+        ----------
+        id
+            The session.
+        order
+            Number of the press that is released, as ``answer.order`` of `emergency_stop` or
+            ``stop.order`` of a view; refused if the stop was pressed after it.
+        """
         read = SessionView.model_validate_json
         return Call("DELETE", session_path(id, "/estop"), read, {"order": order})
 

@@ -30,10 +30,20 @@ from volition.service.sessions.stop_folder import words_at
 from volition.service.sessions.stop_word import StopWord
 from volition.service.wire.sessions import StoppedSession
 
-#: A worker that has not obeyed by then is killed, if the service does not do it.
-_CONFIRM_S, _SERVICE_S = 0.25, 1.0
+#: A worker that has not obeyed by then is killed: the service does it a little sooner.
+_CONFIRM_S = 0.2
+#: What the system may take to end it.
+_DIE_S = 1.0
 _REST_S = 3.0
 _LOOK_S = 0.001
+_FAILURES = (
+    VolitionError,
+    OSError,
+    ValueError,
+    httpx.HTTPError,
+    WebSocketException,
+    psutil.Error,
+)
 _LOOPBACK = ("localhost", "127.", "::1")
 _PROCESS_SLACK_S = 1.0
 _WAITS = "no answer"
@@ -94,7 +104,7 @@ def stop_all(caller: Caller[Any], sessions: list[str] | None = None) -> Iterator
     presses = [_begin(caller, id_, words[id_], orders[id_]) for id_ in orders]
     others = _listed(caller) if sessions is None else sessions
     presses += [_begin(caller, id_) for id_ in others if id_ not in orders]
-    end = time.monotonic() + _REST_S + _SERVICE_S
+    end = time.monotonic() + _REST_S + _DIE_S
     for press in presses:
         press.done.wait(max(0.0, end - time.monotonic()))
         yield StopReport(press.session, press.confirmed, dict(press.ways))
@@ -120,7 +130,7 @@ def _begin(
 def _go(press: _Press, name: str, way: Callable[[], str]) -> None:
     try:
         press.ways[name] = way()
-    except (VolitionError, OSError, ValueError, httpx.HTTPError, WebSocketException) as error:
+    except _FAILURES as error:
         press.ways[name] = str(error) or type(error).__name__
     if all(said != _WAITS for said in press.ways.values()):
         press.done.set()
@@ -152,7 +162,7 @@ def _by_socket(caller: Caller[Any], press: _Press) -> str:
 
 
 def _by_word(word: StopWord, order: int, press: _Press) -> str:
-    """Wait for the worker; end it when neither it nor the service does what is to be done."""
+    """Wait for the worker; end it when it does not obey and the service has not ended it."""
     began = time.monotonic()
     while not press.confirmed:
         time.sleep(_LOOK_S)
@@ -161,7 +171,7 @@ def _by_word(word: StopWord, order: int, press: _Press) -> str:
             word.remember()
             press.confirm()
             return f"confirmed after {took_s * 1e3:.0f} ms"
-        if took_s > _CONFIRM_S and (press.ways["rest"] != _WAITS or took_s > _SERVICE_S):
+        if took_s > _CONFIRM_S:
             _kill_reader(word)
             while not _holds(word, order):
                 time.sleep(_LOOK_S)

@@ -27,6 +27,7 @@ from volition.service.gateway.routes.descriptions import descriptions_router
 from volition.service.gateway.routes.health import health_router
 from volition.service.gateway.routes.intents import intents_router
 from volition.service.gateway.routes.kinds import kinds_router
+from volition.service.gateway.routes.looks import looks_router
 from volition.service.gateway.routes.markers import markers_router
 from volition.service.gateway.routes.models import models_router
 from volition.service.gateway.routes.presets import presets_router
@@ -40,6 +41,7 @@ from volition.service.gateway.routes.streams import streams_router
 from volition.service.gateway.routes.tickets import tickets_router
 from volition.service.gateway.simulations import Simulations
 from volition.service.sessions.stop_folder import StopFolder
+from volition.service.supervision.looks import Looks
 from volition.service.supervision.scout import Scout
 from volition.service.supervision.store import SessionStore
 from volition.service.supervision.supervisor import Supervisor
@@ -81,6 +83,7 @@ def create_app(
             log.warning("left out", part=one.name, distribution=one.distribution, error=one.error)
         app.state.supervisor = Supervisor(max_sessions, kept, stops)
         app.state.scout = Scout()
+        app.state.looks = Looks()
         app.state.simulations = Simulations()
         app.state.calibrations = Calibrations()
         watch = asyncio.create_task(app.state.supervisor.watch())
@@ -89,6 +92,7 @@ def create_app(
         finally:
             watch.cancel()
             app.state.scout.close()
+            await app.state.looks.close()
             await app.state.supervisor.close()
             await app.state.calibrations.close()
             await app.state.simulations.close()
@@ -110,6 +114,7 @@ def create_app(
         health_router(),
         tickets_router(access.authority),
         streams_router(),
+        looks_router(),
         presets_router(),
         sessions_router(),
         state_router(),

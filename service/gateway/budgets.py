@@ -3,18 +3,24 @@
 A `Turnstile` gives each caller so much of something a second, and some more at once. Who has had
 its share is told how long to wait, and waits behind its own earlier requests, not behind other
 callers. `Stopwatch` measures what a request takes of the event loop, which all callers share.
-A `Rate` is the same for what cannot wait, such as frames that have come already.
+A `Rate` is the same for what cannot wait, such as frames that have come already. `LoopShares`
+parts what is given to an address among its connections, and has those rest that take more.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import time
-from collections.abc import Callable, Coroutine, Generator
+from collections import Counter
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any
 
 #: Callers that are remembered; beyond, those who were idle for longest are forgotten.
 MOST_CALLERS = 10_000
+#: One that has had more than its part is looked at again after so long at the latest.
+_LONGEST_REST_S = 1.0
 
 
 class Rate:
@@ -91,6 +97,148 @@ class Turnstile:
         now = self._clock()
         due = max(self._next.pop(who, -1e300), now - self._credit_s)
         self._next[who] = due + amount * self._gap_s
+
+
+class LoopShares:
+    """Shares of the event loop's time: each address has one, parted among its connections.
+
+    Nobody waits while the connections of an address together take no more than its share. Where
+    they do, those wait that have had more than their part: one that says little is heard at once.
+
+    Parameters
+    ----------
+    share
+        Part of the loop's time for the connections of one address.
+    at_once_s
+        Seconds of it more at once for one address.
+    own_at_once_s
+        The same for one connection; whoever opens another has it anew.
+    clock
+        Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        share: float = 0.1,
+        at_once_s: float = 0.05,
+        own_at_once_s: float = 0.003,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._share, self._own_at_once_s, self._clock = share, own_at_once_s, clock
+        self._at_once_s = at_once_s
+        self._spent: dict[str, _Debt] = {}
+        self._open: Counter[str] = Counter()
+
+    def open(self, address: str) -> ConnectionShare:
+        """Give a connection its part; it is to be closed with the connection."""
+        self._open[address] += 1
+        of_all = self._spent.setdefault(address, _Debt(self._at_once_s))
+        return ConnectionShare(self, address, of_all, _Debt(self._own_at_once_s))
+
+    def close(self, address: str) -> None:
+        """Part among one fewer."""
+        self._open[address] -= 1
+        if not self._open[address]:
+            del self._open[address]
+        if len(self._spent) > MOST_CALLERS:
+            self._spent = {one: debt for one, debt in self._spent.items() if one in self._open}
+
+    def rate(self, address: str) -> float:
+        """Give the share of one connection of an address."""
+        return self._share / max(1, self._open[address])
+
+    @property
+    def share(self) -> float:
+        return self._share
+
+    def now(self) -> float:
+        return self._clock()
+
+
+class _Debt:
+    """What was spent and is not yet made good by the time that has passed."""
+
+    def __init__(self, at_once_s: float) -> None:
+        self._at_once_s = at_once_s
+        self._owed_s, self._since = 0.0, 0.0
+
+    def add(self, spent_s: float, rate: float, now: float) -> None:
+        self._owed_s = max(0.0, self._owed_s - (now - self._since) * rate) + spent_s
+        self._since = now
+
+    def wait_s(self, rate: float, now: float) -> float:
+        """Give the seconds until no more is owed than may be at once."""
+        return (self._owed_s - self._at_once_s) / rate - (now - self._since)
+
+
+class ConnectionShare:
+    """The part of one connection; see `LoopShares`."""
+
+    def __init__(self, shares: LoopShares, address: str, of_all: _Debt, own: _Debt) -> None:
+        self._shares, self._address, self._of_all, self._own = shares, address, of_all, own
+
+    def spend(self, seconds: float) -> None:
+        """Count what the connection took of the loop."""
+        now = self._shares.now()
+        self._of_all.add(seconds, self._shares.share, now)
+        self._own.add(seconds, self._shares.rate(self._address), now)
+
+    def wait_s(self) -> float:
+        """Give how long it is not to be read from; nothing or less when it may be."""
+        now = self._shares.now()
+        return min(
+            self._of_all.wait_s(self._shares.share, now),
+            self._own.wait_s(self._shares.rate(self._address), now),
+        )
+
+    def close(self) -> None:
+        """Give it back."""
+        self._shares.close(self._address)
+
+
+class Rest:
+    """Has a connection rest when it has had more than its part of the loop's time.
+
+    Parameters
+    ----------
+    share
+        Its part.
+    go_on
+        Is called when it may be read from again.
+    """
+
+    def __init__(self, share: ConnectionShare, go_on: Callable[[], None]) -> None:
+        self._share, self._go_on = share, go_on
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __bool__(self) -> bool:
+        return self._timer is not None
+
+    @contextlib.contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count what is done in the block."""
+        began = time.thread_time()  # no time in which this process was kept from working
+        try:
+            yield
+        finally:
+            self.took(time.thread_time() - began)
+
+    def took(self, seconds: float) -> None:
+        """Count what the connection took of the loop; rest if that is too much."""
+        self._share.spend(seconds)
+        if self._timer is None and (wait_s := self._share.wait_s()) > 0:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(min(wait_s, _LONGEST_REST_S), self._end)
+
+    def _end(self) -> None:
+        self._timer = None
+        self._go_on()
+
+    def close(self) -> None:
+        """Give the share back."""
+        self._share.close()
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 class Stopwatch:

@@ -13,7 +13,7 @@ order:
 4. Limits: how much of the loop's time one caller's reads take, its changes a second (a socket's
    markers are changes too), bytes of a query and of a body, the time that the body takes, sockets
    of a session and in all. Who reads too much waits; who changes too often is refused, a moment
-   later.
+   later. Refusals of one address are so many a second.
 
 Every refusal is a problem document, for a socket too, before it opens. An open socket whose token
 is revoked is closed within a fifth of a second, whether or not anything is sent by it, and nothing
@@ -72,6 +72,8 @@ _REFUSE_AFTER_S = 0.2
 _LONGEST_WAIT_S = 5.0
 #: Sockets that one caller opens a second; all that there may be are opened at once.
 _OPENINGS_PER_S = 100.0
+#: Refusals that one address gets a second, and at once; it has shown no token that is known.
+_REFUSALS_PER_S, _REFUSALS_AT_ONCE = 100.0, 200.0
 #: What a read is taken to cost until it is known, and what it costs at least.
 _USUAL_READ_S, _LEAST_READ_S = 0.002, 0.0005
 #: How often the tokens of open sockets are looked at.
@@ -169,6 +171,7 @@ class Guard:
         self._rates = _Rates(limits.changes_per_s, limits.changes_at_once)
         self._reads = Turnstile(limits.reads_share, limits.reads_at_once_s, _LONGEST_WAIT_S)
         self._openings = Turnstile(_OPENINGS_PER_S, limits.clients, _LONGEST_WAIT_S)
+        self._refusals = Turnstile(_REFUSALS_PER_S, _REFUSALS_AT_ONCE, _LONGEST_WAIT_S)
         self._sockets: Counter[str] = Counter()
         self._revocations = _Revocations(access.authority)
 
@@ -186,8 +189,7 @@ class Guard:
         if refusal is None and scope["type"] == "websocket":
             refusal = self._too_many_sockets(parameters.get("id", ""))
         if refusal is not None:
-            if refusal.status_code == TOO_MANY:
-                await asyncio.sleep(_REFUSE_AFTER_S)
+            await asyncio.sleep(self._refuse_after_s(refusal, scope))
             await _refuse(refusal, scope, receive, send)
             return
         scope["caller"] = caller
@@ -212,6 +214,12 @@ class Guard:
             self._sockets[id_] -= 1
             if not self._sockets[id_]:
                 del self._sockets[id_]
+
+    def _refuse_after_s(self, refusal: Response, scope: Scope) -> float:
+        if refusal.status_code == TOO_MANY:
+            return _REFUSE_AFTER_S
+        wait_s = self._refusals.turn(_peer(scope))
+        return _LONGEST_WAIT_S if wait_s is None else wait_s
 
     async def _wait_for_turn(self, scope: Scope, who: str) -> Response | None:
         """Have a reader wait until it is its turn; refuse one that would wait for too long."""

@@ -104,11 +104,18 @@ class _SessionsCollector(Collector):
         clients = GaugeMetricFamily(
             "volition_clients", "WebSocket clients and long polls.", labels=["session"]
         )
+        behind = GaugeMetricFamily(
+            "volition_clients_behind",
+            "WebSocket clients that do not read what they are sent.",
+            labels=["session"],
+        )
         for session in self._sessions:
             restarts.add_metric([session.id], session.restarts)
             clients.add_metric([session.id], len(session.hub.subscriptions))
+            behind.add_metric([session.id], len(session.hub.behind()))
         yield restarts
         yield clients
+        yield behind
         yield from self._stops()
         yield self._steps()
 

@@ -100,7 +100,7 @@ def run_service(
         create_app(access, max_sessions=max_sessions, kept=kept, stops=stops),
         log_config=None,
         access_log=False,
-        http=bounded_http(most_connections(max_sessions)),
+        http=bounded_http(most_connections(max_sessions), DirectProtocol.shares),
         ws=DirectProtocol,
         ws_per_message_deflate=False,
         ws_max_size=MAX_FRAME_BYTES,

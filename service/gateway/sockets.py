@@ -20,7 +20,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from volition.errors import ConfigError, SessionError, StopError
 from volition.service.gateway.auth import Caller, Role
-from volition.service.gateway.direct import WRITE, text_frame
+from volition.service.gateway.budgets import Stopwatch
+from volition.service.gateway.direct import ASK, TOOK, WRITE, Ask, text_frame
 from volition.service.gateway.guard import SPEND
 from volition.service.gateway.markers import stamp
 from volition.service.gateway.stops import who
@@ -50,6 +51,7 @@ from volition.streams.signal.outline import SOURCES
 log = structlog.get_logger()
 
 _SEND_S = 10.0
+_ASK_EVERY_S, _BEHIND_S, _MOST_ASKED_PER_S = 0.15, 0.25, 100
 #: Of ``after``: no session comes so far.
 _MOST_DIGITS = 19
 _MAX_DETAIL_CHARS = 1000
@@ -195,12 +197,38 @@ def _parse_query(
 async def _serve(
     websocket: WebSocket, session: Session, subscription: Subscription, min_gap_s: float
 ) -> None:
-    sending = _send_all(websocket, session, subscription, min_gap_s)
-    await _until_one_ends(session, sending, _read_all(websocket, session, subscription))
+    await _until_one_ends(
+        session,
+        _send_all(websocket, session, subscription, min_gap_s),
+        _read_all(websocket, session, subscription),
+        _watch(websocket, session, subscription),
+    )
 
 
-async def _until_one_ends(session: Session, *both: Coroutine[Any, Any, None]) -> None:
-    tasks = {asyncio.create_task(each) for each in both}
+async def _watch(websocket: WebSocket, session: Session, subscription: Subscription) -> None:
+    """Notice within half a second when the client does not read what it is sent, and tell of it.
+
+    Among many clients each is asked more seldom.
+    """
+    ask: Ask = websocket.scope["extensions"].get(ASK, lambda: 0.0)
+    client = websocket.client.host if websocket.client else ""
+    while True:
+        n_clients = len(session.hub.subscriptions)
+        pause_s, began = max(_ASK_EVERY_S, n_clients / _MOST_ASKED_PER_S), time.monotonic()
+        await asyncio.sleep(pause_s)
+        silent_s = ask()
+        if time.monotonic() - began - pause_s > _ASK_EVERY_S:
+            continue  # it is we who stood still: an answer may be there and unread
+        was_behind, is_behind = subscription.behind_s > 0, silent_s >= _BEHIND_S
+        subscription.behind_s = silent_s if is_behind else 0.0
+        if is_behind and not was_behind:
+            log.warning("a client does not keep up", session=session.id, client=client)
+        elif was_behind and not is_behind:
+            log.info("a client keeps up again", session=session.id, client=client)
+
+
+async def _until_one_ends(session: Session, *all_of_it: Coroutine[Any, Any, None]) -> None:
+    tasks = {asyncio.create_task(each) for each in all_of_it}
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
@@ -245,30 +273,48 @@ async def _say_bye(websocket: WebSocket, closed: Closed) -> None:
 
 async def _read_all(websocket: WebSocket, session: Session, subscription: Subscription) -> None:
     """Answer the client's messages; a wrong one is refused, not fatal."""
-    caller: Caller = websocket.scope["caller"]
+    took: Callable[[float], None] = websocket.scope["extensions"].get(TOOK, lambda _: None)
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return
-        parsed = read_message(message.get("text"))
-        if isinstance(parsed, Refused):
-            await _send(websocket, parsed)
-        elif isinstance(parsed, Ping):
-            await _send(websocket, Pong(t_client=parsed.t_client, lsl_time=local_clock()))
-        elif isinstance(parsed, Gather):
-            subscription.gather(parsed.for_s)
-        elif caller.role < Role.CONTROL:
-            detail = f"{parsed.type} needs the role {Role.CONTROL}, found {caller.role}"
-            await _send(websocket, Refused(detail=detail))
-        elif isinstance(parsed, EmergencyStop):
-            await _stop(websocket, session)
-        elif websocket.scope[SPEND]() > 0:
-            await _send(websocket, Refused(detail="too many changes a second"))
-        else:
-            try:
-                stamp(session, parsed)
-            except SessionError as error:
-                await _send(websocket, Refused(detail=error.message))
+        stopwatch = Stopwatch(_take(websocket, session, subscription, message.get("text")))
+        await stopwatch
+        took(stopwatch.spent_s)
+
+
+async def _take(
+    websocket: WebSocket, session: Session, subscription: Subscription, text: str | None
+) -> None:
+    """Do what one message says."""
+    caller: Caller = websocket.scope["caller"]
+    parsed = read_message(text)
+    if isinstance(parsed, Refused):
+        await _send(websocket, parsed)
+    elif isinstance(parsed, Ping):
+        await _send(
+            websocket,
+            Pong(
+                t_client=parsed.t_client,
+                lsl_time=local_clock(),
+                waiting=subscription.waiting,
+                behind_s=subscription.behind_s,
+            ),
+        )
+    elif isinstance(parsed, Gather):
+        subscription.gather(parsed.for_s)
+    elif caller.role < Role.CONTROL:
+        detail = f"{parsed.type} needs the role {Role.CONTROL}, found {caller.role}"
+        await _send(websocket, Refused(detail=detail))
+    elif isinstance(parsed, EmergencyStop):
+        await _stop(websocket, session)
+    elif websocket.scope[SPEND]() > 0:
+        await _send(websocket, Refused(detail="too many changes a second"))
+    else:
+        try:
+            stamp(session, parsed)
+        except SessionError as error:
+            await _send(websocket, Refused(detail=error.message))
 
 
 async def _stop(websocket: WebSocket, session: Session) -> None:

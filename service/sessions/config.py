@@ -39,8 +39,10 @@ from volition.models.manifest import naming_setting
 from volition.service.sessions.cleaner import Cleaner
 from volition.service.sessions.outputs import OutputSettings, outputs
 from volition.service.sessions.selections import SelectionPolicy
+from volition.service.sessions.steering import SteeringPolicy
 from volition.streams.files.choice import StreamKeys
 from volition.streams.files.recording import Recording, read_recording
+from volition.streams.files.trial_mapping import TrialMapping
 from volition.streams.signal.continuity import ContinuitySettings
 
 if TYPE_CHECKING:
@@ -159,6 +161,11 @@ class SignalStream(StreamSelector):
         description="Labels to use, in this order. When left out all that may hold EEG: motion, "
         "battery, counters and triggers are left out, with a warning.",
     )
+    trigger_channel: str | None = Field(
+        default=None,
+        description="Label of a channel that holds codes of triggers (TRIG, STI 014, Status, DIN): "
+        "where it changes to a code but 0 is an event of that name. It is no part of the signal.",
+    )
     units: str | None = Field(
         default=None, description="Unit of the samples where the stream names none, or a wrong one."
     )
@@ -223,6 +230,7 @@ def read_for(
     return read_recording(
         path,
         channels=stream.channels,
+        trigger_channel=stream.trigger_channel,
         units=stream.units,
         rate_hz=stream.rate_hz,
         stream=stream.keys() if signal is None else signal,
@@ -255,6 +263,14 @@ def _listed(outputs: object) -> object:
         raise ValueError("; ".join(f"{one['path']}: {one['message']}" for one in found)) from None
 
 
+def _every_if_null(selections: object) -> object:
+    """Read null, by which sessions said `every` when that was the default."""
+    return "every" if selections is None else selections
+
+
+_Selections = Annotated[SelectionPolicy | Literal["every"], BeforeValidator(_every_if_null)]
+
+
 def _all_different(outputs: list[OutputSettings]) -> list[OutputSettings]:
     for place, one in enumerate(outputs):
         if one in outputs[:place]:
@@ -283,9 +299,18 @@ class SessionConfig(_Model):
     )
     stages: list[AnyStageSettings] = Field(default_factory=list, max_length=32)
     decoder: AnyDecoderSettings
-    selections: SelectionPolicy | None = Field(
+    selections: _Selections = Field(
+        default=SelectionPolicy(),
+        description="Which of a sliding decoder's answers are selections. `every` makes each one a "
+        "selection, ten times a second while a person looks.",
+    )
+    trials: TrialMapping | None = Field(
         default=None,
-        description="Which of a sliding decoder's answers are selections; every one when left out.",
+        description="Which markers begin which trials, where the markers do not name them: for "
+        "calibrations on the session's own markers or on recordings.",
+    )
+    steering: SteeringPolicy | None = Field(
+        default=None, description="Which way a decoder's classes steer a cursor, and how fast."
     )
     outputs: Annotated[
         list[AnyOutputSettings],
@@ -467,7 +492,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[dict[str, An
 
 def explain_item(item: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     """Explain one of pydantic's error items; ``loc`` is relative to ``model``."""
-    path, owner = _resolve(tuple(item["loc"]), model)
+    path, owner = _resolve(tuple(item["loc"]), model, is_unknown=item["type"] == "extra_forbidden")
     message = item["msg"].removeprefix("Value error, ")
     allowed: list[str] | None = None
     if item["type"] == "extra_forbidden":
@@ -518,9 +543,12 @@ def _unknown_kind(path: str, kind: str, allowed: list[str]) -> str:
 
 
 def _resolve(
-    location: tuple[int | str, ...], model: type[BaseModel]
+    location: tuple[int | str, ...], model: type[BaseModel], *, is_unknown: bool
 ) -> tuple[str, type[BaseModel] | None]:
-    """Write a location as a path without union tags, and find the model that owns its last key."""
+    """Write a location as a path without union tags, and find the model that owns its last key.
+
+    A key that is not known may be called like a tag; a location of settings as a whole ends in one.
+    """
     path = ""
     owner: type[BaseModel] | None = model
     settings: dict[str, type[BaseModel]] = {
@@ -533,7 +561,8 @@ def _resolve(
             path += f"[{key}]"
             continue
         last = position == len(location) - 1
-        if not last and key in settings and (owner is None or key not in owner.model_fields):
+        may_be_tag = key in settings and (owner is None or key not in owner.model_fields)
+        if may_be_tag and not (last and is_unknown):
             owner = settings[key]
             continue
         path += f".{key}" if path else key

@@ -37,6 +37,7 @@ from volition.service.sessions.config import SessionConfig, build_decoder
 from volition.service.sessions.history import History
 from volition.service.sessions.named_models import check_input, open_named
 from volition.service.sessions.selections import SelectionFilter
+from volition.service.sessions.steering import Steering
 
 #: More events than this do not wait for their samples; the oldest are forgotten.
 _MOST_WAITING = 1024
@@ -93,7 +94,8 @@ class Engine:
         self.generation = generation
         self.next_seq = next_seq
         policy = config.selections
-        self._selections = None if policy is None else SelectionFilter(policy)
+        self._selections = None if policy == "every" else SelectionFilter(policy)
+        self._steering = None if config.steering is None else Steering(config.steering)
         #: Shown each cleaned piece of the signal, before it is decoded; it copies what it keeps.
         self.on_cleaned: Callable[[Chunk], None] | None = None
         #: Events that were not met, for there were too many at their time.
@@ -137,24 +139,31 @@ class Engine:
         self.decoder.reset()
         if self._selections is not None:
             self._selections.forget()
+        if self._steering is not None:
+            self._steering.forget()
         self.history.begin_anew()
         self._known_from = known_from
         self._find_next_due()
 
     def _decode(self, piece: CleanedPiece) -> list[Intent]:
-        cleaned, times, _, trusted = piece
+        cleaned, times, _, trusted, triggered = piece
         events: Sequence[Event] = ()
+        if triggered:
+            self._waiting += triggered
+            self._find_next_due()
         if len(times) and times[-1] >= self._next_due:
             events = self._take_due(float(times[-1]))
         if self.on_cleaned is not None:
             self.on_cleaned(cleaned)
         self.history.add(cleaned, events)
         intents = [finite(intent) for intent in self.decoder.decode(cleaned, events)]
-        if self._selections is not None:
-            intents = [self._selections.apply(intent) for intent in intents]
-        self.t_decoded = self._clock()
         if not trusted:
             intents = [neutral(intent, reason="rate") for intent in intents]
+        if self._selections is not None:
+            intents = [self._selections.apply(intent) for intent in intents]
+        if self._steering is not None:
+            intents = [self._steering.apply(intent) for intent in intents]
+        self.t_decoded = self._clock()
         for intent in intents:
             self.stamp(intent)
         return intents
@@ -193,6 +202,8 @@ class Engine:
         learns of a stop now, and not with the next decision.
         """
         self.decoder.still = held
+        if self._steering is not None:
+            self._steering.still = held
         if not held or t is None:
             return []
         idle = IdleIntent(reason="held", t_sample=t)

@@ -51,6 +51,8 @@ class Kind:
         What a decoder's trials name; None where nobody can be asked for any.
     calibrated
         Whether a decoder is fitted to a person's trials.
+    passed_on
+        Settings that a decoder of another kind takes over from it; see `Settings.passed_on`.
     """
 
     family: Family
@@ -61,6 +63,7 @@ class Kind:
     example: str | None = None
     trials: TrialsName | None = None
     calibrated: bool = False
+    passed_on: tuple[str, ...] = ()
 
 
 def known_kinds() -> list[Kind]:
@@ -99,6 +102,7 @@ def _configured(family: Family, group: Group, base: type[Any]) -> Iterator[Kind]
             example,
             trials,
             calibrated=is_calibrated(cls),
+            passed_on=getattr(cls.settings_model, "passed_on", ()),
         )
 
 

@@ -19,7 +19,10 @@ from volition.decoders.contract.intent import IdleIntent, Intent, SelectionInten
 
 
 class SelectionPolicy(BaseModel):
-    """When a sliding decoder's answer is a selection."""
+    """When a sliding decoder's answer is a selection.
+
+    The defaults were chosen on the even-numbered people of ssvep_exo (docs/protocol.md).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,7 +42,7 @@ class SelectionPolicy(BaseModel):
         "refractory_s allows.",
     )
     release_s: float = Field(
-        default=0.5,
+        default=1.0,
         ge=0,
         le=60,
         description="A target is let go when the decoder was idle, or said another, for so long.",

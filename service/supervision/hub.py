@@ -21,6 +21,8 @@ from volition.service.worker.bus import Frame, FrameType, IntentCode
 #: Gathered intents are sent this much later than asked for, so that those who wait for each intent
 #: get theirs first.
 _BEHIND_S = 0.002
+#: Intents that are kept of a session that has ended, for who was away when it did.
+KEPT_AT_END = 500
 _CONTINUOUS = frozenset({IntentCode.CURSOR, IntentCode.CLASS, IntentCode.IDLE})
 
 
@@ -80,9 +82,16 @@ class Subscription:
         self._ended = False
         self._queued = 0  # intents among the items
         self.dropped = 0
+        #: For how long its client has not read what it is sent, seconds; 0 while it keeps up.
+        self.behind_s = 0.0
 
     def __len__(self) -> int:
         return len(self._items)
+
+    @property
+    def waiting(self) -> int:
+        """Intents that wait for the client."""
+        return self._queued
 
     def offer(self, item: Item) -> None:
         """Queue an item, or account for it; never waits."""
@@ -272,6 +281,10 @@ class Hub:
         self.subscriptions.add(subscription)
         return subscription
 
+    def behind(self) -> list[Subscription]:
+        """Give the listeners that do not keep up."""
+        return [one for one in self.subscriptions if one.behind_s]
+
     def unsubscribe(self, subscription: Subscription) -> None:
         self.subscriptions.discard(subscription)
 
@@ -309,7 +322,8 @@ class Hub:
         return list(self._kept)
 
     def close(self, reason: str) -> None:
-        """End every subscription."""
+        """End every subscription; keep the newest `KEPT_AT_END` intents."""
+        self._kept = deque(self._kept, maxlen=KEPT_AT_END)
         for subscription in self.subscriptions:
             subscription.end(reason)
 

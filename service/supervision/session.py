@@ -150,6 +150,12 @@ class Session:
                 f"{slow['n']} decisions took longer than there is from one to the next, the "
                 f"longest {slow['slowest_s']:.2f} s"
             )
+        if behind := self.hub.behind():
+            longest_s = max(one.behind_s for one in behind)
+            told.append(
+                f"{len(behind)} of {len(self.hub.subscriptions)} clients do not keep up: the "
+                f"slowest has read nothing for {longest_s:.1f} s"
+            )
         return [*self.config.deprecations, *self._worker_warnings, *told]
 
     @property
@@ -364,8 +370,11 @@ class Session:
 
     @property
     def stop_is_confirmed(self) -> bool:
-        """Whether all outputs are held, and the worker is known to obey."""
-        return self.word.held and self.obeys(self.word.order)
+        """Whether all outputs are held, and the worker is known to obey.
+
+        Any press of the stop that holds will do: pressing again loosens nothing that is confirmed.
+        """
+        return self.word.held and self.obeys(self.word.released + 1)
 
     def withholds(self, frame: Frame) -> bool:
         """Whether a frame may not go out now, because of the emergency stop."""
@@ -540,9 +549,15 @@ class Session:
         connecting = self.state in (SessionState.CREATED, SessionState.CONNECTING)
         return silent_s >= (_HANG_CONNECTING_S if connecting else _HANG_S)
 
+    def _died_of_stop(self) -> bool:
+        """Whether the worker was killed by whoever pressed the stop, here or beside the service."""
+        word = self.word
+        has_not_obeyed = word.reader == self.generation and word.obeyed < word.order
+        return self._killed_for_stop or (word.held and has_not_obeyed and not word.at_rest)
+
     def note_crash(self) -> str | None:
         """Count a worker that died; give the reason when no other is to be started."""
-        if self._killed_for_stop:
+        if self._died_of_stop():
             self._killed_for_stop = False
             reason = "the worker was killed: it did not obey the emergency stop"
             self.step_to(SessionState.CONNECTING, f"{reason}; starting another")

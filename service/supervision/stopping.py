@@ -2,7 +2,7 @@
 
     press ──> word ──> confirmed by the worker ──────────────> answer
                 └────> written through to the disk ──────────┘
-                └────> not confirmed in 180 ms: worker killed ─┘
+                └────> not confirmed in 150 ms: worker killed ─┘
 
 Neither way waits for the other or for anything else that the service does: the word is written at
 once, and the disk has threads of its own.
@@ -23,7 +23,7 @@ from volition.service.supervision.session import Session
 log = structlog.get_logger()
 
 #: A worker that has not obeyed by then is killed, so that the answer comes within 250 ms.
-CONFIRM_S = 0.18
+CONFIRM_S = 0.15
 #: The system takes a moment to end a process that was killed.
 _DIE_S = 1.0
 _LOOK_S = 0.001

@@ -24,6 +24,10 @@ class KindView(Answer):
         description="Of a decoder, what its trials name; null where nobody can be asked for any."
     )
     calibrated: bool = Field(description="Whether it is a decoder that a person's trials fit.")
+    passed_on: list[str] = Field(
+        description="Of a decoder, the settings that one of another kind takes over when it is "
+        "calibrated in its place, if both name them here."
+    )
 
 
 class BrokenView(Answer):

@@ -113,11 +113,17 @@ class Bye(Answer):
 
 
 class Pong(Answer):
-    """Answer to a ping: both clocks."""
+    """Answer to a ping: both clocks, and whether the client keeps up."""
 
     type: Literal["pong"] = "pong"
     t_client: float | None
     lsl_time: float
+    waiting: int = Field(default=0, description="Intents that wait for this client.")
+    behind_s: float = Field(
+        default=0.0,
+        description="For how long this client has not read what it is sent, seconds; 0 while it "
+        "keeps up.",
+    )
 
 
 class Refused(Answer):

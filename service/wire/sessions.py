@@ -36,7 +36,8 @@ class StopView(Answer):
     order: int = Field(description="Number of the newest press; 0 before the first.")
     confirmed: bool = Field(
         description="Whether nothing but neutral intents leaves the session: its worker says so, "
-        "or has to read of the stop before it sends anything. False while the stop is not set."
+        "or has to read of the stop before it sends anything. False while the stop is not set; "
+        "pressing again leaves it as it is. Each press is confirmed by its own answer."
     )
     pressed: StopDeed | None = Field(description="The newest press.")
     released: StopDeed | None = Field(description="The newest release.")

@@ -29,6 +29,35 @@ class QualityView(Answer):
     )
 
 
+class ImplausibleView(Answer):
+    """Something in which the signal cannot be what it says it is."""
+
+    code: Literal["amplitude", "spectrum", "rate", "channels", "reference"]
+    text: str
+
+
+class PlausibilityView(Answer):
+    """What the signal is like over the last half minute, of its channels of EEG together."""
+
+    amplitude_uv: float = Field(
+        description="Root mean square from 1 to 40 Hz of the median channel, microvolts."
+    )
+    fall_decades: float | None = Field(
+        description="By how many powers of ten the power falls from 2..7 to 25..40 Hz; null at a "
+        "rate too low to tell."
+    )
+    line_hz: float | None = Field(description="Where a narrow line stands out; null without one.")
+    order: float | None = Field(
+        description="Correlation, by ranks, of how alike electrodes are with how far apart they "
+        "lie, from -1 (as it should be) to 1; null where fewer than six places are known."
+    )
+    reference: Literal["average", "other"] = Field(description="average: the channels sum to zero.")
+    findings: list[ImplausibleView] = Field(
+        description="What has not been plausible for a quarter of a minute; also among the "
+        "session's warnings."
+    )
+
+
 class ContinuityView(Answer):
     """What the time stamps of the samples show, since the worker started."""
 
@@ -105,6 +134,20 @@ class MarkersView(Answer):
     mapped_s: float = 0.0
 
 
+class TriggerRead(Answer):
+    """A code of the trigger channel."""
+
+    time: float
+    name: str
+
+
+class TriggersView(Answer):
+    """The trigger channel of the session's signal."""
+
+    count: int = Field(description="Events since the worker started.")
+    recent: list[TriggerRead] = Field(description="The last of them, oldest first.")
+
+
 class OutputView(Answer):
     """State of one of a session's outputs."""
 
@@ -148,10 +191,17 @@ class StateView(Answer):
     quality: list[QualityView] = Field(
         default_factory=list, description="Signal quality of each channel."
     )
+    plausibility: PlausibilityView | None = Field(
+        default=None,
+        description="Whether the signal can be what it says it is; null until that is known.",
+    )
     continuity: ContinuityView | None = None
     clock: ClockView | None = None
     markers: MarkersView | None = Field(
         default=None, description="Null where the session listens to no marker stream."
+    )
+    triggers: TriggersView | None = Field(
+        default=None, description="Null where the session names no trigger channel."
     )
     outputs: list[OutputView] = Field(
         default_factory=list,
@@ -180,4 +230,7 @@ class StateView(Answer):
     reconnects: int = 0
     restarts: int = 0
     clients: int = 0
+    clients_behind: int = Field(
+        default=0, description="Sockets whose client does not read what it is sent."
+    )
     dropped_by_bus: int = 0

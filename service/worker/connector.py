@@ -195,7 +195,8 @@ class Connector:
         inlet.close()
         can_remap = found.rate_hz == had.rate_hz and {*had.labels} <= {*described.labels}
         if stream.on_change == "remap" and can_remap:
-            inlet = self._make_inlet(described, list(had.labels))
+            labels = [one for one in had.labels if one != stream.trigger_channel]
+            inlet = self._make_inlet(described, labels)
             if inlet.spec == had:
                 inlet.warnings.append(
                     f"the stream came back with {_describe(found)}; its channels are taken by label"
@@ -215,6 +216,7 @@ class Connector:
         inlet = SignalInlet(
             description,
             channels=channels,
+            trigger_channel=stream.trigger_channel,
             units=stream.units,
             rate_hz=stream.rate_hz,
             clock=stream.clock,

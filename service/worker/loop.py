@@ -28,6 +28,7 @@ from typing import Any
 import pydantic_core
 
 from volition.chunk import Chunk, Event
+from volition.decoders.artifacts.electrodes import find_positions
 from volition.decoders.contract.intent import Intent, to_json
 from volition.errors import (
     ConfigError,
@@ -50,7 +51,7 @@ from volition.service.worker.backlog import BacklogWatch
 from volition.service.worker.bus import HELD, INTENT_CODES, FrameType, WorkerEnd, pack
 from volition.service.worker.connector import Connection, Connector, GaveUpError
 from volition.service.worker.counts import Counts, step_of
-from volition.service.worker.evidence import BlockWatch, warnings_of
+from volition.service.worker.evidence import BlockWatch, implausible, warnings_of
 from volition.service.worker.garbage import GarbageCollector
 from volition.service.worker.history_sender import HistorySender
 from volition.service.worker.marker_feed import MarkerFeed
@@ -59,6 +60,7 @@ from volition.service.worker.output_channels import OutputChannels
 from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.inlet import SignalInlet
 from volition.streams.signal.quality import SignalQuality
+from volition.streams.signal.triggers import without_codes
 
 #: An emergency stop is obeyed within this time where there are no samples.
 _POLL_S = 0.01
@@ -137,10 +139,11 @@ class Worker:
         self._state = SessionState.CREATED
         self._reason = self._announced_reason = ""
         self._word = StopWord.open(Path(order.stop_word))
-        self._word.read_as(order.generation, os.getpid())
-        self._gate = Gate(closed=self._word.held)
         self._order_told = self._word.order
+        self._gate = Gate(closed=self._word.held)
+        # First, or a stop that holds would count as not obeyed for a moment.
         self._word.obey(self._order_told)
+        self._word.read_as(order.generation, os.getpid())
         self._is_ending = False
         # Made when the signal is known.
         self._inlet: SignalInlet | None = None
@@ -251,7 +254,8 @@ class Worker:
             )
         self._outline.prepare({"cleaned": engine.decoder_spec, "raw": inlet.spec})
         engine.on_cleaned = self._outline.on_cleaned
-        self._quality = SignalQuality(inlet.spec)
+        signal = without_codes(inlet.spec)
+        self._quality = SignalQuality(signal, positions=find_positions(signal.labels))
         self._outputs.open(self._config.outputs, self._output_context(engine, inlet))
         if self._gate.closed:
             engine.hold(True, None)
@@ -532,6 +536,9 @@ class Worker:
         if self._engine is not None:
             continuity = self._engine.cleaner.continuity
             found |= warnings_of(continuity, self._engine.signal_spec.rate_hz)
+            found |= self._engine.decoder.warnings()
+        if self._quality is not None:
+            found |= implausible(self._quality)
         return found
 
     def _publish_json(self, type_: FrameType, data: dict[str, Any]) -> None:
@@ -556,7 +563,12 @@ class Worker:
             if self._inlet is None
             else {**self._inlet.clock(), **self._inlet.stamps()},
             "markers": self._markers.report(),
+            "triggers": self._triggers(),
         }
+
+    def _triggers(self) -> dict[str, Any] | None:
+        reader = None if self._engine is None else self._engine.cleaner.triggers
+        return None if reader is None else {"count": reader.count, "recent": [*reader.recent]}
 
     def _model(self) -> dict[str, Any]:
         decoder = self._config.decoder
@@ -582,6 +594,7 @@ class Worker:
             "t_last_sample": self._t_last_sample or None,
             "signal": None if engine is None else _spec_dict(engine),
             "quality": [] if self._quality is None else self._quality.report(),
+            "plausibility": None if self._quality is None else self._quality.plausibility(),
             "stages": [] if engine is None else engine.cleaner.stage_states(),
             "decoder": None if engine is None else engine.decoder.state(),
             "latency_ms": self._counts.latency_ms(),

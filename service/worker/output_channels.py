@@ -32,6 +32,8 @@ from volition.service.sessions.outputs import Output, OutputContext, OutputSetti
 MOST_WAITING = 256
 #: A call that takes longer is told of as a stall.
 STALL_S = 1.0
+#: An output for which something waits longer does not keep up.
+BEHIND_S = 0.25
 _TEND_S = 0.25
 
 State = Literal["opening", "open", "stalled", "failed"]
@@ -181,6 +183,8 @@ class _Message(NamedTuple):
     is_intent: bool = False
     #: Whether it is an intent that may not leave while the emergency stop holds.
     may_move: bool = False
+    #: Since when it waits, on the monotonic clock.
+    since: float = 0.0
 
 
 class QueuedChannel(Channel):
@@ -212,10 +216,11 @@ class QueuedChannel(Channel):
 
     def intent(self, encoded: bytes, intent: Intent, *, held: bool = False) -> None:
         may_move = not held and not isinstance(intent, IdleIntent)
-        self._put(_Message(self._output.intent, (encoded, intent), True, may_move))
+        now = time.monotonic()
+        self._put(_Message(self._output.intent, (encoded, intent), True, may_move, now))
 
     def pass_on(self, method: Callable[..., None], *arguments: Any) -> None:
-        self._put(_Message(method, arguments))
+        self._put(_Message(method, arguments, since=time.monotonic()))
 
     def _put(self, message: _Message) -> None:
         with self._changed:
@@ -248,7 +253,13 @@ class QueuedChannel(Channel):
             told = f"output {self.kind} stalls"
         elif not told and self.dropped:
             told = f"output {self.kind} is too slow"
+        elif not told and self._is_open and self._is_behind():
+            told = f"output {self.kind} does not keep up"
         return f"{told}; {self.dropped} messages dropped" if told and self.dropped else told
+
+    def _is_behind(self) -> bool:
+        with self._changed:
+            return bool(self._waiting) and time.monotonic() - self._waiting[0].since > BEHIND_S
 
     def close(self, deadline: float) -> None:
         with self._changed:

@@ -204,6 +204,8 @@ def recorded_session(recording: Recording) -> RecordedSession | None:
         config = json.loads(header["config"])
         # A replay sends nothing: an output of then need not be installed here.
         config.pop("outputs", None)
+        # Before there was a policy every answer was a selection.
+        config.setdefault("selections", "every")
         notes = [json.loads(text) for _, text in texts.get(STATUS, [])]
         digest = IntentDigest()
         for text in intents:

@@ -114,7 +114,8 @@ def _the_one(
         return found[0]
     listing = ", ".join(one.summary() for one in streams)
     problem = f"{len(found)} streams could be the {what}" if found else f"no {what}"
-    raise RecordingError(f"{file}: {problem}; found: {listing}", path=file)
+    choose = "; choose one by its name, source id or number" if len(found) > 1 else ""
+    raise RecordingError(f"{file}: {problem}; found: {listing}{choose}", path=file)
 
 
 def choose_markers(

@@ -29,8 +29,8 @@ from volition.streams.signal.channel_selection import (
     is_other,
     microvolts_per_unit,
 )
+from volition.streams.signal.triggers import TriggerReader
 
-_TRIGGER_BITS = 0xFFFF
 _BRAIN_KINDS = ("EEG", "SEEG", "ECOG", "MEG")
 _KIND = re.compile(r"(EEG|EOG|ECG|EKG|EMG|MEG|ERG|SEEG|ECOG)\s+(?=\S)", re.IGNORECASE)
 
@@ -66,7 +66,9 @@ class EdfContents:
     warnings: tuple[str, ...]
 
 
-def read_edf(path: Path, channels: Sequence[str] | None = None) -> EdfContents:
+def read_edf(
+    path: Path, channels: Sequence[str] | None = None, trigger_channel: str | None = None
+) -> EdfContents:
     """Read the signal of an EDF, EDF+ or BDF file, as far as it is there.
 
     Parameters
@@ -75,6 +77,8 @@ def read_edf(path: Path, channels: Sequence[str] | None = None) -> EdfContents:
         The file.
     channels
         Labels that are asked for: of several rates theirs is chosen.
+    trigger_channel
+        Label of one that holds codes of triggers, beside those that are called so.
 
     Raises
     ------
@@ -84,7 +88,7 @@ def read_edf(path: Path, channels: Sequence[str] | None = None) -> EdfContents:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            contents = _read(path, channels)
+            contents = _read(path, channels, trigger_channel)
         except _BROKEN as error:
             raise RecordingError(
                 f"{path.name} cannot be read as {path.suffix[1:].upper()}: {error}", path=str(path)
@@ -102,7 +106,7 @@ def read_edf(path: Path, channels: Sequence[str] | None = None) -> EdfContents:
     )
 
 
-def _read(path: Path, channels: Sequence[str] | None) -> EdfContents:
+def _read(path: Path, channels: Sequence[str] | None, trigger_channel: str | None) -> EdfContents:
     import edfio
 
     data = path.read_bytes()
@@ -114,7 +118,7 @@ def _read(path: Path, channels: Sequence[str] | None) -> EdfContents:
             path=str(path),
         )
     asked = {*(channels or ())}
-    triggers = [one for one in file.signals if _is_trigger(one)]
+    triggers = [one for one in file.signals if one.label == trigger_channel or _is_trigger(one)]
     signals = [one for one in file.signals if one not in triggers or one.label in asked]
     if not signals:
         raise RecordingError(f"{path.name} holds no signal", path=str(path))
@@ -124,7 +128,8 @@ def _read(path: Path, channels: Sequence[str] | None) -> EdfContents:
     names = [_kind_and_label(one.label) for one in used]
     events = [Event(note.onset, note.text) for note in file.annotations]
     for trigger in triggers:
-        events += _changes(trigger.digital, trigger.sampling_frequency)
+        times = np.arange(len(trigger.digital)) / trigger.sampling_frequency
+        events += TriggerReader().read(trigger.digital, times)
     return EdfContents(
         rate_hz,
         tuple(label for _, label in names),
@@ -170,10 +175,3 @@ def _kind_and_label(label: str) -> tuple[str, str]:
     kind = _KIND.match(label)
     name = label[kind.end() :] if kind else label
     return (kind.group(1).upper() if kind else ""), name.strip().rstrip(".")
-
-
-def _changes(codes: Any, rate_hz: float) -> list[Event]:
-    """Give an event where the trigger channel changes to a code that is not 0."""
-    codes = np.asarray(codes).astype(np.int64) & _TRIGGER_BITS
-    places = np.flatnonzero(np.diff(codes)) + 1
-    return [Event(float(i / rate_hz), str(codes[i])) for i in places if codes[i]]

@@ -121,6 +121,7 @@ def read_recording(
     path: Path | str,
     *,
     channels: Sequence[str] | None = None,
+    trigger_channel: str | None = None,
     units: str | None = None,
     stream: str | StreamKeys | None = None,
     markers: str | StreamKeys | None = None,
@@ -134,6 +135,10 @@ def read_recording(
         The file; its suffix says what it is.
     channels
         Labels to use, in this order; all when None.
+    trigger_channel
+        Label of a channel that holds codes of triggers. In an XDF file it becomes the last channel
+        of the signal, as in an inlet, and whoever cleans the signal reads it; of an EDF or BDF file
+        the codes are events at once.
     units
         Unit of the samples, whatever the file says.
     stream
@@ -155,7 +160,13 @@ def read_recording(
     suffix = path.suffix.lower()
     if suffix == ".xdf":
         return _from_xdf(
-            path, channels, units, signal_keys=stream, marker_keys=markers, rate_hz=rate_hz
+            path,
+            channels,
+            units,
+            trigger_channel=trigger_channel,
+            signal_keys=stream,
+            marker_keys=markers,
+            rate_hz=rate_hz,
         )
     reader = _READERS.get(suffix)
     if reader is None:
@@ -165,6 +176,8 @@ def read_recording(
         )
     if isinstance(stream, str) or isinstance(markers, str):
         raise ConfigError(f"a {suffix} file holds one signal; 'stream' is for XDF files")
+    if reader is _from_edf:
+        return _from_edf(path, channels, units, trigger_channel)
     return reader(path, channels, units)
 
 
@@ -186,6 +199,7 @@ def _from_xdf(
     channels: Sequence[str] | None,
     units: str | None,
     *,
+    trigger_channel: str | None,
     signal_keys: str | StreamKeys | None,
     marker_keys: str | StreamKeys | None,
     rate_hz: float | None,
@@ -202,6 +216,7 @@ def _from_xdf(
         kinds=signal.kinds,
         channels=channels,
         override_units=units,
+        trigger_channel=trigger_channel,
     )
     samples = np.ascontiguousarray(signal.samples, dtype=np.float64)
     channel = marker_keys.channel if isinstance(marker_keys, StreamKeys) else None
@@ -253,8 +268,13 @@ def _events_of(stream: XdfStream, channel: str | int | None) -> Iterator[Event]:
 # --- EDF -------------------------------------------------------------------------------------
 
 
-def _from_edf(path: Path, channels: Sequence[str] | None, units: str | None) -> Recording:
-    contents = read_edf(path, channels)
+def _from_edf(
+    path: Path,
+    channels: Sequence[str] | None,
+    units: str | None,
+    trigger_channel: str | None = None,
+) -> Recording:
+    contents = read_edf(path, channels, trigger_channel)
     return _from_contents(
         path, channels, units, contents, kinds=contents.kinds, warnings=contents.warnings
     )

@@ -237,6 +237,8 @@ class SignalInlet:
         From `volition.streams.lsl.discovery`.
     channels
         Labels to use, in this order; all when None.
+    trigger_channel
+        Label of the channel that holds codes of triggers; it becomes the last one.
     units
         Unit of the samples, whatever the stream says.
     rate_hz
@@ -272,6 +274,7 @@ class SignalInlet:
         description: StreamDescription,
         *,
         channels: list[str] | None = None,
+        trigger_channel: str | None = None,
         units: str | None = None,
         rate_hz: float | None = None,
         clock: Clock | None = None,
@@ -292,6 +295,7 @@ class SignalInlet:
             kinds=description.kinds,
             channels=channels,
             override_units=units,
+            trigger_channel=trigger_channel,
         )
         self._stamp_clock = StampClock(clock, description.summary())
         self.spec: SignalSpec = plan.spec

@@ -15,12 +15,15 @@ import numpy as np
 
 from volition.chunk import FloatArray, SignalSpec
 from volition.errors import ConfigError
+from volition.streams.signal.triggers import CODES
 
 MICROVOLTS = "microvolts"
 
-# Both code points of the micro sign become the Greek letter under NFKC.
-_VOLTAGE = re.compile(r"(n|nano|u|μ|micro|m|milli|p|pico|)[\s_-]*v(?:olts?)?")
-_MICROVOLTS_PER_PREFIX = {"p": 1e-6, "n": 1e-3, "u": 1.0, "μ": 1.0, "m": 1e3, "": 1e6}
+# Both code points of the micro sign become the Greek letter under NFKC; one that was written in
+# another encoding than UTF-8 is read as the replacement character.
+_VOLTAGE = re.compile(r"(n|nano|u|μ|\ufffd|micro|m|milli|p|pico|)[\s_-]*v(?:olts?)?")
+_MICROVOLTS_PER_PREFIX = {"p": 1e-6, "n": 1e-3, "u": 1.0, "m": 1e3, "": 1e6}
+_MICROVOLTS_PER_PREFIX |= dict.fromkeys("μ\ufffd", 1.0)
 _LONG_PREFIXES = {"nano": "n", "micro": "u", "milli": "m", "pico": "p"}
 #: The power of ten of a volt, which is how MNE-LSL writes units.
 _POWERS = {"0": 1e6, "-3": 1e3, "-6": 1.0, "-9": 1e-3, "-12": 1e-6}
@@ -45,6 +48,7 @@ _OTHER_KINDS = frozenset(
         "validation",
         "trig",
         "trigger",
+        CODES,
         "trg",
         "stim",
         "status",
@@ -61,14 +65,21 @@ _OTHER_KINDS = frozenset(
         "quality",
         "fnirs",
         "nirs",
+        "impedance",
+        "imp",
     )
 )
+#: Voltages that are no EEG; beside channels that say they are EEG these are left out too. Eye
+#: movements stay: stages take them off the others.
+_BODY_KINDS = frozenset(
+    ("aux", "ecg", "ekg", "emg", "eda", "gsr", "resp", "respiration", "bip", "bvp")
+)
+_BRAIN_KINDS = frozenset(("eeg", "ieeg", "seeg", "ecog"))
 _OTHER_UNITS = frozenset(
     (
         "g",
         "m/s^2",
         "m/s2",
-        "m/s²",
         "deg/s",
         "°/s",
         "dps",
@@ -83,10 +94,21 @@ _OTHER_UNITS = frozenset(
         "°c",
         "celsius",
         "t",
-        "µt",
+        "μt",
         "ut",
         "bool",
         "boolean",
+        "ohm",
+        "ohms",
+        "ω",
+        "kohm",
+        "kohms",
+        "kiloohm",
+        "kiloohms",
+        "kω",
+        "mohm",
+        "megaohm",
+        "mω",
     )
 )
 _OTHER_LABELS = re.compile(
@@ -95,7 +117,7 @@ _OTHER_LABELS = re.compile(
     r"|(sample|packet|package|frame)?[\s_-]*(cnt|counter|index|number|num)"
     r"|(unix[\s_-]*)?time[\s_-]*stamps?|valid(ation[\s_-]*indicator)?|interpolated?"
     r"|(hardware[\s_-]*)?markers?([\s_-]*(index|type|value))?|raw[\s_-]*cq"
-    r"|temp(erature)?"
+    r"|temp(erature)?|(\w+[\s_.:-]+)?imp(edances?)?([\s_.:-]+\w+)?"
 )
 TRIGGER_LABEL = re.compile(
     r"status|trig(ger)?s?|trg|sti(m)?[\s_-]*\d*|din[\s_-]*\d*", re.IGNORECASE
@@ -116,10 +138,12 @@ def microvolts_per_unit(unit: str) -> float | None:
 
 
 def is_other(label: str, unit: str, kind: str) -> bool:
-    """Say whether a channel holds something beside EEG: motion, battery, counters, triggers."""
+    """Say whether a channel holds something beside EEG: motion, battery, impedance, triggers."""
+    # Both code points of the ohm sign become the Greek letter under NFKC.
+    plain_unit = unicodedata.normalize("NFKC", unit).strip(" \t[]().").casefold()
     return (
         kind.strip().casefold() in _OTHER_KINDS
-        or unit.strip().casefold() in _OTHER_UNITS
+        or plain_unit in _OTHER_UNITS
         or _OTHER_LABELS.fullmatch(label.strip().casefold()) is not None
         or TRIGGER_LABEL.fullmatch(label.strip()) is not None
     )
@@ -170,6 +194,7 @@ def plan(
     kinds: Sequence[str] = (),
     channels: Sequence[str] | None = None,
     override_units: str | None = None,
+    trigger_channel: str | None = None,
 ) -> ChannelSelection:
     """Make the plan for a stream that describes itself so.
 
@@ -181,6 +206,8 @@ def plan(
         Labels to use, in this order. When None all that may hold EEG, or all, where none does.
     override_units
         Unit of the samples, whatever the stream says.
+    trigger_channel
+        Label of the channel that holds codes of triggers: it becomes the last one, as it is.
 
     Raises
     ------
@@ -191,16 +218,19 @@ def plan(
     warnings: list[str] = []
     names = _unique_labels(labels, n_channels, warnings)
     indices = _pick(names, channels)
+    codes = () if trigger_channel is None else _pick(names, [trigger_channel])
+    if channels is not None and trigger_channel in channels:
+        raise ConfigError(f"'{trigger_channel}' is the trigger channel; leave it out of channels")
+    indices = tuple(i for i in indices if i not in codes)
     if channels is None:
         indices = _without_others(indices, names, units, kinds, warnings)
     factors, out_units = _scales(units, indices, names, override_units, warnings)
+    out_kinds = [kinds[i] if i < len(kinds) and kinds[i] else "EEG" for i in indices]
+    if codes:
+        indices, factors = indices + codes, np.append(factors, 1.0)
+        out_units, out_kinds = (*out_units, ""), [*out_kinds, CODES]
     scale = None if np.all(factors == 1.0) else factors
-    spec = SignalSpec(
-        rate_hz,
-        tuple(names[i] for i in indices),
-        out_units,
-        tuple(kinds[i] if i < len(kinds) and kinds[i] else "EEG" for i in indices),
-    )
+    spec = SignalSpec(rate_hz, tuple(names[i] for i in indices), out_units, tuple(out_kinds))
     return ChannelSelection(spec, indices, scale, tuple(warnings), n_channels)
 
 
@@ -258,7 +288,11 @@ def _without_others(
     def of(texts: Sequence[str], index: int) -> str:
         return texts[index] if index < len(texts) else ""
 
-    others = [i for i in indices if is_other(names[i], of(units, i), of(kinds, i))]
+    kind_of = {i: of(kinds, i).strip().casefold() for i in indices}
+    body = _BODY_KINDS if _BRAIN_KINDS & {*kind_of.values()} else frozenset()
+    others = [
+        i for i in indices if kind_of[i] in body or is_other(names[i], of(units, i), of(kinds, i))
+    ]
     if not others or len(others) == len(indices):
         return indices
     left_out = _shortened([names[i] for i in others])

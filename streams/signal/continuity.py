@@ -35,6 +35,7 @@ import numpy as np
 
 from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.streams.signal.timeline import Loss, Rate, Timeline
+from volition.streams.signal.triggers import CODES
 
 Policy = Literal["hold", "interpolate", "reset"]
 
@@ -193,6 +194,8 @@ class Continuity:
         self.counts = ContinuityCounts()
         self._rate_hz = spec.rate_hz
         self._interval_s = 1.0 / spec.rate_hz if spec.rate_hz > 0 else 0.0
+        # A code of a trigger is held: between two of them lies no third.
+        self._codes = [place for place, kind in enumerate(spec.kinds) if kind == CODES]
         self._tolerance_s = self._settings.tolerance_s or 0.0
         self._least_s = 0.5 * self._interval_s
         self._most_s = max(1.5 * self._interval_s, self._tolerance_s)
@@ -371,6 +374,7 @@ class Continuity:
             last_row = self._seen_rows[self._place - 1]
             share = ((times - self._last) / (time - self._last))[:, np.newaxis]
             rows = last_row + share * (row - last_row)
+            rows[:, self._codes] = last_row[self._codes]
         out.insert(index, Chunk(rows, times))
         self._n_since_start += n
         self._n_inserted += n

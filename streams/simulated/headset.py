@@ -27,12 +27,20 @@ import numpy as np
 from volition.children import spawning
 from volition.chunk import Event, FloatArray, SignalSpec
 from volition.errors import ConfigError, StreamError, VolitionError
-from volition.streams.files.recording import TRIAL_START, Recording, read_recording
+from volition.streams.files.choice import StreamKeys
+from volition.streams.files.recording import Recording, read_recording
 from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.discovery import find_one
 from volition.streams.lsl.inlet import MarkerInlet
 from volition.streams.lsl.outlet import MarkerOutlet, SignalOutlet
+from volition.streams.simulated.imagery_participant import ImageryParticipant, ImagerySignal
 from volition.streams.simulated.ssvep_participant import ParticipantSignal, SsvepParticipant
+
+Participant = SsvepParticipant | ImageryParticipant
+"""Who can wear it."""
+
+Sitting = ParticipantSignal | ImagerySignal
+"""One sitting of theirs, who can be told what to attend to."""
 
 COUNTER_MODULUS = 1 << 24
 """The sample counter starts again here: float32 holds every integer up to this."""
@@ -99,18 +107,37 @@ class SyntheticSignal:
 
 
 @dataclass(frozen=True, slots=True)
+class FileStreams:
+    """Which streams of a recording with several are played, as `read_recording` takes them.
+
+    Attributes
+    ----------
+    signal, markers
+        Name, source id, number, or a session's keys; all marker streams when None.
+    trigger_channel
+        Label of a channel with codes of triggers to play beside the signal.
+    """
+
+    signal: str | StreamKeys | None = None
+    markers: str | StreamKeys | None = None
+    trigger_channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HeadsetOptions:
     """What a headset plays, and as which streams.
 
     Attributes
     ----------
-    source : Path, SyntheticSignal, SsvepParticipant or ParticipantSignal
+    source : Path, SyntheticSignal, a participant or one sitting of theirs
         A recording's file, a signal to make up, or a simulated participant (or one sitting of
         theirs, who can be told what to attend to while the headset plays in this process).
     steered_by
         Source id of an LSL marker stream that tells a participant what is on the screen: each
-        ``trial_start`` names its target by ``freq_hz``, from the marker's time on, and every
-        other marker makes them look away. Waited for without end.
+        ``trial_start`` names its target by ``freq_hz``, or its ``class``, from the marker's time
+        on, and every other marker makes them look away. Waited for without end.
+    streams
+        Which streams of the recording.
     channels
         Labels of the recording to play, in this order; all when None.
     name, source_id, marker_name
@@ -141,8 +168,9 @@ class HeadsetOptions:
         How long to keep the streams after the end, so that the last samples arrive.
     """
 
-    source: Path | SyntheticSignal | SsvepParticipant | ParticipantSignal
+    source: Path | SyntheticSignal | Participant | Sitting
     steered_by: str | None = None
+    streams: FileStreams = FileStreams()
     channels: tuple[str, ...] | None = None
     name: str = "volition-headset"
     source_id: str = "volition-headset"
@@ -218,20 +246,20 @@ class Player:
         self._take: Callable[[int, int], FloatArray]
         self.n_samples: int | None
         #: Who wears it, where somebody simulated does.
-        self.participant: ParticipantSignal | None = None
+        self.participant: Sitting | None = None
         if isinstance(options.source, SyntheticSignal):
             self.spec = options.source.spec()
             self.n_samples = _synthetic_length(options.source)
             self._take = _Synthesis(options.source).take
-        elif isinstance(options.source, ParticipantSignal | SsvepParticipant):
+        elif isinstance(options.source, Participant | Sitting):
             given = options.source
-            sitting = given.sit() if isinstance(given, SsvepParticipant) else given
+            sitting = given.sit() if isinstance(given, Participant) else given
             self.participant = sitting
             self.spec = sitting.spec()
             self.n_samples = sitting.n_samples
             self._take = sitting.take
         else:
-            recording = _cut(read_recording(options.source, channels=options.channels), options)
+            recording = _cut(_read(options.source, options), options)
             self.spec = recording.spec
             self.n_samples = len(recording)
             self._take = _looped(recording.samples)
@@ -320,6 +348,17 @@ def _marker_positions(recording: Recording) -> list[tuple[float, str]]:
         )
         positions.append((position, event.to_marker()))
     return positions
+
+
+def _read(path: Path, options: HeadsetOptions) -> Recording:
+    streams = options.streams
+    return read_recording(
+        path,
+        channels=options.channels,
+        trigger_channel=streams.trigger_channel,
+        stream=streams.signal,
+        markers=streams.markers,
+    )
 
 
 def _cut(recording: Recording, options: HeadsetOptions) -> Recording:
@@ -451,9 +490,7 @@ class Steering:
         Set it to end.
     """
 
-    def __init__(
-        self, participant: ParticipantSignal, source_id: str, start: float, stop: Stopper
-    ) -> None:
+    def __init__(self, participant: Sitting, source_id: str, start: float, stop: Stopper) -> None:
         self._participant = participant
         self._source_id = source_id
         self._start = start
@@ -474,14 +511,7 @@ class Steering:
 
     def obey(self, event: Event) -> None:
         """Have the participant look where a marker says, from its time on."""
-        targets = self._participant.participant.targets
-        freq_hz = event.data.get("freq_hz") if event.name == TRIAL_START else None
-        looked_at = [
-            number
-            for number, target in enumerate(targets)
-            if isinstance(freq_hz, int | float) and abs(target.freq_hz - freq_hz) < 1e-6
-        ]
-        target = looked_at[0] if looked_at else None
+        target = self._participant.target_of(event)
         at_sample = round((event.time - self._start) * self._participant.participant.rate_hz)
         try:
             self._participant.attend(target, at_sample=max(0, at_sample))
@@ -522,7 +552,7 @@ class HeadsetProcess:
     ...     description = find_one(source_id="volition-headset", wait_s=5.0)
     """
 
-    def __init__(self, options: HeadsetOptions, *, ready_timeout_s: float = 20.0) -> None:
+    def __init__(self, options: HeadsetOptions, *, ready_timeout_s: float = 60.0) -> None:
         self.options = options
         self._ready_timeout_s = ready_timeout_s
         self._connection, self._far_end = spawning.Pipe()

@@ -1,10 +1,10 @@
 """A simulated participant in a process of its own, who is told live what the screen shows.
 
 The stream is on the LSL network like a headset's, each sample due and stamped by its number alone.
-Whoever runs the screen says what is on it: which flicker is looked at and since when (`Gaze`), or
-where the cursor and its target are (`Scene`). What the person does about it is the business of
-`volition.streams.simulated.ssvep_participant` and `volition.streams.simulated.cursor_participant`.
-The process ends with the one that started it.
+Whoever runs the screen says what is on it: which flicker is looked at or which movement is
+imagined and since when (`Gaze`), or where the cursor and its target are (`Scene`). What the person
+does about it is the business of the modules beside this one. The process ends with the one that
+started it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.outlet import SignalOutlet
 from volition.streams.simulated.cursor_participant import CursorParticipant, Intention
 from volition.streams.simulated.cursor_tasks import Point
+from volition.streams.simulated.imagery_participant import ImageryParticipant, ImagerySignal
 from volition.streams.simulated.ssvep_participant import ParticipantSignal, SsvepParticipant
 
 _CHUNK_SAMPLES = 8
@@ -36,14 +37,14 @@ _STOP_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Gaze:
-    """Which flicker is looked at.
+    """Which flicker is looked at, or which movement is imagined.
 
     Attributes
     ----------
     target
         Its index; None for none.
     time
-        LSL time of the flicker's onset, from which its phase counts; now when None or past.
+        LSL time of its onset, from which a flicker's phase counts; now when None or past.
     """
 
     target: int | None
@@ -64,7 +65,7 @@ class Scene:
     target: Point | None = None
 
 
-Person = SsvepParticipant | CursorParticipant
+Person = SsvepParticipant | ImageryParticipant | CursorParticipant
 
 
 class LiveParticipant:
@@ -128,8 +129,11 @@ class LiveParticipant:
             raise ConfigError(
                 f"{type(self.person).__name__} cannot look at a {type(what).__name__}"
             )
-        if isinstance(self.person, SsvepParticipant) and isinstance(what, Gaze):
-            n_targets = len(self.person.targets)
+        if not isinstance(self.person, CursorParticipant) and isinstance(what, Gaze):
+            person = self.person
+            n_targets = len(
+                person.classes if isinstance(person, ImageryParticipant) else person.targets
+            )
             if what.target is not None and not 0 <= what.target < n_targets:
                 raise ConfigError(f"target {what.target}; allowed: 0 to {n_targets - 1}, or none")
         try:
@@ -181,7 +185,9 @@ def _main(person: Person, name: str, source_id: str, connection: Connection) -> 
             connection.send(str(error))
 
 
-def _look(person: SsvepParticipant, outlet: SignalOutlet, connection: Connection) -> None:
+def _look(
+    person: SsvepParticipant | ImageryParticipant, outlet: SignalOutlet, connection: Connection
+) -> None:
     sitting = person.sit()
     start = local_clock()
 
@@ -197,7 +203,7 @@ def _look(person: SsvepParticipant, outlet: SignalOutlet, connection: Connection
         first = stop
 
 
-def _attend(sitting: ParticipantSignal, gaze: Gaze, start: float) -> None:
+def _attend(sitting: ParticipantSignal | ImagerySignal, gaze: Gaze, start: float) -> None:
     onset = gaze.time
     if onset is not None:
         with contextlib.suppress(ConfigError):  # it has gone by

@@ -275,6 +275,14 @@ class ParticipantSignal:
         """Give the signal's rate and electrodes."""
         return self.participant.spec()
 
+    def target_of(self, event: Event) -> int | None:
+        """Give the flicker that a marker says is looked at; None where it says of none."""
+        freq_hz = event.data.get("freq_hz") if event.name == TRIAL_START else None
+        if not isinstance(freq_hz, int | float):
+            return None
+        near = [abs(one.freq_hz - freq_hz) < 1e-6 for one in self.participant.targets]
+        return near.index(True) if any(near) else None
+
     def attend(self, target: int | None, *, at_sample: int | None = None) -> None:
         """Look at a target, or away (None), from a sample on; from the next one when None.
 

@@ -56,6 +56,7 @@ def sliding(headset: str) -> Callable[..., dict[str, Any]]:
                 "window_s": 1.0,
                 "step_s": 0.1,
             },
+            "selections": "every",
             **changes,
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.streams.files import raw_xdf
 from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal
 
 PACKAGED = "ssvep-exo-s12"
@@ -158,3 +160,46 @@ def test_the_demonstration_decodes_a_recorded_person_live_and_leaves_nothing_beh
     assert summary["accuracy"] == 1.0
     assert summary["lost"] == 0
     assert summary["latency_ms"]["p50"] > 0
+
+
+def file_with_markers(folder: Path) -> Path:
+    """Write a signal, three markers of a stimulus program and five of a keyboard."""
+    times = [300.0 + k / 100 for k in range(1500)]
+    wave = [[8 * math.sin(2 * math.pi * 12 * t), math.cos(5 * t)] for t in times]
+    signal: dict[str, Any] = {"channel_count": 2, "nominal_srate": 100, "channel_format": "float32"}
+    marks: dict[str, Any] = {
+        "channel_count": 1,
+        "nominal_srate": 0,
+        "channel_format": "string",
+        "type": "Markers",
+    }
+    return raw_xdf.write(
+        folder / "a.xdf",
+        raw_xdf.header(1, name="amp", type="EEG", source_id="amp", **signal),
+        raw_xdf.numbers(1, wave, times, "<f4"),
+        raw_xdf.header(2, name="stimuli", source_id="stimuli", **marks),
+        raw_xdf.texts(2, [["go"]] * 3, [301.0, 305.0, 309.0]),
+        raw_xdf.header(3, name="keyboard", source_id="keyboard", **marks),
+        raw_xdf.texts(3, [["space"]] * 5, [302.0, 303.0, 306.0, 307.0, 310.0]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("markers", "chosen", "decisions"),
+    [
+        ("", (), 0),
+        ("markers: {name: stimuli}", (), 3),
+        ("markers: {name: stimuli}", ("--markers", "keyboard"), 5),
+        ("", ("--markers", "stimuli"), 3),
+    ],
+)
+def test_a_replay_hears_the_markers_that_the_session_would_have_heard(
+    tmp_path: Path, markers: str, chosen: tuple[str, ...], decisions: int
+) -> None:
+    session = tmp_path / "s.yaml"
+    decoder = FBCCA.replace("}]}", "}], n_harmonics: 2, n_subbands: 2, window_s: 1}")
+    session.write_text(f"stream: {{type: EEG}}\n{markers}\ndecoder: {decoder}\n")
+    file = file_with_markers(tmp_path)
+    finished = volition("replay", file, "--session", session, "--json", *chosen)
+    assert last_json(finished)["intents"] == decisions
+    assert ("names no marker stream: 8 events are left out" in finished.stderr) == (not decisions)

@@ -49,11 +49,12 @@ def test_an_emergency_stop_lets_nothing_but_idle_out_until_it_is_released(
     session = client.create_session(sliding())
     with client.subscribe(session.id) as messages:
         next(m for m in messages if isinstance(m, SelectionIntent))
-        assert client.emergency_stop(session.id).held
+        stopped = client.emergency_stop(session.id)
+        assert stopped.held
         held_from = next(m for m in states(messages) if m.held)
         assert held_from.state == "running"
         after_stop = list(islice(intents(messages), 8))
-        assert not client.release(session.id).held
+        assert not client.release(session.id, order=stopped.answer.order).held
         next(m for m in messages if isinstance(m, SelectionIntent))
     assert {(i.kind, getattr(i, "reason", None)) for i in after_stop} == {("idle", "held")}
 

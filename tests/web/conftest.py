@@ -131,6 +131,19 @@ class Reader:
             hidden,
         )
 
+    def release(self) -> None:
+        """Release the emergency stop, as a person who has looked."""
+        self.page.get_by_role("button", name="Release…").click()
+        asked = self.page.get_by_role("dialog")
+        asked.get_by_label("I have looked").check()
+        asked.get_by_role("button", name="Release", exact=True).click()
+        expect(asked).to_have_count(0)
+
+    def check_fits(self, *, width: int) -> None:
+        """Nothing of the page lies beyond a window of this width, once it is drawn anew."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.page.wait_for_function("() => document.documentElement.scrollWidth <= innerWidth")
+
     def check(self, *, service_was_away: bool = False) -> None:
         """No error was logged, but for the browser's own about a service that was away."""
         said = [e for e in self.errors if not (service_was_away and any(w in e for w in AWAY))]

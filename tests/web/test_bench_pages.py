@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from volition.benchmarks.speed.latency import Cell
 from volition.benchmarks.speed.pages import NoBrowserError, find_browser, measure
 
 
 @pytest.mark.slow
 def test_a_session_is_measured_with_the_pages_open_and_without(chromium: str, pages: None) -> None:
-    found = measure(seconds=2.0, rounds=1)
+    found = measure(seconds=2.0, rounds=1, cell=Cell(8, 250.0, 0.04), settle_s=0.5)
     assert found["without"]["n"] > 20
     assert found["with_pages"]["n"] > 20
     assert found["lost"] == 0

@@ -99,12 +99,13 @@ def test_from_a_fresh_service_to_decisions_and_the_emergency_stop(
     with Client(service.url) as client:
         (session,) = client.sessions()
         assert session.held
-        page.get_by_role("button", name="Release").click()
+        reader.release()
         expect(page.get_by_role("alert")).to_have_count(0)
         assert not client.session(session.id).held
         reader.check_access()
         page.set_viewport_size(TABLET)  # type: ignore[arg-type]  # a plain dict
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        reader.check_fits(width=400)
         reader.check()
         client.delete(session.id)
 
@@ -336,7 +337,7 @@ def test_what_a_session_can_be_made_of_is_shown_with_settings_to_copy(
     page = reader.page
     page.get_by_text("What it can be made of", exact=True).click()
 
-    page.get_by_role("combobox", name="Kind").select_option("stages bandpass")
+    page.get_by_role("combobox", name="Part").select_option("stages bandpass")
 
     expect(page.get_by_text("Keep what lies between")).to_be_visible()
     example = page.locator("[data-example=bandpass]").text_content()

@@ -80,7 +80,7 @@ def test_a_simulated_person_steers_centre_out_and_is_stopped_by_a_key(
     page.keyboard.press("Escape")
     expect(page.get_by_role("alert")).to_contain_text("Emergency stop")
     expect(page.locator(".halted")).to_contain_text("emergency stop")
-    page.get_by_role("button", name="Release").click()
+    reader.release()
     expect(page.locator(".halted")).to_contain_text("Trial")
 
     with Client(service.url) as client:

@@ -13,7 +13,7 @@ import httpx
 import psutil
 from websockets.exceptions import WebSocketException
 
-from volition.benchmarks.faults.hostile import stops
+from volition.benchmarks.faults.hostile import kept, limits, others, stops
 from volition.benchmarks.faults.injection.scene import Scene
 from volition.errors import VolitionError
 from volition.service.gateway.launch import running_service
@@ -21,7 +21,7 @@ from volition.service.gateway.launch import running_service
 Row = Callable[[Scene, int], dict[str, Any]]
 """Measures one row with a service of its own; gives ``ok`` and its figures."""
 
-ROWS: dict[str, tuple[str, Row]] = {**stops.ROWS}
+ROWS: dict[str, tuple[str, Row]] = {**stops.ROWS, **others.ROWS, **kept.ROWS, **limits.ROWS}
 """Every row by its key: what it is, in words, and what measures it."""
 
 
@@ -56,18 +56,25 @@ def run_hostile(
 def _measured(key: str, presses: int) -> dict[str, Any]:
     what, measure = ROWS[key]
     row: dict[str, Any] = {"key": key, "what": what, "ok": False, "error": ""}
+    with serving() as scene:
+        try:
+            row |= measure(scene, presses)
+        except (VolitionError, OSError, psutil.Error, httpx.HTTPError, WebSocketException) as error:
+            last = (scene.folder / "service.log").read_text("utf-8").splitlines()[-1:]
+            row["error"] = f"{type(error).__name__}: {error}; log: {''.join(last)[-_MOST_CHARS:]}"
+    return row
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[Scene]:
+    """Run a service whose data lie in a folder of its own, while the block lasts."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="volition-"))
         # This process writes the stop words of a service that hangs: both use one folder.
         stack.enter_context(_data_in(folder))
         log = stack.enter_context((Path(folder) / "service.log").open("w"))
         service = stack.enter_context(running_service(stderr=log))
-        try:
-            row |= measure(Scene(service, stack, Path(folder)), presses)
-        except (VolitionError, OSError, psutil.Error, httpx.HTTPError, WebSocketException) as error:
-            last = (Path(folder) / "service.log").read_text("utf-8").splitlines()[-1:]
-            row["error"] = f"{type(error).__name__}: {error}; log: {''.join(last)[-_MOST_CHARS:]}"
-    return row
+        yield Scene(service, stack, Path(folder))
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ import secrets
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -32,7 +33,7 @@ from volition.streams.lsl.clock import local_clock
 _GIVEN_UP_S = 25.0
 _LATE_S = 0.3
 _CROWD, _AT_ONCE = 500, 20
-_CLOSE, _TEXT = 0x8, 0x1
+_CLOSE, _PING, _PONG, _TEXT = 0x8, 0x9, 0xA, 0x1
 _TOO_BIG = 1009
 
 
@@ -43,8 +44,28 @@ def never_reads(scene: Scene) -> None:
     feeder, witness = _two(scene, decoder=decoder)
     with _handshake(scene, witness, window=4096):
         began = local_clock()
+        _told(scene, witness, began)
         _until_alone(scene, witness)
         scene.note(f"closed after {local_clock() - began:.0f} s")
+    _other_is_well(scene, feeder, witness)
+
+
+def is_busy_for_a_while(scene: Scene) -> None:
+    """Client whose program reads nothing for two seconds, and then goes on."""
+    feeder, witness = _two(scene)
+    with _handshake(scene, witness) as raw:
+        began = local_clock()
+        _told(scene, witness, began)
+        time.sleep(max(0.0, began + 2.0 - local_clock()))
+        ended = local_clock()
+        with _answering(raw):
+            wait_until(
+                lambda: scene.state(witness)["clients_behind"] == 0,
+                lambda: "it reads again, and is still said not to",
+                timeout_s=5.0,
+            )
+            scene.took_until(local_clock(), ended)
+    _until_alone(scene, witness, timeout_s=5.0)
     _other_is_well(scene, feeder, witness)
 
 
@@ -53,6 +74,7 @@ def is_half_open(scene: Scene) -> None:
     feeder, witness = _two(scene)
     with _handshake(scene, witness) as raw, _drained(raw):
         began = local_clock()
+        _told(scene, witness, began)
         _until_alone(scene, witness)
         scene.note(f"closed after {local_clock() - began:.0f} s")
     _other_is_well(scene, feeder, witness)
@@ -117,6 +139,16 @@ def _two(scene: Scene, clients: int = 1, **changes: object) -> tuple[Feeder, Wit
     found = scene.state(witness)["clients"]
     require(found == clients, f"{found} clients are counted, not {clients}")
     return feeder, witness
+
+
+def _told(scene: Scene, witness: Witness, since: float) -> None:
+    """Wait until the service says that a client does not keep up."""
+    wait_until(
+        lambda: scene.state(witness)["clients_behind"] == 1,
+        lambda: "a client that does not read is not told of",
+        timeout_s=5.0,
+    )
+    scene.saw_at(local_clock(), since)
 
 
 def _until_alone(scene: Scene, witness: Witness, timeout_s: float = _GIVEN_UP_S) -> None:
@@ -211,6 +243,26 @@ def _drained(raw: socket.socket) -> Iterator[None]:
     thread.join()
 
 
+@contextlib.contextmanager
+def _answering(raw: socket.socket) -> Iterator[None]:
+    """Take what comes and answer pings, as a program does that reads."""
+
+    def answer() -> None:
+        with contextlib.suppress(OSError):
+            for opcode, payload in _frames(raw):
+                if opcode == _PING:
+                    raw.sendall(_frame(_PONG, payload))
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            raw.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
 def _frame(opcode: int, payload: bytes) -> bytes:
     mask = secrets.token_bytes(4)
     masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
@@ -257,6 +309,7 @@ def _answer_of_type(raw: socket.socket, type_: str) -> dict[str, str]:
 
 FAULTS: tuple[Callable[[Scene], None], ...] = (
     never_reads,
+    is_busy_for_a_while,
     is_half_open,
     comes_in_crowds,
     sends_too_much,

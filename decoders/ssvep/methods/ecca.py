@@ -17,6 +17,7 @@ import numpy as np
 
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
+from volition.decoders.ssvep.settings import SUB_BANDS
 from volition.decoders.ssvep.templates import (
     Arrays,
     TemplateDecoder,
@@ -29,6 +30,8 @@ from volition.decoders.ssvep.templates import (
 
 class EccaSettings(TemplateSettings):
     """Settings of `EccaDecoder` and `ECCA`."""
+
+    passed_on: ClassVar[tuple[str, ...]] = (*TemplateSettings.passed_on, *SUB_BANDS)
 
     kind: Literal["ecca"] = "ecca"
 

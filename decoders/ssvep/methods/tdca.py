@@ -19,6 +19,7 @@ from pydantic import Field
 
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
+from volition.decoders.ssvep.settings import SUB_BANDS
 from volition.decoders.ssvep.templates import (
     Arrays,
     TemplateDecoder,
@@ -30,6 +31,8 @@ from volition.decoders.ssvep.templates import (
 
 class TdcaSettings(TemplateSettings):
     """Settings of `TdcaDecoder` and `TDCA`."""
+
+    passed_on: ClassVar[tuple[str, ...]] = (*TemplateSettings.passed_on, *SUB_BANDS)
 
     kind: Literal["tdca"] = "tdca"
     n_delays: int = Field(default=5, ge=0, le=50, description="Delayed copies, one sample apart.")

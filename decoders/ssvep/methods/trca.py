@@ -18,6 +18,7 @@ from pydantic import Field
 
 from volition.chunk import FloatArray
 from volition.decoders.contract.settings import Settings
+from volition.decoders.ssvep.settings import SUB_BANDS
 from volition.decoders.ssvep.templates import (
     Arrays,
     TemplateDecoder,
@@ -29,6 +30,8 @@ from volition.decoders.ssvep.templates import (
 
 class EtrcaSettings(TemplateSettings):
     """Settings of `EtrcaDecoder` and `ETRCA`."""
+
+    passed_on: ClassVar[tuple[str, ...]] = (*TemplateSettings.passed_on, *SUB_BANDS)
 
     kind: Literal["etrca"] = "etrca"
     n_neighbours: int = Field(

@@ -86,20 +86,24 @@ def sessions_router() -> APIRouter:
         request: Request,
         id: str,
         order: Annotated[
-            int | None,
-            Query(ge=0, description="Number of the press to release: refused if one came after."),
-        ] = None,
+            int,
+            Query(
+                ge=0,
+                description="Number of the press to release, `stop.order` of the view that was "
+                "seen: refused if one came after, so that a release that is late releases nothing.",
+            ),
+        ],
     ) -> SessionView:
         """Release the emergency stop: what the view's `stop.release_moves` names may move again."""
         session = session_of(request, id)
         newest = session.word.order
-        if order is not None and order != newest:
+        if order != newest:
             raise SessionError(
                 f"the stop of session {id} was pressed again: its newest order is {newest}, not "
                 f"{order}",
                 order=newest,
             )
-        await supervisor_of(request).stopping.release(session, newest, *who(request, "REST"))
+        await supervisor_of(request).stopping.release(session, order, *who(request, "REST"))
         return _view(session)
 
     @router.delete("/sessions/{id}", status_code=204)

@@ -58,9 +58,11 @@ async def _state_of(session: Session) -> StateView:
             QualityView(**channel, position=from_above(channel["label"]))
             for channel in known.get("quality", [])
         ],
+        plausibility=known.get("plausibility"),
         continuity=known.get("continuity"),
         clock=known.get("clock"),
         markers=known.get("markers"),
+        triggers=known.get("triggers"),
         outputs=known.get("outputs", []),
         recording=recording_view(recording_state(known.get("outputs", ()))),
         model=model_use(session),
@@ -75,5 +77,6 @@ async def _state_of(session: Session) -> StateView:
         lost_with_workers=known.get("lost_with_workers", 0),
         restarts=session.restarts,
         clients=len(session.hub.subscriptions),
+        clients_behind=len(session.hub.behind()),
         dropped_by_bus=known.get("dropped_by_bus", 0),
     )

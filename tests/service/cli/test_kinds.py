@@ -13,7 +13,7 @@ from volition import extension
 from volition.decoders import registry
 from volition.service.cli import app
 from volition.service.sessions.config import load_config, preset_names, preset_text
-from volition.service.sessions.kinds import as_markdown, known_kinds
+from volition.service.sessions.kinds import Kind, as_markdown, known_kinds
 from volition.service.sessions.outputs import outputs
 
 KINDS = {one.kind: one for one in known_kinds()}
@@ -88,3 +88,17 @@ def test_a_preset_that_does_not_exist_is_refused_with_those_that_do() -> None:
     refused = run("presets", "--show", "fbca-exo")
     assert refused.exit_code == 2
     assert "there are" in refused.output
+
+
+def test_decoders_of_one_family_say_what_they_take_over_from_each_other() -> None:
+    passed = {kind: set(known.passed_on) for kind, known in KINDS.items()}
+    assert {"targets", "delay_s"} <= passed["dnn"]
+    assert "n_subbands" in passed["fbcca"] & passed["etrca"] & passed["tdca"] & passed["ecca"]
+    assert "n_subbands" not in passed["dnn"] | passed["riemann"]
+    assert passed["kalman"] == passed["bandpass"] == set()
+
+
+@pytest.mark.parametrize("known", KINDS.values(), ids=KINDS)
+def test_what_is_passed_on_is_a_setting(known: Kind) -> None:
+    schema = known.settings_schema or {}
+    assert set(known.passed_on) <= set(schema.get("properties", {}))

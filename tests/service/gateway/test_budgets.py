@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import random
 import time
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
@@ -19,13 +20,15 @@ from tests.service.gateway.asgi import Call, ask, running
 from volition.service.gateway import http as bounded
 from volition.service.gateway.app import create_app
 from volition.service.gateway.auth import Role, allow
-from volition.service.gateway.budgets import Rate, Stopwatch, Turnstile
+from volition.service.gateway.budgets import LoopShares, Rate, Rest, Stopwatch, Turnstile
 from volition.service.gateway.direct import MOST_FRAMES_PER_S, DirectProtocol
 from volition.service.gateway.guard import SPEND, Access, Limits
 from volition.service.gateway.http import bounded_http
 
 PING = bytes([0x89, 0x80, 0, 0, 0, 0])
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+#: What an address may take at once beyond its share, the parts of a few connections, and a piece.
+AT_ONCE_S = 0.05 + 8 * 0.003 + 0.05
 CHUNKED = b"HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -83,7 +86,7 @@ async def serving(app: FastAPI, most_connections: int = 50) -> AsyncIterator[Ser
         app,
         port=0,
         log_config=None,
-        http=bounded_http(most_connections),
+        http=bounded_http(most_connections, bounded.BoundedHttpProtocol.shares),
         ws=DirectProtocol,
         ws_max_size=1 << 16,
         lifespan="on",
@@ -167,6 +170,45 @@ async def test_a_connection_beyond_the_descriptors_is_refused_with_a_reason() ->
         assert (await wire.reader.readline()).startswith(b"HTTP/1.1 200")
 
 
+async def test_bodies_in_the_smallest_chunks_leave_the_loop_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bounded.BoundedHttpProtocol, "shares", LoopShares(share=0.02))
+    spent = spending(monkeypatch)
+    async with serving(create_app()) as service:
+        wires = [await service.connect() for _ in range(3)]
+        for wire in wires:
+            wire.writer.write(b"POST /v1/sessions " + CHUNKED)
+        floods = [asyncio.create_task(wire.flood(b"1\r\nq\r\n" * 5000, 50 << 20)) for wire in wires]
+        began = time.monotonic()
+        await asyncio.sleep(2.5)
+        took_s = time.monotonic() - began
+        quiet = await service.connect()
+        quiet.writer.write(HEALTH + b"\r\n")
+        async with asyncio.timeout(1.0):
+            assert (await quiet.reader.readline()).startswith(b"HTTP/1.1 200")
+        for flood in floods:
+            flood.cancel()
+        assert sum(spent) < 0.02 * took_s + AT_ONCE_S
+
+
+async def test_with_every_connection_taken_an_emergency_stop_is_answered() -> None:
+    stop = (
+        b"POST /v1/sessions/nobody/estop HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"
+    )
+    read = b"GET /v1/sessions/nobody/estop HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    async with serving(create_app(), most_connections=4) as service:
+        held = [await service.connect() for _ in range(4 + 2 * bounded.SPARE)]
+        await asyncio.sleep(0.1)
+        for request, status in ((stop, b"404"), (read, b"503"), (stop, b"404")):
+            wire = await service.connect()
+            wire.writer.write(request)
+            async with asyncio.timeout(0.5):
+                assert (await wire.reader.readline()).startswith(b"HTTP/1.1 " + status)
+            assert b"connection: close" in (await wire.rest()).lower()
+        assert [wire.reader.at_eof() for wire in held[:4]] == [False] * 4
+
+
 async def test_a_body_after_its_refusal_does_not_break_the_connection() -> None:
     async with serving(create_app()) as service:
         wire = await service.connect()
@@ -176,6 +218,19 @@ async def test_a_body_after_its_refusal_does_not_break_the_connection() -> None:
         await asyncio.sleep(1.2)
         wire.writer.write(HEALTH + b"\r\n")
         assert b"HTTP/1.1 200" in await wire.reader.readuntil(b"200 OK")
+
+
+def spending(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Note what connections take of the loop."""
+    spent: list[float] = []
+    took = Rest.took
+
+    def note(rest: Rest, seconds: float) -> None:
+        spent.append(seconds)
+        took(rest, seconds)
+
+    monkeypatch.setattr(Rest, "took", note)
+    return spent
 
 
 def with_sockets(app: FastAPI) -> FastAPI:
@@ -195,7 +250,11 @@ def with_sockets(app: FastAPI) -> FastAPI:
     return app
 
 
-async def test_a_flood_of_pings_closes_its_socket_and_nothing_waits_for_it() -> None:
+async def test_a_flood_of_pings_closes_its_socket_and_nothing_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # With a smaller share a slow machine reads so few of them that none is too many.
+    monkeypatch.setattr(DirectProtocol, "shares", LoopShares(share=1.0, at_once_s=30.0))
     async with serving(with_sockets(create_app())) as service:
         wire = await service.open_socket("/echo")
         slowest_s = 0.0
@@ -222,6 +281,28 @@ async def test_pings_within_the_rate_are_answered() -> None:
         assert await wire.reader.readexactly(MOST_FRAMES_PER_S) == bytes([0x8A, 0]) * (
             MOST_FRAMES_PER_S // 2
         )
+
+
+async def test_sockets_that_flood_leave_the_loop_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(DirectProtocol, "shares", LoopShares(share=0.02))
+    spent = spending(monkeypatch)
+    async with serving(with_sockets(create_app())) as service:
+        wires = [await service.open_socket("/echo") for _ in range(5)]
+        drains = [asyncio.create_task(wire.rest(30.0)) for wire in wires]
+        floods = [asyncio.create_task(wire.flood(text(b"m" * 200), 50 << 20)) for wire in wires]
+        began = time.monotonic()
+        await asyncio.sleep(2.5)
+        took_s = time.monotonic() - began
+        assert all(not flood.done() for flood in floods)  # slowed, and none is closed
+        quiet = await service.open_socket("/echo")
+        quiet.writer.write(text(b"q" * 200))
+        async with asyncio.timeout(1.0):
+            await quiet.reader.readexactly(4)
+        for task in (*floods, *drains):
+            task.cancel()
+        assert sum(spent) < 0.02 * took_s + AT_ONCE_S
 
 
 def text(payload: bytes) -> bytes:
@@ -367,3 +448,49 @@ def test_a_rate_is_taken_only_where_there_is_enough() -> None:
     assert rate.spend(2) == pytest.approx(0.5)
     now[0] = 0.5
     assert rate.spend(2) == 0
+
+
+def test_nobody_waits_while_the_sockets_of_an_address_take_no_more_than_its_share() -> None:
+    now = 0.0
+    shares = LoopShares(0.1, at_once_s=0.05, own_at_once_s=0.01, clock=lambda: now)
+    busy, quiet = shares.open("here"), shares.open("here")
+    for step in range(1000):
+        now = step * 0.01
+        busy.spend(0.0009)  # nine hundredths: more than half of the share, and within the whole
+        assert busy.wait_s() <= 0
+        assert quiet.wait_s() <= 0
+
+
+def test_of_an_address_that_takes_too_much_those_wait_that_took_more_than_their_part() -> None:
+    now = 0.0
+    shares = LoopShares(0.1, at_once_s=0.05, own_at_once_s=0.01, clock=lambda: now)
+    floods = [shares.open("here") for _ in range(9)]
+    quiet, elsewhere = shares.open("here"), shares.open("there")
+    took = dict.fromkeys(range(9), 0.0)
+    chance = random.Random(1)  # noqa: S311 - no secret
+    for step in range(10_000):
+        now = step * 0.001
+        for number in chance.sample(range(9), 9):
+            flood = floods[number]
+            if flood.wait_s() <= 0:
+                flood.spend(0.0002)
+                took[number] += 0.0002
+    assert sum(took.values()) < 10 * 0.1 + 0.05 + 9 * 0.011
+    assert max(took.values()) < 1.2 * min(took.values())
+    quiet.spend(0.005)
+    elsewhere.spend(0.005)
+    assert quiet.wait_s() <= 0
+    assert elsewhere.wait_s() <= 0
+
+
+def test_where_sockets_close_the_others_have_their_parts() -> None:
+    now = 0.0
+    shares = LoopShares(0.1, at_once_s=0.0, own_at_once_s=0.0, clock=lambda: now)
+    one, other = shares.open("here"), shares.open("here")
+    one.spend(0.01)
+    assert one.wait_s() == pytest.approx(0.1)  # by what all of the address took
+    one.spend(0.01)
+    other.spend(0.02)
+    assert other.wait_s() == pytest.approx(0.4)
+    one.close()
+    assert other.wait_s() == pytest.approx(0.2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -234,3 +236,17 @@ async def test_a_mistyped_key_of_a_query_is_refused_and_the_allowed_ones_are_nam
         assert json.loads(streams.body)["errors"] == [
             {"path": "query.wiat", "message": "unknown key", "allowed": ["type", "wait"]}
         ]
+
+
+async def test_who_is_refused_again_and_again_waits_and_nobody_else_does(small: FastAPI) -> None:
+    stranger = Call("http", "GET", "/v1/sessions", None)
+    async with running(small) as app:
+        began = time.monotonic()
+        refusals = [
+            asyncio.create_task(ask(app, stranger, host="elsewhere.example")) for _ in range(260)
+        ]
+        await asyncio.sleep(0.05)
+        assert (await ask(app, Call("http", "GET", "/healthz", None))).status == 200
+        assert not all(refusal.done() for refusal in refusals)
+        assert {answer.status for answer in await asyncio.gather(*refusals)} == {421}
+        assert time.monotonic() - began > 0.5

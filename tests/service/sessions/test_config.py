@@ -58,3 +58,22 @@ def test_any_key_alone_chooses_a_stream(key: str) -> None:
 def test_a_selector_of_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match="at least one of name, type, source_id, host, uid"):
         parse_config(session({"type": None}))
+
+
+def test_settings_that_contradict_each_other_are_named_by_their_place_alone() -> None:
+    wrong = {
+        **session({"type": "EEG"}),
+        "stages": [{"kind": "bandpass", "low_hz": 5, "high_hz": 3}],
+    }
+    with pytest.raises(ConfigError, match="must be below") as error:
+        parse_config(wrong)
+    (found,) = error.value.fields["errors"]
+    assert found["path"] == "stages[0]"
+
+
+def test_an_unknown_key_that_is_called_like_a_kind_is_named() -> None:
+    wrong = session({"type": "EEG"})
+    wrong["decoder"]["fbcca"] = 1
+    with pytest.raises(ConfigError, match="unknown key") as error:
+        parse_config({**wrong, "gate": 1})
+    assert {one["path"] for one in error.value.fields["errors"]} == {"decoder.fbcca", "gate"}

@@ -35,6 +35,7 @@ def decide(
                 "window_s": 2.0,
                 "step_s": 0.25,
             },
+            "selections": "every",
             "rehearse": False,
         }
     )

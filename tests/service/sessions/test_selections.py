@@ -4,10 +4,19 @@ from typing import Any
 
 import pytest
 
-from volition.decoders.contract.intent import ClassIntent, IdleIntent, Intent, SelectionIntent
+from volition.chunk import Event
+from volition.decoders.contract.intent import (
+    ClassIntent,
+    IdleIntent,
+    Intent,
+    SelectionIntent,
+    neutral,
+)
 from volition.errors import ConfigError
 from volition.service.sessions.config import parse_config
+from volition.service.sessions.engine import run_offline
 from volition.service.sessions.selections import SelectionFilter, SelectionPolicy
+from volition.streams.files.recording import packaged_recordings, read_recording
 
 STEP_S = 0.1
 
@@ -67,8 +76,8 @@ def test_as_often_as_the_refractory_time_allows_where_that_is_wanted() -> None:
 
 
 def test_what_is_to_be_confirmed_is_chosen_twice() -> None:
-    text = "AAAA" + "." * 10 + "AAAA" + "." * 10 + "BBBB"
-    assert selected(text, confirm_within_s=5.0) == [("A", 16)]
+    text = "AAAA" + "." * 11 + "AAAA" + "." * 11 + "BBBB"
+    assert selected(text, confirm_within_s=5.0) == [("A", 17)]
     assert selected(text, confirm_within_s=0.5) == []
 
 
@@ -94,6 +103,57 @@ def test_why_an_answer_is_no_selection_is_told() -> None:
 )
 def test_answers_to_markers_and_other_kinds_pass(intent: Intent) -> None:
     assert SelectionFilter(SelectionPolicy()).apply(intent) is intent
+
+
+FLICKERS = {
+    "kind": "fbcca",
+    "targets": [{"label": f"{hz} Hz", "freq_hz": hz} for hz in (13, 17, 21)],
+}
+README = {
+    "stream": {"type": "EEG", "channels": ["Oz", "O1", "O2", "POz"]},
+    "stages": [{"kind": "notch", "freq_hz": 50}],
+    "decoder": {**FLICKERS, "trigger": "sliding", "window_s": 3.0, "step_s": 0.1},
+}
+
+
+def selections_of(name: str, **changes: Any) -> tuple[list[SelectionIntent], list[Event]]:
+    """Run a packaged recording through the README's session."""
+    config = parse_config({**README, **changes})
+    recording = read_recording(packaged_recordings()[name], channels=config.stream.channels)
+    intents = run_offline(config, recording.spec, recording.chunks(64))
+    return [one for one in intents if isinstance(one, SelectionIntent)], recording.trials()
+
+
+@pytest.mark.parametrize(("name", "most"), [("ssvep-exo-s12", 26), ("ssvep-exo-s03", 24)])
+def test_by_default_one_look_is_one_selection(name: str, most: int) -> None:
+    made, trials = selections_of(name)
+    assert len(made) <= most
+    by_trial = [
+        [one.label for one in made if trial.time <= one.t_sample < trial.time + 6.5]
+        for trial in trials
+    ]
+    wanted = [trial.data["target"] for trial in trials]
+    assert all(not made for made, target in zip(by_trial, wanted, strict=True) if target == "rest")
+    looked = [(made, target) for made, target in zip(by_trial, wanted, strict=True) if made]
+    assert len(looked) == 24
+    assert all({*made} == {target} for made, target in looked)
+
+
+@pytest.mark.parametrize("every", ["every", None])
+def test_each_answer_is_a_selection_where_that_is_wanted(every: str | None) -> None:
+    made, _ = selections_of("ssvep-exo-s03", selections=every)
+    assert len(made) == 1229
+
+
+def test_what_is_decided_at_a_wrong_rate_is_not_selected_later() -> None:
+    passing = SelectionFilter(SelectionPolicy(agree=2, of=2, dwell_s=0.0))
+    first, second = answers("AA")
+    assert isinstance(passing.apply(first), IdleIntent)
+    idle = passing.apply(neutral(second, reason="rate"))
+    assert isinstance(idle, IdleIntent)
+    assert idle.reason == "rate"
+    (after,) = answers("A", start=10.2)
+    assert isinstance(passing.apply(after), IdleIntent)
 
 
 def test_a_policy_that_cannot_be_met_is_refused() -> None:

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volition.service.supervision.hub import Closed, Gap, Hub, Item, NotKeptError, Subscription
+from volition.service.supervision.hub import (
+    KEPT_AT_END,
+    Closed,
+    Gap,
+    Hub,
+    Item,
+    NotKeptError,
+    Subscription,
+)
 from volition.service.worker.bus import HELD, Frame, FrameType, IntentCode
 
 codes = st.sampled_from([IntentCode.CURSOR, IntentCode.SELECTION, IntentCode.IDLE])
@@ -263,3 +271,20 @@ def test_an_intent_that_is_given_to_nobody_takes_its_number_with_it() -> None:
     hub.lose(intent(3))
     assert hub.last_seq == 3
     assert drain(subscription)[1:] == [Gap(2, 3)]
+
+
+def test_of_a_session_that_has_ended_the_newest_intents_are_kept_and_no_more() -> None:
+    hub = Hub()
+    for seq in range(1, 3 * KEPT_AT_END):
+        hub.publish(intent(seq))
+    hub.close("stopped")
+    for seq in range(3 * KEPT_AT_END, 4 * KEPT_AT_END + 1):  # of a worker that is about to end
+        hub.publish(intent(seq))
+    first = 3 * KEPT_AT_END + 1
+    assert [frame.seq for frame in hub.kept()] == list(range(first, 4 * KEPT_AT_END + 1))
+    with pytest.raises(NotKeptError):
+        hub.page(0, 10)
+    gap, newest, *_ = drain(hub.subscribe(after=first - 10))
+    assert gap == Gap(first - 9, first - 1)
+    assert isinstance(newest, Frame)
+    assert newest.seq == first

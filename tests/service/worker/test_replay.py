@@ -32,14 +32,16 @@ CONFIG: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize("selections", [{}, {"selections": None}, {"selections": {"dwell_s": 0.1}}])
 @pytest.mark.parametrize(
     "outputs",
     [{"lsl_outlet": False, "record": True}, [{"kind": "record"}], [{"kind": "not-installed"}]],
     ids=["the former mapping", "a list", "an output that is not installed here"],
 )
 def test_a_recording_replays_to_its_intents_whatever_they_were_sent_to(
-    outputs: Any, tmp_path: Path
+    outputs: Any, selections: dict[str, Any], tmp_path: Path
 ) -> None:
+    """A recording that says nothing of selections is older than their policy."""
     times = np.arange(750) / 250.0
     noise = np.random.default_rng(1).normal(0, 3, (750, 2))
     samples = noise + 5 * np.sin(2 * np.pi * 12 * times)[:, None]
@@ -49,9 +51,10 @@ def test_a_recording_replays_to_its_intents_whatever_they_were_sent_to(
         1,
         SPEC,
         stream={"name": "exo", "type": "EEG", "source_id": "exo", "host": "h", "created_at": 1.0},
-        header={"next_seq": 1, "config": json.dumps({**CONFIG, "outputs": outputs})},
+        header={"next_seq": 1, "config": json.dumps({**CONFIG, **selections, "outputs": outputs})},
     )
-    engine = Engine(SessionConfig.model_validate(CONFIG), SPEC)
+    live = SessionConfig.model_validate({**CONFIG, "selections": "every", **selections})
+    engine = Engine(live, SPEC)
     for start in range(0, 750, 25):
         piece = slice(start, start + 25)
         recorder.write_signal(Recorder.copy(Chunk(samples[piece], 50 + times[piece])), 25)
@@ -79,9 +82,10 @@ def test_a_stop_in_the_middle_of_a_chunk_holds_the_same_intents_in_a_replay(
         1,
         SPEC,
         stream={"name": "exo", "type": "EEG", "source_id": "exo", "host": "h", "created_at": 1.0},
-        header={"next_seq": 1, "config": json.dumps(CONFIG)},
+        header={"next_seq": 1, "config": json.dumps({**CONFIG, "selections": "every"})},
     )
-    engine, gate = Engine(SessionConfig.model_validate(CONFIG), SPEC), Gate()
+    every = SessionConfig.model_validate({**CONFIG, "selections": "every"})
+    engine, gate = Engine(every, SPEC), Gate()
     turns = {9: True, 19: False}
     n_neutral = 0
     for start in range(0, 750, 250):

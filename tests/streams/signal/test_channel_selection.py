@@ -26,6 +26,7 @@ LABELS = ("Oz", "O1", "O2")
         ("millivolts", 1e3),
         ("V", 1e6),
         ("Volts", 1e6),
+        ("\N{REPLACEMENT CHARACTER}V", 1.0),
         ("nV", 1e-3),
         ("0", 1e6),
         ("-3", 1e3),
@@ -129,12 +130,12 @@ def test_a_missing_unit_is_taken_as_microvolts_and_never_in_silence() -> None:
 
 def test_an_unknown_unit_stays_what_it_is_and_never_in_silence() -> None:
     plan = channel_selection.plan(
-        n_channels=3, rate_hz=256.0, labels=LABELS, units=("uV", "uV", "kOhm")
+        n_channels=3, rate_hz=256.0, labels=LABELS, units=("uV", "uV", "fathom")
     )
 
-    assert plan.spec.units == ("microvolts", "microvolts", "kOhm")
+    assert plan.spec.units == ("microvolts", "microvolts", "fathom")
     assert plan.scale is None
-    assert plan.warnings[0].startswith("O2: unit 'kOhm', which is no voltage we know")
+    assert plan.warnings[0].startswith("O2: unit 'fathom', which is no voltage we know")
 
 
 def test_units_given_by_the_user_win_over_what_the_stream_says() -> None:
@@ -169,6 +170,12 @@ EEG = ("Fz", "Cz", "Pz")
         ("HardwareMarker", "", "EEG"),
         ("anything", "deg/s", "EEG"),
         ("anything", "", "misc"),
+        ("Fz", "kOhm", "EEG"),
+        ("Fz_imp", "", ""),
+        ("anything", "[k\u2126]", ""),
+        ("anything", "", "Impedance"),
+        ("Pulse", "uV", "ECG"),
+        ("X1", "uV", "AUX"),
     ],
 )
 def test_what_is_no_eeg_is_left_out_with_a_warning_unless_it_is_asked_for(

@@ -14,13 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.streams.files import raw_xdf
 from volition.errors import ConfigError, RecordingError, StreamError
+from volition.streams.files.choice import StreamKeys
 from volition.streams.files.recording import packaged_recordings, read_recording
 from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.discovery import find_one, find_streams
 from volition.streams.lsl.inlet import MarkerInlet, SignalInlet
 from volition.streams.simulated.headset import (
     Due,
+    FileStreams,
     HeadsetOptions,
     HeadsetProcess,
     Player,
@@ -337,3 +340,44 @@ def test_a_headset_ends_when_the_process_that_started_it_dies(tmp_path: Path) ->
 
     assert done.returncode == 1
     assert not runs(int(done.stdout))
+
+
+def two_of_each(folder: Path) -> Path:
+    """Write two signals and two streams of markers."""
+    keys: dict[str, Any] = {"channel_count": 1, "nominal_srate": 100, "channel_format": "float32"}
+    marks: dict[str, Any] = {
+        "channel_count": 1,
+        "nominal_srate": 0,
+        "channel_format": "string",
+        "type": "Markers",
+    }
+    times = [80.0 + k / 100 for k in range(50)]
+    parts = []
+    for number, name in ((1, "left amp"), (2, "right amp")):
+        parts.append(raw_xdf.header(number, name=name, type="EEG", source_id=f"s{number}", **keys))
+        parts.append(raw_xdf.numbers(number, [[float(number)]] * 50, times, "<f4"))
+    for number, name in ((3, "stimuli"), (4, "keyboard")):
+        parts.append(raw_xdf.header(number, name=name, source_id=f"s{number}", **marks))
+        parts.append(raw_xdf.texts(number, [[name]], [80.25]))
+    return raw_xdf.write(folder / "two.xdf", *parts)
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [
+        FileStreams("right amp", "keyboard"),
+        FileStreams("2", "s4"),
+        FileStreams(StreamKeys(type="eeg", source_id="s2"), StreamKeys(name="keyboard")),
+    ],
+)
+def test_of_a_recording_with_several_streams_those_that_are_named_are_played(
+    tmp_path: Path, streams: FileStreams
+) -> None:
+    samples, _, markers = played(HeadsetOptions(two_of_each(tmp_path), streams=streams))
+    np.testing.assert_array_equal(samples, 2.0)
+    assert [due.marker for due in markers] == ["keyboard"]
+
+
+def test_of_several_signals_none_is_played_by_chance(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=r"2 streams could be.*left amp.*; choose one by"):
+        Player(HeadsetOptions(two_of_each(tmp_path)))

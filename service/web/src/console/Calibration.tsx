@@ -5,14 +5,13 @@ import { call, sentence } from "../shared/api";
 import { calibrate, follow, modelName, passedOn, type CalibrationBody } from "../shared/calibration";
 import type { ServiceClock } from "../shared/clock";
 import { decoderOf, useKinds } from "../shared/kinds";
-import { tell } from "../shared/frame";
+import { tell } from "../shared/notices";
 import { NumberInput } from "../shared/NumberInput";
-import type { CalibrationView, Cue, SessionView } from "../shared/wire";
-import { whyNotMade } from "../shared/words";
-import { Scores } from "./Scores";
+import type { CalibrationView, Cue, KindList, KindView, SessionView } from "../shared/wire";
+import { CalibrationOutcome } from "./CalibrationOutcome";
+import { Cueing } from "./Cueing";
 
 const ONSETS = ["trial_start"];
-const COUNT_EVERY_MS = 100;
 
 type Source = "session" | "guided";
 interface Plan {
@@ -30,9 +29,9 @@ interface Plan {
 
 const USUAL: Plan = { name: "calibrated", source: "session", kind: null, windowS: 1, blocks: 4, restTrials: 0, cueS: 0.6, trialS: 2, swap: false };
 
-function bodyOf(plan: Plan, decoder: Record<string, unknown>): CalibrationBody {
+function bodyOf(plan: Plan, decoder: Record<string, unknown>, installed: KindList): CalibrationBody {
   const chosen = plan.kind && {
-    ...passedOn(decoder, plan.kind),
+    ...passedOn(decoder, plan.kind, installed),
     kind: plan.kind,
     window_s: plan.windowS,
     trigger: "markers",
@@ -68,10 +67,12 @@ export function Calibration({ session, view, cue, clock, live, onGoing, onEnded 
   const left = useRef(new AbortController());
   const decoder = (view?.config.decoder ?? {}) as unknown as Record<string, unknown>;
   const installed = useKinds();
-  const trials = decoderOf(installed, decoder["kind"])?.trials ?? null;
+  const decodes = decoderOf(installed, decoder["kind"]);
+  const trials = decodes?.trials ?? null;
   const asksChoices = trials === "targets" || trials === "classes";
-  // Targets are passed on to any decoder of targets; the classes of one are nobody else's.
-  const fitted = installed.kinds.filter((each) => trials === "targets" && each.trials === "targets" && each.calibrated);
+  // Another kind may be fitted where it takes over the targets; the classes of one are nobody else's.
+  const taken = (kind: KindView | undefined) => trials === "targets" && kind?.passed_on.includes("targets") === true;
+  const fitted = installed.kinds.filter((each) => each.calibrated && taken(each) && taken(decodes));
   const set = (part: Partial<Plan>) => setPlan((now) => ({ ...now, ...part }));
 
   const went = (now: CalibrationView) => {
@@ -96,7 +97,7 @@ export function Calibration({ session, view, cue, clock, live, onGoing, onEnded 
     setMade(null);
     const { signal } = left.current;
     try {
-      const ended = await calibrate(session, bodyOf(plan, decoder), went, signal);
+      const ended = await calibrate(session, bodyOf(plan, decoder, installed), went, signal);
       if (signal.aborted) return;
       if (ended.state === "done") tell("good", `Made ${modelName(ended)}.`);
       onEnded();
@@ -211,50 +212,7 @@ export function Calibration({ session, view, cue, clock, live, onGoing, onEnded 
           {made.state === "guiding" && cue !== null && cue.calibration === made.id && <Cueing cue={cue} clock={clock} looks={trials !== "classes"} />}
         </div>
       )}
-      {made !== null && !going && <Outcome made={made} />}
+      {made !== null && !going && <CalibrationOutcome made={made} />}
     </section>
-  );
-}
-
-/** What to look at or to do, and for how long still. */
-function Cueing({ cue, clock, looks }: { cue: Cue; clock: ServiceClock | null; looks: boolean }) {
-  const [, count] = useState(0);
-  useEffect(() => {
-    const timer = setInterval(() => count((n) => n + 1), COUNT_EVERY_MS);
-    return () => clearInterval(timer);
-  }, []);
-  const now = clock?.lsl() ?? null;
-  const until = cue.phase === "cue" ? cue.t : cue.t_end;
-  const left = now === null ? null : Math.max(0, until - now);
-  const rest = looks ? "Rest: look at no target" : "Rest";
-  const what = cue.target === null ? rest : looks ? `Look at ${cue.label}` : cue.label;
-  return (
-    <div class={`cue ${cue.phase}`} data-cue={cue.phase}>
-      <p role="status">{cue.phase === "pause" || cue.phase === "end" ? "Blink, move your eyes" : what}</p>
-      <p class="soft">
-        {cue.phase === "cue" && `It begins${left === null ? "" : ` in ${left.toFixed(1)} s`}, and lasts ${(cue.t_end - cue.t).toFixed(1)} s.`}
-        {cue.phase === "trial" && (left === null ? "Now." : `Now, for ${left.toFixed(1)} s.`)}
-        {(cue.phase === "pause" || cue.phase === "end") && `Trial ${cue.trial} of ${cue.trials} is over.`}
-      </p>
-    </div>
-  );
-}
-
-function Outcome({ made }: { made: CalibrationView }) {
-  if (made.state === "done") {
-    return (
-      <div data-calibration="done">
-        <p>
-          Made <b>{modelName(made)}</b> of {made.model?.training.n_trials ?? "–"} trials
-          {made.swapped && ", and the session decodes by it"}.
-        </p>
-        <Scores scores={made.model?.scores ?? {}} />
-      </div>
-    );
-  }
-  return (
-    <p class={made.state === "refused" ? "bad" : "soft"} data-calibration={made.state}>
-      {whyNotMade(made)}
-    </p>
   );
 }

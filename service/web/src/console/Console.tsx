@@ -1,7 +1,8 @@
 // The console: find a stream, make a session, see its signal and what is decoded from it.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, sentence } from "../shared/api";
-import { Frame, tell } from "../shared/frame";
+import { Frame } from "../shared/frame";
+import { tell } from "../shared/notices";
 import { decoderOf, describeLink, SHOWN_AFTER_S, useSession } from "../shared/useSession";
 import { useSessionInAddress } from "../shared/useSessionInAddress";
 import type { Cue, Intent, StreamView } from "../shared/wire";
@@ -11,11 +12,13 @@ import { HeadPlot } from "./HeadPlot";
 import { LatencyChart } from "./Latency";
 import { Models } from "./Models";
 import { NewSession } from "./NewSession";
+import { choosing } from "./streamChoice";
 import { Quality, Scope } from "./Scope";
 import { Sessions } from "./Sessions";
 import { Spectrum } from "./Spectrum";
 import { StateCard } from "./StateCard";
 import { Streams } from "./Streams";
+import { useDraft } from "./useDraft";
 import { isFinal, isRecorded, useSessions } from "./useSessions";
 import { useSessionState } from "./useSessionState";
 
@@ -23,7 +26,9 @@ export function Console() {
   const { sessions, reached, refresh } = useSessions();
   const [session, setSession] = useSessionInAddress();
   const [stream, setStream] = useState<StreamView | null>(null);
-  const [all, setAll] = useState<StreamView[]>([]);
+  const [found, setFound] = useState<StreamView[]>([]);
+  const [wantsNew, setWantsNew] = useState(false);
+  const draft = useDraft();
   const take = useRef<((intent: Intent) => void) | null>(null);
   const [cue, setCue] = useState<Cue | null>(null);
   const [nCalibrated, setNCalibrated] = useState(0);
@@ -57,6 +62,15 @@ export function Console() {
     }
   };
 
+  const choose = (chosen: StreamView, all: StreamView[]) => {
+    setStream(chosen);
+    draft.change(choosing(chosen, all));
+  };
+  const goTo = (id: string) => {
+    setSession(id);
+    setWantsNew(false);
+  };
+
   return (
     <Frame
       page="/"
@@ -67,30 +81,36 @@ export function Console() {
       held={handle.held}
       confirmed={handle.confirmed}
       onStop={handle.stop}
-      onRelease={handle.release}
     >
       <h1 class="visually-hidden">Console</h1>
       <div class="console">
         <div class="left">
-          <Sessions sessions={sessions} chosen={session} onChoose={setSession} />
+          <Sessions sessions={sessions} chosen={session} onChoose={goTo} onNew={session === null || wantsNew ? null : () => setWantsNew(true)} />
           <Streams
             chosen={stream}
-            onChoose={(chosen, found) => {
-              setAll(found);
-              setStream(chosen);
-            }}
-          />
-          <NewSession
-            stream={stream}
-            all={all}
-            onMade={(made) => {
-              refresh();
-              setSession(made.id);
+            found={found}
+            onFound={setFound}
+            onChoose={choose}
+            onSet={(settings) => {
+              draft.change(Object.entries(settings).map(([key, value]) => ({ do: "set", at: ["stream", key], value })));
+              setWantsNew(true);
             }}
           />
         </div>
-        {session === null ? (
-          <NoSession />
+        {session === null || wantsNew ? (
+          <div class="making">
+            {session === null && <NoSession />}
+            <NewSession
+              draft={draft}
+              found={found}
+              onChoose={(chosen) => choose(chosen, found)}
+              onTaken={() => stream && draft.change(choosing(stream, found))}
+              onMade={(made) => {
+                refresh();
+                goTo(made.id);
+              }}
+            />
+          </div>
         ) : (
           <>
             <div class="middle">
@@ -136,11 +156,11 @@ export function Console() {
 
 function NoSession() {
   return (
-    <section class="card empty">
+    <section class="card">
       <h2>No session is chosen</h2>
       <p>
-        Choose a stream on the left (or a simulated headset), then make a session: its signal, its
-        decisions and its state appear here.
+        Choose a stream (or a simulated headset), then make a session: its signal, its decisions and
+        its state appear here.
       </p>
       <p>
         <a href="./speller">Speller</a> and <a href="./cursor">cursor</a> work on the session that is chosen

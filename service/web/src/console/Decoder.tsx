@@ -5,7 +5,7 @@ export function Evidence({ intent }: { intent: Intent | null }) {
   if (intent === null) return <p class="soft">No decision has come yet.</p>;
   if (intent.kind === "cursor") return <CursorView intent={intent} />;
   const bars =
-    intent.kind === "selection" ? intent.evidence : intent.kind === "class" ? intent.probabilities : null;
+    intent.kind === "selection" || intent.kind === "idle" ? intent.evidence : intent.kind === "class" ? intent.probabilities : null;
   if (!bars || !Object.keys(bars).length) {
     return (
       <p class="soft">

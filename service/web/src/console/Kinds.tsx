@@ -1,7 +1,7 @@
 // What a session can be made of, each with settings that run, to copy into a configuration.
 import { useState } from "preact/hooks";
 import { sentence } from "../shared/api";
-import { tell } from "../shared/frame";
+import { tell } from "../shared/notices";
 import { useKinds } from "../shared/kinds";
 import type { KindView } from "../shared/wire";
 
@@ -23,7 +23,7 @@ export function Kinds() {
       <summary>What it can be made of</summary>
       <div class="row">
         <label class="grow">
-          Kind
+          Part
           <select class="grow" value={chosen} onChange={(event) => setChosen(event.currentTarget.value)}>
             <option value="">–</option>
             {Object.entries(SHOWN).map(([family, title]) => (

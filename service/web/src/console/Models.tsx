@@ -1,7 +1,7 @@
 // What decodes in the session, what did before, and the models that it could decode by instead.
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { call, sentence } from "../shared/api";
-import { tell } from "../shared/frame";
+import { tell } from "../shared/notices";
 import { useKinds } from "../shared/kinds";
 import type { KindList, Manifest, ModelUse, StateView } from "../shared/wire";
 import { named, percent } from "../shared/words";

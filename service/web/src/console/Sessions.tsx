@@ -1,16 +1,31 @@
-// The sessions of the service, and the choice of one.
+// The sessions of the service, the choice of one, and the way to another.
 import type { SessionView } from "../shared/wire";
 import { isRecorded } from "./useSessions";
 
-export function Sessions(props: { sessions: SessionView[]; chosen: string | null; onChoose: (id: string) => void }) {
-  if (!props.sessions.length) return null;
+export interface SessionsProps {
+  sessions: SessionView[];
+  chosen: string | null;
+  onChoose: (id: string) => void;
+  /** Null while a new one is being written. */
+  onNew: (() => void) | null;
+}
+
+export function Sessions({ sessions, chosen, onChoose, onNew }: SessionsProps) {
+  if (!sessions.length) return null;
   return (
     <section class="card" aria-labelledby="sessions-title">
-      <h2 id="sessions-title">Sessions</h2>
+      <div class="row">
+        <h2 id="sessions-title" class="grow">
+          Sessions
+        </h2>
+        <button class="small" disabled={onNew === null} onClick={() => onNew?.()}>
+          New session
+        </button>
+      </div>
       <ul class="streams" aria-label="Sessions">
-        {props.sessions.map((each) => (
+        {sessions.map((each) => (
           <li key={each.id}>
-            <button class="grow" aria-pressed={each.id === props.chosen} onClick={() => props.onChoose(each.id)}>
+            <button class="grow" aria-pressed={each.id === chosen} onClick={() => onChoose(each.id)}>
               <strong>{each.id}</strong>
               <span>
                 {each.state}

@@ -1,32 +1,40 @@
 // Streams on the network, a simulated headset where there is none, and the choice of one.
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { call, sentence } from "../shared/api";
-import { tell } from "../shared/frame";
+import { tell } from "../shared/notices";
 import type { SimulationView, StreamView } from "../shared/wire";
+import { Look } from "./Look";
+import { isSignal } from "./streamChoice";
 
 const LOOK_S = 1.0;
 
 export interface StreamsProps {
   chosen: StreamView | null;
+  found: StreamView[];
+  onFound: (found: StreamView[]) => void;
   onChoose: (stream: StreamView, all: StreamView[]) => void;
+  /** Something is to be set in a session's stream. */
+  onSet: (settings: Record<string, unknown>) => void;
 }
 
-export function Streams({ chosen, onChoose }: StreamsProps) {
-  const [streams, setStreams] = useState<StreamView[] | null>(null);
+export function Streams({ chosen, found, onFound, onChoose, onSet }: StreamsProps) {
+  const [looked, setLooked] = useState(false);
   const [looking, setLooking] = useState(false);
+  const [examined, setExamined] = useState<StreamView | null>(null);
   const [simulations, setSimulations] = useState<SimulationView[]>([]);
   const [starting, setStarting] = useState(false);
 
   const look = useCallback(async () => {
     setLooking(true);
     try {
-      const [found, played] = await Promise.all([
+      const [answer, played] = await Promise.all([
         call("get", "/v1/streams", { query: { wait: LOOK_S } }),
         call("get", "/v1/simulations"),
       ]);
-      setStreams(found.streams);
+      onFound(answer.streams);
+      setLooked(true);
       setSimulations(played.simulations);
-      return found.streams;
+      return answer.streams;
     } catch (error) {
       tell("bad", sentence(error));
       return [];
@@ -59,7 +67,7 @@ export function Streams({ chosen, onChoose }: StreamsProps) {
     }
   };
 
-  const signals = (streams ?? []).filter((stream) => stream.rate_hz > 0);
+  const signals = found.filter(isSignal);
   return (
     <section class="card" aria-labelledby="streams-title">
       <div class="row">
@@ -73,7 +81,7 @@ export function Streams({ chosen, onChoose }: StreamsProps) {
           {starting ? "Starting…" : "Simulated headset"}
         </button>
       </div>
-      {streams !== null && !signals.length && (
+      {looked && !signals.length && (
         <p class="soft">
           No signal is on the network. Start your headset's LSL program and refresh, or try a simulated
           headset.
@@ -85,12 +93,20 @@ export function Streams({ chosen, onChoose }: StreamsProps) {
             <button
               class="grow"
               aria-pressed={chosen?.uid === stream.uid}
-              onClick={() => onChoose(stream, streams ?? [])}
+              onClick={() => onChoose(stream, found)}
             >
               <strong>{stream.name}</strong>
               <span>
                 {stream.type}, {stream.n_channels} channels, {stream.rate_hz} Hz, {stream.host}
               </span>
+            </button>
+            <button
+              class="small"
+              aria-label={`Examine ${stream.name}`}
+              title="Look at this stream for half a minute, and say what it is"
+              onClick={() => setExamined(stream)}
+            >
+              Examine
             </button>
             {simulations.some((each) => each.source_id === stream.source_id) && (
               <button class="small" aria-label={`End ${stream.name}`} onClick={() => void end(stream.source_id)}>
@@ -100,6 +116,7 @@ export function Streams({ chosen, onChoose }: StreamsProps) {
           </li>
         ))}
       </ul>
+      {examined !== null && <Look key={examined.uid} stream={examined} onSet={onSet} onClose={() => setExamined(null)} />}
     </section>
   );
 }

@@ -61,7 +61,7 @@ export function Cursor() {
       held={handle.held}
       confirmed={handle.confirmed}
       onStop={handle.stop}
-      onRelease={handle.release}
+      moves="this page's cursor, where the session steers it"
     >
       <h1 class="visually-hidden">Cursor</h1>
       <div class="cursor-page">

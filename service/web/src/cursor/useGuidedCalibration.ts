@@ -3,7 +3,7 @@
 import { useRef, useState } from "preact/hooks";
 import { sentence } from "../shared/api";
 import { calibrate, cancelCalibration, modelName, type CalibrationBody } from "../shared/calibration";
-import { tell } from "../shared/frame";
+import { tell } from "../shared/notices";
 import type { CalibrationView, Cue, Hello } from "../shared/wire";
 import type { Asked } from "./draw";
 import { Guide, planOf, Scale } from "./guide";

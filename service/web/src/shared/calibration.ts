@@ -2,20 +2,18 @@
 // It goes by REST and not by the socket, so that a connection that is lost and comes back loses none
 // of its steps.
 import { call, sentence, UnreachableError } from "./api";
-import { tell } from "./frame";
-import type { CalibrationView } from "./wire";
+import { decoderOf } from "./kinds";
+import { tell } from "./notices";
+import type { CalibrationView, KindList } from "./wire";
 
 const ASK_EVERY_MS = 400;
 
 export type CalibrationBody = NonNullable<NonNullable<Parameters<typeof call<"/v1/sessions/{id}/calibrations", "post">>[2]>["body"]>;
 
-/** Decoders of flicker that look at sub-bands of the signal, each as wide as the others' may be. */
-const BANDED = new Set<unknown>(["fbcca", "etrca", "tdca", "ecca"]);
-const BANDS = ["n_harmonics", "n_subbands", "band_low_hz", "band_step_hz", "band_high_hz", "band_order"];
-
-/** What a decoder of flicker passes on to one of another kind: its targets and, where both have them, its sub-bands. */
-export function passedOn(from: Record<string, unknown>, kind: string): Record<string, unknown> {
-  const keys = ["targets", "delay_s", ...(BANDED.has(from["kind"]) && BANDED.has(kind) ? BANDS : [])];
+/** What a decoder passes on to one of another kind that is calibrated in its place: what both say that they share. */
+export function passedOn(from: Record<string, unknown>, kind: string, installed: KindList): Record<string, unknown> {
+  const taken = decoderOf(installed, kind)?.passed_on ?? [];
+  const keys = (decoderOf(installed, from["kind"])?.passed_on ?? []).filter((key) => taken.includes(key));
   return Object.fromEntries(keys.filter((key) => from[key] !== undefined).map((key) => [key, from[key]]));
 }
 

@@ -3,59 +3,8 @@
 import { useEffect, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { onTokenNeeded, setToken } from "./api";
-
-export type Tone = "info" | "good" | "warn" | "bad";
-
-interface Notice {
-  id: number;
-  tone: Tone;
-  text: string;
-}
-
-const SHOWN_MS: Record<Tone, number> = { info: 6000, good: 6000, warn: 15000, bad: 30000 };
-const MOST_NOTICES = 4;
-
-let nextNotice = 1;
-let notices: Notice[] = [];
-let redraw: ((notices: Notice[]) => void) | null = null;
-
-function show(changed: Notice[]): void {
-  notices = changed;
-  redraw?.(notices);
-}
-
-/** Tell the person something for a while; what is said again at once is said once. */
-export function tell(tone: Tone, text: string): void {
-  const id = nextNotice++;
-  show([...notices.filter((n) => n.text !== text), { id, tone, text }].slice(-MOST_NOTICES));
-  setTimeout(() => show(notices.filter((notice) => notice.id !== id)), SHOWN_MS[tone]);
-}
-
-function Notices() {
-  const [shown, setShown] = useState(notices);
-  useEffect(() => {
-    redraw = setShown;
-    return () => {
-      redraw = null;
-    };
-  }, []);
-  return (
-    <div class="notices" role="log" aria-live="polite" aria-label="Notices">
-      {shown.map((notice) => (
-        <div key={notice.id} class={`notice ${notice.tone}`}>
-          <span class="grow">{notice.text}</span>
-          <button
-            class="small"
-            aria-label="Close this notice"
-            onClick={() => show(notices.filter((other) => other.id !== notice.id))}
-          >
-            ×
-          </button>
-        </div>
-      ))}
-    </div>
-  );
-}
+import { Held } from "./Held";
+import { Notices } from "./notices";
 
 function TokenBar() {
   const [needed, setNeeded] = useState(false);
@@ -105,7 +54,8 @@ export interface FrameProps {
   held: boolean;
   confirmed: boolean;
   onStop: (() => void) | null;
-  onRelease: () => void;
+  /** What of this page moves again when the stop is released. */
+  moves?: string;
   children: ComponentChildren;
 }
 
@@ -153,14 +103,7 @@ export function Frame(props: FrameProps) {
           STOP (Esc)
         </button>
       </header>
-      {props.held && (
-        <div class="held" role="alert">
-          {props.confirmed
-            ? "Emergency stop: all output is neutral until it is released."
-            : "Emergency stop: asked for, NOT YET CONFIRMED."}
-          <button onClick={props.onRelease}>Release</button>
-        </div>
-      )}
+      {props.held && props.session !== null && <Held key={props.session} session={props.session} confirmed={props.confirmed} moves={props.moves} />}
       <TokenBar />
       <main id="main" tabIndex={-1}>
         {props.children}

@@ -1,7 +1,7 @@
 // What is installed beside the service, as it says itself: a page knows no decoder by name.
 import { useEffect, useState } from "preact/hooks";
 import { call, sentence } from "./api";
-import { tell } from "./frame";
+import { tell } from "./notices";
 import type { KindList, KindView } from "./wire";
 
 const NONE: KindList = { kinds: [], broken: [] };

@@ -1,7 +1,7 @@
 // What decoded in a session before its present model, and the way back to it.
 import { useEffect, useState } from "preact/hooks";
 import { call, sentence } from "./api";
-import { tell } from "./frame";
+import { tell } from "./notices";
 import type { Hello } from "./wire";
 
 export interface EarlierModel {

@@ -2,7 +2,7 @@
 // and what was missed, told as notices.
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { call, sentence } from "./api";
-import { tell } from "./frame";
+import { tell } from "./notices";
 import { LiveSession, type Link, type Listener } from "./live";
 import { useLatest } from "./useLatest";
 import type { Cue, Hello, Intent, SessionState } from "./wire";
@@ -26,7 +26,6 @@ export interface SessionHandle {
   /** How often the connection came back. */
   returns: number;
   stop: (() => void) | null;
-  release: () => void;
 }
 
 const TONES: Partial<Record<SessionState, "warn" | "bad" | "good">> = {
@@ -51,6 +50,7 @@ export function useSession(session: string | null, gatherS: number, onIntent: (i
   const [missed, setMissed] = useState(0);
   const [returns, setReturns] = useState(0);
   const take = useLatest({ onIntent, onCue });
+  const now = useLatest({ held });
 
   useEffect(() => {
     setLink("connecting");
@@ -119,9 +119,10 @@ export function useSession(session: string | null, gatherS: number, onIntent: (i
 
   const stop = useCallback(() => {
     if (session === null) return;
-    // By both ways: the one that is quicker wins, and one may be lost.
+    // By both ways: the one that is quicker wins, and one may be lost. What holds already stays
+    // confirmed.
+    if (!now.current.held) setConfirmed(false);
     setHeld(true);
-    setConfirmed(false);
     live?.send({ type: "estop" });
     call("post", "/v1/sessions/{id}/estop", { path: { id: session } })
       .then(({ held: holds, stop: { confirmed: is } }) => {
@@ -130,13 +131,7 @@ export function useSession(session: string | null, gatherS: number, onIntent: (i
       })
       .catch((error: unknown) => tell("bad", `The emergency stop is not confirmed: ${sentence(error)}`));
   }, [session, live]);
-  const release = useCallback(() => {
-    if (session === null) return;
-    call("delete", "/v1/sessions/{id}/estop", { path: { id: session } }).catch((error: unknown) =>
-      tell("bad", sentence(error)),
-    );
-  }, [session]);
-  return { live, link, why, standing, hello, held, confirmed, missed, returns, stop: session === null ? null : stop, release };
+  return { live, link, why, standing, hello, held, confirmed, missed, returns, stop: session === null ? null : stop };
 }
 
 /** The session while it is recorded, and null while it is not. */

@@ -2,7 +2,7 @@
 // the screen. A page can start a person together with a session for them.
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { call, sentence } from "./api";
-import { tell } from "./frame";
+import { tell } from "./notices";
 import type { Hello, SimulationView } from "./wire";
 
 export type SessionBody = NonNullable<Parameters<typeof call<"/v1/sessions", "post">>[2]>["body"];

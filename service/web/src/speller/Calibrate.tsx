@@ -1,7 +1,7 @@
 // What a calibration is to be, how it goes, and what came of it.
 import { modelName, passedOn, scoreOfModel } from "../shared/calibration";
 import { NumberInput } from "../shared/NumberInput";
-import type { CalibrationView, Hello } from "../shared/wire";
+import type { CalibrationView, Hello, KindList } from "../shared/wire";
 import { percent, whyNotMade } from "../shared/words";
 import type { Layout } from "./layout";
 import { lengthS } from "./run";
@@ -26,9 +26,9 @@ const ONSET = "trial_start";
 export type Progress = { asking: number; of: number } | CalibrationView | null;
 
 /** The decoder to calibrate: of the kind that was chosen, for the targets and bands of the one that runs. */
-export function decoderFor(plan: Plan, layout: Layout, config: Hello["config"]): Record<string, unknown> {
+export function decoderFor(plan: Plan, layout: Layout, config: Hello["config"], installed: KindList): Record<string, unknown> {
   return {
-    ...passedOn(config.decoder as unknown as Record<string, unknown>, plan.kind),
+    ...passedOn(config.decoder as unknown as Record<string, unknown>, plan.kind, installed),
     kind: plan.kind,
     window_s: plan.windowS,
     delay_s: layout.delayS,

@@ -68,7 +68,7 @@ export function Speller() {
       held={handle.held}
       confirmed={handle.confirmed}
       onStop={handle.stop}
-      onRelease={handle.release}
+      moves="this page: what is selected is written"
     >
       <h1 class="visually-hidden">Speller</h1>
       {!accepted ? (

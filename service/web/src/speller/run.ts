@@ -39,6 +39,22 @@ export interface Hooks {
   over(): void;
 }
 
+/** What a policy of selections holds back: the run's own trials say when an answer counts. */
+const HELD_BACK = new Set(["undecided", "repeated", "unconfirmed"]);
+
+/** The target that a decoder answers a window with, whether or not the session makes it a selection. */
+export function answered(intent: Intent): string | null {
+  if (intent.kind === "selection") return intent.label;
+  if (intent.kind !== "idle" || !HELD_BACK.has(intent.reason)) return null;
+  const scores = Object.entries((intent.evidence ?? {}) as Record<string, number | null>);
+  const best = scores.reduce<[string, number] | null>((most, [label, score]) => (most === null || (score ?? -Infinity) > most[1] ? [label, score ?? -Infinity] : most), null);
+  return best === null ? null : best[0];
+}
+
+function sureness(intent: Intent): number {
+  return intent.kind === "selection" || intent.kind === "idle" ? (intent.confidence ?? 0) : 0;
+}
+
 export abstract class Trials {
   phase: Phase = "cue";
   onsetMs: number | null = null;
@@ -126,7 +142,8 @@ export class SpellingRun extends Trials {
     const trigger = intent.t_trigger ?? null;
     const mine = trigger !== null ? Math.abs(trigger - this.onsetLsl) < NEAR_S : this.layout.onsetMarker === null && intent.t_sample >= this.onsetLsl + this.layout.longestS;
     if (!mine) return;
-    if (intent.kind === "selection") this.decide(intent.label, "", intent.confidence ?? 0, nowMs);
+    const label = answered(intent);
+    if (label !== null) this.decide(label, "", sureness(intent), nowMs);
     else if (intent.kind === "idle" && trigger !== null) this.decide(null, intent.reason, intent.confidence ?? 0, nowMs);
   }
 

@@ -3,7 +3,8 @@
 import { useState } from "preact/hooks";
 import { sentence } from "../shared/api";
 import { calibrate, cancelCalibration, modelName, type CalibrationBody } from "../shared/calibration";
-import { tell } from "../shared/frame";
+import { tell } from "../shared/notices";
+import { useKinds } from "../shared/kinds";
 import { useLatest } from "../shared/useLatest";
 import type { Hello } from "../shared/wire";
 import { decoderFor, onsetOf, type Plan, type Progress } from "./Calibrate";
@@ -32,6 +33,7 @@ export function useCalibration(session: string | null, hello: Hello | null, run:
   const [progress, setProgress] = useState<Progress>(null);
   const [fitting, setFitting] = useState(false);
   const helloNow = useLatest(hello);
+  const installedNow = useLatest(useKinds());
 
   const begin = (layout: Layout, plan: Plan) => {
     const beganMs = performance.now();
@@ -62,7 +64,7 @@ export function useCalibration(session: string | null, hello: Hello | null, run:
       await new Promise((done) => setTimeout(done, SETTLE_MS));
       const body = {
         name: MODEL,
-        decoder: decoderFor(plan, layout, config),
+        decoder: decoderFor(plan, layout, config, installedNow.current),
         last_s: (performance.now() - beganMs) / 1000 + 1,
         swap: true,
       } as unknown as CalibrationBody;

@@ -1,7 +1,7 @@
 // Where the simulated person looks: the page tells them, as it would show a real one.
 import { useCallback } from "preact/hooks";
 import { call, sentence } from "../shared/api";
-import { tell } from "../shared/frame";
+import { tell } from "../shared/notices";
 import { useLatest } from "../shared/useLatest";
 import { placeAmongForty, type Layout } from "./layout";
 

@@ -1,7 +1,7 @@
 // Spelling: what is written, each change of it kept so that it can be taken back, and the choices of
 // the run that writes.
 import { useState } from "preact/hooks";
-import { tell } from "../shared/frame";
+import { tell } from "../shared/notices";
 import type { Layout } from "./layout";
 import { SpellingRun, type Choice, type Mode } from "./run";
 import type { Onsets } from "./useOnsets";

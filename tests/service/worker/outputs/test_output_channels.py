@@ -202,6 +202,22 @@ def test_a_stalled_output_holds_nobody_up_and_loses_the_oldest_of_what_waits(
     assert session.channels.troubles() == ["output probe is too slow; 50 messages dropped"]
 
 
+def test_an_output_for_which_something_waits_is_told_of_before_anything_is_lost(
+    session: Session,
+) -> None:
+    probe = session.open()
+    session.await_report(lambda report: report["state"] == "open")
+    probe.may_go.clear()
+    session.send(2)
+    report = session.await_report(lambda report: report["error"])
+    assert report["error"] == "output probe does not keep up"
+    assert (report["state"], report["dropped"]) == ("open", 0)
+    assert session.channels.tend() == report["error"]
+    probe.may_go.set()
+    session.await_report(lambda report: report["intents"] == 2)
+    assert session.report()["error"] == ""
+
+
 def test_an_emergency_stop_takes_every_intent_back_that_waits_for_a_stalled_output(
     session: Session,
 ) -> None:

@@ -9,9 +9,9 @@ from rich.table import Table
 
 from volition.chunk import SignalSpec
 from volition.service.cli.options import cells
-from volition.service.cli.verdict import verdict
 from volition.streams.lsl.discovery import StreamDescription
 from volition.streams.lsl.look import Seen, look_at
+from volition.streams.lsl.verdict import verdict
 from volition.streams.signal.continuity import Continuity
 from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal
 

@@ -2,13 +2,47 @@
 
 from __future__ import annotations
 
-from volition.service.cli.machine import Finding
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
 from volition.streams.lsl.look import Seen
 from volition.streams.lsl.stamp_clock import WARN_S, say_distance
 from volition.streams.signal.continuity import RATE_WARN, RATE_WRONG
 
 _HUM_SHARE = 0.5
 _MOST_NAMED = 8
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was tried or looked at.
+
+    Attributes
+    ----------
+    check, found
+        What it is, and how it is.
+    ok
+        Whether that is as it should be.
+    advice
+        What to do; empty where nothing is to be done.
+    stream
+        What to set in a session's ``stream``.
+    """
+
+    check: str
+    ok: bool
+    found: str
+    advice: str = ""
+    stream: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _to_set(check: str, found: str, **stream: Any) -> Finding:
+    """Say that something is to be set in a session's ``stream``."""
+    settings = ", ".join(f"{key}: {value}" for key, value in stream.items())
+    return Finding(check, False, found, f"stream: {{{settings}}}", stream)
 
 
 def verdict(seen: Seen) -> list[Finding]:
@@ -19,6 +53,7 @@ def verdict(seen: Seen) -> list[Finding]:
         _clock(seen),
         _losses(seen),
         _units(seen),
+        _plausible(seen),
         _channels(seen),
     ]
 
@@ -28,7 +63,7 @@ def _rate(seen: Seen) -> Finding:
     counted = seen.samples / seen.seconds if seen.seconds > 0 else 0.0
     if not said:
         found = f"none is announced; about {counted:.1f} Hz come"
-        return Finding("rate", False, found, f"stream: {{rate_hz: {counted:.4g}}}")
+        return _to_set("rate", found, rate_hz=float(f"{counted:.4g}"))
     measured, doubt = report["rate_hz"], report["rate_uncertainty_hz"]
     if measured is None:
         found = f"{said:g} Hz announced; about {counted:.1f} Hz come, too few to measure"
@@ -39,7 +74,7 @@ def _rate(seen: Seen) -> Finding:
         return Finding("rate", True, found)
     if off <= RATE_WRONG:
         return Finding("rate", True, found, "set stream.rate_hz where frequencies lie close")
-    return Finding("rate", False, found, f"stream: {{rate_hz: {measured:.5g}}}")
+    return _to_set("rate", found, rate_hz=float(f"{measured:.5g}"))
 
 
 def _stamping(seen: Seen) -> Finding:
@@ -57,7 +92,7 @@ def _clock(seen: Seen) -> Finding:
     distance_s = seen.distance_s or 0.0
     found = f"stamps lie {say_distance(distance_s)} their arrival"
     if seen.clock != "lsl":
-        return Finding("clock", False, found, f"stream: {{clock: {seen.clock}}}")
+        return _to_set("clock", found, clock=seen.clock)
     if abs(distance_s) > WARN_S:
         advice = "have its program stamp by LSL's clock, now"
         return Finding("clock", False, found, advice)
@@ -79,6 +114,14 @@ def _units(seen: Seen) -> Finding:
     unknown = [text for text in seen.warnings if "unit" in text]
     found = "; ".join(unknown) or "all in voltages that are known"
     return Finding("units", not unknown, found, "stream: {units: ...}" if unknown else "")
+
+
+def _plausible(seen: Seen) -> Finding:
+    if seen.plausibility is None:
+        return Finding("plausible", True, "too short a look to tell, or no EEG")
+    texts = [one["text"] for one in seen.plausibility["findings"]]
+    found = "; ".join(texts) or "as EEG is in amplitude, spectrum and order of channels"
+    return Finding("plausible", not texts, found, "compare unit, rate and cables" if texts else "")
 
 
 def _channels(seen: Seen) -> Finding:

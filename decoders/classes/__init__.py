@@ -1,0 +1,1 @@
+"""Decoders of classes: what a person imagines or tenses, out of a few things."""

@@ -1,0 +1,1 @@
+"""The methods that tell classes apart, a file each."""
