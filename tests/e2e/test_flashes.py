@@ -41,7 +41,7 @@ WAITING = {
     "kind": "fbcca",
     "targets": [{"label": "a", "freq_hz": 10}, {"label": "b", "freq_hz": 12}],
     "window_s": 1,
-    "onset_markers": ["never"],
+    "onset_markers": ["trial_start"],
 }
 FLASH_EVERY_S = 0.12
 
