@@ -84,7 +84,7 @@ def load(root: Path, *, n_first: int = CALIBRATION_TRIALS) -> Iterator[CodedFold
 #: Without a calibration each trial is judged once, at its end; weights chosen on these people.
 _UNSUPERVISED = {
     "learning": "unsupervised",
-    "start_weight": 0.02,
+    "start_weight": 0.01,
     "n_components": 1,
     "whitening_s": 0.0,
     "step_s": 4.2,
