@@ -91,12 +91,17 @@ def soak(
         print_report(run(minutes, sessions=sessions, on_step=progress), json)
 
 
+_SAID = ("key", "what", "ok", "error")
+
+
 def hostile(
     only: Annotated[
         list[str] | None,
         typer.Option(help="Only rows whose key begins like this; may be repeated."),
     ] = None,
-    presses: Annotated[int, typer.Option(min=1, help="Presses of the stop in each row.")] = 100,
+    presses: Annotated[
+        int, typer.Option(min=1, help="Presses of the stop in each row of it.")
+    ] = 100,
     json: JsonOption = False,
 ) -> None:
     """Have hostile programs on this host do their worst, and hold the service to its promises.
@@ -111,9 +116,8 @@ def hostile(
         raise typer.BadParameter(f"none of {', '.join(ROWS)}", param_hint="--only")
 
     def say(row: dict[str, Any]) -> None:
-        progress(
-            f"{'ok' if row['ok'] else 'NO'}  {row['what']}  {row.get('answer_ms', row['error'])}"
-        )
+        figures = row["error"] or {key: row[key] for key in row if key not in _SAID}
+        progress(f"{'ok' if row['ok'] else 'NO'}  {row['what']}  {figures}")
 
     with lsl.own_network():
         rows = run_hostile(keys, presses=presses, on_row=say)

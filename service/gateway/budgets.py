@@ -4,19 +4,23 @@ A `Turnstile` gives each caller so much of something a second, and some more at 
 its share is told how long to wait, and waits behind its own earlier requests, not behind other
 callers. `Stopwatch` measures what a request takes of the event loop, which all callers share.
 A `Rate` is the same for what cannot wait, such as frames that have come already. `LoopShares`
-parts what is given to an address among its open sockets.
+parts what is given to an address among its connections, and has those rest that take more.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any
 
 #: Callers that are remembered; beyond, those who were idle for longest are forgotten.
 MOST_CALLERS = 10_000
+#: One that has had more than its part is looked at again after so long at the latest.
+_LONGEST_REST_S = 1.0
 
 
 class Rate:
@@ -96,19 +100,19 @@ class Turnstile:
 
 
 class LoopShares:
-    """Shares of the event loop's time: each address has one, and parts it among its sockets.
+    """Shares of the event loop's time: each address has one, parted among its connections.
 
-    Nobody waits while the sockets of an address together take no more than its share. Where they
-    do, those wait that have had more than their part of it: one that says little is heard at once.
+    Nobody waits while the connections of an address together take no more than its share. Where
+    they do, those wait that have had more than their part: one that says little is heard at once.
 
     Parameters
     ----------
     share
-        Part of the loop's time for the sockets of one address.
+        Part of the loop's time for the connections of one address.
     at_once_s
         Seconds of it more at once for one address.
     own_at_once_s
-        The same for one socket.
+        The same for one connection; whoever opens another has it anew.
     clock
         Monotonic seconds.
     """
@@ -117,7 +121,7 @@ class LoopShares:
         self,
         share: float = 0.1,
         at_once_s: float = 0.05,
-        own_at_once_s: float = 0.01,
+        own_at_once_s: float = 0.003,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._share, self._own_at_once_s, self._clock = share, own_at_once_s, clock
@@ -125,11 +129,11 @@ class LoopShares:
         self._spent: dict[str, _Debt] = {}
         self._open: Counter[str] = Counter()
 
-    def open(self, address: str) -> SocketShare:
-        """Give a socket its part; it is to be closed with the socket."""
+    def open(self, address: str) -> ConnectionShare:
+        """Give a connection its part; it is to be closed with the connection."""
         self._open[address] += 1
         of_all = self._spent.setdefault(address, _Debt(self._at_once_s))
-        return SocketShare(self, address, of_all, _Debt(self._own_at_once_s))
+        return ConnectionShare(self, address, of_all, _Debt(self._own_at_once_s))
 
     def close(self, address: str) -> None:
         """Part among one fewer."""
@@ -140,7 +144,7 @@ class LoopShares:
             self._spent = {one: debt for one, debt in self._spent.items() if one in self._open}
 
     def rate(self, address: str) -> float:
-        """Give the share of one socket of an address."""
+        """Give the share of one connection of an address."""
         return self._share / max(1, self._open[address])
 
     @property
@@ -167,20 +171,20 @@ class _Debt:
         return (self._owed_s - self._at_once_s) / rate - (now - self._since)
 
 
-class SocketShare:
-    """The part of one socket; see `LoopShares`."""
+class ConnectionShare:
+    """The part of one connection; see `LoopShares`."""
 
     def __init__(self, shares: LoopShares, address: str, of_all: _Debt, own: _Debt) -> None:
         self._shares, self._address, self._of_all, self._own = shares, address, of_all, own
 
     def spend(self, seconds: float) -> None:
-        """Count what the socket took of the loop."""
+        """Count what the connection took of the loop."""
         now = self._shares.now()
         self._of_all.add(seconds, self._shares.share, now)
         self._own.add(seconds, self._shares.rate(self._address), now)
 
     def wait_s(self) -> float:
-        """Give how long the socket is not to be read from; nothing or less when it may be."""
+        """Give how long it is not to be read from; nothing or less when it may be."""
         now = self._shares.now()
         return min(
             self._of_all.wait_s(self._shares.share, now),
@@ -190,6 +194,51 @@ class SocketShare:
     def close(self) -> None:
         """Give it back."""
         self._shares.close(self._address)
+
+
+class Rest:
+    """Has a connection rest when it has had more than its part of the loop's time.
+
+    Parameters
+    ----------
+    share
+        Its part.
+    go_on
+        Is called when it may be read from again.
+    """
+
+    def __init__(self, share: ConnectionShare, go_on: Callable[[], None]) -> None:
+        self._share, self._go_on = share, go_on
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __bool__(self) -> bool:
+        return self._timer is not None
+
+    @contextlib.contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count what is done in the block."""
+        began = time.thread_time()  # no time in which this process was kept from working
+        try:
+            yield
+        finally:
+            self.took(time.thread_time() - began)
+
+    def took(self, seconds: float) -> None:
+        """Count what the connection took of the loop; rest if that is too much."""
+        self._share.spend(seconds)
+        if self._timer is None and (wait_s := self._share.wait_s()) > 0:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(min(wait_s, _LONGEST_REST_S), self._end)
+
+    def _end(self) -> None:
+        self._timer = None
+        self._go_on()
+
+    def close(self) -> None:
+        """Give the share back."""
+        self._share.close()
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 class Stopwatch:

@@ -2,7 +2,8 @@
 
 A connection takes a descriptor, and so do a worker, its bus and a file that is read for a moment.
 Most systems allow a thousand to begin with, and more on request. Where the request is refused,
-connections are refused before descriptors run out, so that a worker can be started at any time.
+connections are refused before descriptors run out, so that a worker can be started at any
+time, and an emergency stop is heard.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import sys
 
 import structlog
+
+from volition.service.gateway.http import SPARE
 
 log = structlog.get_logger()
 
@@ -25,7 +28,7 @@ _UNLIMITED = 16_384
 def most_connections(max_sessions: int) -> int:
     """Ask for as many open files as are allowed; give how many connections these are enough for."""
     files = _raise_limit()
-    n = max(16, min(_UNLIMITED, files - _OWN - _PER_SESSION * max_sessions))
+    n = max(16, min(_UNLIMITED, files - _OWN - SPARE - _PER_SESSION * max_sessions))
     log.info("open files", allowed=files, connections=n)
     return n
 

@@ -13,8 +13,8 @@ and says for how long the last one has not been answered.
 
 What comes in is looked at in small pieces. While a message waits for the application, or the client
 does not take its answers, no more is looked at or read. The same goes for a socket that has had its
-part of the event loop's time, of which the sockets of one address share so much: what they send
-waits on their side. A client that sends more frames than `MOST_FRAMES_PER_S` is closed with 1008
+part of the event loop's time, of which the connections of one address share so much: what it sends
+waits on its side. A client that sends more frames than `MOST_FRAMES_PER_S` is closed with 1008
 and the reason.
 """
 
@@ -23,15 +23,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import struct
-import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 from websockets.http11 import Request
 
-from volition.service.gateway.budgets import LoopShares, Rate
+from volition.service.gateway.budgets import LoopShares, Rate, Rest
 
 WRITE = "volition.write"
 """Key among a socket's extensions of its `Write`."""
@@ -53,8 +52,6 @@ _PIECE_BYTES = 2 << 10
 _POLICY_VIOLATION = 1008
 _LINGER_S, _ABORT_S = 0.5, 5.0
 _MOST_THROWN_AWAY = 16 << 20
-#: A socket that has had more than its part is looked at again after so long at the latest.
-_LONGEST_REST_S = 1.0
 
 
 #: Of the pings of `ASK`; uvicorn's own, which end a dead socket, carry four bytes.
@@ -82,14 +79,13 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     A text that is no UTF-8 is the client's fault: it is closed with 1007 and a line in the log, to
     which uvicorn would add a traceback. A socket that is refused is answered, and no error.
-    `direct_sockets` says how the loop's time is shared.
+    ``shares`` says how the loop's time is shared, and is that of the HTTP protocol in front of it.
     """
 
-    shares = LoopShares()
+    shares: ClassVar[LoopShares] = LoopShares()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._rest: asyncio.TimerHandle | None = None
         self._frame_rate = Rate(MOST_FRAMES_PER_S, MOST_FRAMES_PER_S)
         self._unread = bytearray()
         self._is_reading = False
@@ -99,12 +95,10 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
-        self._share = self.shares.open(self.client[0] if self.client else "")
+        self._rest = Rest(self.shares.open(self.client[0] if self.client else ""), self._read_on)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._share.close()
-        if self._rest is not None:
-            self._rest.cancel()
+        self._rest.close()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -125,30 +119,18 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             while self._unread and self._takes_more():
                 piece = bytes(self._unread[:_PIECE_BYTES])
                 del self._unread[:_PIECE_BYTES]
-                began = time.perf_counter()
-                super().data_received(piece)
-                self._took(time.perf_counter() - began)
+                with self._rest.counting():
+                    super().data_received(piece)
         finally:
             self._is_reading = False
         self._pause_or_resume()
-
-    def _took(self, seconds: float) -> None:
-        """Count what this socket took of the loop; read no more for a while if that is too much."""
-        self._share.spend(seconds)
-        if self._rest is None and (wait_s := self._share.wait_s()) > 0:
-            self._rest = self.loop.call_later(min(wait_s, _LONGEST_REST_S), self._end_rest)
-
-    def _end_rest(self) -> None:
-        self._rest = None
-        if not self.transport.is_closing():
-            self._read_on()
 
     def _takes_more(self) -> bool:
         if self._is_flooding or self.close_sent or self.transport.is_closing():
             return (
                 self._is_flooding or self.close_timer is not None
             )  # waits for the client's answer to a close
-        is_free = self.writable.is_set() and self._rest is None
+        is_free = self.writable.is_set() and not self._rest
         return is_free and (not self.handshake_initiated or self.queue.empty())
 
     def _pause_or_resume(self) -> None:
@@ -199,7 +181,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         if not self.close_sent:  # the handshake stands, and the application's task is yet to run
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[WRITE], extensions[ASK] = self.write, self.ask
-            extensions[TOOK] = self._took
+            extensions[TOOK] = self._rest.took
 
     async def send(self, message: Any) -> None:
         if self.close_sent and message["type"] == "websocket.send":
@@ -248,8 +230,3 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             self._asked_at = None
         else:
             super().handle_pong(event)
-
-
-def direct_sockets(shares: LoopShares) -> type[DirectProtocol]:
-    """Give the protocol for a server whose sockets share the loop's time so."""
-    return type("SocketProtocol", (DirectProtocol,), {"shares": shares})

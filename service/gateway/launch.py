@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, NamedTuple
 
 from volition.children import python_module
@@ -22,7 +22,10 @@ class RunningService(NamedTuple):
 
 @contextlib.contextmanager
 def running_service(
-    *arguments: str, env: Mapping[str, str] | None = None, stderr: IO[str] | None = None
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    stderr: IO[str] | None = None,
+    started_by: Sequence[str] = (),
 ) -> Iterator[RunningService]:
     """Run ``volition serve`` on a free port in a process of its own, while the block lasts.
 
@@ -34,6 +37,8 @@ def running_service(
         Further environment variables.
     stderr
         Where its log goes; to this process's stderr when left out.
+    started_by
+        A command that runs another in its own place, as ``nice`` does, and its arguments.
 
     Raises
     ------
@@ -44,6 +49,7 @@ def running_service(
     environment = {k: v for k, v in os.environ.items() if k != "VOLITION_TOKEN"}
     process = subprocess.Popen(
         [
+            *started_by,
             *python_module("volition.service.cli", "serve"),
             *("--port", "0", "--json", "--log-level", "warning", "--tokens", os.devnull),
             "--end-with-stdin",

@@ -17,9 +17,8 @@ import uvicorn
 
 from volition.errors import ConfigError
 from volition.service.gateway.app import MAX_FRAME_BYTES, MAX_SESSIONS, create_app
-from volition.service.gateway.budgets import LoopShares
 from volition.service.gateway.descriptors import most_connections
-from volition.service.gateway.direct import direct_sockets
+from volition.service.gateway.direct import DirectProtocol
 from volition.service.gateway.guard import Access
 from volition.service.gateway.http import bounded_http
 from volition.service.sessions.config import SessionConfig
@@ -101,8 +100,8 @@ def run_service(
         create_app(access, max_sessions=max_sessions, kept=kept, stops=stops),
         log_config=None,
         access_log=False,
-        http=bounded_http(most_connections(max_sessions)),
-        ws=direct_sockets(LoopShares()),
+        http=bounded_http(most_connections(max_sessions), DirectProtocol.shares),
+        ws=DirectProtocol,
         ws_per_message_deflate=False,
         ws_max_size=MAX_FRAME_BYTES,
         ws_ping_interval=10.0,

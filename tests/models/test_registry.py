@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.decoders import onnx_files
+from volition.benchmarks.faults.hostile import onnx_files
 from volition.chunk import SignalSpec
 from volition.decoders.fitting.fitted import FittedModel, load_model, shipped_models
 from volition.decoders.fitting.network import Network, shipped_networks

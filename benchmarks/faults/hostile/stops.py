@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import random
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +24,8 @@ import psutil
 
 from volition.benchmarks.faults.hostile import attacks
 from volition.benchmarks.faults.hostile.attacks import Attack, attack
-from volition.benchmarks.faults.injection.scene import DECODER, Scene, wait_until
+from volition.benchmarks.faults.injection.recording import fill, small_disk
+from volition.benchmarks.faults.injection.scene import DECODER, Scene, require, wait_until
 from volition.errors import VolitionError
 from volition.service.client import Client
 from volition.streams.lsl.clock import local_clock
@@ -33,7 +37,8 @@ QUIET_MS, MOST_MS = 20.0, 250.0
 _ON_ITS_WAY_S = 0.1
 _WATCHED_S = 0.25
 _RETURN_S = 30.0
-_DECODER = {**DECODER, "step_s": 0.02}
+#: Decides fifty times a second.
+FAST = {**DECODER, "step_s": 0.02}
 
 
 @dataclass
@@ -70,15 +75,20 @@ class OutletListener:
                                 made = max(intent["t_decoded"], event.time)
                                 self.selections.append((local_clock(), made))
 
-    def after(self, t: float) -> int:
-        """Give how many selections left after an LSL time, by receipt or by their own times."""
-        return sum(came > t + _ON_ITS_WAY_S or made > t for came, made in self.selections)
+    def made_after(self, t: float) -> int:
+        """Give how many selections were made after an LSL time, by their own times."""
+        return sum(made > t for _, made in self.selections)
+
+    def came_after(self, t: float) -> int:
+        """Give how many came so long after an LSL time that they were not on their way then."""
+        return sum(came > t + _ON_ITS_WAY_S for came, _ in self.selections)
 
     def wait(self) -> None:
         """Wait until selections leave."""
+        self.selections.clear()
         began = local_clock()
         wait_until(
-            lambda: self.after(began), lambda: "no selections leave again", timeout_s=_RETURN_S
+            lambda: self.made_after(began), lambda: "no selections leave again", timeout_s=_RETURN_S
         )
 
 
@@ -86,12 +96,15 @@ Press = Callable[[Scene, str], float]
 """Press the stop of a session; give the LSL time of the answer."""
 
 
-def _by_rest(scene: Scene, session: str) -> float:
+def _by_rest(scene: Scene, session: str, *, warm: bool = True) -> float:
     with Client(scene.service.url) as client:  # a program that begins now, as a person would
-        client.health()
+        if warm:
+            client.health()
         began = local_clock()
-        client.emergency_stop(session)
-        return local_clock() - began
+        answer = client.emergency_stop(session).answer
+        took_s = local_clock() - began
+    require(answer.remembered, "the disk has not taken it")
+    return took_s
 
 
 def _with_worker_suspended(scene: Scene, session: str) -> float:
@@ -122,11 +135,11 @@ def _row(
     most_ms: float = MOST_MS,
 ) -> dict[str, Any]:
     """Press again and again; give the figures of a row."""
-    witness = scene.session(scene.feeder(), decoder=_DECODER, outputs=[{"kind": "lsl"}])
+    witness = scene.session(scene.feeder(), decoder=FAST, outputs=[{"kind": "lsl"}])
     session = witness.session
     chance = random.Random(7)  # noqa: S311 - no secret
     took_ms: list[float] = []
-    after = 0
+    made = came = 0
     with OutletListener(session) as listener, _attacked(do, scene, session):
         for _ in range(presses):
             listener.wait()
@@ -134,21 +147,54 @@ def _row(
             took_ms.append(press(scene, session) * 1e3)
             answered = local_clock()
             time.sleep(_WATCHED_S)
-            after += listener.after(answered)
-            _release(scene, session)
+            made += listener.made_after(answered)
+            came += listener.came_after(answered)
+            release(scene, session)
     return {
-        "ok": max(took_ms) <= most_ms and after == 0,
+        "ok": max(took_ms) <= most_ms and made == 0 and came == 0,
         "presses": presses,
         "answer_ms": {
             "p50": round(float(np.median(took_ms)), 2),
+            "p99": round(float(np.percentile(took_ms, 99)), 2),
             "max": round(max(took_ms), 2),
             "most": most_ms,
         },
-        "outputs_after": after,
+        "outputs_made_after": made,
+        "outputs_come_after": came,
+        "load": os.getloadavg()[0],
     }
 
 
-def _release(scene: Scene, session: str) -> None:
+def _with_a_full_disk(scene: Scene, presses: int) -> dict[str, Any]:
+    disk = small_disk(scene)
+    if disk is None:
+        return {"ok": True, "note": "not tried: no disk can be made on this system"}
+    scene.own_service("--restore", env={"VOLITION_DATA": str(disk)})
+    return _row(scene, presses, do=None, press=functools.partial(_on_a_full_disk, disk))
+
+
+def _on_a_full_disk(disk: Path, scene: Scene, session: str) -> float:
+    fill(disk / "filler")
+    try:
+        return _by_rest(scene, session)
+    finally:
+        (disk / "filler").unlink()
+
+
+def _with_few_files(scene: Scene, presses: int) -> dict[str, Any]:
+    limiter = shutil.which("prlimit")
+    if limiter is None:
+        return {"ok": True, "note": "not tried: open files cannot be limited on this system"}
+    scene.own_service(started_by=(limiter, "--nofile=1024:1024"))
+    return _row(
+        scene,
+        presses,
+        do=attacks.takes_every_connection,
+        press=functools.partial(_by_rest, warm=False),
+    )
+
+
+def release(scene: Scene, session: str) -> None:
     """Release, however often a flood of others has it refused."""
 
     def released() -> bool:
@@ -185,6 +231,10 @@ ROWS: dict[str, tuple[str, Callable[[Scene, int], dict[str, Any]]]] = {
             attacks.reads,
             attacks.sends_big_markers,
             attacks.pings,
+            attacks.sends_ping_frames,
+            attacks.sends_without_end,
+            attacks.calibrates_on_big_markers,
+            attacks.uploads_networks,
             attacks.sends_half_headers,
             attacks.changes_the_model,
         )
@@ -193,6 +243,11 @@ ROWS: dict[str, tuple[str, Callable[[Scene, int], dict[str, Any]]]] = {
         "The stop of a worker that is suspended",
         functools.partial(_row, press=_with_worker_suspended),
     ),
+    "stop.no_descriptors": (
+        "The stop while every connection is taken, where 1,024 files may be open",
+        _with_few_files,
+    ),
+    "stop.full_disk": ("The stop while the disk is full", _with_a_full_disk),
     "stop.gateway_suspended": (
         "The stop, by the word, of a gateway that is suspended",
         functools.partial(_row, press=_with_gateway_suspended),

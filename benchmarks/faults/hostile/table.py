@@ -13,7 +13,7 @@ import httpx
 import psutil
 from websockets.exceptions import WebSocketException
 
-from volition.benchmarks.faults.hostile import stops
+from volition.benchmarks.faults.hostile import kept, limits, others, stops
 from volition.benchmarks.faults.injection.scene import Scene
 from volition.errors import VolitionError
 from volition.service.gateway.launch import running_service
@@ -21,7 +21,7 @@ from volition.service.gateway.launch import running_service
 Row = Callable[[Scene, int], dict[str, Any]]
 """Measures one row with a service of its own; gives ``ok`` and its figures."""
 
-ROWS: dict[str, tuple[str, Row]] = {**stops.ROWS}
+ROWS: dict[str, tuple[str, Row]] = {**stops.ROWS, **others.ROWS, **kept.ROWS, **limits.ROWS}
 """Every row by its key: what it is, in words, and what measures it."""
 
 

@@ -27,7 +27,7 @@ _MAY_LOSE_S = 1.0
 
 def fills_the_disk(scene: Scene) -> None:
     """Disk full while recording, then not."""
-    disk = _small_disk(scene)
+    disk = small_disk(scene)
     if disk is None and not hasattr(psutil, "RLIMIT_FSIZE"):
         scene.note("not tried: no disk can be made, nor a file's size be limited, on this system")
         return
@@ -37,7 +37,7 @@ def fills_the_disk(scene: Scene) -> None:
     recorder = _recorder(scene, witness)
     place, since = witness.mark(), local_clock()
     if disk is not None:
-        _fill(disk / "filler")
+        fill(disk / "filler")
     else:
         # Nothing of a file may lie beyond this: as full as it can be without filling a real disk.
         size = _state(scene, witness)["bytes"]
@@ -70,7 +70,7 @@ def fills_the_disk(scene: Scene) -> None:
     scene.lost(report["sent"] - _samples_in(path), lost)
 
 
-def _small_disk(scene: Scene) -> Path | None:
+def small_disk(scene: Scene) -> Path | None:
     """Mount a file system of a few megabytes, which an administrator of Linux may."""
     place = scene.folder / "disk"
     place.mkdir()
@@ -87,7 +87,7 @@ def _small_disk(scene: Scene) -> Path | None:
     return place
 
 
-def _fill(path: Path) -> None:
+def fill(path: Path) -> None:
     """Write until nothing more goes onto the disk."""
     with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while file.write(bytes(4096)):

@@ -132,10 +132,16 @@ class Scene:
         self._stack.callback(forget)
         return witness
 
-    def own_service(self, *arguments: str, env: dict[str, str] | None = None) -> RunningService:
+    def own_service(
+        self,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        started_by: Sequence[str] = (),
+    ) -> RunningService:
         """Start a service that is this row's alone; what is made from now on is made there."""
         log = self._stack.enter_context((self.folder / "service.log").open("w"))
-        self._connect(self._stack.enter_context(running_service(*arguments, env=env, stderr=log)))
+        running = running_service(*arguments, env=env, stderr=log, started_by=started_by)
+        self._connect(self._stack.enter_context(running))
         return self.service
 
     def enter(self, context: contextlib.AbstractContextManager[T]) -> T:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.decoders.onnx_files import manifest, model, node
+from volition.benchmarks.faults.hostile.onnx_files import manifest, model, node
 from volition.chunk import SignalSpec
 from volition.decoders.fitting.network import Network
 from volition.decoders.kinematics.methods.recurrent import INPUT, KIND, OUTPUT

@@ -11,7 +11,15 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from tests.decoders.onnx_files import doubler, manifest, message, model, node, number, tensor
+from volition.benchmarks.faults.hostile.onnx_files import (
+    doubler,
+    manifest,
+    message,
+    model,
+    node,
+    number,
+    tensor,
+)
 from volition.decoders.fitting.network import (
     LARGEST_BYTES,
     Network,

@@ -168,6 +168,23 @@ async def test_a_connection_beyond_the_descriptors_is_refused_with_a_reason() ->
         assert (await wire.reader.readline()).startswith(b"HTTP/1.1 200")
 
 
+async def test_with_every_connection_taken_an_emergency_stop_is_answered() -> None:
+    stop = (
+        b"POST /v1/sessions/nobody/estop HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"
+    )
+    read = b"GET /v1/sessions/nobody/estop HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    async with serving(create_app(), most_connections=4) as service:
+        held = [await service.connect() for _ in range(4 + 2 * bounded.SPARE)]
+        await asyncio.sleep(0.1)
+        for request, status in ((stop, b"404"), (read, b"503"), (stop, b"404")):
+            wire = await service.connect()
+            wire.writer.write(request)
+            async with asyncio.timeout(0.5):
+                assert (await wire.reader.readline()).startswith(b"HTTP/1.1 " + status)
+            assert b"connection: close" in (await wire.rest()).lower()
+        assert [wire.reader.at_eof() for wire in held[:4]] == [False] * 4
+
+
 async def test_a_body_after_its_refusal_does_not_break_the_connection() -> None:
     async with serving(create_app()) as service:
         wire = await service.connect()

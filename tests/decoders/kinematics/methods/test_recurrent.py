@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from tests.decoders.examples.recurrent import leaky
-from tests.decoders.onnx_files import doubler, manifest
+from volition.benchmarks.faults.hostile.onnx_files import doubler, manifest
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import CursorIntent, IdleIntent, Intent
 from volition.decoders.contract.settings import FileName

@@ -1,4 +1,4 @@
-"""Writes small ONNX files byte by byte, so that the tests of networks need nothing to export with.
+"""Writes small ONNX files byte by byte, so that what tries networks needs nothing to export with.
 
 A field of a protocol buffer is its number and kind, then a number or a length and bytes; the
 numbers are those of ONNX's ``onnx.proto``.
@@ -15,10 +15,12 @@ from volition.decoders.fitting.network import NetworkManifest
 
 
 def number(field: int, value: int) -> bytes:
+    """Give a field that holds a whole number."""
     return _varint(field << 3) + _varint(value)
 
 
 def message(field: int, content: bytes | str) -> bytes:
+    """Give a field that holds bytes, a text or other fields."""
     content = content.encode() if isinstance(content, str) else content
     return _varint(field << 3 | 2) + _varint(len(content)) + content
 
@@ -32,12 +34,14 @@ def _varint(value: int) -> bytes:
 
 
 def tensor(name: str, values: Any) -> bytes:
+    """Give a constant."""
     array = np.asarray(values, dtype="<f4")
     dims = b"".join(number(1, length) for length in array.shape)
     return dims + number(2, 1) + message(8, name) + message(9, array.tobytes())
 
 
 def value_info(name: str, shape: tuple[int | str, ...]) -> bytes:
+    """Describe an input or an output."""
     axes = b"".join(
         message(1, number(1, one) if isinstance(one, int) else message(2, one)) for one in shape
     )
@@ -46,6 +50,7 @@ def value_info(name: str, shape: tuple[int | str, ...]) -> bytes:
 
 
 def node(kind: str, inputs: list[str], outputs: list[str], extra: bytes = b"") -> bytes:
+    """Give one operation."""
     names = b"".join(message(1, one) for one in inputs)
     return names + b"".join(message(2, one) for one in outputs) + message(4, kind) + extra
 
@@ -59,6 +64,7 @@ def model(
     opset: int = 17,
     extra: bytes = b"",
 ) -> bytes:
+    """Give the bytes of a file."""
     graph = b"".join(message(1, one) for one in nodes) + message(2, "g")
     graph += b"".join(message(5, tensor(*one)) for one in (weights or {}).items())
     graph += b"".join(message(11, value_info(*one)) for one in inputs.items())
