@@ -52,8 +52,10 @@ def evaluate(
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="Of decoders of classes: each session left out (leave-session-out), or the later "
-            "ones by the first (chronological)."
+            help="Of decoders that other people trained: everybody by what ships (shipped), or by "
+            "a model that is learned without them (leave-person-out); when left out, the latter "
+            "for those who trained it, the former for others. Of decoders of classes: each session "
+            "left out (leave-session-out), or the later ones by the first (chronological)."
         ),
     ] = None,
     train: Annotated[
@@ -83,6 +85,7 @@ def evaluate(
     decoder that was calibrated on the others. --trials says which markers begin which trials.
     """
     from volition.benchmarks.quality.evaluation.evaluate import evaluate as run
+    from volition.benchmarks.quality.evaluation.own_cursor import evaluate_own_cursor, moves_cursor
     from volition.benchmarks.quality.evaluation.own_recordings import evaluate_own
     from volition.errors import ConfigError
     from volition.service.sessions.config import load_config
@@ -101,7 +104,12 @@ def evaluate(
         )
     elif Path(dataset).exists():
         mapping = None if trials is None else TrialMapping.read(trials)
-        result = evaluate_own(Path(dataset), config, mapping, idle_sweep=idle_sweep)
+        if moves_cursor(config):
+            result = evaluate_own_cursor(Path(dataset), config, mapping)
+        else:
+            result = evaluate_own(
+                Path(dataset), config, mapping, idle_sweep=idle_sweep, protocol=protocol
+            )
     else:
         raise ConfigError(
             f"{dataset} is no folder of recordings; a data set by name needs its folder: --root"

@@ -17,6 +17,8 @@ def register(bench: typer.Typer) -> None:
     bench.command()(speller)
     bench.command()(spectrum)
     bench.command()(idle)
+    bench.command()(paired)
+    bench.command()(tables)
 
 
 def closed_loop(
@@ -97,3 +99,47 @@ def idle(
         raise typer.BadParameter("each must be NAME=REPORT, and each name another")
     curves = {name: last_json(Path(path)) for name, path in named.items()}
     out.write_text(drawings.idle_curves(curves), "utf-8")
+
+
+def paired(
+    first: Annotated[Path, typer.Argument(help="Report of `evaluate --json`.")],
+    second: Annotated[Path, typer.Argument(help="Another, of the same people.")],
+    figure: Annotated[
+        str, typer.Option(help="What is compared, of those in by_person.")
+    ] = "accuracy",
+    json: JsonOption = False,
+) -> None:
+    """Say how much better the second of two evaluations is, paired by person, with its interval."""
+    from volition.benchmarks.quality.evaluation.clustered import paired_difference
+
+    values = []
+    for path in (first, second):
+        people = last_json(path).get("by_person", {})
+        values.append(
+            {who: one[figure] for who, one in people.items() if one.get(figure) is not None}
+        )
+    if not values[0].keys() & values[1].keys():
+        raise typer.BadParameter(f"the two reports have no person in common with {figure!r}")
+    print_report({"figure": figure, **paired_difference(*values)}, json)
+
+
+def tables(
+    page: Annotated[str, typer.Argument(help="Page of the documentation.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the data sets: measure anew. Left out, write what is kept."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Measure this run alone; may be repeated.")
+    ] = None,
+    docs: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("docs"),
+) -> None:
+    """Measure what a page's tables state, and write them."""
+    from volition.benchmarks.quality.documents.pages import PAGES
+
+    if page not in PAGES:
+        raise typer.BadParameter(f"{page!r}; allowed: {', '.join(PAGES)}", param_hint="PAGE")
+    if data is not None:
+        PAGES[page].measure(data, only or (), progress)
+    path = docs / f"{page}.md"
+    path.write_text(PAGES[page].written(path.read_text("utf-8")), "utf-8")

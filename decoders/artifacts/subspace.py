@@ -178,7 +178,8 @@ class RepairFinder:
             # Of M's own eigenvectors: a direction without signal is left out of both sides.
             values, vectors = np.linalg.eigh(subspace.mixing)
             held = vectors[:, np.square(values) > NO_SIGNAL * np.square(values).max()]
-            variances = np.square(values[-held.shape[1] :])
+            variances = np.square(values[len(values) - held.shape[1] :])
+            self._lacks_directions = held.shape[1] < len(values)
             self._right = (held / variances) @ held.T
             self._base = self._left = held @ held.T
 
@@ -204,7 +205,11 @@ class RepairFinder:
         removed = vectors[:, too_large]
         right = removed.T @ self._right
         if self._to_white is None:
-            right = np.linalg.solve(right @ removed, right)
+            seen = right @ removed
+            if self._lacks_directions:  # what goes may lie where clean data had no signal
+                right = np.linalg.pinv(seen, rcond=NO_SIGNAL, hermitian=True) @ right
+            else:
+                right = np.linalg.solve(seen, right)
         matrix: FloatArray = self._base - (self._left @ removed) @ right
         return Repair(matrix, removed.shape[1])
 

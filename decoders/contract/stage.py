@@ -44,6 +44,11 @@ class Stage(ABC, Generic[S]):
     def reset(self) -> None:
         """Forget the signal so far."""
 
+    @property
+    def latency_s(self) -> float:
+        """Longest time that ``process`` holds a sample back, seconds; known once prepared."""
+        return 0.0
+
     def state(self) -> dict[str, Any]:
         """Say what the stage did to the signal so far, as JSON data."""
         return {}

@@ -53,12 +53,23 @@ Decode: TypeAlias = Callable[[FittedModel, FloatArray], FloatArray]
 
 
 class Labelled(NamedTuple):
-    """Bins with what was meant in each, side by side."""
+    """Bins with what was meant in each, side by side; the time is that of its newest sample."""
 
     features: FloatArray
     positions: FloatArray
     velocities: FloatArray
     trials: npt.NDArray[np.int64]
+    times: FloatArray
+
+    def where(self, wanted: npt.NDArray[np.bool_]) -> Labelled:
+        """Give some of the bins."""
+        return Labelled(
+            self.features[wanted],
+            self.positions[wanted],
+            self.velocities[wanted],
+            self.trials[wanted],
+            self.times[wanted],
+        )
 
 
 def calibrate_cursor(
@@ -71,7 +82,7 @@ def calibrate_cursor(
 ) -> Calibrated:
     """Calibrate a decoder of movement; see `FittedDecoder.calibrate`."""
     check_channels_live(calibration.spec, calibration.samples)
-    labelled = _labelled(settings, calibration)
+    labelled = labelled_bins(settings, calibration)
     n_trials = len(np.unique(labelled.trials))
     if n_trials < LEAST_TRIALS or len(labelled.features) < LEAST_BINS:
         raise CalibrationError(
@@ -88,7 +99,7 @@ def calibrate_cursor(
         rest = np.setdiff1d(np.arange(len(labelled.features)), block)
         model = _fitted(fit, labelled, rest)
         decoded[block] = decode(model, labelled.features[block])
-    scores = _scores(labelled, decoded)
+    scores = direction_scores(labelled, decoded)
     _check_above_chance(scores, settings)
     progress(0.85, "fitting to all bins")
     model = _fitted(fit, labelled, np.arange(len(labelled.features)))
@@ -106,11 +117,18 @@ def refresh_cursor(
         It says too little yet, or nothing that could be used.
     """
     check_channels_live(calibration.spec, calibration.samples)
-    labelled = _labelled(settings, calibration)
+    labelled = labelled_bins(settings, calibration)
     return _fitted(fit, labelled, np.arange(len(labelled.features)))
 
 
-def _labelled(settings: KinematicSettings, calibration: CalibrationData) -> Labelled:
+def labelled_bins(settings: KinematicSettings, calibration: CalibrationData) -> Labelled:
+    """Give the bins in which it is known what was meant.
+
+    Raises
+    ------
+    CalibrationError
+        No event names a target's position, or nothing tells where the cursor was.
+    """
     rate_hz = regular_rate(calibration.spec, settings.kind)
     size = samples_per_step(settings.step_s, rate_hz, settings.kind)
     bins = Bins(size, calibration.spec.n_channels, settings.step_value)
@@ -139,7 +157,7 @@ def _labelled(settings: KinematicSettings, calibration: CalibrationData) -> Labe
         speed=float(calibration.options.get("speed") or _SPEED),
         slowing_s=float(calibration.options.get("slowing_s") or _SLOWING_S),
     )
-    return Labelled(features, positions, aimed, trials.astype(np.int64))
+    return Labelled(features, positions, aimed, trials.astype(np.int64), times)
 
 
 def _targets(events: list[Event], n: int) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -191,7 +209,8 @@ def _fitted(fit: Fit, labelled: Labelled, rows: npt.NDArray[np.int64]) -> Fitted
         raise CalibrationError("cannot-be-fitted", error.message, **error.fields) from None
 
 
-def _scores(labelled: Labelled, decoded: FloatArray) -> dict[str, Any]:
+def direction_scores(labelled: Labelled, decoded: FloatArray) -> dict[str, Any]:
+    """Score decoded velocities: in how many trials the direction was right, and correlations."""
     aimed = labelled.velocities
     right = []
     for trial in np.unique(labelled.trials):

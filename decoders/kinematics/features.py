@@ -20,6 +20,11 @@ from volition.chunk import FloatArray
 from volition.decoders.fitting.fitted import Array
 from volition.errors import DecodeError
 
+#: Features and velocities beyond this are no measurements, and their squares overflow.
+LARGEST = 1e100
+#: Velocities that vary by less than this do not vary.
+LEAST_MOVEMENT = 1e-100
+
 
 class FeatureSettings(BaseModel):
     """How a bin's features are prepared."""
@@ -278,7 +283,17 @@ def check_training(
         )
     if not (np.isfinite(features).all() and np.isfinite(velocities).all()):
         raise DecodeError("a fit needs bins without missing samples; leave those with NaN out")
-    n_moved = int(np.linalg.matrix_rank(velocities - velocities.mean(axis=0)))
+    largest = max(float(np.abs(features).max(initial=0.0)), float(np.abs(velocities).max()))
+    if largest > LARGEST:
+        raise DecodeError(
+            f"a fit needs features and velocities of at most {LARGEST:g}, found {largest:g}",
+            found=largest,
+            allowed_to=LARGEST,
+        )
+    moved = velocities - velocities.mean(axis=0)
+    if float(np.abs(moved).max(initial=0.0)) < LEAST_MOVEMENT:
+        moved = np.zeros_like(moved)  # squares of it would vanish
+    n_moved = int(np.linalg.matrix_rank(moved))
     if n_moved < velocities.shape[1]:
         raise DecodeError(
             f"a fit needs velocities that vary in all of their {velocities.shape[1]} dimensions, "

@@ -13,13 +13,18 @@ def nrmse(true: FloatArray, decoded: FloatArray) -> float:
 
 
 def angular_error_rad(true: FloatArray, decoded: FloatArray) -> float:
-    """Give the mean absolute angle between true and decoded direction, for two dimensions.
+    """Give the mean of `angular_errors_rad`. Chance is about π/2."""
+    return float(angular_errors_rad(true, decoded).mean())
 
-    Chance is about π/2. A decoded velocity of 0 counts as pointing along the first axis.
+
+def angular_errors_rad(true: FloatArray, decoded: FloatArray) -> FloatArray:
+    """Give each bin's absolute angle between true and decoded direction, for two dimensions.
+
+    A decoded velocity of 0 counts as pointing along the first axis.
     """
     difference = np.arctan2(decoded[:, 1], decoded[:, 0]) - np.arctan2(true[:, 1], true[:, 0])
-    wrapped = np.abs((difference + np.pi) % (2 * np.pi) - np.pi)
-    return float(wrapped.mean())
+    wrapped: FloatArray = np.abs((difference + np.pi) % (2 * np.pi) - np.pi)
+    return wrapped
 
 
 def loss(true: FloatArray, decoded: FloatArray) -> float:

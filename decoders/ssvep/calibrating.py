@@ -41,6 +41,8 @@ LEAST_ACCURACY = 0.8
 SELECTED_AT_REST = 0.1
 #: Signal before a window that the filters settle on, seconds.
 LEAD_S = 0.5
+#: A trial that varies by less than this share of its largest sample is flat.
+SILENT = 1e-10
 #: Trials are dropped for a gap; more than this share of them, and the signal is too bad.
 MOST_DROPPED = 0.25
 _RESTING = "rest"
@@ -249,7 +251,7 @@ def _epochs(
     window_s: float,
     rate_hz: float,
 ) -> tuple[FloatArray, list[Trial]]:
-    """Cut the trials out, each with signal to settle on before; drop those with a gap."""
+    """Cut the trials out, each with signal to settle on before; drop those with a gap, or flat."""
     times, n_lead = calibration.times, round(LEAD_S * rate_hz)
     n_window = round(window_s * rate_hz)
     kept, epochs = [], []
@@ -260,14 +262,15 @@ def _epochs(
             continue
         samples = calibration.samples[rows]
         steady = np.diff(times[rows]).max() < 2.5 / rate_hz
-        if steady and np.isfinite(samples).all():
+        live = samples.std(axis=0).max() > SILENT * np.abs(samples).max()
+        if steady and live and np.isfinite(samples).all():
             kept.append(trial)
             epochs.append(samples.T)
     n_dropped = len(trials) - len(kept)
     if n_dropped > MOST_DROPPED * len(trials):
         raise CalibrationError(
             "missing-samples",
-            f"{n_dropped} of {len(trials)} trials lack samples or what comes before",
+            f"{n_dropped} of {len(trials)} trials lack samples, what comes before, or any signal",
             found=n_dropped,
         )
     return np.array(epochs), kept

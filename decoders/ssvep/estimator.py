@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from volition.chunk import FloatArray
+from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.ssvep.settings import SelectorSettings
 from volition.errors import DecodeError
 
@@ -83,11 +83,15 @@ class EpochEstimator(Generic[S]):
         Those of the streaming decoder.
     rate_hz
         Sampling rate of the epochs.
+    spec
+        The signal that they are of, where stages cleaned it: thresholds know what those let
+        through, as the streaming decoder's do.
     """
 
-    def __init__(self, settings: S, rate_hz: float) -> None:
+    def __init__(self, settings: S, rate_hz: float, spec: SignalSpec | None = None) -> None:
         self.settings = settings
         self.rate_hz = rate_hz
+        self.spec = spec
 
     @abstractmethod
     def window_scorer(self, n_channels: int) -> Callable[[FloatArray], FloatArray]:

@@ -51,6 +51,8 @@ RIGHT, WRONG = "best_when_right", "best_when_wrong"
 
 #: A channel of less than this share of the largest one's spread is flat.
 FLAT = 1e-6
+#: A trial that varies by less than this share of its largest sample holds rounding errors.
+SILENT = 1e-12
 
 Arrays = dict[str, FloatArray]
 
@@ -270,6 +272,13 @@ class TemplateEstimator(EpochEstimator[S]):
                 "leave them out",
                 found=n_bad,
             )
+        silent = _silent(epochs, windows) & (wanted != REST)
+        if silent.any():
+            raise DecodeError(
+                f"{self.settings.kind}: in {silent.sum()} of {len(epochs)} trials every channel is "
+                "flat; leave them out",
+                found=int(silent.sum()),
+            )
         spread = windows.std(axis=-1).max(axis=(0, 1))
         flat = spread <= FLAT * spread.max()
         if flat.any():
@@ -298,6 +307,15 @@ class TemplateEstimator(EpochEstimator[S]):
                 is_right = int(scores.argmax()) == target
                 (right if is_right else wrong).append(float(scores.max()))
         return right, wrong
+
+
+def _silent(epochs: FloatArray, windows: FloatArray) -> npt.NDArray[np.bool_]:
+    """Say of each trial whether nothing but rounding is in some sub-band of it."""
+    rounding = SILENT * np.abs(epochs).max(axis=(1, 2))
+    silent: npt.NDArray[np.bool_] = (
+        windows.std(axis=-1).max(axis=2).min(axis=1, initial=np.inf) <= rounding
+    )
+    return silent
 
 
 def _prefix(window_s: float) -> str:

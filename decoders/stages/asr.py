@@ -27,7 +27,12 @@ from volition.decoders.artifacts.steps import Steps, pieces
 from volition.decoders.artifacts.subspace import Repair, RepairFinder, Subspace, fit_subspace_steps
 from volition.decoders.contract.settings import Settings
 from volition.decoders.filtering import SosFilter, regular_rate
-from volition.decoders.stages.blocks import BlockStage, CalibratedSettings, Parameters
+from volition.decoders.stages.blocks import (
+    BlockStage,
+    CalibratedSettings,
+    Parameters,
+    check_varies,
+)
 from volition.errors import NotFittedError
 
 
@@ -113,7 +118,7 @@ class SubspaceStage(BlockStage[S]):
         Raises
         ------
         NotFittedError
-            The samples last less than `LEAST_CALIBRATION_S`.
+            The samples last less than `LEAST_CALIBRATION_S`, or do not vary.
         """
         rate_hz = regular_rate(spec, self.settings.kind)
         if len(samples) < LEAST_CALIBRATION_S * rate_hz:
@@ -138,6 +143,7 @@ class SubspaceStage(BlockStage[S]):
             shaped[n_shaped : n_shaped + len(part)] = part
             n_shaped += len(part)
             yield
+        check_varies(shaped, self.settings.kind)
         subspace = yield from fit_subspace_steps(
             shaped, rate_hz, window_s=self.settings.window_s, riemannian=self.riemannian
         )

@@ -35,6 +35,28 @@ Parameters = Mapping[str, FloatArray]
 LEARNING_S = 0.008
 
 
+#: A calibration whose channels deviate by less than this, microvolts, is of nothing.
+LEAST_DEVIATION_UV = 1e-6
+
+
+def check_varies(samples: FloatArray, kind: str) -> None:
+    """Refuse to learn from ``samples`` (n_samples, n_channels) in which no channel moves.
+
+    Raises
+    ------
+    NotFittedError
+        See above.
+    """
+    largest = float(samples.std(axis=0).max(initial=0.0))
+    if largest < LEAST_DEVIATION_UV:
+        raise NotFittedError(
+            f"{kind}: no channel deviates by more than {largest:g} uV during the calibration; at "
+            f"least {LEAST_DEVIATION_UV:g} uV are needed. Is the headset on?",
+            found=largest,
+            allowed_from=LEAST_DEVIATION_UV,
+        )
+
+
 class CalibratedSettings(Settings):
     """Settings of a stage that learns from the first part of the signal."""
 

@@ -30,7 +30,7 @@ from volition.decoders.artifacts.interpolation import Interpolator
 from volition.decoders.artifacts.references import signal_channels
 from volition.decoders.contract.settings import Settings
 from volition.decoders.filtering import BoolArray, regular_rate
-from volition.decoders.stages.blocks import BlockStage
+from volition.decoders.stages.blocks import BlockStage, check_varies
 from volition.errors import NotFittedError
 
 #: The covariance that interpolation may need follows clean blocks by this time constant, and is
@@ -209,7 +209,7 @@ def calibration_windows(
     Raises
     ------
     NotFittedError
-        There are fewer than `LEAST_WINDOWS`.
+        There are fewer than `LEAST_WINDOWS`, or the samples do not vary.
     """
     rate_hz = regular_rate(spec, settings.kind)
     picked = samples[:, signal_channels(spec)]
@@ -223,6 +223,7 @@ def calibration_windows(
             found=len(starts),
             allowed_from=LEAST_WINDOWS,
         )
+    check_varies(picked, settings.kind)
     return [picked[start : start + window] for start in starts]
 
 

@@ -96,6 +96,11 @@ class Cleaner:
         self.spec = spec
         self._n_seen = self._n_untrusted = 0
 
+    @property
+    def latency_s(self) -> float:
+        """Longest time that the stages together hold a sample back, seconds."""
+        return sum(stage.latency_s for stage in self._stages)
+
     def pieces(self, chunk: Chunk, silent_s: float | None = None) -> Iterable[CleanedPiece]:
         """Clean the next chunk; give at least one piece, which may be empty.
 

@@ -10,8 +10,16 @@ A marker is known by its text: that of an XDF or EDF+ annotation, the descriptio
 marker or of an MNE annotation, the value of a trigger channel. A number is the same however it is
 written, so that ``"2"`` names ``2.000000000000000`` too. Where a text holds its own target,
 ``<label>`` stands for it: ``"switch,3,<label>,2": <label>``. What the mapping does not name begins
-no trial. Without a mapping, trials are the events that name a ``target``
+no trial. Without a mapping, trials are the events that name a ``target`` or a ``position``
 themselves, as Volition's own recordings do.
+
+For a cursor the mapping says where each target was, in place of ``targets``:
+
+    positions:
+      "1": [10, 0]
+      "2": [-10, 0]
+    radius: 1                  # of a target; 0 when left out
+    cursor: [0, 0]             # where the cursor stood, where no event named cursor tells of it
 """
 
 from __future__ import annotations
@@ -22,15 +30,21 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from volition.chunk import Event
 from volition.errors import ConfigError, RecordingError
 from volition.streams.files.recording import REST, TRIAL_START, Recording
 
 _MOST_SHOWN = 20
+CURSOR = "cursor"
+"""Name of the event that says where the cursor is shown."""
+
+CHOICES, PLACES = frozenset({"target", "freq_hz"}), frozenset({"position"})
+"""What the data of an event hold that begins a trial: of choices, and of a cursor."""
 #: In a marker's text: the target that the text holds itself.
 _LABEL = "<label>"
 
@@ -55,7 +69,19 @@ class TrialMapping(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     trial_s: float | None = Field(default=None, gt=0)
-    targets: dict[str, str] = Field(min_length=1)
+    targets: dict[str, str] = Field(default_factory=dict)
+    positions: dict[str, list[float]] = Field(default_factory=dict)
+    radius: float = Field(default=0.0, ge=0)
+    cursor: list[float] | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if bool(self.targets) == bool(self.positions):
+            raise ValueError("give either targets (labels) or positions (of a cursor's targets)")
+        places = [*self.positions.values(), *([] if self.cursor is None else [self.cursor])]
+        if places and not self.targets and len({len(place) for place in places} | {0}) != 2:
+            raise ValueError("positions, and the cursor's, need equally many numbers, at least one")
+        return self
 
     @classmethod
     def read(cls, path: Path) -> TrialMapping:
@@ -68,16 +94,19 @@ class TrialMapping(BaseModel):
         """
         try:
             data = yaml.safe_load(path.read_text("utf-8"))
-            if isinstance(data, dict) and isinstance(data.get("targets"), dict):
-                # YAML reads 1 and yes as what they look like; markers are texts.
-                data["targets"] = {str(key): value for key, value in data["targets"].items()}
+            for name in ("targets", "positions") if isinstance(data, dict) else ():
+                if isinstance(data.get(name), dict):
+                    # YAML reads 1 and yes as what they look like; markers are texts.
+                    data[name] = {str(key): value for key, value in data[name].items()}
             return cls.model_validate(data)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(f"{path} cannot be read: {error}") from None
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "(whole)"
-            raise ConfigError(f"{path}: {where}: {first['msg']}") from None
+            allowed = ", ".join(cls.model_fields)
+            what = f"; allowed: {allowed}" if first["type"] == "extra_forbidden" else ""
+            raise ConfigError(f"{path}: {where}: {first['msg']}{what}") from None
 
     def target_of(self, name: str) -> str | None:
         """Give the target of the trial that a marker begins; None where it begins none."""
@@ -92,16 +121,24 @@ class TrialMapping(BaseModel):
         return None
 
     def trials(self, events: Iterable[Event]) -> tuple[Event, ...]:
-        """Give the events that begin a trial, each naming its target."""
-        named = ((event, self.target_of(event.name)) for event in events)
+        """Give the events that begin a trial, each naming its target or where it is."""
+        told = ((event, self._told_by(event.name)) for event in events)
         return tuple(
-            Event(event.time, TRIAL_START, {**event.data, "target": target})
-            for event, target in named
-            if target is not None
+            Event(event.time, TRIAL_START, {**event.data, **what}) for event, what in told if what
         )
+
+    def _told_by(self, name: str) -> dict[str, Any]:
+        """Give what a marker says of its trial; nothing where it begins none."""
+        for text, place in self.positions.items():
+            if text == name or ((value := _number(name)) is not None and _number(text) == value):
+                return {"position": place, "radius": self.radius}
+        target = self.target_of(name)
+        return {} if target is None else {"target": target}
 
     def apply(self, recording: Recording) -> Recording:
         """Give a recording whose events are its trials: ``trial_start``, naming the target.
+
+        For a cursor they name its position, and events named `CURSOR` say where the cursor was.
 
         Raises
         ------
@@ -112,15 +149,35 @@ class TrialMapping(BaseModel):
         if not events:
             found = Counter(event.name for event in recording.events)
             shown = ", ".join(f"{name} ({n})" for name, n in found.most_common(_MOST_SHOWN))
+            wanted = ", ".join([*self.targets, *self.positions])
             raise RecordingError(
                 f"{recording.metadata.get('file', 'the recording')} has no marker that begins a "
-                f"trial: looked for {', '.join(self.targets)}; found: {shown or 'none'}"
+                f"trial: looked for {wanted}; found: {shown or 'none'}"
             )
+        if self.positions:
+            events = tuple(sorted((*events, *self._cursor_in(recording)), key=lambda e: e.time))
         return replace(recording, events=events)
 
+    def _cursor_in(self, recording: Recording) -> list[Event]:
+        """Give the events that say where the cursor was, or that it stood in its place."""
+        told = [e for e in recording.events if e.name == CURSOR and "position" in e.data]
+        if told or self.cursor is None or not len(recording):
+            return told
+        ends = float(recording.times[0]), float(recording.times[-1])
+        return [Event(time, CURSOR, {"position": self.cursor}) for time in ends]
 
-def trials_in(recording: Recording, mapping: TrialMapping | None) -> Recording:
+
+def trials_in(
+    recording: Recording,
+    mapping: TrialMapping | None,
+    named_by: frozenset[str] = CHOICES | PLACES,
+) -> Recording:
     """Give a recording whose events are its trials, by a mapping or by what its events say.
+
+    Parameters
+    ----------
+    named_by
+        Without a mapping: keys of which an event's data must hold one.
 
     Raises
     ------
@@ -129,7 +186,7 @@ def trials_in(recording: Recording, mapping: TrialMapping | None) -> Recording:
     """
     if mapping is not None:
         return mapping.apply(recording)
-    events = tuple(event for event in recording.events if {"target", "freq_hz"} & set(event.data))
+    events = tuple(event for event in recording.events if named_by & set(event.data))
     if not events:
         found = ", ".join(sorted({event.name for event in recording.events})[:_MOST_SHOWN])
         raise RecordingError(

@@ -21,7 +21,7 @@ run = CliRunner()
     ("trade", "commands"),
     [
         (speed, "latency compare capacity broadband pages during-fit decoders counts"),
-        (quality, "closed-loop speller spectrum idle"),
+        (quality, "closed-loop speller spectrum idle paired tables"),
         (faults, "faults chaos soak hostile"),
         (peers, "peers"),
         (report, "report"),
@@ -63,3 +63,15 @@ def test_one_stage_is_measured_and_written_down(tmp_path: Path) -> None:
     written = run.invoke(app(), ["bench", "report", "--decoders", str(path), "--out", str(out)])
     assert written.exit_code == 0, written.output
     assert "| `saturate` | 32 | 1000 Hz |" in out.read_text("utf-8")
+
+
+def test_two_evaluations_are_compared_by_person(tmp_path: Path) -> None:
+    for name, gain in (("first", 0.0), ("second", 0.1)):
+        people = {who: {"accuracy": 0.6 + 0.1 * int(who) + gain} for who in ("1", "2", "3")}
+        (tmp_path / name).write_text(json.dumps({"by_person": people}))
+    arguments = ["bench", "paired", str(tmp_path / "first"), str(tmp_path / "second")]
+    found = json.loads(run.invoke(app(), [*arguments, "--json"]).stdout.splitlines()[-1])
+    assert (found["n"], found["better"], found["worse"]) == (3, 3, 0)
+    assert found["interval"] == pytest.approx([0.1, 0.1])
+    refused = run.invoke(app(), [*arguments, "--figure", "luck"])
+    assert refused.exit_code == 2

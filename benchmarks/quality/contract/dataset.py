@@ -56,7 +56,7 @@ class SelfScored(Dataset, ABC):
         config
             The session's configuration.
         options
-            What the command line offers besides (``idle_sweep``); a protocol heeds what it can.
+            What the command line offers besides (``idle_sweep``, ``protocol``); heed what you can.
 
         Returns
         -------

@@ -94,11 +94,7 @@ class TrialDataset(Dataset):
         Reads the recordings.
     calibrate_on
         What a decoder that needs its user's trials is fitted to.
-    taught
-        Names of the shipped models that were learned from these people: each person is scored by
-        the same model, learned anew from all the others.
     """
 
     load: LoadTrials
     calibrate_on: CalibrateOn = CalibrateOn.EARLIER_RECORDINGS
-    taught: frozenset[str] = frozenset()

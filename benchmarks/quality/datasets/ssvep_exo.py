@@ -76,5 +76,4 @@ DATASET = TrialDataset(
     name="ssvep_exo",
     summary="lights at 13, 17 and 21 Hz, and rest: 8 channels, 256 Hz (Kalunga et al. 2016)",
     load=load,
-    taught=frozenset({"ssvep-personal", "ssvep-pretrained"}),
 )

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,7 @@ from volition.benchmarks.quality.contract.denoising import (
     scale_to,
     topographies,
 )
+from volition.benchmarks.quality.evaluation.clustered import Clusters, ratio_interval
 from volition.benchmarks.speed.stages import meegkit_asr, meegkit_clean
 from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.decoders import registry
@@ -56,6 +57,10 @@ CALIBRATION_SNR_DB = -2.0
 #: Single-channel pairs at each level.
 N_PAIRS = 200
 ARTIFACTS = ("eog", "emg")
+#: Whom a row is of: of the people of the scalp part some are those whose clean segments the
+#: networks that ship were trained on (with other artifacts), and some are not.
+ALL, TAUGHT, OTHERS = "all", "taught", "others"
+_SCORES = ("rrmse_time", "rrmse_spectrum", "cc")
 #: Cutoffs at which the peer is asked.
 MEEGKIT_CUTOFFS = (2.5, 5.0, 7.5, 10.0, 15.0, 20.0)
 
@@ -81,13 +86,17 @@ def evaluate_denoising(
     dict
         ``rows``: for each part, artifact, level (None: clean) and method (``session``,
         ``untouched``, ``bandpass``): ``rrmse_time``, ``rrmse_spectrum``, ``cc`` (None where
-        nothing was kept to score), ``kept_share``.
+        nothing was kept to score), their ``intervals`` over people (``n_people``), the ``worst``
+        person's correlation, ``kept_share``. The scalp's rows of the session stand three times,
+        by ``people``: ``all``, ``taught`` (whose clean segments are for training, as of the
+        networks that ship) and ``others``.
         ``cc_2db`` and ``cc_m7db``: the correlation of the session's method on muscle, in the part
         that ``cc_part`` names: ``segments`` for a method that cleans single channels by segments,
         ``scalp`` for all others, to which a single channel is nothing; under the keys ``segments``
         and ``scalp`` both parts'; ``clean_error``: relative error on clean data, the larger of both
-        parts; ``recordings``: decibels kept and removed and what the last stage says it did, or
-        why the session refused the recording.
+        parts; ``scalp_people``: the scalp's correlations of those who are ``taught`` and of
+        ``others``; ``recordings``: decibels kept and removed and what the last stage says it did,
+        or why the session refused the recording.
 
     Raises
     ------
@@ -102,16 +111,10 @@ def evaluate_denoising(
     rows = score_segments(segments.part(test=True), config.stages, seed)
     rows += score_scalp(dataset.load_continuous(root), segments, config.stages, seed)
 
-    def cc(part: str, snr_db: float) -> float | None:
-        wanted = ("session", part, "emg", snr_db)
-        return next(
-            (
-                r["cc"]
-                for r in rows
-                if (r["method"], r["part"], r["artifact"], r["snr_db"]) == wanted
-            ),
-            None,
-        )
+    def cc(part: str, snr_db: float, people: str = ALL) -> float | None:
+        wanted = ("session", part, "emg", snr_db, people)
+        names = ("method", "part", "artifact", "snr_db", "people")
+        return next((r["cc"] for r in rows if tuple(r[name] for name in names) == wanted), None)
 
     by_segments = any(
         hasattr(registry.stages()[one.kind], "clean_segments") for one in config.stages
@@ -127,10 +130,15 @@ def evaluate_denoising(
         **{
             one: {"cc_2db": cc(one, 2.0), "cc_m7db": cc(one, -7.0)} for one in ("segments", "scalp")
         },
+        "scalp_people": {
+            people: {"cc_2db": cc("scalp", 2.0, people), "cc_m7db": cc("scalp", -7.0, people)}
+            for people in (TAUGHT, OTHERS)
+        },
         "clean_error": max(
             row["rrmse_time"]
             for row in rows
-            if row["snr_db"] is None and row["method"] == "session" and row["cc"] is not None
+            if (row["snr_db"], row["method"], row["people"]) == (None, "session", ALL)
+            and row["cc"] is not None
         ),
         "recordings": score_recordings(dataset.load_masked(root), config.stages),
         "rows": rows,
@@ -148,11 +156,13 @@ def score_segments(
     rate_hz = segments.rate_hz
     spec = SignalSpec(rate_hz, ("Cz",))
     rows = []
-    eeg = segments.eeg[rng.choice(len(segments.eeg), N_PAIRS, replace=False)]
+    chosen = rng.choice(len(segments.eeg), N_PAIRS, replace=False)
+    eeg, people = segments.eeg[chosen], segments.eeg_person[chosen].tolist()
     whole = _try_prepare(stages, spec)
     plain = _prepared(_plain(stages), spec)
     truth = _each(plain, eeg)
-    rows.append(_row(("segments", None, None), "session", truth, _each(whole, eeg), rate_hz))
+    clean = _Pairs(people, truth, _each(whole, eeg))
+    rows.append(_row(("segments", None, None), "session", clean, rate_hz))
     for kind in ARTIFACTS:
         artifacts = segments.artifacts(kind)
         artifacts = artifacts[rng.choice(len(artifacts), N_PAIRS)]
@@ -166,8 +176,8 @@ def score_segments(
                 "bandpass": (eeg, band),
             }
             rows += [
-                _row(("segments", kind, snr_db), method, wanted, given, rate_hz)
-                for method, (wanted, given) in found.items()
+                _row(("segments", kind, snr_db), method, _Pairs(people, *pair), rate_hz)
+                for method, pair in found.items()
             ]
     return rows
 
@@ -177,7 +187,8 @@ def score_scalp(
 ) -> list[dict[str, Any]]:
     """Score 19 channels of each person, artifacts of people apart in calibration and test."""
     levels: list[float | None] = [*SNR_DB, None]
-    pieces: dict[tuple[str, float | None, str], list[tuple[FloatArray, FloatArray]]] = {}
+    pieces: dict[tuple[str, float | None, str], list[tuple[int, FloatArray, FloatArray]]] = {}
+    taught = set(segments.part(test=False).eeg_person.tolist())
     rate_hz = people[0].rate_hz
     for person in people:
         for kind in ARTIFACTS:
@@ -200,16 +211,22 @@ def score_scalp(
                         ("bandpass", clean, band),
                     ):
                         pieces.setdefault((kind, level, method), []).append(
-                            (wanted[cut, :n].T, given[cut, :n].T)
+                            (person.person, wanted[cut, :n].T, given[cut, :n].T)
                         )
     rows = []
     for (kind, level, method), pairs in pieces.items():
         if level is None and method == "bandpass":
             continue
-        wanted = np.array([pair[0] for pair in pairs])
-        given = np.array([pair[1] for pair in pairs])
-        artifact = None if level is None else kind
-        rows.append(_row(("scalp", artifact, level), method, wanted, given, rate_hz))
+        where = ("scalp", None if level is None else kind, level)
+        groups = {ALL: pairs}
+        if method == "session":  # what was learned was learned from some of these people
+            groups[TAUGHT] = [pair for pair in pairs if pair[0] in taught]
+            groups[OTHERS] = [pair for pair in pairs if pair[0] not in taught]
+        for group, some in groups.items():
+            if some:
+                people_of, wanted_of, given_of = zip(*some, strict=True)
+                chosen = _Pairs(people_of, np.array(wanted_of), np.array(given_of))
+                rows.append({**_row(where, method, chosen, rate_hz), "people": group})
     return rows
 
 
@@ -473,21 +490,31 @@ def _each(stages: Sequence[Stage[Any]], signals: FloatArray) -> FloatArray:
 # -- scores --------------------------------------------------------------------------------------
 
 
+class _Pairs(NamedTuple):
+    """Segments (n, n_samples) or (n, n_channels, n_samples) as they should be, and as they are."""
+
+    people: Sequence[int]
+    wanted: FloatArray
+    given: FloatArray
+
+
 def _row(
-    where: tuple[str, str | None, float | None],
-    method: str,
-    wanted: FloatArray,
-    given: FloatArray,
-    rate_hz: float,
+    where: tuple[str, str | None, float | None], method: str, pairs: _Pairs, rate_hz: float
 ) -> dict[str, Any]:
-    """Score segments (n, n_samples) or (n, n_channels, n_samples) of a part, artifact and level."""
+    """Score the segments of a part, artifact and level."""
     scores = [
         score_segment(np.atleast_2d(x), np.atleast_2d(y), rate_hz)
-        for x, y in zip(wanted, given, strict=True)
+        for x, y in zip(pairs.wanted, pairs.given, strict=True)
     ]
     finite = [score for score in scores if score is not None]
     means = [float(mean) for mean in np.mean(finite, axis=0)] if finite else [None] * 3
-    kept = float(np.isfinite(given).mean())
+    people = [
+        str(person) for person, score in zip(pairs.people, scores, strict=True) if score is not None
+    ]
+    clusters = Clusters.by_name("people", people)
+    ones = np.ones(len(finite))
+    intervals = [ratio_interval(clusters, values, ones) for values in zip(*finite, strict=True)]
+    kept = float(np.isfinite(pairs.given).mean())
     part, artifact, snr_db = where
     return {
         "part": part,
@@ -497,9 +524,24 @@ def _row(
         "rrmse_time": means[0],
         "rrmse_spectrum": means[1],
         "cc": means[2],
+        "intervals": dict(
+            zip(_SCORES, intervals or [None] * 3, strict=True),
+        ),
+        "worst": _worst(clusters, [score[2] for score in finite]),
         "kept_share": kept,
         "n": len(scores),
+        "people": ALL,
+        "n_people": len(clusters.names),
     }
+
+
+def _worst(clusters: Clusters, correlations: Sequence[float]) -> dict[str, Any] | None:
+    """Say whose segments correlate least, and how much."""
+    if not clusters.names:
+        return None
+    means = clusters.sums(correlations) / clusters.sums(np.ones(len(correlations)))
+    place = int(means.argmin())
+    return {"who": clusters.names[place], "cc": float(means[place])}
 
 
 def score_segment(

@@ -47,7 +47,10 @@ def evaluate(
     idle_sweep
         Score it at other thresholds of idle too, where the protocol watches people at rest; see
         `volition.benchmarks.quality.evaluation.idle`.
-    protocol, train, keep_faulty
+    protocol
+        By what a decoder that other people trained is scored (see `evaluate_selection`), or how
+        sessions are left out of one of classes (see `evaluate_classes`).
+    train, keep_faulty
         Of decoders of classes; see `evaluate_classes`.
 
     Returns
@@ -65,7 +68,9 @@ def evaluate(
     """
     match named(name):
         case TrialDataset() as dataset:
-            return evaluate_selection(dataset, root, config, idle_sweep=idle_sweep)
+            return evaluate_selection(
+                dataset, root, config, idle_sweep=idle_sweep, protocol=protocol
+            )
         case MovementDataset() as dataset:
             return evaluate_movement(dataset, root, config)
         case DenoisingDataset() as dataset:
@@ -77,7 +82,7 @@ def evaluate(
                 dataset, root, config, protocol=protocol, train=train, keep_faulty=keep_faulty
             )
         case SelfScored() as dataset:
-            return dataset.evaluate(root, config, idle_sweep=idle_sweep)
+            return dataset.evaluate(root, config, idle_sweep=idle_sweep, protocol=protocol)
         case _:
             raise ConfigError(
                 f"data set {name!r} does not say how a session is scored on it: it must be one of "

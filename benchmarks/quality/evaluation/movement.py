@@ -9,6 +9,7 @@ begins the engine is sent the marker ``trial_start``; a decoder with that name a
 
 from __future__ import annotations
 
+import functools
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from volition.benchmarks.quality.contract.movement import MovementDataset, MovementRecording
+from volition.benchmarks.quality.evaluation.clustered import Clusters, interval, ratio_interval
 from volition.chunk import FloatArray
 from volition.decoders import registry
 from volition.decoders.contract.intent import CursorIntent
@@ -30,6 +32,8 @@ from volition.service.sessions.engine import run_offline
 
 #: Bins in a chunk; the score does not hang on it.
 CHUNK_BINS = 7
+#: Neighbouring bins are much alike: what is drawn anew for an interval is blocks of this length.
+BLOCK_S = 10.0
 
 
 def evaluate_movement(
@@ -51,9 +55,11 @@ def evaluate_movement(
     dict
         ``nrmse``, ``maae_rad``, ``r2`` and ``correlation`` (a value a dimension) of the velocity,
         ``n_bins`` and ``idle_bins`` of the test, the same under ``second_test`` or ``validation``
-        where the data set has one; ``model`` (version), ``chosen`` (what the fit chose), ``fit_s``
-        and ``step_ms`` (mean time of a bin, all of the pipeline). A recurrent network is not
-        fitted but scored as it is, and the last but ``step_ms`` are not there.
+        where the data set has one; ``intervals`` of the first four, 95 %, by blocks of `BLOCK_S` of
+        the one recording drawn anew (``clusters``), which say how sure the figure is for this
+        person and nothing of others; ``model`` (version), ``chosen`` (what the fit chose),
+        ``fit_s`` and ``step_ms`` (mean time of a bin, all of the pipeline). A recurrent network is
+        not fitted but scored as it is, and the last but ``step_ms`` are not there.
 
     Raises
     ------
@@ -137,7 +143,10 @@ def _score(data: MovementRecording, bins: slice, config: SessionConfig) -> dict[
         if isinstance(intent, CursorIntent):
             index = int(np.searchsorted(recording.times, intent.t_sample))
             decoded[index], idle[index] = intent.velocity, False
+    clusters = _blocks(len(true), data.bin_s)
     return {
+        "intervals": _intervals(clusters, true, decoded),
+        "clusters": clusters.facts(),
         "nrmse": metrics.nrmse(true, decoded),
         "maae_rad": metrics.angular_error_rad(true, decoded),
         "r2": metrics.r2(true, decoded),
@@ -146,6 +155,55 @@ def _score(data: MovementRecording, bins: slice, config: SessionConfig) -> dict[
         "idle_bins": int(idle.sum()),
         "step_ms": round(step_ms, 4),
     }
+
+
+def _blocks(n_bins: int, bin_s: float) -> Clusters:
+    """Give the blocks of consecutive bins; a short rest at the end is the last one's."""
+    n_blocks = max(1, int(n_bins * bin_s / BLOCK_S))
+    places = np.minimum(np.arange(n_bins) * n_blocks // n_bins, n_blocks - 1)
+    names = [str(place) for place in places.tolist()]
+    return Clusters.by_name(f"blocks of {BLOCK_S:g} s of one recording", names)
+
+
+def _intervals(clusters: Clusters, true: FloatArray, decoded: FloatArray) -> dict[str, Any]:
+    """Give the intervals of what `_score` says of a velocity; see `metrics` for the figures."""
+    n_dimensions = true.shape[1]
+    sums = [
+        clusters.sums(one)
+        for one in (np.ones_like(true), true, decoded, true**2, decoded**2, true * decoded)
+    ]
+
+    def moments(counts: FloatArray, one: int) -> tuple[FloatArray, ...]:
+        return tuple(counts @ each[:, one] for each in sums)
+
+    def r2(counts: FloatArray, one: int) -> FloatArray:
+        n, t, _, tt, dd, td = moments(counts, one)
+        result: FloatArray = 1.0 - (tt - 2 * td + dd) / (tt - t**2 / n)
+        return result
+
+    def correlation(counts: FloatArray, one: int) -> FloatArray:
+        n, t, d, tt, dd, td = moments(counts, one)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            result: FloatArray = (td - t * d / n) / np.sqrt((tt - t**2 / n) * (dd - d**2 / n))
+        return result
+
+    def nrmse(counts: FloatArray) -> FloatArray:
+        _, _, _, tt, dd, td = (counts @ each.sum(axis=1) for each in sums)
+        result: FloatArray = np.sqrt((tt - 2 * td + dd) / tt)
+        return result
+
+    dimensions = range(n_dimensions)
+    found = {
+        "nrmse": interval(clusters, nrmse),
+        "r2": [interval(clusters, functools.partial(r2, one=one)) for one in dimensions],
+        "correlation": [
+            interval(clusters, functools.partial(correlation, one=one)) for one in dimensions
+        ],
+    }
+    if n_dimensions != 2:  # directions are of a plane
+        return found
+    angles = metrics.angular_errors_rad(true, decoded)
+    return {**found, "maae_rad": ratio_interval(clusters, angles, np.ones(len(angles)))}
 
 
 def _chosen(model: FittedModel) -> dict[str, float]:

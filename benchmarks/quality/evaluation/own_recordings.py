@@ -29,13 +29,18 @@ from volition.streams.files.recording import (
     read_recording,
     recordings_in,
 )
-from volition.streams.files.trial_mapping import TrialMapping, target_of, trials_in
+from volition.streams.files.trial_mapping import CHOICES, TrialMapping, target_of, trials_in
 
 
 def evaluate_own(
-    folder: Path, config: SessionConfig, mapping: TrialMapping | None, *, idle_sweep: bool = False
+    folder: Path,
+    config: SessionConfig,
+    mapping: TrialMapping | None,
+    *,
+    idle_sweep: bool = False,
+    protocol: str | None = None,
 ) -> dict[str, Any]:
-    """Score a session on the recordings of a folder.
+    """Score a session that selects among targets on the recordings of a folder.
 
     Parameters
     ----------
@@ -45,7 +50,7 @@ def evaluate_own(
         The session; its decoder must have ``targets``.
     mapping
         Which markers begin which trials; None where the events name their targets.
-    idle_sweep
+    idle_sweep, protocol
         As for `evaluate_selection`.
 
     Raises
@@ -63,7 +68,7 @@ def evaluate_own(
         load=functools.partial(_load, frequencies=frequencies, mapping=mapping),
         calibrate_on=CalibrateOn.EARLIER_RECORDINGS if alone else CalibrateOn.OTHER_BLOCKS,
     )
-    return evaluate_selection(dataset, folder, config, idle_sweep=idle_sweep)
+    return evaluate_selection(dataset, folder, config, idle_sweep=idle_sweep, protocol=protocol)
 
 
 def _load(
@@ -75,7 +80,9 @@ def _load(
     units: str | None = None,
 ) -> Iterator[TrialRecording]:
     for path in recordings_in(root):
-        recording = trials_in(read_recording(path, channels=channels, units=units), mapping)
+        recording = trials_in(
+            read_recording(path, channels=channels, units=units), mapping, CHOICES
+        )
         trials = tuple(Trial(e.time, _frequency(e, frequencies, path)) for e in recording.events)
         events = tuple(Event(trial.onset, TRIAL_START) for trial in trials)
         yield TrialRecording(

@@ -42,11 +42,11 @@ class Outcome:
     selected
         Label that was selected; None for idle.
     decision_s
-        From the trial's onset to the newest sample of the decision; None without one.
+        From the trial's onset to the decision, the stages' look-ahead with it; None without one.
     n_selections
         Selections that the trial saw (a sliding decoder makes many).
     watched_s
-        For how long it was watched for selections.
+        For how long it was watched for selections, from its onset on.
     """
 
     wanted: str | None
@@ -70,15 +70,17 @@ def labels_by_frequency(config: SessionConfig) -> dict[float, str]:
     return {target.freq_hz: target.label for target in targets}
 
 
-def _watched_s(config: SessionConfig, trial_s: float, decision_s: float | None) -> float:
-    """Give for how long a trial is watched for selections: until the first, where it then ends."""
+def _watched_s(
+    config: SessionConfig, trial_s: float, decision_s: float | None, ahead_s: float
+) -> float:
+    """Give how much real time a trial is watched for: until the selection that could be made."""
     decoder = config.decoder
     window_s: float = getattr(decoder, "window_s", trial_s)
     if getattr(decoder, "trigger", "markers") != "markers":
         return max(0.0, trial_s - window_s)
-    if getattr(decoder, "stopping", None) is None or decision_s is None:
-        return window_s
-    return decision_s - float(getattr(decoder, "delay_s", 0.0))
+    if decision_s is not None:
+        return decision_s
+    return float(getattr(decoder, "delay_s", 0.0)) + window_s + ahead_s
 
 
 def run_trials(
@@ -91,6 +93,7 @@ def run_trials(
     config = config.model_copy(update={"selections": "every"})
     n_samples = max(1, round(CHUNK_S * one.recording.spec.rate_hz))
     pieces = _without_answers(one.recording.chunks(n_samples))
+    ahead_s = config.build_cleaner(one.recording.spec).latency_s
     intents = list(run_offline(config, one.recording.spec, pieces))
     triggered: dict[float, list[Intent]] = {}
     for intent in intents:
@@ -104,7 +107,9 @@ def run_trials(
             # A sliding decoder: the windows that lie wholly within the trial.
             first, last = trial.onset + window_s, trial.onset + one.trial_s
             within = [intent for intent in intents if first <= intent.t_sample <= last]
-        outcomes.append(_outcome(trial, within, labels, config, one.trial_s))
+        outcomes.append(
+            _outcome(trial, within, labels, config, trial_s=one.trial_s, ahead_s=ahead_s)
+        )
     return outcomes
 
 
@@ -121,10 +126,12 @@ def _outcome(
     within: Sequence[Intent],
     labels: dict[float, str],
     config: SessionConfig,
+    *,
     trial_s: float,
+    ahead_s: float,
 ) -> Outcome:
     last = within[-1] if within else None
-    decision_s = None if last is None else last.t_sample - trial.onset
+    decision_s = None if last is None else last.t_sample - trial.onset + ahead_s
     evidence = last.evidence if isinstance(last, SelectionIntent | IdleIntent) else {}
     return Outcome(
         wanted=labels.get(trial.freq_hz),
@@ -133,7 +140,7 @@ def _outcome(
         selected=last.label if isinstance(last, SelectionIntent) else None,
         decision_s=decision_s,
         n_selections=sum(isinstance(intent, SelectionIntent) for intent in within),
-        watched_s=_watched_s(config, trial_s, decision_s),
+        watched_s=_watched_s(config, trial_s, decision_s, ahead_s),
     )
 
 
@@ -167,6 +174,11 @@ def score_trials(outcomes: Sequence[Outcome], labels: list[str]) -> dict[str, An
             [*labels, IDLE],
         ).tolist(),
     }
+
+
+def each_right(outcomes: Sequence[Outcome]) -> list[bool]:
+    """Say of each trial with a flicker, in order, whether its target has the largest score."""
+    return [outcome.best == outcome.wanted for outcome in outcomes if outcome.wanted is not None]
 
 
 def _area(above: Sequence[float], below: Sequence[float]) -> float | None:

@@ -26,6 +26,15 @@ from volition.benchmarks.quality.contract.trials import (
 )
 from volition.benchmarks.quality.learning import personal
 from volition.benchmarks.quality.learning.cut_trials import FIRST_TURNS, CutTrials, joined, known_of
+from volition.benchmarks.quality.learning.protocols import (
+    REFITTED,
+    STRANGER,
+    TAUGHT,
+    Assigned,
+    Judged,
+    Protocol,
+    assigned,
+)
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.network import save_network
 from volition.decoders.registry import decoders_by_kind
@@ -37,23 +46,6 @@ from volition.errors import ConfigError, DecodeError
 from volition.service.sessions.config import SessionConfig
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Judged:
-    """A recording, the trials of it that are scored, and the session that does it.
-
-    Attributes
-    ----------
-    session
-        None where the calibration was refused.
-    refused
-        Why it was.
-    """
-
-    one: TrialRecording
-    session: SessionConfig | None
-    refused: str | None = None
-
-
 def is_calibrated(config: SessionConfig) -> bool:
     """Say whether the decoder is to be fitted to each person: it is of that kind, with no model."""
     decoder = config.decoder
@@ -62,23 +54,20 @@ def is_calibrated(config: SessionConfig) -> bool:
     return isinstance(decoder, TemplateSettings) and decoder.model is None
 
 
-def protocol(dataset: TrialDataset, config: SessionConfig) -> str:
-    """Say on what the decoder that is scored was fitted."""
-    if isinstance(config.decoder, DnnSettings):
-        return (
-            "trained in two stages, each block left out in turn: on everybody's other blocks, then "
-            "on the same person's"
-        )
-    weights = "; the weights learned from the other people alone"
-    return _protocol(dataset) + (weights if _is_taught(dataset, config) else "")
+#: Said of the weights that a personal calibration starts from, by how its person is scored.
+_WEIGHTS = {
+    REFITTED: "; the weights learned from the other people alone",
+    STRANGER: "; the weights those that ship, which this person has not taught",
+    TAUGHT: "; the weights those that ship, which this person has taught: no test of them",
+}
+_OF_NETWORKS = (
+    "trained in two stages, each block left out in turn: on everybody's other blocks, then on the "
+    "same person's"
+)
 
 
-def _is_taught(dataset: TrialDataset, config: SessionConfig) -> bool:
-    """Say whether the weights that a personal calibration starts from are these people's."""
-    return isinstance(config.decoder, PersonalSettings) and SHARED in dataset.taught
-
-
-def _protocol(dataset: TrialDataset) -> str:
+def protocol(dataset: TrialDataset) -> str:
+    """Say on what of a person's own a decoder is fitted that is scored."""
     if dataset.calibrate_on is CalibrateOn.OTHER_BLOCKS:
         return "fitted to the same person's other blocks, each block left out in turn"
     return (
@@ -92,8 +81,12 @@ def for_each(
     dataset: TrialDataset,
     recordings: Iterable[TrialRecording],
     config: SessionConfig,
+    wanted: Protocol | None = None,
 ) -> Iterator[Iterator[Judged]]:
     """Give each recording with the session to score it by, for as long as the block lasts.
+
+    The weights that a personal calibration starts from are taken as in
+    `volition.benchmarks.quality.learning.protocols`.
 
     Raises
     ------
@@ -120,10 +113,13 @@ def for_each(
         if is_network:
             yield _judged_by_networks(dataset, known, config, Path(folder))
             return
-        shared: Mapping[int | None, FittedModel] = {}
-        if _is_taught(dataset, config):
-            shared = personal.without_each(dataset, known, config)
-        yield _judged(dataset, known, config, Path(folder), shared)
+        if not isinstance(config.decoder, PersonalSettings):
+            plain = [Assigned(one, False, "") for one in known]
+            yield _judged(dataset, plain, config, Path(folder), {})
+            return
+        people, learned = assigned(known, SHARED, wanted)
+        shared = personal.without_each(dataset, learned, config) if learned else {}
+        yield _judged(dataset, people, config, Path(folder), shared)
 
 
 def _made_of_blocks() -> list[str]:
@@ -138,23 +134,28 @@ def _made_of_blocks() -> list[str]:
 
 def _judged(
     dataset: TrialDataset,
-    recordings: Sequence[TrialRecording],
+    people: Sequence[Assigned],
     config: SessionConfig,
     folder: Path,
     shared: Mapping[int | None, FittedModel],
 ) -> Iterator[Judged]:
+    recordings = [found.one for found in people]
     measured = [CutTrials.of(one, config) for one in recordings]
-    for number, one in enumerate(recordings):
+    for number, found in enumerate(people):
+        one, said = found.one, protocol(dataset) + _WEIGHTS.get(found.protocol, "")
         known, n_first = known_of(dataset, recordings, measured, number)
         scored = dataclasses.replace(one, trials=one.trials[n_first:])
+        if found.refused:
+            yield Judged(scored, None, said, found.refused)
+            continue
         try:
-            model = fitted(known, config, shared.get(one.person))
+            model = fitted(known, config, shared[one.person] if found.refit else None)
         except DecodeError as error:
-            yield Judged(scored, None, error.message)
+            yield Judged(scored, None, said, error.message)
             continue
         path = model.save(folder / one.name)
         decoder = config.decoder.model_copy(update={"model": str(path)})
-        yield Judged(scored, config.model_copy(update={"decoder": decoder}))
+        yield Judged(scored, config.model_copy(update={"decoder": decoder}), said)
 
 
 def _judged_by_networks(
@@ -188,7 +189,7 @@ def _judged_by_networks(
             )
             save_network(folder, manifest, content)
             decoder = settings.model_copy(update={"network": str(folder / manifest.name)})
-            yield Judged(one, config.model_copy(update={"decoder": decoder}))
+            yield Judged(one, config.model_copy(update={"decoder": decoder}), _OF_NETWORKS)
 
 
 def _training() -> tuple[Any, Any]:

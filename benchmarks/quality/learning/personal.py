@@ -19,6 +19,7 @@ from volition.benchmarks.quality.contract.trials import TrialDataset, TrialRecor
 from volition.benchmarks.quality.datasets import ssvep_exo
 from volition.benchmarks.quality.learning.cut_trials import CutTrials, joined, known_of
 from volition.benchmarks.quality.learning.pretraining import MORE_DELAYS_S, People, n_channels_of
+from volition.benchmarks.quality.learning.protocols import check_enough, people_file
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.ssvep.estimator import filtered_windows
 from volition.decoders.ssvep.transfer.personal import PERSONAL, WINDOWS_S, PersonalSettings, lead
@@ -37,13 +38,8 @@ def without_each(
     ConfigError
         The names of the recordings do not tell at least three people apart.
     """
+    check_enough(recordings)
     people = sorted({one.person for one in recordings if one.person is not None})
-    if len(people) < 3:
-        raise ConfigError(
-            "to judge what people have trained on people it has not seen needs recordings of at "
-            f"least three, named S01_..., S02_...; found {len(people)}",
-            found=len(people),
-        )
     lengths_s = settings_of(config).looks_s()
     by_length = {
         length_s: collected(dataset, recordings, config, length_s) for length_s in lengths_s
@@ -108,11 +104,8 @@ def made(by_length_s: Mapping[float, People], n_channels: int) -> FittedModel:
     return FittedModel("ssvep_personal", arrays, facts)
 
 
-def train(root: Path, config: SessionConfig) -> FittedModel:
+def train(recordings: Sequence[TrialRecording], config: SessionConfig) -> FittedModel:
     """Learn from every person of ``ssvep_exo``, for windows of each length that ships."""
-    recordings = list(
-        ssvep_exo.load(root, channels=config.stream.channels, units=config.stream.units)
-    )
     by_length = {
         length_s: collected(ssvep_exo.DATASET, recordings, config, length_s)
         for length_s in WINDOWS_S
@@ -131,4 +124,7 @@ def settings_of(config: SessionConfig) -> PersonalSettings:
 
 
 if __name__ == "__main__":
-    train(Path(sys.argv[1]), load_config("ssvep-personal")).save(sys.argv[2])
+    session, path = load_config("ssvep-personal"), Path(sys.argv[2])
+    everybody = list(ssvep_exo.load(Path(sys.argv[1])))
+    train(everybody, session).save(path)
+    path.with_suffix(".people.json").write_text(people_file(everybody), "utf-8")

@@ -3,7 +3,10 @@
 The shipped model is learned from every person of ``ssvep_exo``. To score it on the same data would
 be to ask it what it was told: `without_each` learns one model for each person, from all the others
 and from nobody else, with the same code and settings, and the score uses that one. All recordings
-of a person are left out together, so no window of a trial is ever on both sides.
+of a person are left out together, so no window of a trial is ever on both sides. Other people are
+scored by what ships; who is who, `volition.benchmarks.quality.learning.protocols` tells.
+
+    python -m volition.benchmarks.quality.learning.pretraining ROOT ssvep-pretrained.npz
 """
 
 from __future__ import annotations
@@ -16,8 +19,17 @@ from pathlib import Path
 
 import numpy as np
 
-from volition.benchmarks.quality.contract.trials import TrialDataset, TrialRecording
+from volition.benchmarks.quality.contract.trials import TrialRecording
 from volition.benchmarks.quality.datasets import ssvep_exo
+from volition.benchmarks.quality.learning.protocols import (
+    Assigned,
+    Judged,
+    Protocol,
+    assigned,
+    check_enough,
+    people_file,
+    people_of,
+)
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.ssvep.estimator import REST
 from volition.decoders.ssvep.transfer.pretrained import PretrainedSettings
@@ -37,38 +49,38 @@ People = dict[str, TrainingWindows]
 
 @contextlib.contextmanager
 def for_each(
-    dataset: TrialDataset, recordings: Iterable[TrialRecording], config: SessionConfig
-) -> Iterator[Iterator[tuple[TrialRecording, SessionConfig]]]:
+    recordings: Iterable[TrialRecording], config: SessionConfig, wanted: Protocol | None = None
+) -> Iterator[Iterator[Judged]]:
     """Give each recording with the session to score it by, for as long as the block lasts.
 
-    It is ``config`` itself, unless the decoder is one that was trained on these very people: then
-    its model is the one of `without_each`.
+    It is ``config`` itself, unless the decoder is one that these very people trained: then its
+    model is the one of `without_each`. See `volition.benchmarks.quality.learning.protocols`.
     """
-    if not _is_refitted(dataset, config):
-        yield ((one, config) for one in recordings)
+    settings = config.decoder
+    if not isinstance(settings, PretrainedSettings) or not people_of(str(settings.model)):
+        has_model = getattr(settings, "model", None) is not None
+        said = "the session's fitted model, as it is" if has_model else "no training"
+        yield (Judged(one, config, said) for one in recordings)
         return
-    known = list(recordings)
-    models = without_each(known, config)
+    known, learned = assigned(list(recordings), str(settings.model), wanted)
+    models = without_each(learned, config) if learned else {}
     with tempfile.TemporaryDirectory() as folder:
         sessions = {}
         for person, model in models.items():
             path = model.save(Path(folder) / f"without-{person}")
-            decoder = config.decoder.model_copy(update={"model": str(path)})
+            decoder = settings.model_copy(update={"model": str(path)})
             sessions[person] = config.model_copy(update={"decoder": decoder})
-        yield ((one, sessions[one.person]) for one in known if one.person is not None)
+        yield (_judged(one, config, sessions) for one in known)
 
 
-def protocol(dataset: TrialDataset, config: SessionConfig) -> str:
-    """Say on whom the decoder was trained that is scored."""
-    if _is_refitted(dataset, config):
-        return "refitted without the person who is scored, all their recordings left out together"
-    if getattr(config.decoder, "model", None) is not None:
-        return "the session's fitted model, as it is"
-    return "no training"
-
-
-def _is_refitted(dataset: TrialDataset, config: SessionConfig) -> bool:
-    return config.decoder.kind == KIND and settings_of(config).model in dataset.taught
+def _judged(one: Assigned, config: SessionConfig, without: Mapping[int, SessionConfig]) -> Judged:
+    session: SessionConfig | None = config
+    if one.refused:
+        session = None
+    elif one.refit:
+        assert one.one.person is not None
+        session = without[one.one.person]
+    return Judged(one.one, session, one.protocol, one.refused)
 
 
 def without_each(
@@ -81,14 +93,9 @@ def without_each(
     ConfigError
         The names of the recordings do not tell at least three people apart.
     """
+    check_enough(recordings)
     by_length = collect_lengths(recordings, config, settings_of(config).looks_s())
     people = next(iter(by_length.values()))
-    if len(people) < 3:
-        raise ConfigError(
-            "to judge what people have trained on people it has not seen needs recordings of at "
-            f"least three, named S01_..., S02_...; found {len(people)}",
-            found=len(people),
-        )
     return {
         int(name): made(
             {
@@ -142,11 +149,8 @@ def made(by_length_ms: Mapping[int, People], n_channels: int) -> FittedModel:
     return FittedModel(KIND, arrays, {"n_channels": n_channels, "people": names})
 
 
-def train(root: Path, config: SessionConfig) -> FittedModel:
-    """Learn from every person of ``ssvep_exo``, for windows of each length that ships."""
-    recordings = list(
-        ssvep_exo.load(root, channels=config.stream.channels, units=config.stream.units)
-    )
+def train(recordings: Sequence[TrialRecording], config: SessionConfig) -> FittedModel:
+    """Learn from every person, for windows of each length that ships."""
     by_length = collect_lengths(recordings, config, WINDOWS_S)
     return made(by_length, n_channels_of(recordings[0], config))
 
@@ -167,4 +171,7 @@ def n_channels_of(one: TrialRecording, config: SessionConfig) -> int:
 
 
 if __name__ == "__main__":
-    train(Path(sys.argv[1]), load_config("ssvep-pretrained")).save(sys.argv[2])
+    session, path = load_config("ssvep-pretrained"), Path(sys.argv[2])
+    everybody = list(ssvep_exo.load(Path(sys.argv[1])))
+    train(everybody, session).save(path)
+    path.with_suffix(".people.json").write_text(people_file(everybody), "utf-8")

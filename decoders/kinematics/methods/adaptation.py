@@ -13,12 +13,11 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import scipy
 
 from volition.chunk import FloatArray
 from volition.decoders.fitting.fitted import Array, FittedModel
 from volition.decoders.kinematics.features import FeatureMap, check_training
-from volition.decoders.kinematics.methods.gaussian import made_definite, symmetric
+from volition.decoders.kinematics.methods.gaussian import made_definite, stationary
 from volition.decoders.kinematics.methods.kalman import KalmanSettings
 from volition.errors import DecodeError
 
@@ -133,8 +132,7 @@ class RecursiveLikelihood:
         self._fade = 0.5 ** (bin_s / half_life_s)
         arrays = model.arrays
         self._count = weight_s / bin_s
-        spread = scipy.linalg.solve_discrete_lyapunov(arrays["A"], arrays["W"])
-        self._zz: FloatArray = self._count * symmetric(spread.astype(np.float64))
+        self._zz: FloatArray = self._count * stationary(arrays["A"], arrays["W"])
         self._xz: FloatArray = arrays["C"] @ self._zz
         self._xx: FloatArray = self._count * arrays["R"] + self._xz @ arrays["C"].T
         self._stream = self._observed.features.stream()
@@ -158,7 +156,7 @@ class RecursiveLikelihood:
 
     def model(self) -> FittedModel:
         """Give the model of the sums as they are."""
-        C: FloatArray = np.linalg.solve(self._zz, self._xz.T).T.astype(np.float64)
+        C: FloatArray = np.linalg.solve(made_definite(self._zz), self._xz.T).T.astype(np.float64)
         R: FloatArray = (self._xx - C @ self._xz.T) / self._count
         return self._observed.with_observation(C, R, self._n_bins)
 

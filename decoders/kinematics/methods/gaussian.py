@@ -10,15 +10,21 @@ from volition.errors import DecodeError
 
 
 def inverse(matrix: FloatArray) -> FloatArray:
-    """Give the inverse of a symmetric, positive definite matrix, exactly symmetric."""
+    """Give the inverse of a symmetric, positive definite matrix, exactly symmetric.
+
+    One that is definite but for its last digits is made so first (`made_definite`).
+    """
     if matrix.shape == (2, 2):  # two dimensions are the common case, and this is six times as fast
         (a, b), (_, c) = matrix.tolist()
         determinant = a * c - b * b
         if determinant > 0:
             scale = 1.0 / determinant
             return np.array([[c * scale, -b * scale], [-b * scale, a * scale]])
-        matrix = made_definite(matrix)  # definite but for its last digits
-    whole: FloatArray = np.linalg.inv(matrix).astype(np.float64, copy=False)
+        matrix = made_definite(matrix)
+    try:
+        whole: FloatArray = np.linalg.inv(matrix).astype(np.float64, copy=False)
+    except np.linalg.LinAlgError:
+        whole = np.linalg.inv(made_definite(matrix)).astype(np.float64, copy=False)
     return symmetric(whole)
 
 
@@ -28,8 +34,20 @@ def symmetric(matrix: FloatArray) -> FloatArray:
     return result
 
 
+#: Least eigenvalue of a covariance whose every variance is scaled to one.
+LEAST_EIGENVALUE = 1e-9
+#: Largest eigenvalue of a transition whose states have a covariance in the long run.
+LARGEST_RADIUS = 0.9995
+#: Least variance of a dimension, as a share of the mean variance.
+LEAST_VARIANCE = 1e-12
+
+
 def made_definite(covariance: FloatArray) -> FloatArray:
     """Give ``covariance``, with as little added to its diagonal as makes it positive definite.
+
+    Each dimension is judged by its own variance, so that one in other units, or one that hardly
+    varies, counts as much as the rest: what is added is a share of that variance. A covariance
+    that is definite enough (`LEAST_EIGENVALUE`) is given as it is, to the bit.
 
     Raises
     ------
@@ -39,18 +57,16 @@ def made_definite(covariance: FloatArray) -> FloatArray:
     covariance = symmetric(covariance)
     if not np.isfinite(covariance).all():
         raise DecodeError("a covariance of the filter has diverged; its model is unstable")
-    size = len(covariance)
+    variances = np.maximum(covariance.diagonal(), 0.0)
     # An all-zero matrix (a constant signal) has no scale of its own.
-    scale = float(np.trace(covariance)) / size or 1.0
-    jitter = 0.0
-    while True:
-        candidate: FloatArray = covariance + jitter * scale * np.eye(size)
-        try:
-            scipy.linalg.cholesky(candidate, lower=True)
-        except np.linalg.LinAlgError:
-            jitter = max(1e-9, jitter * 10)
-            continue
-        return candidate
+    level = float(variances.mean()) or 1.0
+    floors = np.maximum(variances, LEAST_VARIANCE * level)
+    scale = np.sqrt(floors)
+    least = float(np.linalg.eigvalsh(covariance / scale / scale[:, None])[0])
+    if least >= LEAST_EIGENVALUE:
+        return covariance
+    result: FloatArray = covariance + np.diag((2 * LEAST_EIGENVALUE - least) * floors)
+    return result
 
 
 def fit_dynamics(
@@ -75,6 +91,18 @@ def fit_dynamics(
     A: FloatArray = np.linalg.lstsq(before, after, rcond=None)[0].T.astype(np.float64, copy=False)
     residual = after - before @ A.T
     return A, made_definite(residual.T @ residual / len(residual))
+
+
+def stationary(A: FloatArray, W: FloatArray) -> FloatArray:
+    """Give the covariance of the state at any time, under dynamics that forget.
+
+    A transition that grows, as reaches from rest that are cut off at their height may give, has no
+    such covariance; it is shrunk to `LARGEST_RADIUS`.
+    """
+    radius = float(np.abs(np.linalg.eigvals(A)).max())
+    shrunk = A * min(1.0, LARGEST_RADIUS / radius) if radius > 0 else A
+    spread = scipy.linalg.solve_discrete_lyapunov(shrunk, W)
+    return symmetric(spread.astype(np.float64))
 
 
 def follows_of(

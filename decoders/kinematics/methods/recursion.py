@@ -83,7 +83,10 @@ class KalmanRecursion(_Recursion):
     All observations enter through ``G = Cᵀ R⁻¹`` and ``J = G C``: the gain is ``K = P G`` with the
     posterior covariance ``P = (M⁻¹ + J)⁻¹``, and Joseph's form of the update,
     ``(I − K C) M (I − K C)ᵀ + K R Kᵀ``, is ``(I − P J) M (I − P J)ᵀ + P J P``. A step costs
-    one product with the features, however many there are.
+    one product with the features, however many there are. The prior M may be singular (a state
+    that is known where a trial begins), so it is not inverted: with ``J = BᵀB``,
+    ``P = M − M Bᵀ (I + B M Bᵀ)⁻¹ B M``, whose inverse is that of a matrix with no eigenvalue
+    below 1.
     """
 
     def __init__(
@@ -104,6 +107,9 @@ class KalmanRecursion(_Recursion):
         except np.linalg.LinAlgError:
             raise ModelError("the observation covariance of a Kalman filter is singular") from None
         self._J = symmetric(self._G @ C)
+        values, vectors = np.linalg.eigh(self._J)
+        #: B, with J = BᵀB: y = B z + noise of unit covariance says as much of z as all features.
+        self._root = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
         self._eye = np.eye(len(A))
         self._steady = steady
         if steady:
@@ -111,12 +117,10 @@ class KalmanRecursion(_Recursion):
         self.restart()
 
     def _prepare_steady(self) -> None:
-        # The Riccati equation in the dimensions of the state: y = J^½ z + noise of unit covariance
-        # says as much about z as all features do.
-        values, vectors = np.linalg.eigh(self._J)
-        root = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
+        # The Riccati equation in the dimensions of the state.
+        A, B = self._A.T, self._root.T
         try:
-            M = symmetric(scipy.linalg.solve_discrete_are(self._A.T, root.T, self._W, self._eye))
+            M = symmetric(scipy.linalg.solve_discrete_are(A, B, self._W, self._eye))
         except (np.linalg.LinAlgError, ValueError) as error:
             raise ModelError(f"this Kalman filter has no steady state: {error}") from None
         P = symmetric(M @ np.linalg.inv(self._eye + self._J @ M))
@@ -153,7 +157,8 @@ class KalmanRecursion(_Recursion):
             self.covariance = self._P_steady
             gain = self._K_steady
         else:
-            P = inverse(inverse(self._M) + self._J)
+            seen = self._root @ self._M
+            P = self._M - seen.T @ inverse(self._eye + seen @ self._root.T) @ seen
             left = self._eye - P @ self._J
             self.covariance = symmetric(left @ self._M @ left.T + P @ self._J @ P)
             gain = P @ self._G

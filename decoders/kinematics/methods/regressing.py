@@ -32,6 +32,7 @@ from volition.decoders.kinematics.regression.network import NetworkRegression, N
 from volition.decoders.kinematics.regression.random_forest import RandomForest, RandomForestSettings
 from volition.decoders.kinematics.regression.regressor import Regressor
 from volition.decoders.kinematics.settings import KinematicSettings
+from volition.errors import DecodeError
 
 REGRESSORS: dict[str, type[Regressor]] = {
     "gaussian-process": GaussianProcess,
@@ -81,7 +82,27 @@ class RegressionSettings(KinematicSettings):
 def fit_regression(
     settings: RegressionSettings, rows: FloatArray, states: FloatArray
 ) -> tuple[Regressor, FloatArray, slice]:
-    """Fit f; give it, its predictions of bins that it did not see, and which bins those are."""
+    """Fit f; give it, its predictions of bins that it did not see, and which bins those are.
+
+    Raises
+    ------
+    DecodeError
+        The features are too much alike for such a regression.
+    """
+    try:
+        return _fitted_and_tried(settings, rows, states)
+    except np.linalg.LinAlgError as error:
+        raise DecodeError(
+            f"a regression of kind {settings.regression.kind} cannot be fitted on these features "
+            f"({error}): they are too much alike from bin to bin. Standardise them "
+            "(features: {standardise: true}), or leave out those that do not vary",
+            found=settings.regression.kind,
+        ) from None
+
+
+def _fitted_and_tried(
+    settings: RegressionSettings, rows: FloatArray, states: FloatArray
+) -> tuple[Regressor, FloatArray, slice]:
     regression = REGRESSORS[settings.regression.kind]
     if settings.cross_fit is None:
         n_learn = round((1.0 - settings.held_out) * len(rows))

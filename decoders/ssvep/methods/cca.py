@@ -69,10 +69,12 @@ class _Scorer:
         ((low, high),) = settings.edges(rate_hz)
         left = 1.0 if spec is None else share_left(spec, low, high, settings.band_order)
         independent = 2 * (high - low) * left * window_samples / rate_hz
-        #: Squared correlation that a signal without flicker hardly exceeds.
-        self.noise_edge = noise_edge(n_channels, 2 * settings.n_harmonics, independent)
-        #: The most that a threshold may be: where the stages left little, chance comes near to 1.
-        self.most = math.inf if left == 1.0 else 1.0 - (1.0 - self.noise_edge) ** 2
+        # Squared correlation that a signal without flicker hardly exceeds.
+        chance = noise_edge(n_channels, 2 * settings.n_harmonics, independent)
+        # The most that a threshold may be: where the stages left little, chance comes near to 1.
+        most = math.inf if left == 1.0 else 1.0 - (1.0 - chance) ** 2
+        #: Correlation below which nothing is selected.
+        self.threshold = math.sqrt(min(settings.idle_ratio * chance, most))
 
     def correlations(self, window: FloatArray) -> FloatArray:
         """Give rho of each target; ``window`` has the shape (1, n_channels, window_samples)."""
@@ -88,8 +90,7 @@ class CcaDecoder(SelectorDecoder[CcaSettings]):
 
     def make_ready(self, rate_hz: float, n_channels: int) -> None:
         self._scorer = _Scorer(self.settings, rate_hz, n_channels, self.spec)
-        scorer = self._scorer
-        self._threshold = math.sqrt(min(self.settings.idle_ratio * scorer.noise_edge, scorer.most))
+        self._threshold = self._scorer.threshold
 
     def judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
         rho = self._scorer.correlations(filtered)
@@ -102,11 +103,9 @@ class CCA(EpochEstimator[CcaSettings]):
     """The same decoder on epochs, as an estimator; it learns nothing."""
 
     def window_scorer(self, n_channels: int) -> Callable[[FloatArray], FloatArray]:
-        return _Scorer(self.settings, self.rate_hz, n_channels).correlations
+        return _Scorer(self.settings, self.rate_hz, n_channels, self.spec).correlations
 
     def is_idle(self, scores: FloatArray, n_channels: int) -> npt.NDArray[np.bool_]:
-        scorer = _Scorer(self.settings, self.rate_hz, n_channels)
-        idle: npt.NDArray[np.bool_] = (
-            scores.max(axis=1) ** 2 < self.settings.idle_ratio * scorer.noise_edge
-        )
+        scorer = _Scorer(self.settings, self.rate_hz, n_channels, self.spec)
+        idle: npt.NDArray[np.bool_] = scores.max(axis=1) < scorer.threshold
         return idle

@@ -203,6 +203,9 @@ class FBCCA(EpochEstimator[FbccaSettings]):
         Those of the streaming decoder; `fit` replaces them.
     rate_hz
         Sampling rate of the epochs.
+    spec
+        The signal that they are of, where stages cleaned it: give it to whoever fits, or a fitted
+        ``idle_ratio`` is of a band that the decoder behind those stages does not have.
 
     Notes
     -----
@@ -230,7 +233,7 @@ class FBCCA(EpochEstimator[FbccaSettings]):
         """
         wanted = check_targets(targets, len(epochs), len(self.settings.targets))
         scores = self.decision_function(epochs)
-        noise_score = self.settings.scorer(self.rate_hz, epochs.shape[1]).noise_score
+        noise_score = self._scorer(epochs.shape[1]).noise_score
         at_rest = wanted == REST
         fitted: dict[str, float] = {}
         if at_rest.any():
@@ -246,14 +249,17 @@ class FBCCA(EpochEstimator[FbccaSettings]):
 
     def predict_proba(self, epochs: FloatArray) -> FloatArray:
         """Give how likely each target is, shape (n_trials, n_targets), if one is looked at."""
-        noise_score = self.settings.scorer(self.rate_hz, epochs.shape[1]).noise_score
+        noise_score = self._scorer(epochs.shape[1]).noise_score
         return probabilities(self.decision_function(epochs), self.settings.sharpness, noise_score)
 
     def window_scorer(self, n_channels: int) -> Callable[[FloatArray], FloatArray]:
-        return self.settings.scorer(self.rate_hz, n_channels).scores_of
+        return self._scorer(n_channels).scores_of
+
+    def _scorer(self, n_channels: int) -> WindowScorer:
+        return self.settings.scorer(self.rate_hz, n_channels, self.spec)
 
     def is_idle(self, scores: FloatArray, n_channels: int) -> npt.NDArray[np.bool_]:
-        noise_score = self.settings.scorer(self.rate_hz, n_channels).noise_score
+        noise_score = self._scorer(n_channels).noise_score
         confidence = probabilities(scores, self.settings.sharpness, noise_score).max(axis=1)
         selected = scores.max(axis=1) >= self.settings.idle_ratio * noise_score
         idle: npt.NDArray[np.bool_] = ~(selected & (confidence >= self.settings.min_confidence))

@@ -17,7 +17,7 @@ from volition import extension
 from volition.benchmarks.quality.contract import dataset as contract
 from volition.benchmarks.quality.contract.dataset import Dataset, SelfScored, installed, named
 from volition.benchmarks.quality.contract.trials import TrialDataset
-from volition.benchmarks.quality.datasets import ssvep_exo, tsinghua
+from volition.benchmarks.quality.datasets import ssvep_exo
 from volition.benchmarks.quality.evaluation.evaluate import evaluate
 from volition.errors import ConfigError
 from volition.service.sessions.config import SessionConfig, load_config
@@ -27,10 +27,16 @@ OWN = (
     "benchmark_8",
     "beta",
     "denoise_mix",
+    "eegmmi",
+    "emg_gestures",
     "flint_run1",
     "indy",
     "jfpm12",
     "m1_reach",
+    "mi_arms",
+    "mi_control",
+    "mi_openbci",
+    "myo_emg",
     "ssvep_exo",
     "ssvep_exo_mixed",
     "ssvep_openbci",
@@ -128,7 +134,7 @@ def test_another_package_may_score_sessions_by_a_protocol_of_its_own(
     assert json.loads(answer.stdout.splitlines()[-1]) == {
         "dataset": "acme_cards",
         "decoder": "fbcca",
-        "options": ["idle_sweep"],
+        "options": ["idle_sweep", "protocol"],
     }
 
 
@@ -209,17 +215,7 @@ def test_a_protocol_of_ones_own_is_asked_with_what_was_given(
     monkeypatch.setattr(contract, "installed", lambda: found)
     config = load_config("fbcca-exo")
     given = evaluate("noted", Path("folder"), config, idle_sweep=True)
-    assert given == {"root": Path("folder"), "config": config, "idle_sweep": True}
-
-
-def test_a_data_set_says_which_shipped_models_its_people_have_taught() -> None:
-    taught = {
-        name: one.dataset.taught
-        for name, one in installed().items()
-        if isinstance(one.dataset, TrialDataset) and one.dataset.taught
-    }
-    assert taught == {"ssvep_exo": {"ssvep-personal", "ssvep-pretrained"}}
-    assert named("benchmark_8") is tsinghua.BENCHMARK_8
+    assert given == {"root": Path("folder"), "config": config, "idle_sweep": True, "protocol": None}
 
 
 def test_the_page_of_data_sets_names_each_beside_its_kind(repository: Path) -> None:

@@ -268,7 +268,7 @@ def test_a_stage_never_looks_further_ahead_than_it_says(example: Example) -> Non
     stage = example.stage()
     ours = run_stage(stage, cut(samples, times, [128]))
     theirs = run_stage(example.stage(), cut(other, times, [128]))
-    before = ours.times < times[500] - getattr(stage, "latency_s", 0.0)
+    before = ours.times < times[500] - stage.latency_s
     np.testing.assert_array_equal(ours.samples[before], theirs.samples[before])
 
 

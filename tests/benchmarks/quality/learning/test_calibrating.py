@@ -90,7 +90,7 @@ def test_a_personal_calibration_starts_from_what_the_other_people_taught(
     }
     assert (first.one.name, len(outcomes)) == ("S03_r1", 12)
     assert sum(one.best == one.wanted for one in outcomes) >= 11
-    assert "from the other people alone" in calibrating.protocol(ssvep_exo.DATASET, config)
+    assert "from the other people alone" in first.protocol
     for name in ("S07_r1", "S07_r2"):
         (recordings / f"{name}.npz").unlink()
     with pytest.raises(ConfigError, match="at least three"):

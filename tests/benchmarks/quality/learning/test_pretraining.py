@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from volition.benchmarks.quality.datasets import ssvep_exo, tsinghua
+from volition.benchmarks.quality.datasets import ssvep_exo
 from volition.benchmarks.quality.evaluation.evaluate import evaluate
-from volition.benchmarks.quality.learning.pretraining import protocol, without_each
+from volition.benchmarks.quality.learning.pretraining import without_each
 from volition.errors import ConfigError
 from volition.service.sessions.config import load_config
 
@@ -52,9 +52,3 @@ def test_two_people_are_too_few_to_leave_one_out(one_each: Path) -> None:
         (one_each / f"{name}.npz").unlink()
     with pytest.raises(ConfigError, match="at least three"):
         without_each(list(ssvep_exo.load(one_each)), load_config("ssvep-pretrained"))
-
-
-def test_the_protocol_says_on_whom_a_decoder_was_trained() -> None:
-    assert protocol(ssvep_exo.DATASET, load_config("fbcca-exo")) == "no training"
-    assert "refitted" in protocol(ssvep_exo.DATASET, load_config("ssvep-pretrained"))
-    assert "as it is" in protocol(tsinghua.BENCHMARK_8, load_config("ssvep-pretrained"))

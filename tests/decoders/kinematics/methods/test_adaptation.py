@@ -173,3 +173,18 @@ def test_refit_takes_the_cursor_for_where_it_is_and_moves_it_by_the_velocity() -
 def test_refit_needs_positions_and_the_full_form(given: dict[str, str]) -> None:
     with pytest.raises(pydantic.ValidationError, match="sees_cursor"):
         KalmanSettings.model_validate({"state": "position-velocity", "sees_cursor": True, **given})
+
+
+def test_a_model_of_reaches_that_only_grow_can_be_adapted_too() -> None:
+    random = np.random.default_rng(0)
+    trials = np.repeat(np.arange(30), 10)
+    directions = random.uniform(0, 2 * np.pi, 30)[trials]
+    speeds = 1.5 ** np.tile(np.arange(10.0), 30)  # from rest on, and cut off at its height
+    velocities = speeds[:, None] * np.column_stack([np.cos(directions), np.sin(directions)])
+    features = velocities @ TUNING.T + random.standard_normal((300, 6))
+    model = KalmanDecoder.fit(PLAIN, features, velocities, trials=trials)
+    assert np.abs(np.linalg.eigvals(model.arrays["A"])).max() > 1
+    learner = RecursiveLikelihood(model, half_life_s=10.0, bin_s=BIN_S)
+    learner.update(features, np.repeat(velocities[:1], 300, axis=0))  # meant one way alone
+    for array in learner.model().arrays.values():
+        assert np.isfinite(array).all()
