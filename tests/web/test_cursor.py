@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -29,15 +29,12 @@ def start(page: Page, n_trials: int) -> None:
 
 
 @pytest.fixture
-def steered(service: RunningService, open_page: Open) -> Iterator[Reader]:
+def steered(afresh: RunningService, open_page: Open) -> Reader:
     """The page, steered by a simulated person."""
-    reader = open_page(f"{service.url}/cursor")
+    reader = open_page(f"{afresh.url}/cursor")
     reader.page.get_by_role("button", name="Simulated participant").click()
     expect(reader.page.get_by_role("status").first).to_contain_text("running")
-    yield reader
-    with Client(service.url) as client:
-        for session in client.sessions():
-            client.delete(session.id)
+    return reader
 
 
 @pytest.mark.slow

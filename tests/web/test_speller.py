@@ -6,14 +6,13 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web.conftest import TABLET, Reader
-from volition.service.client import Client
 from volition.service.gateway.launch import RunningService
 
 Open = Callable[[str], Reader]
@@ -112,14 +111,11 @@ def plan(page: Page, *, blocks: int, window_s: float) -> None:
 
 
 @pytest.fixture
-def speller(service: RunningService, open_page: Open) -> Iterator[Reader]:
+def speller(afresh: RunningService, open_page: Open) -> Reader:
     """The page, its warning read."""
-    reader = open_page(f"{service.url}/speller")
+    reader = open_page(f"{afresh.url}/speller")
     reader.page.get_by_role("button", name="I have read this").click()
-    yield reader
-    with Client(service.url) as client:
-        for session in client.sessions():
-            client.delete(session.id)
+    return reader
 
 
 @pytest.mark.slow
