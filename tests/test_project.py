@@ -399,3 +399,16 @@ def test_every_file_that_the_documents_name_exists(repository: Path, tracked: li
         real = [name for name in named if "KIND" not in name]  # which stands for any
         missing += [(str(path), name) for name in real if not (repository / name).exists()]
     assert not missing
+
+
+def test_each_promise_of_the_threat_model_stands_beside_a_test_that_is_there(
+    repository: Path,
+) -> None:
+    text = (repository / "docs" / "security.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")]
+    promises = rows[1:]
+    assert len(promises) > 30
+    for threat, _, held_by in promises:
+        tests = re.findall(r"`(tests/[\w/]+\.py)`", held_by)
+        assert tests, threat
+        assert all((repository / name).is_file() for name in tests), held_by

@@ -102,15 +102,25 @@ def hostile(
     presses: Annotated[
         int, typer.Option(min=1, help="Presses of the stop in each row of it.")
     ] = 100,
+    soak: Annotated[
+        bool, typer.Option("--soak", help="In place of rows: all of it at random, for long.")
+    ] = False,
+    minutes: Annotated[float, typer.Option(min=0.5, help="How long --soak lasts.")] = 60.0,
     json: JsonOption = False,
 ) -> None:
     """Have hostile programs on this host do their worst, and hold the service to its promises.
 
     Exits with 1 when a promise was broken.
     """
-    from volition.benchmarks.faults.hostile.table import ROWS, run_hostile
+    from volition.benchmarks.faults.hostile.soak import soak as run_soak
+    from volition.benchmarks.faults.hostile.table import ROWS, run_hostile, serving
     from volition.streams import lsl
 
+    if soak:
+        with lsl.own_network(), serving() as scene:
+            report = run_soak(scene, minutes, on_step=progress)
+        print_report(report, json)
+        raise typer.Exit(0 if report["ok"] else 1)
     keys = [key for key in ROWS if not only or key.startswith(tuple(only))]
     if not keys:
         raise typer.BadParameter(f"none of {', '.join(ROWS)}", param_hint="--only")

@@ -138,10 +138,11 @@ class Worker:
         self._state = SessionState.CREATED
         self._reason = self._announced_reason = ""
         self._word = StopWord.open(Path(order.stop_word))
-        self._word.read_as(order.generation, os.getpid())
-        self._gate = Gate(closed=self._word.held)
         self._order_told = self._word.order
+        self._gate = Gate(closed=self._word.held)
+        # First, or a stop that holds would count as not obeyed for a moment.
         self._word.obey(self._order_told)
+        self._word.read_as(order.generation, os.getpid())
         self._is_ending = False
         # Made when the signal is known.
         self._inlet: SignalInlet | None = None

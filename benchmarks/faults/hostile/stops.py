@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import psutil
@@ -96,7 +96,8 @@ Press = Callable[[Scene, str], float]
 """Press the stop of a session; give the LSL time of the answer."""
 
 
-def _by_rest(scene: Scene, session: str, *, warm: bool = True) -> float:
+def by_rest(scene: Scene, session: str, *, warm: bool = True) -> float:
+    """Press it by REST."""
     with Client(scene.service.url) as client:  # a program that begins now, as a person would
         if warm:
             client.health()
@@ -107,14 +108,16 @@ def _by_rest(scene: Scene, session: str, *, warm: bool = True) -> float:
     return took_s
 
 
-def _with_worker_suspended(scene: Scene, session: str) -> float:
+def with_worker_suspended(scene: Scene, session: str) -> float:
+    """Press it by REST while the worker is suspended."""
     pid = scene.client.session(session).worker_pid
     with contextlib.suppress(psutil.NoSuchProcess):
         psutil.Process(pid).suspend()
-    return _by_rest(scene, session)
+    return by_rest(scene, session)
 
 
-def _with_gateway_suspended(scene: Scene, session: str) -> float:
+def with_gateway_suspended(scene: Scene, session: str) -> float:
+    """Press it by all ways while the gateway is suspended."""
     gateway = psutil.Process(scene.service.pid)
     gateway.suspend()
     try:
@@ -131,25 +134,22 @@ def _row(
     presses: int,
     *,
     do: Attack | None = None,
-    press: Press = _by_rest,
+    press: Press = by_rest,
     most_ms: float = MOST_MS,
 ) -> dict[str, Any]:
     """Press again and again; give the figures of a row."""
     witness = scene.session(scene.feeder(), decoder=FAST, outputs=[{"kind": "lsl"}])
     session = witness.session
     chance = random.Random(7)  # noqa: S311 - no secret
-    took_ms: list[float] = []
-    made = came = 0
+    pressed: list[Pressed] = []
     with OutletListener(session) as listener, _attacked(do, scene, session):
         for _ in range(presses):
             listener.wait()
             time.sleep(chance.uniform(0.0, 0.1))
-            took_ms.append(press(scene, session) * 1e3)
-            answered = local_clock()
-            time.sleep(_WATCHED_S)
-            made += listener.made_after(answered)
-            came += listener.came_after(answered)
+            pressed.append(press_and_watch(scene, listener, press))
             release(scene, session)
+    took_ms = [one.took_ms for one in pressed]
+    made, came = sum(one.made_after for one in pressed), sum(one.came_after for one in pressed)
     return {
         "ok": max(took_ms) <= most_ms and made == 0 and came == 0,
         "presses": presses,
@@ -165,6 +165,22 @@ def _row(
     }
 
 
+class Pressed(NamedTuple):
+    """One press: how long its answer took, and the selections made, or come, after that."""
+
+    took_ms: float
+    made_after: int
+    came_after: int
+
+
+def press_and_watch(scene: Scene, listener: OutletListener, press: Press) -> Pressed:
+    """Press the stop of the session that is listened to; look what leaves it after the answer."""
+    took_s = press(scene, listener.session)
+    answered = local_clock()
+    time.sleep(_WATCHED_S)
+    return Pressed(took_s * 1e3, listener.made_after(answered), listener.came_after(answered))
+
+
 def _with_a_full_disk(scene: Scene, presses: int) -> dict[str, Any]:
     disk = small_disk(scene)
     if disk is None:
@@ -176,7 +192,7 @@ def _with_a_full_disk(scene: Scene, presses: int) -> dict[str, Any]:
 def _on_a_full_disk(disk: Path, scene: Scene, session: str) -> float:
     fill(disk / "filler")
     try:
-        return _by_rest(scene, session)
+        return by_rest(scene, session)
     finally:
         (disk / "filler").unlink()
 
@@ -190,7 +206,7 @@ def _with_few_files(scene: Scene, presses: int) -> dict[str, Any]:
         scene,
         presses,
         do=attacks.takes_every_connection,
-        press=functools.partial(_by_rest, warm=False),
+        press=functools.partial(by_rest, warm=False),
     )
 
 
@@ -241,7 +257,7 @@ ROWS: dict[str, tuple[str, Callable[[Scene, int], dict[str, Any]]]] = {
     },
     "stop.worker_suspended": (
         "The stop of a worker that is suspended",
-        functools.partial(_row, press=_with_worker_suspended),
+        functools.partial(_row, press=with_worker_suspended),
     ),
     "stop.no_descriptors": (
         "The stop while every connection is taken, where 1,024 files may be open",
@@ -250,7 +266,7 @@ ROWS: dict[str, tuple[str, Callable[[Scene, int], dict[str, Any]]]] = {
     "stop.full_disk": ("The stop while the disk is full", _with_a_full_disk),
     "stop.gateway_suspended": (
         "The stop, by the word, of a gateway that is suspended",
-        functools.partial(_row, press=_with_gateway_suspended),
+        functools.partial(_row, press=with_gateway_suspended),
     ),
 }
 """What is tried, in words, and what measures it: given a scene and how often to press."""

@@ -56,18 +56,25 @@ def run_hostile(
 def _measured(key: str, presses: int) -> dict[str, Any]:
     what, measure = ROWS[key]
     row: dict[str, Any] = {"key": key, "what": what, "ok": False, "error": ""}
+    with serving() as scene:
+        try:
+            row |= measure(scene, presses)
+        except (VolitionError, OSError, psutil.Error, httpx.HTTPError, WebSocketException) as error:
+            last = (scene.folder / "service.log").read_text("utf-8").splitlines()[-1:]
+            row["error"] = f"{type(error).__name__}: {error}; log: {''.join(last)[-_MOST_CHARS:]}"
+    return row
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[Scene]:
+    """Run a service whose data lie in a folder of its own, while the block lasts."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="volition-"))
         # This process writes the stop words of a service that hangs: both use one folder.
         stack.enter_context(_data_in(folder))
         log = stack.enter_context((Path(folder) / "service.log").open("w"))
         service = stack.enter_context(running_service(stderr=log))
-        try:
-            row |= measure(Scene(service, stack, Path(folder)), presses)
-        except (VolitionError, OSError, psutil.Error, httpx.HTTPError, WebSocketException) as error:
-            last = (Path(folder) / "service.log").read_text("utf-8").splitlines()[-1:]
-            row["error"] = f"{type(error).__name__}: {error}; log: {''.join(last)[-_MOST_CHARS:]}"
-    return row
+        yield Scene(service, stack, Path(folder))
 
 
 @contextlib.contextmanager

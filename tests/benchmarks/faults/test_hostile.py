@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from volition.benchmarks.faults.hostile import table
+from volition.benchmarks.faults.hostile import kept, table
+from volition.benchmarks.faults.hostile.soak import Taken, slopes
 from volition.benchmarks.faults.injection.scene import Scene, require
 
-ATTACKS = {"posts_markers", "reads", "sends_big_markers", "pings", "sends_half_headers"}
-HANGS = {"changes_the_model", "worker_suspended", "gateway_suspended"}
+ATTACKS = {
+    "posts_markers",
+    "reads",
+    "sends_big_markers",
+    "pings",
+    "sends_ping_frames",
+    "sends_half_headers",
+    "sends_without_end",
+    "calibrates_on_big_markers",
+    "uploads_networks",
+    "no_descriptors",
+}
+HANGS = {"changes_the_model", "worker_suspended", "gateway_suspended", "full_disk"}
 
 
 def test_the_stop_is_tried_under_every_flood_and_beside_everything_that_hangs() -> None:
@@ -18,10 +33,39 @@ def test_the_stop_is_tried_under_every_flood_and_beside_everything_that_hangs() 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("deed", "after_s"), [("stop", 0.012), ("release", 0.02), ("delete", 1.0)])
+def test_what_was_answered_before_a_kill_is_what_is_found(
+    tmp_path: Path, deed: str, after_s: float
+) -> None:
+    told = kept.kill_around(tmp_path, deed, after_s)
+    assert told.is_right, told
+
+
+def test_a_kill_is_judged_by_what_was_answered() -> None:
+    right = {"stop": "held", "release": "free", "delete": "gone"}
+    for deed, found in itertools.product(right, right.values()):
+        assert kept.Round(deed, answered=False, found=found).is_right
+        assert kept.Round(deed, answered=True, found=found).is_right is (found == right[deed])
+
+
+def test_a_slope_is_nought_where_its_interval_holds_nought() -> None:
+    chance = random.Random(3)  # noqa: S311 - no secret
+    hours = [n / 60 for n in range(60)]
+    level = [Taken(h, 200 + chance.gauss(0, 2), 40, 12) for h in hours]
+    growing = [Taken(h, 200 + 60 * h + chance.gauss(0, 2), 40, 12 + int(9 * h)) for h in hours]
+    assert all(one["holds_zero"] for one in slopes(level).values())
+    found = slopes(growing)
+    assert not found["rss_mb"]["holds_zero"]
+    assert found["rss_mb"]["slope"] == pytest.approx(60, rel=0.2)
+    assert not found["threads"]["holds_zero"]
+    assert found["files"]["holds_zero"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["stop.posts_markers", "stop.gateway_suspended"])
 def test_a_stop_under_attack_holds_and_its_answer_is_timed(key: str) -> None:
     (row,) = table.run_hostile([key], presses=3)
-    assert (row["error"], row["presses"], row["outputs_after"]) == ("", 3, 0)
+    assert (row["error"], row["presses"], row["outputs_made_after"]) == ("", 3, 0)
     assert 0 < row["answer_ms"]["p50"] <= row["answer_ms"]["max"]
 
 

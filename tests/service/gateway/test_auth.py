@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hmac
 import json
 import os
 import stat
@@ -47,6 +49,24 @@ def test_a_token_speaks_for_its_role_and_the_file_never_holds_it(file: TokenFile
         assert secret not in file.path.read_text()
         assert secret.split("_", 2)[2] not in file.path.read_text()
     assert len({token.salt for token in file.read()}) == len(made)
+
+
+def test_a_token_has_256_random_bits_and_one_that_nobody_has_is_compared_all_the_same(
+    file: TokenFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = {file.make(f"n{number}", Role.READ).split("_", 2)[2] for number in range(20)}
+    assert len(secrets) == 20
+    assert all(len(base64.urlsafe_b64decode(secret + "=")) == 32 for secret in secrets)
+    authority, compared = Authority(file.path), []
+
+    def compare(one: str, other: str) -> bool:
+        compared.append(one)
+        return one == other
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    with pytest.raises(UnauthorizedError):
+        authority.caller("Bearer vol_000000000000_" + "x" * 43)
+    assert len(compared) == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX: modes of files are its")
