@@ -6,8 +6,8 @@
 With several sessions each is left out in turn, with one each of five blocks of time: windows of
 one trial, and trials that lie side by side, are never on both sides. What is not above chance is
 refused. Whether re-centring helps is asked of the sessions left out: it does where it makes
-what was asked for more likely, by more than sessions differ. With fewer than four sessions nobody
-can know, and it stays off.
+what was asked for more likely, by more than sessions differ. Fewer than four sessions cannot tell;
+of three it is on where without it nothing would be above chance and with it much is.
 """
 
 from __future__ import annotations
@@ -42,10 +42,12 @@ from volition.decoders.fitting.metrics import luck
 
 #: Blocks of time that a single session is cut into.
 N_BLOCKS = 5
-#: So many sessions are needed to tell whether re-centring helps.
+#: So many sessions tell whether re-centring helps; of one fewer only where nothing else does.
 LEAST_SESSIONS = 4
+#: A second look, after a first that was at chance, must be this rarely as good by chance.
+MOST_CHANCE_OF_FEW = 1e-4
 #: Trials of each class that a fit needs.
-LEAST_TRIALS = 4
+LEAST_TRIALS = 3
 #: A distance that is usual whatever a calibration saw: days that decode alike lie so far apart
 #: (on `mi_openbci` 0.3 to 0.7), and a mean of half a minute is found to a third of it.
 LEAST_USUAL = 0.7
@@ -85,8 +87,9 @@ def calibrate_classes(
 ) -> Calibrated:
     """Calibrate a decoder of classes; see `FittedDecoder.calibrate`.
 
-    ``calibration.options`` may hold ``keep_faulty`` (learn from recordings that lost samples too)
-    and ``controls`` (False: do not ask what eyes and muscle alone would do).
+    ``calibration.options`` may hold ``keep_faulty`` (learn from recordings that lost samples too),
+    ``controls`` (False: do not ask what eyes and muscle alone would do) and ``accept`` (give what
+    is not above chance too, with the reason in the scores' ``refusal``: for evaluations alone).
     """
     rate_hz = regular_rate(calibration.spec, settings.kind)
     prepared = _prepared(calibration, settings)
@@ -97,7 +100,9 @@ def calibrate_classes(
     _check_counts(seen, settings)
     progress(0.3, "leaving sessions or blocks out")
     judged, tried = _validated(judge, seen, n_classes)
-    _check_above_chance(judged, n_classes)
+    refusal = _refusal(judged, n_classes, len(tried))
+    if refusal is not None and not prepared.data.options.get("accept"):
+        raise refusal
     progress(0.6, "asking what eyes and muscle alone would do")
     controls = {}
     if judge.of_brain and prepared.data.options.get("controls", True):
@@ -118,6 +123,8 @@ def calibrate_classes(
         bands=judge.edges,
         n_dropped=seen.n_dropped,
     )
+    if refusal is not None:
+        scores["refusal"] = refusal.message
     model = _model(judge, seen, prepared, helps=judged.mode == CENTRED)
     return Calibrated(model, settings.model_dump(mode="json"), scores, len(np.unique(seen.trials)))
 
@@ -247,18 +254,29 @@ def _validated(
         The mean log probability of what was asked for, by fit.
     """
     folds, by = folds_of(seen)
-    fits = [PLAIN]
-    if judge.of_covariances and by == "session" and len(np.unique(folds)) >= LEAST_SESSIONS:
-        fits.append(CENTRED)
-    judged = [
-        Judged.of(
+    judged = {
+        fit: Judged.of(
             left_out_log_probabilities(judge, seen, folds, n_classes, fit), seen, folds, by, fit
         )
-        for fit in fits
-    ]
-    tried = {one.mode: one.log_likelihood for one in judged}
-    helps = len(judged) > 1 and recentring_helps(*judged)
-    return judged[1 if helps else 0], tried
+        for fit in _fits_to_try(judge.settings, seen, by)
+    }
+    tried = {fit: one.log_likelihood for fit, one in judged.items()}
+    chosen = next(iter(judged))
+    if len(judged) > 1 and recentring_helps(judged[PLAIN], judged[CENTRED]):
+        unsure = len(np.unique(folds)) < LEAST_SESSIONS and _is_above_chance(
+            judged[PLAIN], n_classes
+        )
+        chosen = PLAIN if unsure else CENTRED
+    return judged[chosen], tried
+
+
+def _fits_to_try(settings: ClassSettings, seen: Observed, by: str) -> list[str]:
+    """Give the fits that the settings allow, where there are sessions enough to compare them."""
+    mode = getattr(settings, "recentre", "off")
+    if mode != "auto":
+        return [PLAIN if mode == "off" else CENTRED]
+    n_sessions = len(np.unique(seen.sessions))
+    return [PLAIN, CENTRED] if by == "session" and n_sessions >= LEAST_SESSIONS - 1 else [PLAIN]
 
 
 def recentring_helps(plain: Judged, centred: Judged) -> bool:
@@ -273,22 +291,28 @@ def recentring_helps(plain: Judged, centred: Judged) -> bool:
     return bool(by_session.mean() > spread)
 
 
-def _check_above_chance(judged: Judged, n_classes: int) -> None:
+def _is_above_chance(judged: Judged, n_classes: int, most: float = MOST_CHANCE) -> bool:
+    return luck(judged.n_right, len(judged.wanted), 1.0 / n_classes) <= most
+
+
+def _refusal(judged: Judged, n_classes: int, n_looks: int) -> CalibrationError | None:
+    """Give why the calibration is not above chance; None where it is."""
     chance = 1.0 / n_classes
     if not len(judged.wanted):
-        raise CalibrationError(
+        return CalibrationError(
             "too-few-trials", "no session or block can be left out: the others lack a class"
         )
+    if _is_above_chance(judged, n_classes, MOST_CHANCE / n_looks):
+        return None
     by_luck = luck(judged.n_right, len(judged.wanted), chance)
-    if by_luck > MOST_CHANCE:
-        raise CalibrationError(
-            "not-above-chance",
-            f"{judged.n_right} of {len(judged.wanted)} trials that were left out were told right, "
-            f"where chance gives {100 * chance:.0f} %: guessing does as well in "
-            f"{100 * by_luck:.2g} % of cases",
-            accuracy=judged.accuracy,
-            chance=chance,
-        )
+    return CalibrationError(
+        "not-above-chance",
+        f"{judged.n_right} of {len(judged.wanted)} trials that were left out were told right, "
+        f"where chance gives {100 * chance:.0f} %: guessing does as well in "
+        f"{100 * by_luck:.2g} % of cases",
+        accuracy=judged.accuracy,
+        chance=chance,
+    )
 
 
 def _controls(

@@ -3,7 +3,8 @@
     samples ──> channels of the model ──> bands ──> window ──> feature ──> probabilities ──> intent
                                                        └── one a second ──> centre, drift
 
-After a marker, each window is answered by itself. Sliding windows are too, or add up to commands
+Without a model it is idle, and waits to be calibrated. After a marker, each window is answered by
+itself. Sliding windows are too, or add up to commands
 (`volition.decoders.classes.evidence`). Nothing is said on a window that misses a sample, while the
 probability is too low, while the class of rest leads, and, where the settings say so, while the
 signal has drifted from what the model was calibrated on.
@@ -37,7 +38,7 @@ from volition.errors import ConfigError, ModelError
 
 S = TypeVar("S", bound=ClassSettings)
 
-Idle = Literal["rest", "low_confidence", "missing_samples", "drifted", "settling"]
+Idle = Literal["rest", "low_confidence", "missing_samples", "drifted", "settling", "uncalibrated"]
 
 #: A decoder that takes over is shown so much signal, to find the session's centre.
 CENTRE_MEMORY_S = 60.0
@@ -65,13 +66,12 @@ class ClassDecoder(FittedDecoder[S]):
         rate_hz = regular_rate(spec, settings.kind)
         self._n_channels = spec.n_channels
         self._judge = self.method(settings, rate_hz)
-        model = self.fitted_model()
-        self._used = channels_of(model, spec, settings)
-        self._arrays: dict[str, Arrays] = {
-            name: arrays_of(self, name) for name in (PLAIN, CENTRED) if name in model.facts["fits"]
-        }
-        self._recentring = _recentring(settings, model)
-        self._drift = DriftWatch.of(model) if self._judge.of_covariances else None
+        self._used = list(range(spec.n_channels))
+        self._arrays: dict[str, Arrays] = {}
+        self._recentring = "off"
+        self._drift: DriftWatch | None = None
+        if self.is_calibrated:
+            self._take_model(self.fitted_model(), spec)
         self._centre = RunningCentre()
         sliding = settings.trigger == "sliding"
         self._centre_step = centre_step(self._judge)
@@ -87,6 +87,19 @@ class ClassDecoder(FittedDecoder[S]):
             else Accumulator(evidence, len(settings.classes), settings.rest_place, step / rate_hz)
         )
         self.reset()
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether there is a model; without one every answer is idle."""
+        return self._model is not None or self.settings.model is not None
+
+    def _take_model(self, model: FittedModel, spec: SignalSpec) -> None:
+        self._used = channels_of(model, spec, self.settings)
+        fits = [name for name in (PLAIN, CENTRED) if name in model.facts["fits"]]
+        self._arrays = {name: arrays_of(self, name) for name in fits}
+        self._recentring = _recentring(self.settings, model)
+        if self._judge.of_covariances:
+            self._drift = DriftWatch.of(model)
 
     def reset(self) -> None:
         self._windows.reset()
@@ -141,6 +154,8 @@ class ClassDecoder(FittedDecoder[S]):
             if self._accumulator is not None:
                 self._accumulator.reset()
             return self._idle("missing_samples", epoch)
+        if not self._arrays:
+            return self._idle("uncalibrated", epoch)
         settings = self.settings
         is_on = self._recentring in ("running", "rest")
         arrays = self._arrays[CENTRED if is_on else PLAIN]
@@ -212,6 +227,7 @@ class ClassDecoder(FittedDecoder[S]):
     def state(self) -> dict[str, Any]:
         found = self._probabilities
         said: dict[str, Any] = {
+            "calibrated": self.is_calibrated,
             "probabilities": None if found is None else self._by_label(found),
             "commands": self._n_commands,
             "open_windows": self._windows.open_windows,

@@ -101,13 +101,14 @@ class IdleIntent(IntentBase):
         "unconfirmed",
         "drifted",
         "settling",
+        "uncalibrated",
     ] = Field(
         default="rest",
         description="not_finite: what was decoded is no number. rate: the stream's rate is not "
         "what it announces. undecided, repeated, unconfirmed: a selection that the session's "
         "policy does not let through: too few windows agree, it was selected already, or it is to "
         "be chosen once more. drifted: the signal lies too far from what the model was calibrated "
-        "on. settling: where it lies is not known yet.",
+        "on. settling: where it lies is not known yet. uncalibrated: there is no model yet.",
     )
     confidence: float = Field(default=1.0, ge=0, le=1)
     evidence: dict[str, float] = Field(default_factory=dict)

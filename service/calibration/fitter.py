@@ -18,7 +18,7 @@ import os
 import struct
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -285,7 +285,7 @@ def _calibration(job: FitJob, config: SessionConfig, signal: bytes) -> Calibrati
         spec,
         np.ascontiguousarray(values[:, 1:]),
         np.ascontiguousarray(values[:, 0]),
-        [Event(time, name, data) for time, name, data in job.events],
+        trials_named(config, [Event(time, name, data) for time, name, data in job.events]),
         np.array([time for time, _ in moves]),
         np.array([place for _, place in moves], ndmin=2),
         job.options,
@@ -304,7 +304,7 @@ def cleaned_recording(
 ) -> CalibrationData:
     """Give a recording that was read as a session's decoder would have seen it."""
     cleaner = config.build_cleaner(recording.spec)
-    events = [*recording.events]
+    events = trials_named(config, recording.events)
     clean = cleaner.whole(recording.samples, recording.times, events)
     fault = cleaner.fault()
     return CalibrationData(
@@ -316,6 +316,11 @@ def cleaned_recording(
         names=(str(recording.metadata.get("file", "unnamed")),),
         faulty={0: fault} if fault else {},
     )
+
+
+def trials_named(config: SessionConfig, events: Sequence[Event]) -> list[Event]:
+    """Give events, those that begin a trial by the session's mapping naming what it asks for."""
+    return [*events] if config.trials is None else config.trials.named(events)
 
 
 # -- the gateway's end ------------------------------------------------------------------------

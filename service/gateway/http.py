@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -121,9 +121,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._is_closing = True  # for this protocol: another has the transport from now on
         self._rest.close()
         super().handle_websocket_upgrade()
-        if self._unread:
-            protocol = cast("asyncio.Protocol", self.transport.get_protocol())
-            protocol.data_received(bytes(self._unread))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -38,5 +38,5 @@ def _deed(deed: Deed | None) -> StopDeed | None:
 def _moved_by(session: Session) -> list[str]:
     """Name who and what gets the intents of a session."""
     n_clients = len(session.hub.subscriptions)
-    clients = [f"{n_clients} clients of the API"] if n_clients else []
+    clients = [f"{n_clients} client{'s' * (n_clients > 1)} of the API"] if n_clients else []
     return [*clients, *(f"the output {output.kind}" for output in session.config.outputs)]

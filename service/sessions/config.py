@@ -39,8 +39,10 @@ from volition.models.manifest import naming_setting
 from volition.service.sessions.cleaner import Cleaner
 from volition.service.sessions.outputs import OutputSettings, outputs
 from volition.service.sessions.selections import SelectionPolicy
+from volition.service.sessions.steering import SteeringPolicy
 from volition.streams.files.choice import StreamKeys
 from volition.streams.files.recording import Recording, read_recording
+from volition.streams.files.trial_mapping import TrialMapping
 from volition.streams.signal.continuity import ContinuitySettings
 
 if TYPE_CHECKING:
@@ -301,6 +303,14 @@ class SessionConfig(_Model):
         default=SelectionPolicy(),
         description="Which of a sliding decoder's answers are selections. `every` makes each one a "
         "selection, ten times a second while a person looks.",
+    )
+    trials: TrialMapping | None = Field(
+        default=None,
+        description="Which markers begin which trials, where the markers do not name them: for "
+        "calibrations on the session's own markers or on recordings.",
+    )
+    steering: SteeringPolicy | None = Field(
+        default=None, description="Which way a decoder's classes steer a cursor, and how fast."
     )
     outputs: Annotated[
         list[AnyOutputSettings],

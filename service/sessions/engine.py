@@ -37,6 +37,7 @@ from volition.service.sessions.config import SessionConfig, build_decoder
 from volition.service.sessions.history import History
 from volition.service.sessions.named_models import check_input, open_named
 from volition.service.sessions.selections import SelectionFilter
+from volition.service.sessions.steering import Steering
 
 #: More events than this do not wait for their samples; the oldest are forgotten.
 _MOST_WAITING = 1024
@@ -94,6 +95,7 @@ class Engine:
         self.next_seq = next_seq
         policy = config.selections
         self._selections = None if policy == "every" else SelectionFilter(policy)
+        self._steering = None if config.steering is None else Steering(config.steering)
         #: Shown each cleaned piece of the signal, before it is decoded; it copies what it keeps.
         self.on_cleaned: Callable[[Chunk], None] | None = None
         #: Events that were not met, for there were too many at their time.
@@ -137,6 +139,8 @@ class Engine:
         self.decoder.reset()
         if self._selections is not None:
             self._selections.forget()
+        if self._steering is not None:
+            self._steering.forget()
         self.history.begin_anew()
         self._known_from = known_from
         self._find_next_due()
@@ -157,6 +161,8 @@ class Engine:
             intents = [neutral(intent, reason="rate") for intent in intents]
         if self._selections is not None:
             intents = [self._selections.apply(intent) for intent in intents]
+        if self._steering is not None:
+            intents = [self._steering.apply(intent) for intent in intents]
         self.t_decoded = self._clock()
         for intent in intents:
             self.stamp(intent)
@@ -196,6 +202,8 @@ class Engine:
         learns of a stop now, and not with the next decision.
         """
         self.decoder.still = held
+        if self._steering is not None:
+            self._steering.still = held
         if not held or t is None:
             return []
         idle = IdleIntent(reason="held", t_sample=t)

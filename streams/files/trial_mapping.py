@@ -40,6 +40,9 @@ from volition.errors import ConfigError, RecordingError
 from volition.streams.files.recording import REST, TRIAL_START, Recording
 
 _MOST_SHOWN = 20
+TRIAL_END = "trial_end"
+"""Name of the event at which a trial ends."""
+
 CURSOR = "cursor"
 """Name of the event that says where the cursor is shown."""
 
@@ -119,6 +122,22 @@ class TrialMapping(BaseModel):
             if _LABEL in text and (match := _pattern(text).fullmatch(name)):
                 return target.replace(_LABEL, match[1])
         return None
+
+    def named(self, events: Iterable[Event]) -> list[Event]:
+        """Give all events, those that begin a trial as `trials` does, and each trial's end.
+
+        The others keep their name: what comes between is not lost, and ends a trial as ever.
+        """
+        found = []
+        for event in events:
+            what = self._told_by(event.name)
+            if not what:
+                found.append(event)
+                continue
+            found.append(Event(event.time, TRIAL_START, {**event.data, **what}))
+            if self.trial_s is not None:
+                found.append(Event(event.time + self.trial_s, TRIAL_END))
+        return sorted(found, key=lambda event: event.time)
 
     def trials(self, events: Iterable[Event]) -> tuple[Event, ...]:
         """Give the events that begin a trial, each naming its target or where it is."""

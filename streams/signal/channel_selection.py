@@ -19,9 +19,11 @@ from volition.streams.signal.triggers import CODES
 
 MICROVOLTS = "microvolts"
 
-# Both code points of the micro sign become the Greek letter under NFKC.
-_VOLTAGE = re.compile(r"(n|nano|u|μ|micro|m|milli|p|pico|)[\s_-]*v(?:olts?)?")
-_MICROVOLTS_PER_PREFIX = {"p": 1e-6, "n": 1e-3, "u": 1.0, "μ": 1.0, "m": 1e3, "": 1e6}
+# Both code points of the micro sign become the Greek letter under NFKC; one that was written in
+# another encoding than UTF-8 is read as the replacement character.
+_VOLTAGE = re.compile(r"(n|nano|u|μ|\ufffd|micro|m|milli|p|pico|)[\s_-]*v(?:olts?)?")
+_MICROVOLTS_PER_PREFIX = {"p": 1e-6, "n": 1e-3, "u": 1.0, "m": 1e3, "": 1e6}
+_MICROVOLTS_PER_PREFIX |= dict.fromkeys("μ\ufffd", 1.0)
 _LONG_PREFIXES = {"nano": "n", "micro": "u", "milli": "m", "pico": "p"}
 #: The power of ten of a volt, which is how MNE-LSL writes units.
 _POWERS = {"0": 1e6, "-3": 1e3, "-6": 1.0, "-9": 1e-3, "-12": 1e-6}

@@ -75,6 +75,8 @@ class ImageryParticipant:
         Of the eye movement that goes with a cue, at the outer front of the head.
     muscle_uv, bursts_per_min
         Of the muscle's bursts at the temples.
+    day
+        On which `sit` begins by default.
     cap_shift
         Standard deviation of how far the cap moves from day to day, in rows of electrodes.
     gain_spread
@@ -99,6 +101,7 @@ class ImageryParticipant:
     eyes_uv: float = 20.0
     muscle_uv: float = 4.0
     bursts_per_min: float = 6.0
+    day: int = 0
     cap_shift: float = 0.5
     gain_spread: float = 0.2
 
@@ -117,9 +120,9 @@ class ImageryParticipant:
         """Give the signal's rate and electrodes."""
         return SignalSpec(self.rate_hz, self.labels)
 
-    def sit(self, sitting: int = 0) -> ImagerySignal:
+    def sit(self, sitting: int | None = None) -> ImagerySignal:
         """Begin a sitting: the number of the day. On day 0 the cap sits where it should."""
-        return ImagerySignal(self, sitting)
+        return ImagerySignal(self, self.day if sitting is None else sitting)
 
     def record(
         self,
@@ -127,7 +130,7 @@ class ImageryParticipant:
         *,
         trial_s: float = 5.0,
         pause_s: float = 2.0,
-        sitting: int = 0,
+        sitting: int | None = None,
     ) -> Recording:
         """Give a recording of trials, one after the other, with the events of their onsets.
 
@@ -155,7 +158,7 @@ class ImageryParticipant:
         pieces.append(signal.take(first, first + n_pause))
         samples = np.concatenate(pieces)
         times = np.arange(len(samples)) / rate_hz
-        metadata = {"file": f"imagery-{self.seed}-{sitting}"}
+        metadata = {"file": f"imagery-{self.seed}-{self.day if sitting is None else sitting}"}
         return Recording(self.spec(), samples, times, tuple(events), metadata)
 
 

@@ -105,6 +105,7 @@ def test_from_a_fresh_service_to_decisions_and_the_emergency_stop(
         reader.check_access()
         page.set_viewport_size(TABLET)  # type: ignore[arg-type]  # a plain dict
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        reader.check_fits(width=400)
         reader.check()
         client.delete(session.id)
 

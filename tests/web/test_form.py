@@ -14,6 +14,7 @@ from volition.service.client import Client
 from volition.service.gateway.launch import RunningService
 
 Open = Callable[[str], Reader]
+Picture = Callable[[Page, str], None]
 
 WRITTEN = """# Written by hand.
 stream: {name: nowhere, wait_s: 60}
@@ -132,16 +133,47 @@ def test_another_decoder_keeps_what_both_know_and_is_given_what_it_needs(reader:
     assert said(page)["decoder"] == {"kind": "kalman"}
 
 
+def test_a_list_is_written_with_commas_and_in_brackets_where_its_items_hold_some(
+    reader: Reader,
+) -> None:
+    page = reader.page
+    text_of(page).fill(WRITTEN + '  onset_markers: ["a, b", c]\n')
+    markers = field(page, "decoder.onset_markers")
+    expect(markers).to_have_value('["a, b","c"]')
+    markers.fill('["d, e"]')
+    expect(text_of(page)).to_have_value(re.compile("d, e"))
+    assert said(page)["decoder"]["onset_markers"] == ["d, e"]  # type: ignore[index]  # a decoder
+    markers.fill("f, g")
+    expect(text_of(page)).not_to_have_value(re.compile("d, e"))
+    assert said(page)["decoder"]["onset_markers"] == ["f", "g"]  # type: ignore[index]  # a decoder
+
+
+def unfold(page: Page) -> None:
+    """Show every setting of the session itself."""
+    page.locator(".schema-form > .fields > details > summary").click()
+
+
 def test_what_may_be_left_out_as_a_whole_is_switched_on_and_off(reader: Reader) -> None:
     page = reader.page
-    page.get_by_text(re.compile(r"^More settings \(\d+\)$")).last.click()
-    page.get_by_label("Selections").check()
-    page.get_by_text(re.compile(r"^More settings \(7\)$")).last.click()
+    unfold(page)
+    page.get_by_label("Markers", exact=True).check()
+    field(page, "markers.type").fill("Triggers")
+    expect(text_of(page)).to_have_value(re.compile("type: Triggers"))
+    assert said(page)["markers"] == {"type": "Triggers"}
+    page.get_by_label("Markers", exact=True).uncheck()
+    expect(text_of(page)).not_to_have_value(re.compile("markers"))
+
+
+def test_what_is_a_word_or_settings_is_chosen_between(reader: Reader) -> None:
+    page = reader.page
+    unfold(page)
+    expect(field(page, "selections.dwell_s")).to_have_attribute("placeholder", "0.5")
     field(page, "selections.dwell_s").fill("0.8")
     expect(text_of(page)).to_have_value(re.compile(r"dwell_s: 0\.8"))
     assert said(page)["selections"] == {"dwell_s": 0.8}
-    page.get_by_label("Selections").uncheck()
-    expect(text_of(page)).not_to_have_value(re.compile("selections"))
+    page.get_by_label("Selections: how").select_option("every")
+    expect(text_of(page)).to_have_value(re.compile("selections: every"))
+    expect(field(page, "selections.dwell_s")).to_have_count(0)
 
 
 def test_what_is_out_of_bounds_is_told_at_its_field_before_it_is_sent(reader: Reader) -> None:
@@ -183,8 +215,11 @@ def test_what_the_service_finds_wrong_is_told_at_its_field_until_it_is_mended(
         client.delete(session.id)
 
 
-def test_it_is_for_everyone_in_both_themes_and_in_a_narrow_window(reader: Reader) -> None:
+def test_it_is_for_everyone_in_both_themes_and_in_a_narrow_window(
+    reader: Reader, picture: Picture
+) -> None:
     page = reader.page
+    picture(page, "console-form")
     for folded in page.locator(".schema-form details > summary").all():
         if folded.is_visible():
             folded.click()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from uuid import uuid4
 
-from volition.benchmarks.faults.injection.scene import Scene, require, wait_until
+from volition.benchmarks.faults.injection.scene import DECODER, Scene, require, wait_until
 from volition.benchmarks.faults.injection.witness import Witness, asks
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent
 from volition.streams.lsl.clock import local_clock, utc_offset_s
@@ -128,6 +128,31 @@ def markers_are_odd(scene: Scene) -> None:
     _goes_on_whole(scene, witness)
 
 
+def trigger_channel_never_rests(scene: Scene) -> None:
+    """Trigger channel that holds another code at every sample: 125 events a second."""
+    feeder = scene.feeder(rate_hz=125.0)
+    decoder = {**DECODER, "trigger": "markers", "delay_s": 0.0}
+    # The feeder's last channel counts its samples.
+    witness = scene.session(feeder, decoder=decoder, stream={"trigger_channel": "ramp"})
+    since = local_clock()
+    wait_until(
+        lambda: any("more than 100 in a second" in one for one in _warnings(scene, witness)),
+        lambda: f"it is not told of: {_warnings(scene, witness)}",
+        timeout_s=5.0,
+    )
+    scene.saw_at(local_clock(), since)
+    t0 = feeder.tell("report")["t0"]
+    asked = [m.t_trigger for r in witness.intents() if isinstance(m := r.message, SelectionIntent)]
+    numbers = [(t - t0) * feeder.stream.rate_hz for t in asked if t is not None]
+    require(bool(numbers), "no decision followed from a code")
+    off = max(abs(number - round(number)) for number in numbers)
+    require(off < 0.01, f"an event lies {off:.2f} samples from the sample that holds its code")
+    told = scene.state(witness)["triggers"]
+    scene.note(f"{told['count']} codes read; the first 100 of each second ask for a decision")
+    _all_right(witness)
+    _goes_on_whole(scene, witness)
+
+
 def _warnings(scene: Scene, witness: Witness) -> list[str]:
     return list(scene.client.session(witness.session).warnings)
 
@@ -151,4 +176,5 @@ FAULTS = (
     stamps_by_the_time_of_day,
     markers_end,
     markers_are_odd,
+    trigger_channel_never_rests,
 )

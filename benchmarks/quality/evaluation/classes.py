@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from volition.benchmarks.quality.contract.classes import TRIAL_END, ClassDataset, ClassRecording
+from volition.benchmarks.quality.evaluation.clustered import Clusters, ratio_interval
 from volition.chunk import Event
 from volition.decoders.classes.decoder import ClassDecoder
 from volition.decoders.classes.report import chance_bound
@@ -76,11 +77,18 @@ class Told:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """A recording, the trials of it that are scored, and what is learned from."""
+    """A recording, the trials of it that are scored, and what is learned from.
+
+    Attributes
+    ----------
+    of_one
+        Whether what is learned from are parts of one recording, in order.
+    """
 
     one: ClassRecording
     asked: tuple[Asked, ...]
     known: tuple[Recording, ...]
+    of_one: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,11 +133,13 @@ def evaluate_classes(
     Returns
     -------
     dict
-        ``accuracy`` over all trials that were told anything, with its exact ``interval``;
+        ``accuracy`` over all trials that were told anything, with its exact ``interval``
+        and the one that draws sessions anew, ``interval_by_session``;
         ``chance_bound``, which guessing exceeds in one of twenty such runs; ``undecided``, trials
-        that no whole window was found in; ``per_person`` and ``per_session``; ``refused`` and
-        ``faulty`` recordings, with the reason; for a decoder that slides,
-        ``commands_per_min_at_rest`` and ``commanded_share``.
+        that no whole window was found in; ``per_person`` and ``per_session``; ``refused``:
+        recordings whose calibration is none that the service would accept, with the reason, which
+        count in ``with_refused`` alone; ``faulty`` recordings, with the reason; for a decoder that
+        slides, ``commands_per_min_at_rest`` and ``commanded_share``.
 
     Raises
     ------
@@ -153,21 +163,27 @@ def evaluate_classes(
             f"{', '.join(dataset.classes)}",
             allowed=list(dataset.classes),
         )
-    scored = list(_scored(folds, config, keep_faulty))
+    every = list(_scored(folds, config, keep_faulty))
+    scored = [each for each in every if each.refused is None]
     labels = list(settings.classes)
+    with_refused = _figures([one for each in every for one in each.told], labels)
     return {
         "dataset": dataset.name,
         "protocol": _told_protocol(protocol or LEAVE_OUT, train),
         **_figures([one for each in scored for one in each.told], labels),
+        "interval_by_session": _interval_by_session(scored),
         **_at_rest(scored, settings),
         "labels": labels,
-        "refused": {
-            each.fold.one.name: each.refused for each in scored if each.refused is not None
+        "refused": {each.fold.one.name: each.refused for each in every if each.refused is not None},
+        "with_refused": {
+            **{name: with_refused[name] for name in ("accuracy", "n_trials", "interval")},
+            "per_person": _by(every, labels, lambda one: one.person),
+            "per_session": _by(every, labels, lambda one: one.name),
         },
-        "faulty": {each.fold.one.name: each.fault for each in scored if each.fault},
+        "faulty": {each.fold.one.name: each.fault for each in every if each.fault},
         "per_person": _by(scored, labels, lambda one: one.person),
         "per_session": _by(scored, labels, lambda one: one.name),
-        "calibrations": {each.fold.one.name: each.report for each in scored if each.report},
+        "calibrations": {each.fold.one.name: each.report for each in every if each.report},
     }
 
 
@@ -241,13 +257,17 @@ def _blocks(one: ClassRecording, asked: tuple[Asked, ...]) -> Iterator[Fold]:
             recording.between(-math.inf, block[0].onset),
             recording.between(until, end_s),
         )
-        yield Fold(one, block, tuple(part for part in parts if len(part)))
+        yield Fold(one, block, tuple(part for part in parts if len(part)), of_one=True)
 
 
 def calibrated(
-    config: SessionConfig, known: Sequence[CalibrationData], *, keep_faulty: bool = False
+    config: SessionConfig,
+    known: Sequence[CalibrationData],
+    *,
+    keep_faulty: bool = False,
+    of_one: bool = False,
 ) -> Calibrated:
-    """Calibrate a session's decoder of classes as the service would.
+    """Calibrate a session's decoder of classes as the service would; see `Fold` for ``of_one``.
 
     Raises
     ------
@@ -255,8 +275,11 @@ def calibrated(
         The calibration is refused.
     """
     decoder: Any = decoders_by_kind()[config.decoder.kind]
-    options = {"controls": False, "keep_faulty": keep_faulty}
-    found: Calibrated = decoder.calibrate(config.decoder, joined(known, options), lambda *_: None)
+    options = {"controls": False, "accept": True, "keep_faulty": keep_faulty}
+    data = joined(known, options)
+    if of_one:
+        data = dataclasses.replace(data, starts=(), names=())
+    found: Calibrated = decoder.calibrate(config.decoder, data, lambda *_: None)
     return found
 
 
@@ -279,7 +302,10 @@ def _scored(folds: Sequence[Fold], config: SessionConfig, keep_faulty: bool) -> 
             if key not in made:
                 try:
                     made[key] = calibrated(
-                        config, [seen(one) for one in fold.known], keep_faulty=keep_faulty
+                        config,
+                        [seen(one) for one in fold.known],
+                        keep_faulty=keep_faulty,
+                        of_one=fold.of_one,
                     )
                 except DecodeError as error:
                     made[key] = error.message
@@ -290,7 +316,8 @@ def _scored(folds: Sequence[Fold], config: SessionConfig, keep_faulty: bool) -> 
             path = found.model.save(Path(folder) / str(number))
             decoder = config.decoder.model_copy(update={"model": str(path)})
             session = config.model_copy(update={"decoder": decoder})
-            yield _run(fold, session, _short(found), fault)
+            scored = _run(fold, session, _short(found), fault)
+            yield dataclasses.replace(scored, refused=found.scores.get("refusal"))
 
 
 def _short(found: Calibrated) -> dict[str, Any]:
@@ -368,6 +395,17 @@ def _figures(told: Sequence[Told], labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def _interval_by_session(scored: Sequence[Scored]) -> list[float] | None:
+    """Give the interval of the accuracy that draws whole sessions anew; None for one alone."""
+    pairs = [(each.fold.one.name, one) for each in scored for one in each.told if one.best]
+    if not pairs:
+        return None
+    clusters = Clusters.by_name("sessions", [name for name, _ in pairs])
+    return ratio_interval(
+        clusters, [one.best == one.wanted for _, one in pairs], np.ones(len(pairs))
+    )
+
+
 def _at_rest(scored: Sequence[Scored], settings: ClassSettings) -> dict[str, Any]:
     """Say how often a decoder that slides commands at rest, and in how many trials it does."""
     if settings.trigger != "sliding":
@@ -388,8 +426,7 @@ def _by(scored: Sequence[Scored], labels: Sequence[str], name_of: Any) -> dict[s
     """Give the figures of each person or session."""
     found: dict[str, list[Told]] = {}
     for each in scored:
-        if each.refused is None:
-            found.setdefault(name_of(each.fold.one), []).extend(each.told)
+        found.setdefault(name_of(each.fold.one), []).extend(each.told)
     kept = ("n_trials", "right", "accuracy", "interval", "chance_bound", "undecided")
     return {
         name: {key: value for key, value in _figures(told, labels).items() if key in kept}

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from volition.benchmarks.quality.contract.classes import ClassDataset
+from volition.benchmarks.quality.contract.coded import CodedDataset
 from volition.benchmarks.quality.contract.contamination import ContaminatedDataset
 from volition.benchmarks.quality.contract.dataset import SelfScored, named
 from volition.benchmarks.quality.contract.denoising import DenoisingDataset
 from volition.benchmarks.quality.contract.movement import MovementDataset
 from volition.benchmarks.quality.contract.trials import TrialDataset
 from volition.benchmarks.quality.evaluation.classes import evaluate_classes
+from volition.benchmarks.quality.evaluation.coded import evaluate_coded
 from volition.benchmarks.quality.evaluation.contamination import evaluate_contamination
 from volition.benchmarks.quality.evaluation.denoising import evaluate_denoising
 from volition.benchmarks.quality.evaluation.movement import evaluate_movement
@@ -57,7 +59,8 @@ def evaluate(
     -------
     dict
         ``dataset``, its name, and the figures of the protocol: `evaluate_selection`,
-        `evaluate_movement`, `evaluate_denoising`, `evaluate_contamination` or the data set's own.
+        `evaluate_movement`, `evaluate_denoising`, `evaluate_contamination`, `evaluate_coded` or
+        the data set's own.
 
     Raises
     ------
@@ -77,6 +80,8 @@ def evaluate(
             return evaluate_denoising(dataset, root, config)
         case ContaminatedDataset() as dataset:
             return evaluate_contamination(dataset, root, config)
+        case CodedDataset() as dataset:
+            return evaluate_coded(dataset, root, config)
         case ClassDataset() as dataset:
             return evaluate_classes(
                 dataset, root, config, protocol=protocol, train=train, keep_faulty=keep_faulty

@@ -12,15 +12,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from volition.benchmarks.quality.contract.classes import (
+    ClassDataset,
+    ClassRecording,
+    trial_events,
+)
 from volition.benchmarks.quality.contract.trials import (
     CalibrateOn,
     Trial,
     TrialDataset,
     TrialRecording,
 )
+from volition.benchmarks.quality.evaluation.classes import evaluate_classes
 from volition.benchmarks.quality.evaluation.selection import evaluate_selection
 from volition.benchmarks.quality.evaluation.trials import labels_by_frequency
 from volition.chunk import Event
+from volition.decoders.classes.observing import class_of
+from volition.decoders.classes.settings import ClassSettings
 from volition.errors import RecordingError
 from volition.service.sessions.config import SessionConfig
 from volition.streams.files.recording import (
@@ -40,14 +48,14 @@ def evaluate_own(
     idle_sweep: bool = False,
     protocol: str | None = None,
 ) -> dict[str, Any]:
-    """Score a session that selects among targets on the recordings of a folder.
+    """Score a session that selects among targets, or tells classes, on the recordings of a folder.
 
     Parameters
     ----------
     folder
         Of recordings in any format that `read_recording` reads, or one of them.
     config
-        The session; its decoder must have ``targets``.
+        The session; its decoder must have ``targets`` or ``classes``.
     mapping
         Which markers begin which trials; None where the events name their targets.
     idle_sweep, protocol
@@ -60,6 +68,10 @@ def evaluate_own(
     RecordingError
         There are no recordings, or their trials name targets that the session has not.
     """
+    if isinstance(config.decoder, ClassSettings):
+        return evaluate_classes(
+            _classes_of(folder, config.decoder, mapping), folder, config, protocol=protocol
+        )
     frequencies = {label: freq_hz for freq_hz, label in labels_by_frequency(config).items()}
     alone = len(recordings_in(folder)) == 1
     dataset = TrialDataset(
@@ -69,6 +81,40 @@ def evaluate_own(
         calibrate_on=CalibrateOn.EARLIER_RECORDINGS if alone else CalibrateOn.OTHER_BLOCKS,
     )
     return evaluate_selection(dataset, folder, config, idle_sweep=idle_sweep, protocol=protocol)
+
+
+def _classes_of(
+    folder: Path, settings: ClassSettings, mapping: TrialMapping | None
+) -> ClassDataset:
+    """Give recordings whose trials ask for classes, all of one person."""
+
+    def load(
+        root: Path, *, channels: Sequence[str] | None = None, units: str | None = None
+    ) -> Iterator[ClassRecording]:
+        for path in recordings_in(root):
+            read = read_recording(path, channels=channels, units=units)
+            found = mapping.apply(read) if mapping is not None else read
+            events = [one for one in found.events if class_of(one, settings.classes) is not None]
+            trial_s = None if mapping is None else mapping.trial_s
+            ends = [*(one.time for one in events[1:]), float(read.times[-1])]
+            trials = [
+                (
+                    one.time,
+                    end if trial_s is None else min(end, one.time + trial_s),
+                    settings.classes[class_of(one, settings.classes) or 0],
+                )
+                for one, end in zip(events, ends, strict=True)
+            ]
+            recording = replace(read, events=trial_events(trials))
+            yield ClassRecording(path.stem, folder.name, folder.name, recording)
+
+    return ClassDataset(
+        name=folder.name,
+        summary="own recordings",
+        load=load,
+        classes=tuple(settings.classes),
+        rest=settings.rest,
+    )
 
 
 def _load(

@@ -36,7 +36,7 @@ class EmgLdaSettings(BandSettings):
     window_s: float = Field(default=0.25, gt=0, le=60)
     step_s: float = Field(default=0.05, gt=0, le=60)
     least_share: float = Field(
-        default=0.1,
+        default=0.3,
         ge=0,
         lt=10,
         description="Of a channel's root mean square: smaller crossings and turns do not count.",

@@ -18,21 +18,28 @@ from volition.service.wire.kinds import BrokenView, KindList, KindView
 def kinds_router() -> APIRouter:
     """Make the route."""
     router = APIRouter(prefix="/v1", tags=["kinds"])
-    encoded = functools.cache(lambda: json.dumps(session_schema()).encode())
+    # What is installed stays as it is while the service runs: both are made once.
+    kinds = functools.cache(_kinds)
+    schema = functools.cache(lambda: json.dumps(session_schema()).encode())
 
-    @router.get("/kinds")
+    @router.get("/kinds", response_model=KindList)
     @allow(Role.READ)
-    def list_kinds() -> KindList:  # in a thread: what nobody asked for yet is loaded
+    def list_kinds() -> Response:  # in a thread: what nobody asked for yet is loaded
         """What a session can be made of, each with its settings and an example, and what failed."""
-        return KindList(
-            kinds=[KindView.model_validate(asdict(one)) for one in known_kinds()],
-            broken=[BrokenView.model_validate(asdict(one)) for one in broken_parts()],
-        )
+        return Response(kinds(), media_type="application/json")
 
     @router.get("/schema", response_model=dict[str, Any])
     @allow(Role.READ)
     def get_session_schema() -> Response:  # in a thread, as the other
         """Give the JSON schema of a session's configuration: what `POST /v1/sessions` takes."""
-        return Response(encoded(), media_type="application/json")
+        return Response(schema(), media_type="application/json")
 
     return router
+
+
+def _kinds() -> bytes:
+    found = KindList(
+        kinds=[KindView.model_validate(asdict(one)) for one in known_kinds()],
+        broken=[BrokenView.model_validate(asdict(one)) for one in broken_parts()],
+    )
+    return found.model_dump_json().encode()

@@ -26,6 +26,7 @@ LABELS = ("Oz", "O1", "O2")
         ("millivolts", 1e3),
         ("V", 1e6),
         ("Volts", 1e6),
+        ("\N{REPLACEMENT CHARACTER}V", 1.0),
         ("nV", 1e-3),
         ("0", 1e6),
         ("-3", 1e3),

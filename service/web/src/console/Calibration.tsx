@@ -8,11 +8,10 @@ import { decoderOf, useKinds } from "../shared/kinds";
 import { tell } from "../shared/notices";
 import { NumberInput } from "../shared/NumberInput";
 import type { CalibrationView, Cue, KindList, KindView, SessionView } from "../shared/wire";
-import { whyNotMade } from "../shared/words";
-import { Scores } from "./Scores";
+import { CalibrationOutcome } from "./CalibrationOutcome";
+import { Cueing } from "./Cueing";
 
 const ONSETS = ["trial_start"];
-const COUNT_EVERY_MS = 100;
 
 type Source = "session" | "guided";
 interface Plan {
@@ -213,50 +212,7 @@ export function Calibration({ session, view, cue, clock, live, onGoing, onEnded 
           {made.state === "guiding" && cue !== null && cue.calibration === made.id && <Cueing cue={cue} clock={clock} looks={trials !== "classes"} />}
         </div>
       )}
-      {made !== null && !going && <Outcome made={made} />}
+      {made !== null && !going && <CalibrationOutcome made={made} />}
     </section>
-  );
-}
-
-/** What to look at or to do, and for how long still. */
-function Cueing({ cue, clock, looks }: { cue: Cue; clock: ServiceClock | null; looks: boolean }) {
-  const [, count] = useState(0);
-  useEffect(() => {
-    const timer = setInterval(() => count((n) => n + 1), COUNT_EVERY_MS);
-    return () => clearInterval(timer);
-  }, []);
-  const now = clock?.lsl() ?? null;
-  const until = cue.phase === "cue" ? cue.t : cue.t_end;
-  const left = now === null ? null : Math.max(0, until - now);
-  const rest = looks ? "Rest: look at no target" : "Rest";
-  const what = cue.target === null ? rest : looks ? `Look at ${cue.label}` : cue.label;
-  return (
-    <div class={`cue ${cue.phase}`} data-cue={cue.phase}>
-      <p role="status">{cue.phase === "pause" || cue.phase === "end" ? "Blink, move your eyes" : what}</p>
-      <p class="soft">
-        {cue.phase === "cue" && `It begins${left === null ? "" : ` in ${left.toFixed(1)} s`}, and lasts ${(cue.t_end - cue.t).toFixed(1)} s.`}
-        {cue.phase === "trial" && (left === null ? "Now." : `Now, for ${left.toFixed(1)} s.`)}
-        {(cue.phase === "pause" || cue.phase === "end") && `Trial ${cue.trial} of ${cue.trials} is over.`}
-      </p>
-    </div>
-  );
-}
-
-function Outcome({ made }: { made: CalibrationView }) {
-  if (made.state === "done") {
-    return (
-      <div data-calibration="done">
-        <p>
-          Made <b>{modelName(made)}</b> of {made.model?.training.n_trials ?? "–"} trials
-          {made.swapped && ", and the session decodes by it"}.
-        </p>
-        <Scores scores={made.model?.scores ?? {}} />
-      </div>
-    );
-  }
-  return (
-    <p class={made.state === "refused" ? "bad" : "soft"} data-calibration={made.state}>
-      {whyNotMade(made)}
-    </p>
   );
 }

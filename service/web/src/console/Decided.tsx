@@ -11,6 +11,11 @@ const SHOWN_INTENTS = 40;
 /** Intents come up to a hundred times a second; a person reads them far more slowly. */
 const DRAW_EVERY_MS = 200;
 
+/** Whether an intent shows what the decoder thinks: an idle one does where it comes with evidence. */
+function tellsSomething(intent: Intent): boolean {
+  return intent.kind !== "idle" || Object.keys(intent.evidence ?? {}).length > 0;
+}
+
 export interface DecidedProps {
   kind: string | null;
   state: StateView | null;
@@ -36,7 +41,7 @@ export function Decided(props: DecidedProps) {
     <>
       <section class="card" aria-labelledby="decoder-title">
         <h2 id="decoder-title">Decoder {props.kind && <span class="soft">{props.kind}</span>}</h2>
-        <Evidence intent={intents.find((each) => each.kind !== "idle") ?? intents[0] ?? null} />
+        <Evidence intent={intents.find(tellsSomething) ?? intents[0] ?? null} />
         <OwnState state={props.state} />
       </section>
       <Intents intents={intents} />

@@ -60,7 +60,7 @@ export function Spectrum({ session, live }: { session: string; live: boolean }) 
             <span class="soft">
               {amplitudes === null
                 ? "samples are missing"
-                : `${channel.unit} per root hertz, of the last ${spectrum.seconds.toFixed(1)} s${peak === null ? "" : `; most at ${peak} Hz`}`}
+                : `${channel.unit} per root hertz, of the last ${spectrum.seconds.toFixed(1)} s${peak === null ? "" : `; most at ${peak.toFixed(2)} Hz`}`}
             </span>
           </div>
           {amplitudes !== null && amplitudes.length > 1 && <Curve freqsHz={spectrum.freqs_hz} amplitudes={amplitudes} label={channel.label} />}

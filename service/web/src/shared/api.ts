@@ -45,6 +45,9 @@ export class UnreachableError extends Error {
 /** Where the service is: the folder of its pages, whatever path a proxy puts them below. */
 const SERVICE = new URL(".", location.href);
 const TOKEN = "volition-token";
+/** A read that is refused because others read too much is tried again, so often. */
+const MOST_TRIES = 4;
+const TOO_MANY = 429;
 const asks = new Set<() => void>();
 
 export function setToken(token: string): void {
@@ -76,18 +79,26 @@ export async function call<P extends keyof paths, M extends Method>(
   const request: RequestInit = { method: method.toUpperCase(), headers, cache: "no-store" };
   if (options.body !== undefined) request.body = JSON.stringify(options.body);
   if (options.signal) request.signal = options.signal;
-  let response: Response;
-  try {
-    response = await fetch(below(query.size ? `${filled}?${query}` : filled), request);
-  } catch (error) {
-    if (options.signal?.aborted) throw error;
-    throw new UnreachableError();
-  }
+  const response = await fetched(below(query.size ? `${filled}?${query}` : filled), request, method === "get" ? MOST_TRIES : 1);
   const text = await response.text();
   const json: unknown = text ? JSON.parse(text) : undefined;
   if (response.ok) return json as Answer<Operation<P, M>>;
   if (response.status === 401) for (const tell of asks) tell();
   throw new ApiError(response.status, (json as Problem | undefined) ?? null);
+}
+
+async function fetched(url: URL, request: RequestInit, tries: number): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, request);
+  } catch (error) {
+    if (request.signal?.aborted) throw error;
+    throw new UnreachableError();
+  }
+  if (response.status !== TOO_MANY || tries <= 1) return response;
+  const waitS = Number(response.headers.get("Retry-After")) || 1;
+  await new Promise((done) => setTimeout(done, 1000 * waitS));
+  return fetched(url, request, tries - 1);
 }
 
 function below(path: string): URL {

@@ -51,6 +51,10 @@ export function answered(intent: Intent): string | null {
   return best === null ? null : best[0];
 }
 
+function sureness(intent: Intent): number {
+  return intent.kind === "selection" || intent.kind === "idle" ? (intent.confidence ?? 0) : 0;
+}
+
 export abstract class Trials {
   phase: Phase = "cue";
   onsetMs: number | null = null;
@@ -139,7 +143,7 @@ export class SpellingRun extends Trials {
     const mine = trigger !== null ? Math.abs(trigger - this.onsetLsl) < NEAR_S : this.layout.onsetMarker === null && intent.t_sample >= this.onsetLsl + this.layout.longestS;
     if (!mine) return;
     const label = answered(intent);
-    if (label !== null) this.decide(label, "", (intent as { confidence?: number }).confidence ?? 0, nowMs);
+    if (label !== null) this.decide(label, "", sureness(intent), nowMs);
     else if (intent.kind === "idle" && trigger !== null) this.decide(null, intent.reason, intent.confidence ?? 0, nowMs);
   }
 

@@ -7,6 +7,7 @@ import { written, type Path } from "./path";
 import { ScalarInput } from "./ScalarInput";
 import { isPlain, isSimple, read, skeleton, type Schema } from "./schema";
 import { UnionFields } from "./UnionFields";
+import { WaysFields } from "./WaysFields";
 import { defaultOf, faultOf, labelOf, plainText } from "./words";
 
 export interface FieldProps {
@@ -45,7 +46,7 @@ export function Field({ name, schema, value, path, required, fallback }: FieldPr
     </>
   );
   const described = [about || usual ? `${id}-help` : "", faults.length ? `${id}-fault` : ""].filter(Boolean).join(" ") || undefined;
-  const isGroup = shape.is === "object" || shape.is === "union" || (shape.is === "list" && !isSimple(read(shape.items, root).shape));
+  const isGroup = shape.is === "ways" || shape.is === "object" || shape.is === "union" || (shape.is === "list" && !isSimple(read(shape.items, root).shape));
   if (!isGroup) {
     return (
       <div class="field">
@@ -93,6 +94,7 @@ export function Field({ name, schema, value, path, required, fallback }: FieldPr
         <ObjectFields schema={shape.schema} value={isPlain(value) ? value : {}} path={path} fallback={value === undefined ? whole.default : undefined} />
       )}
       {!isOff && shape.is === "union" && <UnionFields shape={shape} value={value} path={path} label={`${label}: kind`} fallback={whole.default} />}
+      {!isOff && shape.is === "ways" && <WaysFields ways={shape.ways} value={value} path={path} label={`${label}: how`} usual={whole.default} />}
       {!isOff && shape.is === "list" && <ListField shape={shape} value={Array.isArray(value) ? value : []} path={path} label={label} />}
     </fieldset>
   );

@@ -1,9 +1,12 @@
 // The settings of one thing: those that are needed or given first, the others folded away.
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { useForm } from "./context";
 import { Field } from "./Field";
 import { isWithin, written, type Path } from "./path";
 import { read, type Plain, type Schema } from "./schema";
+
+/** So few settings are not folded away where there are no others. */
+const FEW = 8;
 
 export interface ObjectFieldsProps {
   schema: Schema;
@@ -33,6 +36,11 @@ export function ObjectFields({ schema, value, path, fallback }: ObjectFieldsProp
   const more = properties.filter(([key]) => !first.has(key));
   const given = more.filter(([key]) => value[key] !== undefined).length;
   const isWrong = more.some(([key]) => errors.some((error) => isWithin(error.path, [...path, key])));
+  // What is wrong is unfolded, and stays so while it is mended.
+  const [isOpen, setOpen] = useState(isWrong || (first.size === 0 && path.length > 0 && more.length <= FEW));
+  useEffect(() => {
+    if (isWrong) setOpen(true);
+  }, [isWrong]);
   const unknown = Object.keys(value).filter((key) => !(key in (schema.properties ?? {})));
   return (
     <div class="fields">
@@ -47,7 +55,7 @@ export function ObjectFields({ schema, value, path, fallback }: ObjectFieldsProp
         </p>
       ))}
       {more.length > 0 && (
-        <details class="wide" open={isWrong || undefined}>
+        <details class="wide" open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
           <summary>
             More settings ({more.length}
             {given > 0 && `, ${given} given`})

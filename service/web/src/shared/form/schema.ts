@@ -39,6 +39,8 @@ export type Shape =
   | { is: "text"; schema: Schema; orNumber: boolean }
   | { is: "flag" }
   | { is: "constant" }
+  /** One of several that differ in form. */
+  | { is: "ways"; ways: Schema[] }
   /** Anything else is written as JSON. */
   | { is: "other" };
 
@@ -66,11 +68,13 @@ export function read(schema: Schema, root: Schema): Reading {
   // What is deprecated is read, and not offered.
   const kept = ways.filter((each) => each.type !== "null" && !each.deprecated);
   const orNumber = kept.length === 2 && kept.every((each) => each.type === "string" || each.type === "integer");
+  const nullable = ways.some((each) => each.type === "null");
+  if (kept.length > 1 && !orNumber) return { schema: beside, shape: { is: "ways", ways: kept }, nullable };
   const chosen = { ...(kept.find((each) => !orNumber || each.type === "string") ?? {}), ...beside };
   return {
     schema: chosen,
     shape: orNumber ? { is: "text", schema: chosen, orNumber } : shapeOf(chosen, root),
-    nullable: ways.some((each) => each.type === "null"),
+    nullable,
   };
 }
 
@@ -97,6 +101,16 @@ function shapeOf(schema: Schema, root: Schema): Shape {
     default:
       return { is: "other" };
   }
+}
+
+/** Whether a value has the form of a schema. */
+export function suits(value: unknown, schema: Schema, root: Schema): boolean {
+  const { is } = read(schema, root).shape;
+  if (is === "constant") return value === schema.const;
+  if (is === "list") return Array.isArray(value);
+  if (is === "object" || is === "union") return isPlain(value);
+  if (is === "choice") return schema.enum?.includes(value as string) === true;
+  return typeof value === { number: "number", text: "string", flag: "boolean" }[is as string];
 }
 
 /** Whether a list of such things can be shown: all but lists of lists. */
@@ -128,6 +142,8 @@ export function skeleton(schema: Schema, root: Schema): unknown {
       return false;
     case "constant":
       return whole.const;
+    case "ways":
+      return skeleton(shape.ways[0] ?? {}, root);
     default:
       return [];
   }

@@ -1,0 +1,1 @@
+"""Decoders of what is coded in time: items that flash in patterns of their own."""

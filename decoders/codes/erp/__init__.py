@@ -1,0 +1,1 @@
+"""Event-related potentials: what a flash that held the attended item leaves in the signal."""

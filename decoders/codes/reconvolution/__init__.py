@@ -1,0 +1,1 @@
+"""Reconvolution: a code's response is the sum of the responses to its events."""
