@@ -133,6 +133,21 @@ def test_another_decoder_keeps_what_both_know_and_is_given_what_it_needs(reader:
     assert said(page)["decoder"] == {"kind": "kalman"}
 
 
+def test_a_list_is_written_with_commas_and_in_brackets_where_its_items_hold_some(
+    reader: Reader,
+) -> None:
+    page = reader.page
+    text_of(page).fill(WRITTEN + '  onset_markers: ["a, b", c]\n')
+    markers = field(page, "decoder.onset_markers")
+    expect(markers).to_have_value('["a, b","c"]')
+    markers.fill('["d, e"]')
+    expect(text_of(page)).to_have_value(re.compile("d, e"))
+    assert said(page)["decoder"]["onset_markers"] == ["d, e"]  # type: ignore[index]  # a decoder
+    markers.fill("f, g")
+    expect(text_of(page)).not_to_have_value(re.compile("d, e"))
+    assert said(page)["decoder"]["onset_markers"] == ["f", "g"]  # type: ignore[index]  # a decoder
+
+
 def unfold(page: Page) -> None:
     """Show every setting of the session itself."""
     page.locator(".schema-form > .fields > details > summary").click()

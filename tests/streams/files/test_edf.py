@@ -172,3 +172,20 @@ def test_of_several_rates_that_of_the_channels_asked_for_is_chosen(tmp_path: Pat
     write_of_two_rates(tmp_path / "a.edf")
     recording = read_recording(tmp_path / "a.edf", channels=["Pulse"])
     assert (recording.spec.labels, recording.spec.rate_hz) == (("Pulse",), 1.0)
+
+
+def test_a_channel_that_the_session_calls_its_trigger_channel_gives_events(tmp_path: Path) -> None:
+    codes = np.zeros(SECONDS * RATE_HZ)
+    codes[100:110], codes[150:160], codes[160:170] = 9, 9, 14
+    edfio.Edf(
+        [
+            signal("Oz", SAMPLES[1]),
+            edfio.EdfSignal(
+                codes, RATE_HZ, label="Digi", physical_range=(0, 255), digital_range=(0, 255)
+            ),
+        ]
+    ).write(tmp_path / "a.edf")
+    recording = read_recording(tmp_path / "a.edf", trigger_channel="Digi")
+    assert recording.spec.labels == ("Oz",)
+    found = [(round(event.time * RATE_HZ), event.name) for event in recording.events]
+    assert found == [(100, "9"), (150, "9"), (160, "14")]

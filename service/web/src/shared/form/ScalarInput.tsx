@@ -46,7 +46,7 @@ export function ScalarInput(props: ScalarInputProps) {
     );
   }
   const suggested = suggest(path);
-  const asJson = shape.is === "other";
+  const isJson = shape.is === "other" || needsMarks(value);
   return (
     <>
       <input
@@ -57,7 +57,7 @@ export function ScalarInput(props: ScalarInputProps) {
         inputMode={shape.is === "number" ? "decimal" : undefined}
         list={suggested.length ? `${id}-list` : undefined}
         placeholder={usual}
-        value={typed ?? (asJson && value !== undefined && value !== null ? JSON.stringify(value) : shown(value))}
+        value={typed ?? (isJson && value !== undefined && value !== null ? JSON.stringify(value) : shown(value))}
         onInput={(event) => {
           const text = event.currentTarget.value;
           setTyped(text);
@@ -86,15 +86,23 @@ function valueOf(text: string, shape: Shape, root: Schema): unknown {
     case "text":
       return shape.orNumber ? (wholeIn(trimmed) ?? text) : text;
     case "list": {
+      if (trimmed.startsWith("[")) return asJson(trimmed);
       const item = read(shape.items, root).shape;
       return trimmed.split(",").flatMap((each) => valueOf(each.trim(), item, root) ?? []);
     }
     default:
-      try {
-        return JSON.parse(trimmed);
-      } catch {
-        return trimmed;
-      }
+      return asJson(trimmed);
+  }
+}
+
+/** Whether a list's items could not be told apart by commas alone. */
+const needsMarks = (value: unknown) => Array.isArray(value) && value.some((one) => typeof one === "string" && (one.includes(",") || one !== one.trim() || one === ""));
+
+function asJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
   }
 }
 
