@@ -30,8 +30,11 @@ from volition.decoders.stages.blocks import BlockStage
 SIGNALS = ((32, 250.0), (64, 1000.0))
 CHUNK_S = 0.02
 CALIBRATION_S = 30.0
-#: What the peer is given at once, seconds.
+#: What the peer is given at once, seconds: as in its own examples, and as often as ours decides, in
+#: which it hardly cleans.
 PEER_WINDOWS_S = {"half_second": 0.5, "as_often": 0.032}
+#: The cutoff of both, so that they have as much to repair.
+PEER_CUTOFF = 20.0
 KINDS = (
     "asr",
     "rasr",
@@ -114,6 +117,8 @@ def _time_stage(
 def _settings(kind: str, spec: SignalSpec) -> Settings:
     references = {"references": list(spec.labels[:2])}
     extra: dict[str, Any] = references if kind in {"eog_regression", "rls", "mwf"} else {}
+    if kind in {"asr", "rasr"}:
+        extra = {"cutoff": PEER_CUTOFF}
     return registry.stages()[kind].settings_model.model_validate({"kind": kind, **extra})
 
 
@@ -134,7 +139,7 @@ def meegkit_share(
     calibration: FloatArray, signal: FloatArray, rate_hz: float, window_s: float
 ) -> float | None:
     """Give meegkit's share of real time on the same data; None where it is not installed."""
-    asr = meegkit_asr(calibration, rate_hz, cutoff=15.0)
+    asr = meegkit_asr(calibration, rate_hz, cutoff=PEER_CUTOFF)
     if asr is None:
         return None
     since = time.thread_time()

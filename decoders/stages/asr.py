@@ -3,9 +3,9 @@
 Every ``step_s`` the covariance of the last ``window_s`` is held against a calibration on clean
 data (`volition.decoders.artifacts.subspace`). While nothing is too large, samples come out as they
 came in, to the bit. Otherwise the signal is multiplied by the repair found, and from one repair to
-the next it is blended by a raised cosine over one step. With ``lookahead_s`` the repair reaches
-back to where the artifact began, at the price of that latency; without it nothing waits, and the
-first ``step_s`` or so of an artifact passes.
+the next it is blended by a raised cosine over one step. With ``lookahead_s``, 0.256 s unless
+another is given, the repair reaches back to where the artifact began, at the price of that latency;
+with 0 nothing waits, and the first ``step_s`` or so of an artifact passes.
 
 The signal must be high-passed before (0.5 to 1 Hz): a drift would count as an artifact.
 """
@@ -56,11 +56,12 @@ class SubspaceSettings(CalibratedSettings):
     window_s: float = Field(default=0.5, gt=0, le=5, description="What a decision looks at.")
     step_s: float = Field(default=0.032, gt=0, le=1, description="From decision to decision.")
     lookahead_s: float = Field(
-        default=0.0,
+        default=0.256,
         ge=0,
         le=5,
         description="How long samples wait to be cleaned by what follows them; rounded to whole "
-        "steps. Half of window_s centres a decision on its window.",
+        "steps. Half of window_s centres a decision on its window; 0 waits for nothing, and lets "
+        "an artifact's beginning pass.",
     )
     max_removed_share: float = Field(
         default=0.66, gt=0, le=1, description="Share of the components that may be removed at once."

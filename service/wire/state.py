@@ -29,6 +29,35 @@ class QualityView(Answer):
     )
 
 
+class ImplausibleView(Answer):
+    """Something in which the signal cannot be what it says it is."""
+
+    code: Literal["amplitude", "spectrum", "rate", "channels", "reference"]
+    text: str
+
+
+class PlausibilityView(Answer):
+    """What the signal is like over the last half minute, of its channels of EEG together."""
+
+    amplitude_uv: float = Field(
+        description="Root mean square from 1 to 40 Hz of the median channel, microvolts."
+    )
+    fall_decades: float | None = Field(
+        description="By how many powers of ten the power falls from 2..7 to 25..40 Hz; null at a "
+        "rate too low to tell."
+    )
+    line_hz: float | None = Field(description="Where a narrow line stands out; null without one.")
+    order: float | None = Field(
+        description="Correlation, by ranks, of how alike electrodes are with how far apart they "
+        "lie, from -1 (as it should be) to 1; null where fewer than six places are known."
+    )
+    reference: Literal["average", "other"] = Field(description="average: the channels sum to zero.")
+    findings: list[ImplausibleView] = Field(
+        description="What has not been plausible for a quarter of a minute; also among the "
+        "session's warnings."
+    )
+
+
 class ContinuityView(Answer):
     """What the time stamps of the samples show, since the worker started."""
 
@@ -161,6 +190,10 @@ class StateView(Answer):
     )
     quality: list[QualityView] = Field(
         default_factory=list, description="Signal quality of each channel."
+    )
+    plausibility: PlausibilityView | None = Field(
+        default=None,
+        description="Whether the signal can be what it says it is; null until that is known.",
     )
     continuity: ContinuityView | None = None
     clock: ClockView | None = None

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from volition.decoders.contract.intent import IdleIntent, Intent
 from volition.streams.signal.continuity import RATE_WARN, Continuity
+from volition.streams.signal.quality import SignalQuality
 
 BLOCKED_S = 5.0
 """A session that could decide nothing for so long is degraded."""
@@ -37,6 +38,12 @@ def warnings_of(continuity: Continuity, announced_hz: float) -> dict[str, str]:
     if off_hz - rate.uncertainty_hz > RATE_WARN * announced_hz:
         return {"rate-off": f"{said}: the signal is decoded as if the first were true"}
     return {}
+
+
+def implausible(quality: SignalQuality) -> dict[str, str]:
+    """Say in what the signal cannot be what it says it is."""
+    seen = quality.plausibility() or {"findings": []}
+    return {f"implausible-{one['code']}": one["text"] for one in seen["findings"]}
 
 
 class BlockWatch:

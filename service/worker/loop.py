@@ -28,6 +28,7 @@ from typing import Any
 import pydantic_core
 
 from volition.chunk import Chunk, Event
+from volition.decoders.artifacts.electrodes import find_positions
 from volition.decoders.contract.intent import Intent, to_json
 from volition.errors import (
     ConfigError,
@@ -50,7 +51,7 @@ from volition.service.worker.backlog import BacklogWatch
 from volition.service.worker.bus import HELD, INTENT_CODES, FrameType, WorkerEnd, pack
 from volition.service.worker.connector import Connection, Connector, GaveUpError
 from volition.service.worker.counts import Counts, step_of
-from volition.service.worker.evidence import BlockWatch, warnings_of
+from volition.service.worker.evidence import BlockWatch, implausible, warnings_of
 from volition.service.worker.garbage import GarbageCollector
 from volition.service.worker.history_sender import HistorySender
 from volition.service.worker.marker_feed import MarkerFeed
@@ -253,7 +254,8 @@ class Worker:
             )
         self._outline.prepare({"cleaned": engine.decoder_spec, "raw": inlet.spec})
         engine.on_cleaned = self._outline.on_cleaned
-        self._quality = SignalQuality(without_codes(inlet.spec))
+        signal = without_codes(inlet.spec)
+        self._quality = SignalQuality(signal, positions=find_positions(signal.labels))
         self._outputs.open(self._config.outputs, self._output_context(engine, inlet))
         if self._gate.closed:
             engine.hold(True, None)
@@ -535,6 +537,8 @@ class Worker:
             continuity = self._engine.cleaner.continuity
             found |= warnings_of(continuity, self._engine.signal_spec.rate_hz)
             found |= self._engine.decoder.warnings()
+        if self._quality is not None:
+            found |= implausible(self._quality)
         return found
 
     def _publish_json(self, type_: FrameType, data: dict[str, Any]) -> None:
@@ -590,6 +594,7 @@ class Worker:
             "t_last_sample": self._t_last_sample or None,
             "signal": None if engine is None else _spec_dict(engine),
             "quality": [] if self._quality is None else self._quality.report(),
+            "plausibility": None if self._quality is None else self._quality.plausibility(),
             "stages": [] if engine is None else engine.cleaner.stage_states(),
             "decoder": None if engine is None else engine.decoder.state(),
             "latency_ms": self._counts.latency_ms(),

@@ -39,6 +39,8 @@ class Seen:
         Of each channel, as `SignalQuality.report` gives it.
     warnings
         What had to be assumed.
+    plausibility
+        As `SignalQuality.plausibility` gives it; None of a look that was too short to tell.
     """
 
     description: StreamDescription
@@ -50,6 +52,7 @@ class Seen:
     continuity: dict[str, Any]
     quality: list[dict[str, Any]]
     warnings: tuple[str, ...]
+    plausibility: dict[str, Any] | None = None
 
 
 def look_at(description: StreamDescription, seconds: float) -> Seen:
@@ -95,4 +98,5 @@ def look_at(description: StreamDescription, seconds: float) -> Seen:
         continuity.report(),
         quality.report(),
         warnings,
+        quality.plausibility(),
     )

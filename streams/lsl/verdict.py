@@ -53,6 +53,7 @@ def verdict(seen: Seen) -> list[Finding]:
         _clock(seen),
         _losses(seen),
         _units(seen),
+        _plausible(seen),
         _channels(seen),
     ]
 
@@ -113,6 +114,14 @@ def _units(seen: Seen) -> Finding:
     unknown = [text for text in seen.warnings if "unit" in text]
     found = "; ".join(unknown) or "all in voltages that are known"
     return Finding("units", not unknown, found, "stream: {units: ...}" if unknown else "")
+
+
+def _plausible(seen: Seen) -> Finding:
+    if seen.plausibility is None:
+        return Finding("plausible", True, "too short a look to tell, or no EEG")
+    texts = [one["text"] for one in seen.plausibility["findings"]]
+    found = "; ".join(texts) or "as EEG is in amplitude, spectrum and order of channels"
+    return Finding("plausible", not texts, found, "compare unit, rate and cables" if texts else "")
 
 
 def _channels(seen: Seen) -> Finding:

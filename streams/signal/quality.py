@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from volition.chunk import Chunk, FloatArray, SignalSpec
+from volition.streams.signal.plausibility import Plausibility
 
 WINDOW_S = 1.0
 VERDICT_S = 0.5
@@ -33,6 +34,8 @@ _MOST_RATE_HZ = 2000.0
 _MOST_VALUES = 1 << 17
 
 _FLAT_UV = 0.1
+#: A second that lacks more than this share of a channel says nothing of what the signal is like.
+_MOST_MISSING = 0.05
 #: An amplifier at its end gives the same extreme value again and again.
 _SATURATED_SHARE = 0.05
 _LEAST_REPEATS = 4
@@ -50,9 +53,18 @@ class SignalQuality:
         The signal as the inlet gives it.
     range_uv
         What the amplifier can show, plus and minus; None when it is not known.
+    positions : ndarray, shape (n_channels, 3), optional
+        Places of the electrodes on the unit sphere, NaN where one is not known; see
+        `volition.streams.signal.plausibility`.
     """
 
-    def __init__(self, spec: SignalSpec, *, range_uv: float | None = None) -> None:
+    def __init__(
+        self,
+        spec: SignalSpec,
+        *,
+        range_uv: float | None = None,
+        positions: FloatArray | None = None,
+    ) -> None:
         self._spec = spec
         self._range_uv = range_uv
         self._stride = max(1, math.ceil(spec.rate_hz / _MOST_RATE_HZ))
@@ -68,7 +80,12 @@ class SignalQuality:
         self._report: list[dict[str, Any]] = []
         window = np.hanning(self._capacity)
         self._window = window[:, np.newaxis] / np.sqrt(np.mean(window**2))
-        frequencies = np.fft.rfftfreq(self._capacity, 1.0 / rate_hz)
+        frequencies: FloatArray = np.fft.rfftfreq(self._capacity, 1.0 / rate_hz).astype(np.float64)
+        self._plausibility: Plausibility | None = None
+        # A thinned-out signal's high frequencies are folded, and of a large one not all is seen.
+        if spec.rate_hz and self._stride == 1 and self._n_at_once >= spec.n_channels:
+            places = np.full((spec.n_channels, 3), np.nan) if positions is None else positions
+            self._plausibility = Plausibility(spec, places, frequencies)
         self._lines = [
             np.abs(frequencies - line) <= _LINE_BAND_HZ
             for line in LINE_HZ
@@ -120,7 +137,8 @@ class SignalQuality:
         n_good = np.maximum(finite.sum(axis=0), 1)
         rms = np.sqrt((centred**2).sum(axis=0) / n_good)
         flat, saturated = self._verdicts(recent[-self._newest :], channels)
-        line = self._line_share(centred)
+        spectrum = np.fft.rfft(centred * self._window, axis=0)
+        line = self._line_share(spectrum)
         missing = 1.0 - finite.mean(axis=0)
         self._report[channels] = [
             {
@@ -134,6 +152,9 @@ class SignalQuality:
             }
             for i, label in enumerate(self._spec.labels[channels])
         ]
+        if self._plausibility is not None and missing.max(initial=0.0) < _MOST_MISSING:
+            amplitudes = spectrum * (np.sqrt(2.0) / self._capacity)
+            self._plausibility.add(amplitudes, rms < _FLAT_UV / 4)
         for of, (channel, kohms_per_unit) in self._impedances.items():
             newest = self._ring[self._place - 1, channel]
             if np.isfinite(newest):
@@ -179,11 +200,11 @@ class SignalQuality:
         result: npt.NDArray[np.bool_] = at_end & voltages & finite.any(axis=0)
         return result
 
-    def _line_share(self, centred: FloatArray) -> FloatArray:
+    def _line_share(self, spectrum: npt.NDArray[np.complex128]) -> FloatArray:
         """Share of the power that lies at 50 or at 60 Hz, whichever is more."""
         if not self._lines:
-            return np.zeros(centred.shape[1])
-        power = np.abs(np.fft.rfft(centred * self._window, axis=0)) ** 2
+            return np.zeros(spectrum.shape[1])
+        power = np.abs(spectrum) ** 2
         total = power[1:].sum(axis=0)
         shares = np.stack([power[line].sum(axis=0) for line in self._lines])
         share: FloatArray = shares.max(axis=0) / np.where(total > 0, total, 1.0)
@@ -197,6 +218,10 @@ class SignalQuality:
         ``impedance_kohm`` is null where the device sends none.
         """
         return self._report
+
+    def plausibility(self) -> dict[str, Any] | None:
+        """Give whether the signal can be what it says it is; see `Plausibility.report`."""
+        return None if self._plausibility is None else self._plausibility.report()
 
 
 def _mean(recent: FloatArray, finite: npt.NDArray[np.bool_]) -> FloatArray:

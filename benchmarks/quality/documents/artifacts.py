@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from volition.benchmarks.quality.documents.runs import (
+    NOT_MEASURED,
     Page,
     Results,
     Run,
@@ -63,6 +64,8 @@ def scalp(results: Results) -> str:
         ]
         clean = _row(one, None, None, "all")
         rows.append([f"`{name}`", *cells, number(clean["rrmse_time"])])
+    if not rows:
+        return NOT_MEASURED
     head = (
         "method",
         "blinks, -7 dB",
@@ -77,8 +80,10 @@ def scalp(results: Results) -> str:
 def taught(results: Results) -> str:
     """Give AT-AT's scalp by whether its networks were trained on clean segments of the person."""
     names = {"all": "all six", "taught": "2, 5, 9, 15: trained on", "others": "0, 12: never seen"}
-    one = results["atat"]
-    rows = []
+    one = results.get("atat")
+    rows: list[list[str]] = []
+    if one is None:
+        return NOT_MEASURED
     for people, label in names.items():
         cells = []
         for snr_db in _LEVELS:

@@ -131,6 +131,8 @@ def _rounded(value: Any) -> Any:
 
 # -- tables ------------------------------------------------------------------------------------
 
+NOT_MEASURED = "Not measured anew yet.\n"
+
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Give a table."""

@@ -124,6 +124,8 @@ def idle(results: Results) -> str:
     }
     rows = []
     for session in IDLE:
+        if names.get(session, session) not in results:
+            continue
         one = results[names.get(session, session)]
         intervals = one["intervals"]
         rows.append(
@@ -156,6 +158,8 @@ def calibrated(results: Results) -> str:
     rows = []
     for length_s, session in itertools.product(LENGTHS_S, CALIBRATED):
         name = _name(session, length_s)
+        if name not in results:
+            continue
         one = results[name]
         paired = [
             signed_points(

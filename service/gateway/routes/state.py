@@ -58,6 +58,7 @@ async def _state_of(session: Session) -> StateView:
             QualityView(**channel, position=from_above(channel["label"]))
             for channel in known.get("quality", [])
         ],
+        plausibility=known.get("plausibility"),
         continuity=known.get("continuity"),
         clock=known.get("clock"),
         markers=known.get("markers"),

@@ -23,11 +23,13 @@ Make = Callable[..., SubspaceStage[Any]]
 
 
 def asr(**settings: float) -> Asr:
-    return Asr(AsrSettings.model_validate({"calibration_s": 10, **settings}))
+    return Asr(AsrSettings.model_validate({"calibration_s": 10, "lookahead_s": 0, **settings}))
 
 
 def rasr(**settings: float) -> RiemannianAsr:
-    return RiemannianAsr(RiemannianAsrSettings.model_validate({"calibration_s": 10, **settings}))
+    return RiemannianAsr(
+        RiemannianAsrSettings.model_validate({"calibration_s": 10, "lookahead_s": 0, **settings})
+    )
 
 
 both = pytest.mark.parametrize("make", [asr, rasr])
