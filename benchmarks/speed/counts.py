@@ -74,7 +74,6 @@ def _scenario(
                 {"kind": "notch", "freq_hz": 50},
             ],
             "decoder": decoder,
-            "selections": "every",
         }
     )
     return config, SignalSpec(rate_hz, tuple(f"C{i}" for i in range(n_channels)))
