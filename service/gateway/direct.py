@@ -50,6 +50,8 @@ MOST_FRAMES_PER_S = 1000
 
 _PIECE_BYTES = 2 << 10
 _POLICY_VIOLATION = 1008
+#: One that is closed for a flood is not read from for so long: it would only come again.
+_IGNORED_S = 2.0
 _LINGER_S, _ABORT_S = 0.5, 5.0
 _MOST_THROWN_AWAY = 16 << 20
 
@@ -134,7 +136,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         return is_free and (not self.handshake_initiated or self.queue.empty())
 
     def _pause_or_resume(self) -> None:
-        if self.transport.is_closing():
+        if self._is_flooding or self.transport.is_closing():
             return
         is_full = bool(self._unread) or not self._takes_more()
         if is_full is not self.read_paused:
@@ -160,7 +162,10 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             super().handle_events()
 
     def _close_for_flood(self) -> None:
-        """Say why and close; what comes meanwhile is thrown away, so that the reason arrives."""
+        """Say why, and close after a while.
+
+        What comes in the end is thrown away, so that the reason arrives.
+        """
         self._is_flooding = True
         self._unread.clear()
         reason = f"more than {MOST_FRAMES_PER_S} frames a second"
@@ -172,9 +177,15 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             )
             self.conn.send_close(_POLICY_VIOLATION, reason)
             self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_timer = self.loop.call_later(_LINGER_S, self.transport.close)
+        self.transport.pause_reading()
+        self.loop.call_later(_IGNORED_S, self._throw_away)
+        self.close_timer = self.loop.call_later(_IGNORED_S + _LINGER_S, self.transport.close)
         # One that does not read either would keep it open for ever.
         self.loop.call_later(_ABORT_S, self.transport.abort)
+
+    def _throw_away(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)

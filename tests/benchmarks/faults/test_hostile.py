@@ -48,17 +48,17 @@ def test_a_kill_is_judged_by_what_was_answered() -> None:
         assert kept.Round(deed, answered=True, found=found).is_right is (found == right[deed])
 
 
-def test_a_slope_is_nought_where_its_interval_holds_nought() -> None:
+def test_what_grows_is_told_from_what_does_not() -> None:
     chance = random.Random(3)  # noqa: S311 - no secret
     hours = [n / 60 for n in range(60)]
     level = [Taken(h, 200 + chance.gauss(0, 2), 40, 12) for h in hours]
     growing = [Taken(h, 200 + 60 * h + chance.gauss(0, 2), 40, 12 + int(9 * h)) for h in hours]
-    assert all(one["holds_zero"] for one in slopes(level).values())
+    assert not any(one["grows"] for one in slopes(level).values())
     found = slopes(growing)
-    assert not found["rss_mb"]["holds_zero"]
+    assert found["rss_mb"]["grows"]
     assert found["rss_mb"]["slope"] == pytest.approx(60, rel=0.2)
-    assert not found["threads"]["holds_zero"]
-    assert found["files"]["holds_zero"]
+    assert found["threads"]["grows"]
+    assert not found["files"]["grows"]
 
 
 @pytest.mark.slow
