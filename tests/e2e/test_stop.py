@@ -133,7 +133,7 @@ def estop_command(url: str, *arguments: str, data: str | None = None) -> dict[st
 def test_no_flood_of_other_callers_refuses_the_stop(client: Client, sliding: MakeConfig) -> None:
     session = client.create_session(sliding()).id
     decides(client, session)
-    http = httpx.Client(base_url=client.url, trust_env=False)
+    http = httpx.Client(base_url=client.url, trust_env=False, timeout=60)
     refused: list[int] = []
 
     def mark() -> None:
@@ -142,7 +142,7 @@ def test_no_flood_of_other_callers_refuses_the_stop(client: Client, sliding: Mak
     with http, flood(mark):
         wait_until(lambda: 429 in refused)
         answers = [client.emergency_stop(session) for _ in range(17)]
-    http = httpx.Client(base_url=client.url, trust_env=False)
+    http = httpx.Client(base_url=client.url, trust_env=False, timeout=60)
     with http:  # whoever deletes the session is of the same address
         path = f"/v1/sessions/{session}/markers"
         wait_until(lambda: http.post(path, json={"name": "x"}).status_code != 429)
@@ -327,7 +327,7 @@ def kill_all(service: RunningService) -> None:
     gateway = psutil.Process(service.pid)
     children = gateway.children(recursive=True)
     os.kill(service.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-    psutil.wait_procs(children, timeout=10)
+    psutil.wait_procs(children, timeout=60)
 
 
 @pytest.mark.slow
@@ -417,7 +417,7 @@ def test_a_release_that_a_hanging_gateway_is_late_with_releases_no_later_press(
                 gateway.resume()
                 # Refused; or never taken, where the service finds the connection too old.
                 with pytest.raises((ApiError, UnreachableError)):
-                    release.result(timeout=20)
+                    release.result(timeout=60)
         finally:
             gateway.resume()
         assert said["rc"] == 0
