@@ -180,7 +180,7 @@ def calibrated(client: Client, session: str, person: Person) -> Any:
 
 
 def received_until(listener: socket.socket, wanted: Any) -> dict[str, Any]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         found: dict[str, Any] = json.loads(listener.recv(1 << 16))
         if wanted(found):

@@ -30,7 +30,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--force-color-profile=srgb")
 
 _PAGES = ("", "speller", "cursor")
-_OPEN_MS = 30_000.0
+_OPEN_MS = 120_000.0
 #: The console looks for streams for a second, and a browser tidies up for some behind that.
 SETTLE_S = 8.0
 

@@ -92,7 +92,7 @@ def calibrate_classes(
     is not above chance too, with the reason in the scores' ``refusal``: for evaluations alone).
     """
     rate_hz = regular_rate(calibration.spec, settings.kind)
-    prepared = _prepared(calibration, settings)
+    prepared = prepared_of(calibration, settings)
     judge = method(settings, rate_hz)
     progress(0.1, "cutting trials out of the signal")
     seen = observe(judge, prepared.data, prepared.channels, prepared.trials)
@@ -100,7 +100,7 @@ def calibrate_classes(
     _check_counts(seen, settings)
     progress(0.3, "leaving sessions or blocks out")
     judged, tried = _validated(judge, seen, n_classes)
-    refusal = _refusal(judged, n_classes, len(tried))
+    refusal = refusal_of(judged, n_classes, len(tried))
     if refusal is not None and not prepared.data.options.get("accept"):
         raise refusal
     progress(0.6, "asking what eyes and muscle alone would do")
@@ -132,7 +132,14 @@ def calibrate_classes(
 # -- what is learned from ---------------------------------------------------------------------
 
 
-def _prepared(calibration: CalibrationData, settings: ClassSettings) -> Prepared:
+def prepared_of(calibration: CalibrationData, settings: ClassSettings) -> Prepared:
+    """Leave out what cannot be learned from, and find the trials.
+
+    Raises
+    ------
+    CalibrationError
+        Nothing is left.
+    """
     data, faulty = _sound(calibration)
     if not len(data.times):
         raise CalibrationError("no-trials", "there is no signal yet to calibrate on")
@@ -295,7 +302,7 @@ def _is_above_chance(judged: Judged, n_classes: int, most: float = MOST_CHANCE) 
     return luck(judged.n_right, len(judged.wanted), 1.0 / n_classes) <= most
 
 
-def _refusal(judged: Judged, n_classes: int, n_looks: int) -> CalibrationError | None:
+def refusal_of(judged: Judged, n_classes: int, n_looks: int = 1) -> CalibrationError | None:
     """Give why the calibration is not above chance; None where it is."""
     chance = 1.0 / n_classes
     if not len(judged.wanted):

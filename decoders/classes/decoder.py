@@ -54,7 +54,7 @@ class ClassDecoder(FittedDecoder[S]):
         return settings.trials_asked()
 
     @classmethod
-    def example_model(cls, settings: S, spec: SignalSpec) -> FittedModel:
+    def example_model(cls, settings: S, spec: SignalSpec) -> FittedModel | None:
         return example_of(cls.method(settings, regular_rate(spec, settings.kind)), spec)
 
     @classmethod

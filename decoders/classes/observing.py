@@ -115,6 +115,8 @@ def observe(
     calibration: CalibrationData,
     channels: Sequence[int],
     trials: Sequence[Asked],
+    *,
+    trial_step_s: float | None = None,
 ) -> Observed:
     """Cut the windows of trials out of a calibration's signal.
 
@@ -124,7 +126,12 @@ def observe(
         Places of the channels that are used.
     trials
         In order of time.
+    trial_step_s
+        From window to window within a trial; when left out as the live decoder is used, one after a
+        marker, or every `TRIAL_STEP_S` where windows slide.
     """
+    if trial_step_s is None and method.settings.trigger == "sliding":
+        trial_step_s = TRIAL_STEP_S
     found = _Windows()
     session_centres = []
     for session, rows in enumerate(sessions_of(calibration)):
@@ -135,7 +142,7 @@ def observe(
             for number, one in enumerate(trials)
             if len(times) and times[0] <= one.onset <= times[-1]
         }
-        of_session = _session(method, Chunk(samples, times), within)
+        of_session = _session(method, Chunk(samples, times), within, trial_step_s)
         if of_session.features:
             found.add(of_session, session)
             if method.of_covariances:
@@ -184,7 +191,12 @@ class _Windows:
         return np.stack([riemannian_mean(band, 1e-5) for band in seen.swapaxes(0, 1)])
 
 
-def _session(method: ClassMethod[Any], signal: Chunk, trials: Mapping[int, Asked]) -> _Windows:
+def _session(
+    method: ClassMethod[Any],
+    signal: Chunk,
+    trials: Mapping[int, Asked],
+    trial_step_s: float | None,
+) -> _Windows:
     """Find the windows of a session's trials, by their number."""
     settings, times = method.settings, signal.times
     windows = make_windows(method, signal.samples.shape[1], step_samples=centre_step(method))
@@ -194,7 +206,7 @@ def _session(method: ClassMethod[Any], signal: Chunk, trials: Mapping[int, Asked
         numbers = [0]
         for number, one in trials.items():
             if times[rows.start] <= one.onset <= times[rows.stop - 1]:
-                for due in _dues(one, settings):
+                for due in _dues(one, settings, trial_step_s):
                     windows.ask(one.onset, due)
                     numbers.append(number)
         for epoch in windows.feed(Chunk(signal.samples[rows], times[rows])):
@@ -230,11 +242,12 @@ def _stretches(times: FloatArray) -> list[slice]:
     return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
 
-def _dues(trial: Asked, settings: ClassSettings) -> list[float]:
-    """Give when the windows of a trial begin: one after a marker, several where they slide."""
+def _dues(trial: Asked, settings: ClassSettings, step_s: float | None) -> list[float]:
+    """Give when the windows of a trial begin: one, or several by a step."""
     first = trial.onset + settings.delay_s
     spare = trial.lasted_s - settings.delay_s - settings.window_s
     if spare < -0.05:
         return []
-    n_more = int(max(0.0, spare) / TRIAL_STEP_S) if settings.trigger == "sliding" else 0
-    return [first + k * TRIAL_STEP_S for k in range(n_more + 1)]
+    if step_s is None:
+        return [first]
+    return [first + k * step_s for k in range(int(max(0.0, spare) / step_s) + 1)]

@@ -2,7 +2,9 @@
 
 A trial is an event whose data name its target: ``target`` is a label of the decoder's or "rest",
 or ``freq_hz`` is its flicker (0 at rest). It lasts until the next event. The decoder is
-cross-validated at several window lengths, one block of every target left out at a time; the length
+cross-validated at several window lengths, one block of every target left out at a time. Of several
+recordings (`volition.decoders.fitting.calibration.joined`) each is left out whole, since what holds
+within one, as how the cap sits, says nothing of the next. The length
 of the highest information transfer rate is suggested, and with trials at rest the confidence that
 keeps rest silent. The model is then fitted to all trials at that length.
 """
@@ -10,7 +12,7 @@ keeps rest silent. The model is then fitted to all trials at that length.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -148,6 +150,7 @@ def calibrate_selector(
     epochs, trials = _epochs(calibration, settings, trials, windows_s[-1], rate_hz)
     targets = np.array([trial.target for trial in trials])
     _check_counts(targets, settings, least_trials)
+    folds = _folds(targets, _recordings_of(trials, calibration), settings, max(least_trials - 1, 1))
     tried = []
     for number, window_s in enumerate(windows_s):
         done, share = 0.1 + 0.7 * number / len(windows_s), 0.7 / len(windows_s)
@@ -158,6 +161,7 @@ def calibrate_selector(
                 estimator(chosen, rate_hz),
                 cut,
                 targets,
+                folds,
                 _within(progress, done, share),
             )
         )
@@ -170,7 +174,7 @@ def calibrate_selector(
     threshold = _threshold(best)
     if (targets == REST).any():
         chosen = chosen.model_copy(update={"min_confidence": threshold})
-    scores = _scores(tried, best, threshold, settings)
+    scores = _scores(tried, best, threshold, settings) | {"left_out": folds.of}
     return Calibrated(model, chosen.model_dump(mode="json"), scores, len(trials))
 
 
@@ -282,25 +286,64 @@ def _cut(epochs: FloatArray, window_s: float, longest_s: float, rate_hz: float) 
     return epochs[..., : epochs.shape[-1] - n_over]
 
 
-def _validated(
-    estimator: Learner, epochs: FloatArray, targets: IntArray, progress: Progress
-) -> Validated:
-    """Decode every trial by what the others taught: a block is each target's n-th trial."""
-    settings = estimator.settings
-    windows = filtered_windows(settings, epochs, estimator.rate_hz)
+class Folds(NamedTuple):
+    """What is left out in turn: ``of`` says what, each part what is learned from and what tested.
+
+    What is learned from holds as many trials of each target, (n_targets, n).
+    """
+
+    of: Literal["blocks", "recordings"]
+    parts: list[tuple[IntArray, IntArray]]
+
+
+def _recordings_of(trials: Sequence[Trial], calibration: CalibrationData) -> IntArray:
+    """Give the number of each trial's recording."""
+    onsets = np.array([trial.onset for trial in trials])
+    found: IntArray = np.searchsorted(np.array(calibration.starts), onsets, side="right")
+    return found
+
+
+def _folds(
+    targets: IntArray, recordings: IntArray, settings: SelectorSettings, least: int
+) -> Folds:
+    """Leave out recordings where the others have ``least`` trials of each target, else blocks."""
     n_targets = len(settings.targets)
+    parts = []
+    for recording in np.unique(recordings):
+        kept = [
+            np.flatnonzero((targets == target) & (recordings != recording))
+            for target in range(n_targets)
+        ]
+        n = min(len(places) for places in kept)
+        if n >= least:
+            learn = np.stack([places[:n] for places in kept])
+            parts.append((learn, np.flatnonzero(recordings == recording)))
+    if len(parts) > 1 and len(parts) == len(np.unique(recordings)):
+        return Folds("recordings", parts)
     flickers = [np.flatnonzero(targets == target) for target in range(n_targets)]
     resting = np.flatnonzero(targets == REST)
     n_blocks = min(len(places) for places in flickers)
+    blocks = []
+    for block in range(n_blocks):
+        learn = np.stack([np.delete(places[:n_blocks], block) for places in flickers])
+        tested = [places[block] for places in flickers]
+        blocks.append((learn, np.array([*tested, *resting[block::n_blocks]], dtype=np.int64)))
+    return Folds("blocks", blocks)
+
+
+def _validated(
+    estimator: Learner, epochs: FloatArray, targets: IntArray, folds: Folds, progress: Progress
+) -> Validated:
+    """Decode every trial by what the others taught."""
+    settings = estimator.settings
+    windows = filtered_windows(settings, epochs, estimator.rate_hz)
     wanted, decoded, confidence = [], [], []
     length = f"windows of {settings.window_s:g} s"
-    for block in range(n_blocks):
-        progress(block / n_blocks, f"cross-validating {length}: block {block + 1} of {n_blocks}")
-        others = [np.delete(places[:n_blocks], block) for places in flickers]
-        arrays = estimator.learned(np.stack([windows[places] for places in others]))
-        tested = [places[block] for places in flickers]
-        tested += list(resting[block::n_blocks])
-        for place in tested:
+    n_parts = len(folds.parts)
+    for number, (learn, tested) in enumerate(folds.parts):
+        progress(number / n_parts, f"cross-validating {length}: {number + 1} of {n_parts}")
+        arrays = estimator.learned(windows[learn])
+        for place in tested.tolist():
             scores = estimator.scores(arrays, windows[place])
             wanted.append(int(targets[place]))
             decoded.append(int(scores.argmax()))
@@ -336,8 +379,8 @@ def _check_above_chance(best: Validated, settings: SelectorSettings) -> None:
         check_enough_to_tell(n, 1 / n_targets)
         raise CalibrationError(
             "not-above-chance",
-            f"this calibration is not above chance: {right} of {n} trials right with their block "
-            f"left out at {best.window_s:g} s, and guessing among {n_targets} targets does as well "
+            f"this calibration is not above chance: {right} of {n} trials right when left out "
+            f"at {best.window_s:g} s, and guessing among {n_targets} targets does as well "
             f"in {100 * by_chance:.2g} % of cases. Check that the onset markers are locked to the "
             "flicker, and the electrodes",
             right=right,

@@ -38,3 +38,22 @@ def _of_dnn() -> FurtherTraining:
 
 FURTHER: Mapping[str, Callable[[], FurtherTraining]] = {"dnn": _of_dnn}
 """By the kind of the decoder (`Decoder.trained_further`), what imports its recipe."""
+
+
+class Fitting(Protocol):
+    """Trains a decoder's model on a calibration, from nothing."""
+
+    def __call__(
+        self, settings: Any, calibration: CalibrationData, progress: Progress
+    ) -> Calibrated:
+        """Train; give what came of it."""
+
+
+def _of_network() -> Fitting:
+    from volition.models.training.eegnet import calibrate
+
+    return calibrate
+
+
+FITTING: Mapping[str, Callable[[], Fitting]] = {"network": _of_network}
+"""By the kind of the decoder, what imports the recipe that fits its model with torch."""

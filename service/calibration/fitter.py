@@ -48,7 +48,7 @@ from volition.decoders.fitting.network import (
 from volition.errors import VolitionError
 from volition.models.manifest import Manifest, ModelCard, ModelInput, TrainingData, unfitted
 from volition.models.registry import ModelRegistry
-from volition.models.training import FURTHER, FurtherTraining
+from volition.models.training import FITTING, FURTHER, FurtherTraining
 from volition.service.sessions.config import SessionConfig, parse_config, read_for
 from volition.service.sessions.named_models import is_reference
 from volition.streams.files.recording import Recording
@@ -182,6 +182,10 @@ def _fitted(
         )
         return found, content, network
     cls = fitted_class(settings.kind)
+    if settings.kind in FITTING:
+        check_trainable(settings.kind)
+        found = FITTING[settings.kind]()(settings, calibration, progress)
+        return found, found.model.to_bytes(), None
     if job.refresh:
         model = cls.refresh(settings, calibration)
         found = Calibrated(model, settings.model_dump(mode="json"), {}, 0)
@@ -223,7 +227,8 @@ def trainer_of(kind: str) -> FurtherTraining | None:
 
 def check_trainable(kind: str) -> None:
     """Raise `CalibrationError` for a kind that is trained by what is not installed."""
-    needed = _TRAINING if registry.decoders_by_kind()[kind].trained_further else ()
+    with_torch = kind in FITTING or registry.decoders_by_kind()[kind].trained_further
+    needed = _TRAINING if with_torch else ()
     lacking = [name for name in needed if importlib.util.find_spec(name) is None]
     if lacking:
         raise CalibrationError(

@@ -42,8 +42,10 @@ def train(
     session: SessionOption,
     name: Annotated[str, typer.Option(help="Name of the model: lower case, digits, - and _.")],
     trials: TrialsOption = None,
-    licence: Annotated[str, typer.Option(help="Of the recordings.")] = "",
-    note: Annotated[str, typer.Option(help="For the model's card.")] = "",
+    licence: Annotated[
+        str, typer.Option(help="Licence of the recordings, for the model's card.")
+    ] = "",
+    note: Annotated[str, typer.Option(help="Note for the model's card.")] = "",
     json: JsonOption = False,
 ) -> None:
     """Fit a session's decoder to recordings, and keep it in the registry as a new version.

@@ -98,7 +98,7 @@ class StreamSelector(_Model):
     host: LslText | None = Field(default=None, description="Name of the host that sends it.")
     uid: LslText | None = Field(
         default=None,
-        description="Of one life of its outlet: it has another after each restart.",
+        description="Identifies one outlet; LSL gives a new one whenever the outlet starts again.",
     )
     clock: Literal["lsl", "unix", "device"] = Field(
         default="lsl",

@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Literal
 
 from volition.children import spawning
-from volition.errors import StreamError, VolitionError
+from volition.errors import SessionError, StreamError, VolitionError
 from volition.streams.lsl.discovery import find_streams
 from volition.streams.lsl.look import look_at
 from volition.streams.lsl.verdict import Finding, verdict
@@ -87,12 +87,12 @@ class Looks:
 
         Raises
         ------
-        StreamError
+        SessionError
             Too many look already.
         """
         going = [one for one in self._looks.values() if one.state == "looking"]
         if len(going) >= MOST_LOOKS:
-            raise StreamError(
+            raise SessionError(
                 f"{len(going)} looks go on, no more than {MOST_LOOKS} may; cancel one"
             )
         ended = [id_ for id_, one in self._looks.items() if one.state != "looking"]

@@ -65,7 +65,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 
 
 def test_below_a_path_of_a_proxy_what_is_answered_leads_below_it() -> None:
-    with running_service("--root-path", "/bci/") as service, httpx.Client(trust_env=False) as http:
+    with (
+        running_service("--root-path", "/bci/") as service,
+        httpx.Client(trust_env=False, timeout=60) as http,
+    ):
         made = http.post(f"{service.url}/v1/sessions", json=NOBODY)
         assert made.headers["Location"] == "/bci/v1/sessions/waiting"
         assert http.get(f"{service.url}/openapi.json").json()["servers"] == [{"url": "/bci"}]
@@ -115,7 +118,7 @@ def test_a_socket_is_refused_before_it_opens_and_told_why(guarded: Guarded) -> N
 
 def test_a_ticket_opens_one_socket(guarded: Guarded) -> None:
     token = {"Authorization": f"Bearer {guarded.secrets[Role.READ]}"}
-    made = httpx.post(f"{guarded.url}/v1/tickets", headers=token, trust_env=False)
+    made = httpx.post(f"{guarded.url}/v1/tickets", headers=token, trust_env=False, timeout=60)
     assert made.status_code == 201
     with guarded.socket(f"?ticket={made.json()['ticket']}") as socket:
         assert json.loads(socket.recv(timeout=30))["type"] == "hello"
@@ -157,7 +160,7 @@ def test_no_secret_is_in_logs_errors_or_metrics(guarded: Guarded) -> None:
     admin = {"Authorization": f"Bearer {guarded.secrets[Role.ADMIN]}"}
     tickets = []
     paths = ("/v1/sessions/none", "/v1/streams?wait=x", "/nothing", "/metrics")
-    with httpx.Client(base_url=guarded.url, trust_env=False) as http:
+    with httpx.Client(base_url=guarded.url, trust_env=False, timeout=60) as http:
         said = [http.get(path, headers=admin).text for path in paths]
         said.append(http.post("/v1/sessions", headers=admin, json={"name": 1}).text)
         read = {"Authorization": f"Bearer {guarded.secrets[Role.READ]}"}

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from volition.chunk import Event
+from tests.e2e.screen import Screen
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent
 from volition.decoders.fitting.metrics import itr_bits_per_min
 from volition.service.client import ApiError, Client
@@ -23,7 +23,6 @@ from volition.service.wire.messages import CalibrationMessage, CueMessage, Serve
 from volition.service.worker.replay import recorded_session, replay
 from volition.streams.files.recording import read_recording
 from volition.streams.lsl.clock import local_clock
-from volition.streams.lsl.outlet import MarkerOutlet
 from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess
 from volition.streams.simulated.ssvep_participant import Flicker, SsvepParticipant
 
@@ -49,28 +48,6 @@ FAST = {"decoder": CALIBRATED}
 #: while a word is copied come by chance once in ten million runs.
 MOST_WRONG = 2
 PLAN = {"blocks": 3, "cue_s": 0.2, "trial_s": 0.9, "pause_s": 0.05, "onsets": "client"}
-
-
-class Screen:
-    """What a stimulus program does: shows flickers, and says so by LSL markers."""
-
-    def __init__(self, source_id: str) -> None:
-        self.source_id = source_id
-        self.markers = MarkerOutlet("screen", source_id)
-
-    def show(self, freq_hz: float, t: float, **data: Any) -> None:
-        event = Event(t, "trial_start", {"freq_hz": freq_hz, **data})
-        self.markers.push(event.to_marker(), t)
-
-    def clear(self, t: float) -> None:
-        self.markers.push("clear", t)
-
-    def follow(self, message: ServerMessage) -> None:
-        """Show what a guided calibration asks for."""
-        if isinstance(message, CueMessage) and message.phase == "cue":
-            self.show(float(message.data["freq_hz"]), message.t)
-        elif isinstance(message, CueMessage) and message.phase == "pause":
-            self.clear(message.t_end)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +97,7 @@ def session(client: Client, screen: Screen) -> Iterator[str]:
 
 
 def ended(client: Client, session: str, cid: str) -> Any:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while (view := client.calibration(session, cid)).ended_utc is None:
         assert time.monotonic() < deadline, view
         time.sleep(0.1)

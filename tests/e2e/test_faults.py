@@ -197,7 +197,7 @@ def test_nothing_outlives_a_killed_user_of_the_service(tmp_path: Path) -> None:
     user.kill()
     user.wait()
     user.stdout.close()
-    _, alive = psutil.wait_procs(family, timeout=20)
+    _, alive = psutil.wait_procs(family, timeout=60)
     assert not alive
 
 
@@ -206,5 +206,5 @@ def test_the_process_that_looks_for_streams_ends_with_a_killed_service() -> None
         client.streams(wait_s=0)
         children = psutil.Process(service.pid).children(recursive=True)
         psutil.Process(service.pid).kill()
-        _, alive = psutil.wait_procs(children, timeout=20)
+        _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive

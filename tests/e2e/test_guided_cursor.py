@@ -131,6 +131,7 @@ def test_what_cannot_be_guided_is_refused_before_it_begins(client: Client, sessi
     def refused(**body: object) -> None:
         client.calibrate(session, {**ASKED, **body})
 
+    before = client.calibrations(session)
     flickers = {"kind": "fbcca", "targets": [{"label": str(f), "freq_hz": f} for f in (8, 9)]}
     with pytest.raises(ApiError, match="decoders of movement"):
         refused(decoder=flickers)
@@ -142,7 +143,7 @@ def test_what_cannot_be_guided_is_refused_before_it_begins(client: Client, sessi
         refused(guided={"cursor": {"seconds": 20, "first_s": 30}})
     with pytest.raises(ApiError, match="position of two numbers"):
         refused(guided={"cursor": {"seconds": 20}, "targets": [{"position": [1]}]})
-    assert [one.state for one in client.calibrations(session)] in ([], ["refused", "cancelled"])
+    assert client.calibrations(session) == before
 
 
 @pytest.mark.slow
@@ -155,7 +156,7 @@ def test_the_guidance_stands_still_while_the_headset_is_away_and_says_so(client:
         begun = client.calibrate(made.id, {**ASKED, "name": "away"})
         time.sleep(1.0)
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not (view := client.calibration(made.id, begun.id)).step.startswith("paused"):
             assert time.monotonic() < deadline, view
             time.sleep(0.1)
@@ -165,7 +166,7 @@ def test_the_guidance_stands_still_while_the_headset_is_away_and_says_so(client:
         assert later.models == view.models
         assert "the session is" in later.step
         with LiveParticipant(PERSON, name="away", source_id=source_id):
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             while client.calibration(made.id, begun.id).progress == view.progress:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)

@@ -87,7 +87,7 @@ def recorded(source_id: str, **decoder: Any) -> dict[str, Any]:
 
 def await_state(client: Client, id: str, done: Callable[[Any], bool]) -> Any:
     """Ask, as often as the service beats, until the state is as wanted."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not done(state := client.state(id)):
         assert time.monotonic() < deadline, state
         client.intents(id, after=state.last_seq, wait_s=0.2)
@@ -205,7 +205,7 @@ def test_a_killed_process_leaves_a_recording_that_opens_and_lacks_less_than_a_se
         victims = {"recorder": [recorder], "worker": [worker], "both": [recorder, worker]}[victim]
         for process in victims:
             process.send_signal(signal.SIGKILL)
-        psutil.wait_procs([recorder], timeout=10)
+        psutil.wait_procs([recorder], timeout=60)
         if victim == "recorder":
             # The session goes on, says what is wrong, and records on into a file of its own.
             state = await_state(
@@ -217,7 +217,7 @@ def test_a_killed_process_leaves_a_recording_that_opens_and_lacks_less_than_a_se
             assert any("samples lost" in warning for warning in client.session(session.id).warnings)
             assert state.recording.file != seen.recording.file
             assert (state.recording.error, state.recording.lost > 0) == ("", True)
-            rest = httpx.get(f"{service.url}/metrics", trust_env=False).text
+            rest = httpx.get(f"{service.url}/metrics", trust_env=False, timeout=60).text
             assert f'volition_recording_restarts_total{{session="{session.id}"}} 1.0' in rest
             later = recorded_session(read_recording(folder / state.recording.file))
             assert later is not None
@@ -302,7 +302,10 @@ def test_a_folder_that_cannot_be_written_is_a_warning_and_not_the_end(
 def test_recordings_are_listed_downloaded_and_deleted(
     service: RunningService, folder: Path, gappy: str
 ) -> None:
-    with Client(service.url) as client, httpx.Client(base_url=service.url, trust_env=False) as rest:
+    with (
+        Client(service.url) as client,
+        httpx.Client(base_url=service.url, trust_env=False, timeout=60) as rest,
+    ):
         session = client.create_session(recorded(gappy))
         seen = await_state(client, session.id, lambda s: s.recording and s.recording.samples > 200)
         name = seen.recording.file.removesuffix(".xdf")
@@ -342,12 +345,14 @@ def test_no_name_of_a_recording_leads_out_of_its_folder(
     link = folder / "link.xdf"
     if not link.is_symlink():
         link.symlink_to(secret)
-    answer = httpx.request(method, f"{service.url}/v1/recordings/{id}", trust_env=False)
+    answer = httpx.request(method, f"{service.url}/v1/recordings/{id}", trust_env=False, timeout=60)
     assert answer.status_code in (404, 405, 422) or (method == "DELETE" and id == "link")
     assert "secret" not in answer.text.replace(id, "")
     assert secret.read_text() == "secret"
     assert link.is_symlink()
-    listed = httpx.get(f"{service.url}/v1/recordings", trust_env=False).json()["recordings"]
+    listed = httpx.get(f"{service.url}/v1/recordings", trust_env=False, timeout=60).json()[
+        "recordings"
+    ]
     assert "link" not in {view["id"] for view in listed}
 
 

@@ -163,7 +163,7 @@ def test_markers_by_rest_and_by_socket_start_a_decision_each(
 def test_every_message_is_what_the_asyncapi_document_says(
     client: Client, service: RunningService, sliding: MakeConfig
 ) -> None:
-    document = httpx.get(f"{service.url}/asyncapi.json", trust_env=False).json()
+    document = httpx.get(f"{service.url}/asyncapi.json", trust_env=False, timeout=60).json()
     schema = {**document["components"]["schemas"]["ServerMessage"], **document}
     validator = jsonschema_rs.Draft202012Validator(schema)
     session = client.create_session(sliding())
@@ -240,7 +240,7 @@ def test_metrics_count_what_the_session_did(
 ) -> None:
     session = client.create_session(sliding(name="counted"))
     client.intents(session.id, wait_s=30)
-    text = httpx.get(f"{service.url}/metrics", trust_env=False).text
+    text = httpx.get(f"{service.url}/metrics", trust_env=False, timeout=60).text
     assert 'volition_session_state{session="counted",state="running"} 1.0' in text
     assert 'volition_missing_samples_total{session="counted"} 0.0' in text
     assert 'volition_step_seconds_bucket{le="+Inf",session="counted",step="bus"}' in text
@@ -253,7 +253,7 @@ def test_no_worker_outlives_a_killed_service(headset: str, sliding: MakeConfig) 
         children = psutil.Process(service.pid).children(recursive=True)
         assert children
         os.kill(service.pid, signal.SIGKILL)
-        _, alive = psutil.wait_procs(children, timeout=10)
+        _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
 
 

@@ -39,7 +39,7 @@ def pong(socket: ClientConnection) -> dict[str, Any]:
 
 
 def behind_in_metrics(service: RunningService, session: str) -> float:
-    text = httpx.get(f"{service.url}/metrics", trust_env=False).text
+    text = httpx.get(f"{service.url}/metrics", trust_env=False, timeout=60).text
     (line,) = [
         one
         for one in text.splitlines()

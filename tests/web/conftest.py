@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -96,6 +97,16 @@ def service(pages: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     data = tmp_path_factory.mktemp("data")
     with running_service(env={"VOLITION_DATA": str(data)}) as running:
         yield running
+
+
+@pytest.fixture
+def afresh(service: RunningService) -> Iterator[RunningService]:
+    """The service, left without sessions and simulated people as it was found."""
+    yield service
+    with httpx.Client(base_url=f"{service.url}/v1", timeout=60, trust_env=False) as http:
+        for things in ("sessions", "simulations"):
+            for one in http.get(f"/{things}").json()[things]:
+                http.delete(f"/{things}/{one['id']}")
 
 
 class Reader:

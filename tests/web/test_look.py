@@ -38,7 +38,7 @@ def test_a_stream_is_examined_with_its_progress_shown_and_can_be_left(
     reader.check_access()
     page.get_by_role("button", name="Cancel").click()
     expect(going).to_have_count(0)
-    with httpx.Client(base_url=service.url, trust_env=False) as http:
+    with httpx.Client(base_url=service.url, trust_env=False, timeout=60) as http:
         while (look := http.get("/v1/looks").json()["looks"][-1])["state"] == "looking":
             page.wait_for_timeout(50)
     assert look["state"] == "cancelled"

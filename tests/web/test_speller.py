@@ -13,7 +13,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web.conftest import TABLET, Reader
-from volition.service.client import Client
 from volition.service.gateway.launch import RunningService
 
 Open = Callable[[str], Reader]
@@ -111,35 +110,44 @@ def plan(page: Page, *, blocks: int, window_s: float) -> None:
     page.get_by_label("Window, s").blur()
 
 
-@pytest.mark.slow
-def test_a_person_is_calibrated_on_few_targets_and_copies_a_word(
-    service: RunningService, open_page: Open
-) -> None:
-    reader = open_page(f"{service.url}/speller")
-    page = reader.page
-    page.get_by_role("button", name="I have read this").click()
-    begin(page, FEW)
-    model = page.locator("[data-model]")
-    expect(model).to_have_text("Decodes by fbcca")
+@pytest.fixture
+def speller(afresh: RunningService, open_page: Open) -> Reader:
+    """The page, its warning read."""
+    reader = open_page(f"{afresh.url}/speller")
+    reader.page.get_by_role("button", name="I have read this").click()
+    return reader
 
-    # Of two trials each TDCA can learn nothing: it is refused, and says why.
+
+@pytest.mark.slow
+def test_of_two_trials_of_each_target_tdca_learns_nothing_and_says_why(speller: Reader) -> None:
+    page = speller.page
+    begin(page, FEW)
     plan(page, blocks=2, window_s=0.5)
     page.get_by_label("Decoder to calibrate").select_option("tdca")
     page.get_by_role("button", name="Start", exact=True).click()
     outcome = page.locator("[data-calibration]")
     expect(outcome).to_have_attribute("data-calibration", "refused", timeout=60_000)
     expect(outcome).to_contain_text("too-few-trials")
-    expect(model).to_have_text("Decodes by fbcca")
+    expect(page.locator("[data-model]")).to_have_text("Decodes by fbcca")
+    speller.check()
 
+
+@pytest.mark.slow
+def test_a_person_is_calibrated_on_few_targets_and_copies_a_word(speller: Reader) -> None:
+    page = speller.page
+    begin(page, FEW)
+    model = page.locator("[data-model]")
+    expect(model).to_have_text("Decodes by fbcca")
     plan(page, blocks=4, window_s=0.5)
     page.get_by_label("Decoder to calibrate").select_option("etrca")
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.get_by_text("Look at the marked target")).to_be_visible()
+    outcome = page.locator("[data-calibration]")
     expect(outcome).to_have_attribute("data-calibration", "done", timeout=120_000)
     assert float(outcome.get_attribute("data-calibrated-accuracy") or 0) > 0.6
     expect(outcome).to_contain_text("Bits a minute")
     expect(model).to_have_attribute("data-model", re.compile(r"^speller@"))
-    reader.check_access()
+    speller.check_access()
 
     # Who is taken for somebody else takes it back, until the word stands there.
     page.get_by_label("Mode").select_option("free")
@@ -151,22 +159,24 @@ def test_a_person_is_calibrated_on_few_targets_and_copies_a_word(
 
     page.get_by_role("button", name="Back to fbcca").click()
     expect(model).to_have_text("Decodes by fbcca")
+    speller.check()
+
+
+def test_nothing_flickers_before_the_warning_is_read(
+    service: RunningService, open_page: Open
+) -> None:
+    reader = open_page(f"{service.url}/speller")
+    expect(reader.page.get_by_role("heading", name="This page flickers")).to_be_visible()
+    expect(reader.page.get_by_role("button", name="Start")).to_have_count(0)
+    reader.check_access()
     reader.check()
-    with Client(service.url) as client:
-        for session in client.sessions():
-            client.delete(session.id)
 
 
 @pytest.mark.slow
-def test_a_simulated_person_copies_a_word_and_every_target_flickered_as_it_should(
-    service: RunningService, open_page: Open, picture: Picture
+def test_a_simulated_person_copies_a_word_and_what_is_written_can_be_changed(
+    speller: Reader, picture: Picture
 ) -> None:
-    reader = open_page(f"{service.url}/speller")
-    page = reader.page
-    expect(page.get_by_role("heading", name="This page flickers")).to_be_visible()
-    expect(page.get_by_role("button", name="Start")).to_have_count(0)
-    reader.check_access()
-    page.get_by_role("button", name="I have read this").click()
+    page = speller.page
     begin(page, 40)
     page.get_by_label("Text to copy").fill(WORD)
 
@@ -179,8 +189,26 @@ def test_a_simulated_person_copies_a_word_and_every_target_flickered_as_it_shoul
     expect(figures).to_have_attribute("data-over", "true")
     expect(written).to_have_text(WORD)
     expect(figures).to_have_attribute("data-accuracy", "1")
-    assert reader.frames_asked(in_ms=1000) <= 5, "it draws while nothing flickers"
+    assert speller.frames_asked(in_ms=1000) <= 5, "it draws while nothing flickers"
 
+    page.get_by_role("button", name="Undo").click()
+    expect(written).to_have_text(WORD[:2])
+    page.get_by_role("button", name="Undo").click()
+    expect(written).to_have_text(WORD[:1])
+    word = page.get_by_label("What is written").get_by_role("button").first.inner_text()
+    assert word.startswith("1 B")
+    page.keyboard.press("1")
+    expect(written).to_have_text(word.removeprefix("1 "))
+    speller.check_access()
+    page.set_viewport_size(TABLET)  # type: ignore[arg-type]  # a plain dict
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    speller.check()
+
+
+@pytest.mark.slow
+def test_every_target_flickers_at_its_frequency_and_phase(speller: Reader) -> None:
+    page = speller.page
+    begin(page, 40)
     # A flicker of more than 5 s: a busy machine drops frames, and no target goes wrong for it.
     plan(page, blocks=2, window_s=6)
     t, targets = flicker_of(flickered(page, n_frames=305))
@@ -196,10 +224,16 @@ def test_a_simulated_person_copies_a_word_and_every_target_flickered_as_it_shoul
     plan(page, blocks=20, window_s=6)
     expect(page.get_by_text("would be of no use")).to_be_visible()
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_disabled()
-    plan(page, blocks=2, window_s=6)
+    speller.check()
 
-    # Another, of which frames are dropped on purpose: what the page counts is what is missing of
-    # the display's frames, and all that it drew stands in a record beside it.
+
+@pytest.mark.slow
+def test_frames_that_are_missed_are_counted_and_those_drawn_are_on_time(speller: Reader) -> None:
+    page = speller.page
+    begin(page, 40)
+    plan(page, blocks=2, window_s=6)
+    # What the page counts is what is missing of the display's frames, and all that it drew stands
+    # in a record beside it.
     page.evaluate(FRAMES)
     t, targets = flicker_of(flickered(page, n_frames=150, meanwhile=LOAD))
     seen = np.array(page.evaluate("frames")) / 1e3
@@ -212,22 +246,18 @@ def test_a_simulated_person_copies_a_word_and_every_target_flickered_as_it_shoul
     for (freq_hz, phase_rad), luminance in targets.items():
         due = (1 + np.sin(2 * np.pi * freq_hz * t + phase_rad)) / 2
         np.testing.assert_allclose(luminance, due, atol=1e-3)
+    speller.check()
 
-    page.get_by_role("button", name="Undo").click()
-    expect(written).to_have_text(WORD[:2])
-    page.get_by_role("button", name="Undo").click()
-    expect(written).to_have_text(WORD[:1])
-    word = page.get_by_label("What is written").get_by_role("button").first.inner_text()
-    assert word.startswith("1 B")
-    page.keyboard.press("1")
-    expect(written).to_have_text(word.removeprefix("1 "))
-    reader.check_access()
-    page.set_viewport_size(TABLET)  # type: ignore[arg-type]  # a plain dict
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
-    page.get_by_label("Mode").select_option("copy")
+@pytest.mark.slow
+def test_spelling_ends_with_a_lost_connection_and_with_the_emergency_stop(
+    speller: Reader,
+) -> None:
+    page = speller.page
+    begin(page, 40)
+    page.get_by_label("Text to copy").fill(WORD)
     page.get_by_role("button", name="Start", exact=True).click()
-    reader.cut()
+    speller.cut()
     notices = page.get_by_role("log")
     expect(notices).to_contain_text("Spelling ended: the connection was lost")
     back = re.compile(r"Connected again after [\d.]+ s; \d+ intents were sent meanwhile")
@@ -235,7 +265,4 @@ def test_a_simulated_person_copies_a_word_and_every_target_flickered_as_it_shoul
     page.get_by_role("button", name="Start", exact=True).click()
     page.keyboard.press("Escape")
     expect(notices).to_contain_text("Spelling ended: emergency stop")
-    reader.check()
-    with Client(service.url) as client:
-        for session in client.sessions():
-            client.delete(session.id)
+    speller.check()

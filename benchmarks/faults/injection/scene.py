@@ -89,7 +89,9 @@ class Scene:
     def _connect(self, service: RunningService) -> None:
         self.service = service
         self.client = self._stack.enter_context(Client(service.url))
-        self._http = self._stack.enter_context(httpx.Client(base_url=service.url, trust_env=False))
+        self._http = self._stack.enter_context(
+            httpx.Client(base_url=service.url, trust_env=False, timeout=60)
+        )
 
     # -- making ---------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from volition.benchmarks.quality.contract.trials import (
 )
 from volition.benchmarks.quality.datasets.tsinghua import (
     Layout,
-    block,
+    blocks,
     check_shape,
     mat_array,
     mat_files,
@@ -58,16 +58,10 @@ def load(
     for path, person in mat_files(root, "jfpm12"):
         data = mat_array(path, "eeg")
         check_shape(path, data, (12, 8, None, None))
-        for number in range(data.shape[3]):
-            yield block(
-                f"S{person}_block{number + 1}",
-                person,
-                data[..., number],
-                freqs_hz(),
-                LAYOUT,
-                channels=channels,
-                units=units,
-            )
+        of_blocks = data.transpose(3, 0, 1, 2)
+        yield from blocks(
+            f"S{person}", person, of_blocks, freqs_hz(), LAYOUT, channels=channels, units=units
+        )
 
 
 DATASET = TrialDataset(

@@ -86,7 +86,7 @@ def load_benchmark_8(
     arrays = read_arrays(path, ("eeg", "scale_uV", "freq_hz"))
     trials = arrays["eeg"] * float(arrays["scale_uV"])
     freqs_hz = np.round(arrays["freq_hz"], 1)
-    yield _block("S1_block1", 1, trials, freqs_hz, channels=channels, units=units)
+    yield from blocks("S1", 1, trials[None], freqs_hz, LAYOUT, channels=channels, units=units)
 
 
 def load_benchmark(
@@ -109,16 +109,10 @@ def load_benchmark(
     for path, person in mat_files(root, "benchmark"):
         data = mat_array(path, "data")
         check_shape(path, data, (64, None, 40, None))
-        for block in range(data.shape[3]):
-            trials = data[:, :, :, block].transpose(2, 0, 1)
-            yield _block(
-                f"{path.stem}_block{block + 1}",
-                person,
-                trials,
-                benchmark_freqs_hz(),
-                channels=channels,
-                units=units,
-            )
+        of_blocks, freqs_hz = data.transpose(3, 2, 0, 1), benchmark_freqs_hz()
+        yield from blocks(
+            path.stem, person, of_blocks, freqs_hz, LAYOUT, channels=channels, units=units
+        )
 
 
 def load_beta(
@@ -130,16 +124,10 @@ def load_beta(
         if data.dtype.names and "EEG" in data.dtype.names:
             data = data["EEG"].item()
         check_shape(path, data, (64, None, None, 40))
-        for block in range(data.shape[2]):
-            trials = data[:, :, block, :].transpose(2, 0, 1)
-            yield _block(
-                f"{path.stem}_block{block + 1}",
-                person,
-                trials,
-                beta_freqs_hz(),
-                channels=channels,
-                units=units,
-            )
+        of_blocks, freqs_hz = data.transpose(2, 3, 0, 1), beta_freqs_hz()
+        yield from blocks(
+            path.stem, person, of_blocks, freqs_hz, LAYOUT, channels=channels, units=units
+        )
 
 
 def mat_files(root: Path, name: str) -> list[tuple[Path, int]]:
@@ -172,16 +160,27 @@ def check_shape(path: Path, data: Any, wanted: tuple[int | None, ...]) -> None:
         )
 
 
-def _block(
-    name: str,
+def blocks(
+    who: str,
     person: int,
     trials: FloatArray,
     freqs_hz: FloatArray,
+    layout: Layout,
     *,
     channels: Sequence[str] | None,
     units: str | None,
-) -> TrialRecording:
-    return block(name, person, trials, freqs_hz, LAYOUT, channels=channels, units=units)
+) -> Iterator[TrialRecording]:
+    """Make a recording of each block: (n_blocks, n_trials, n_channels, n_samples), microvolts."""
+    for number, of_block in enumerate(trials, start=1):
+        yield block(
+            f"{who}_block{number}",
+            person,
+            of_block,
+            freqs_hz,
+            layout,
+            channels=channels,
+            units=units,
+        )
 
 
 def block(
@@ -194,7 +193,7 @@ def block(
     channels: Sequence[str] | None,
     units: str | None,
 ) -> TrialRecording:
-    """Make a recording of trials, shape (n_trials, n_channels, n_samples), microvolts."""
+    """Make a recording of trials, shape (n_trials, n_channels, n_samples)."""
     _, n_channels, n_samples = trials.shape
     rate_hz = layout.rate_hz
     plan = channel_selection.plan(

@@ -17,7 +17,7 @@ def looks_router() -> APIRouter:
     """Make the routes."""
     router = APIRouter(prefix="/v1", responses={422: PROBLEM}, tags=["streams"])
 
-    @router.post("/looks", status_code=202, responses={503: PROBLEM})
+    @router.post("/looks", status_code=202, responses={409: PROBLEM})
     @allow(Role.CONTROL)
     async def look_at_stream(request: Request, response: Response, body: LookBody) -> LookView:
         """Look at a stream for a while, as `volition doctor --stream` does."""

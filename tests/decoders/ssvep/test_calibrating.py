@@ -11,7 +11,12 @@ import pytest
 
 from volition.chunk import Chunk, Event, SignalSpec
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent
-from volition.decoders.fitting.calibration import Calibrated, CalibrationData, CalibrationError
+from volition.decoders.fitting.calibration import (
+    Calibrated,
+    CalibrationData,
+    CalibrationError,
+    joined,
+)
 from volition.decoders.registry import decoders_by_kind
 from volition.decoders.ssvep.calibrating import target_of
 from volition.decoders.ssvep.estimator import REST
@@ -166,3 +171,25 @@ def test_the_hash_of_a_calibration_is_of_all_that_it_holds() -> None:
         dataclasses.replace(one, times=np.arange(3.0) + 1),
     ]
     assert len({one.sha256(), *(other.sha256() for other in others)}) == 4
+
+
+def later(calibration: CalibrationData, by_s: float) -> CalibrationData:
+    """Give a recording of another day, on which the flicker began otherwise to its markers."""
+    events = [dataclasses.replace(one, time=one.time + by_s) for one in calibration.events]
+    return dataclasses.replace(calibration, events=events)
+
+
+def test_several_recordings_are_judged_by_leaving_each_out_whole() -> None:
+    alike = joined([marked(), marked()])
+    found = calibrated(alike)
+    assert found.scores["left_out"] == "recordings"
+    assert found.scores["n_trials"] == 32
+    assert found.scores["accuracy"] >= 0.8
+    assert calibrated(marked()).scores["left_out"] == "blocks"
+
+
+def test_a_calibration_that_does_not_hold_on_the_next_recording_is_refused() -> None:
+    alone = calibrated(marked(), "etrca").scores["accuracy"]
+    days = joined([later(marked(), by_s) for by_s in (0.0, 0.03, 0.06)])
+    assert refused(days, kind="etrca").fields["reason"] == "not-above-chance"
+    assert alone >= 0.8

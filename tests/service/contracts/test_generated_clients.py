@@ -45,13 +45,13 @@ def run() -> Run:
     """Give what runs one of the tools for node, or a script of theirs."""
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
-        pytest.skip("there is no node with npm")
+        pytest.skip("needs node and npm: others' tools run on them")
     lock = (TOOLS / "package-lock.json").read_text()
     stamp = TOOLS / "node_modules" / ".volition-lock"
     if not stamp.is_file() or stamp.read_text() != lock:
         done = _done([npm, "ci", "--ignore-scripts", "--loglevel=error"])
         if done.returncode:
-            pytest.skip(f"npm cannot install the tools: {done.stdout.strip()[-300:]}")
+            pytest.skip(f"needs npm's registry: {done.stdout.strip()[-300:]}")
         stamp.write_text(lock)
 
     def run_tool(program: str, *arguments: str) -> None:
@@ -134,7 +134,7 @@ def client_generator(repository: Path) -> Path:
         for command in ([*uv, "venv", "--clear", "--python", sys.executable, str(made)], install):
             done = _done(command)
             if done.returncode:
-                pytest.skip(f"openapi-python-client cannot be installed: {done.stdout[-300:]}")
+                pytest.skip(f"needs the package index: {done.stdout[-300:]}")
         stamp.write_text(lock.read_text())
     return made / ("Scripts" if os.name == "nt" else "bin")
 

@@ -98,8 +98,8 @@ def _fuzz(url: str, secret: str | None, phases: str, folder: Path, repository: P
         command += ["--generation-database", "none"]
     else:
         command += ["--seed", "1", "--generation-deterministic", "--no-shrink"]
-        if "coverage" in phases:  # four of five requests would be configurations
-            command += ["--exclude-path", "/v1/sessions"]
+        if "coverage" in phases:  # nine of ten requests would be configurations
+            command += ["--exclude-path-regex", r"^/v1/sessions(/\{id\}/(calibrations|model))?$"]
     done = subprocess.run(
         command,
         check=False,

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
-from volition.errors import StreamError
+from volition.errors import SessionError
 from volition.service.supervision.looks import MOST_LOOKS, Look, Looks
 from volition.streams.lsl.discovery import find_one
 from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal
@@ -66,7 +66,7 @@ async def test_a_stream_that_is_not_there_is_told(looks: Looks) -> None:
 
 async def test_one_that_is_cancelled_ends_and_makes_room(looks: Looks, uid: str) -> None:
     going = [looks.begin(uid, 60.0) for _ in range(MOST_LOOKS)]
-    with pytest.raises(StreamError, match="cancel one"):
+    with pytest.raises(SessionError, match="cancel one"):
         looks.begin(uid, 60.0)
     looks.cancel(going[0])
     assert going[0].state == "cancelled"

@@ -37,7 +37,7 @@ def opened(person: LiveParticipant) -> SignalInlet:
 def pull_until(inlet: SignalInlet, time: float) -> Chunk:
     samples: list[FloatArray] = []
     times: list[FloatArray] = []
-    deadline = local_clock() + 30.0
+    deadline = local_clock() + 120.0
     while not times or times[-1][-1] < time:
         assert local_clock() < deadline
         chunk = inlet.pull(0.5)

@@ -66,15 +66,14 @@ def test_three_minutes_from_nothing_give_nine_tenths_of_the_rate_that_six_give()
 
 
 @pytest.mark.slow
-def test_the_loop_closes_through_the_service_and_a_calibration_from_nothing_too() -> None:
+def test_the_loop_closes_through_the_service() -> None:
     found = closed_loop(
         ["mk-dkf"],
         n_trials=2,
         n_disturbed=1,
         participant=PERSON,
         calibration_s=30.0,
-        guide_s=40.0,  # of 20 a single wrong trial has the calibration refused
-        final_s=60.0,
+        guide_s=None,
     )
     (row,) = found["rows"]
     assert row["decoder"] == "mk-dkf"
@@ -83,6 +82,14 @@ def test_the_loop_closes_through_the_service_and_a_calibration_from_nothing_too(
     assert row["disturbed"]["trials"] == 1
     assert row["lost"] == 0
     assert row["intents"] > 3 * TASK.hold_s / PERSON.bin_s
+    assert found["calibration"] is None
+
+
+@pytest.mark.slow
+def test_a_calibration_from_nothing_is_guided_through_the_service() -> None:
+    # Of a shorter one, a single wrong trial has the calibration refused.
+    found = closed_loop([], n_trials=2, participant=PERSON, guide_s=25.0, final_s=30.0)
+    assert found["rows"] == []
     calibration = found["calibration"]
     assert calibration["models"] >= 1
     assert calibration["models_kept"] == 1

@@ -22,7 +22,7 @@ def test_each_intent_is_a_marker_at_the_time_of_its_newest_sample() -> None:
     assert (found.name, found.type) == (f"Volition-{session}", "Intents")
     intent = IdleIntent(session=session, seq=3, t_sample=5.0)
     with MarkerInlet(found) as inlet:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not (events := inlet.pull()):
             assert time.monotonic() < deadline
             output.intent(to_json(intent), intent)

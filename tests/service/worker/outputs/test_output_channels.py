@@ -101,7 +101,7 @@ class Session:
         return report
 
     def await_report(self, done: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not done(report := self.report()):
             assert time.monotonic() < deadline, report
             time.sleep(0.005)

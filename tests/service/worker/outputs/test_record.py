@@ -43,7 +43,7 @@ def send(output: RecordOutput, n_samples: int = 100) -> None:
 
 
 def await_state(output: RecordOutput, done: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not done(output.state()):
         assert time.monotonic() < deadline, output.state()
         output.tend()
