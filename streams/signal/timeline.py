@@ -293,7 +293,9 @@ class Timeline:
         numbers, stamps = np.array(points).T
         slope, self._interval_error_s = _slope(numbers, stamps)
         self._measured_s = self.interval_s = slope
-        hidden = _hidden_loss(numbers, stamps, slope, self.packet_samples)
+        hidden = 0.0
+        if self.packet_samples > 1:  # stamps of single samples wander together, nothing lost
+            hidden = _hidden_loss(numbers, stamps, slope, self.packet_samples)
         self._wander = max(hidden, _WANDER_KEPT * self._wander if alone else 0.0)
         if abs(slope - self._announced_s) < 2.0 * self._interval_error_s:
             self.interval_s = self._announced_s  # nothing speaks against it

@@ -68,7 +68,7 @@ def test_a_wrong_rate_is_not_trusted_though_losses_could_explain_it(
     assert not seen.trusted[seen.times > 1004.0].any()
 
 
-@pytest.mark.parametrize("packet", [1, 2, 3])
+@pytest.mark.parametrize("packet", [2, 3])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_no_stamp_can_tell_is_said_to_be_uncertain(packet: int, seed: int) -> None:
     # A quarter of the jitter, or less, is lost at once: as many samples come as were announced.
