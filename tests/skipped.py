@@ -12,8 +12,8 @@ from collections.abc import Generator
 
 import pytest
 
-#: Extras that are large, that serving never imports, and that CI does not install.
-BY_DESIGN = ("the extra bench", "the extra train")
+#: Extras that serving never imports and CI does not install: large, or under another licence.
+BY_DESIGN = ("the extra bench", "the extra train", "the extra words")
 
 
 def missing(reason: str) -> str:

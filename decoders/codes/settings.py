@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from volition.decoders.codes.book import CodeBook
 from volition.decoders.codes.markers import Convention
-from volition.decoders.codes.stopping import Stopping
+from volition.decoders.codes.stopping import CodedStopping
 from volition.decoders.codes.words.settings import Words
 from volition.decoders.contract.trials import Choice, TargetTrials
 from volition.decoders.filtering import check_below_half_rate
@@ -54,7 +54,7 @@ class CodedSettings(FittedSettings):
     low_hz: float = Field(default=0.5, gt=0, description="Lower edge of the decoder's band-pass.")
     high_hz: float = Field(default=20.0, gt=0, description="Upper edge.")
     band_order: int = Field(default=2, ge=1, le=8, description="Butterworth order of each edge.")
-    stopping: Stopping | None = Field(
+    stopping: CodedStopping | None = Field(
         default=None, description="Select before `max_s`, as soon as it is sure."
     )
     min_s: float = Field(default=0.5, ge=0, le=600, description="No selection before, seconds.")

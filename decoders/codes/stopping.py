@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from volition.chunk import FloatArray
 
 
-class Stopping(BaseModel):
+class CodedStopping(BaseModel):
     """When to select before the longest time is over."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,7 +97,7 @@ def attention(log_prior: FloatArray, evidence: FloatArray) -> float:
 
 
 def holds(
-    rule: Stopping, log_prior: FloatArray, evidence: FloatArray, moments: Moments | None
+    rule: CodedStopping, log_prior: FloatArray, evidence: FloatArray, moments: Moments | None
 ) -> bool:
     """Say whether the best item may be selected now; ``moments`` are those of this moment."""
     if rule.rule == "bayes":

@@ -2,9 +2,9 @@
 
 Each is a process of its own whose stream is on the LSL network like any headset's, under a name
 that says what it is; all end with the service. ``recording`` plays a packaged recording.
-``speller`` and ``cursor`` are simulated people before a screen: whoever runs the screen tells what
-it shows. The cursor's decoder is fitted to the person when they are started, as by a
-calibration.
+``speller``, ``cursor`` and ``flashes`` are simulated people before a screen: whoever runs the
+screen tells what it shows. The cursor's decoder is fitted to the person when they are started, as
+by a calibration.
 """
 
 from __future__ import annotations
@@ -25,9 +25,17 @@ from volition.service.wire.simulations import (
     SimulationView,
 )
 from volition.streams.files.recording import packaged_recordings
+from volition.streams.simulated.coded_participant import CodedParticipant
 from volition.streams.simulated.cursor_participant import CursorParticipant
 from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess
-from volition.streams.simulated.live_participant import Gaze, LiveParticipant, Scene
+from volition.streams.simulated.live_participant import (
+    Flashing,
+    Gaze,
+    LiveParticipant,
+    Person,
+    Scene,
+    Shown,
+)
 from volition.streams.simulated.ssvep_participant import SsvepParticipant
 
 MAX_SIMULATIONS = 4
@@ -36,12 +44,21 @@ _ABOUT: dict[SimulationKind, str] = {
     "recording": "A person who looks at LEDs of 13, 17 and 21 Hz, recorded, again and again",
     "speller": "A simulated person who looks at the speller's flickers",
     "cursor": "A simulated person who steers the cursor",
+    "flashes": "A simulated person who attends to items that flash",
 }
 _MODEL_NAME = "simulated-cursor"
 #: Who is simulated: somebody whom spellers suit.
 _SPELLER = SsvepParticipant(seed=3, response_uv=6.0)
 _CURSOR = CursorParticipant(seed=1)
+_FLASHES = CodedParticipant(seed=2, response_uv=12.0, visual_uv=4.0)
 _WATCHED_S = 60.0
+
+
+_SCREENS: dict[type[Shown], SimulationKind] = {
+    Scene: "cursor",
+    Gaze: "speller",
+    Flashing: "flashes",
+}
 
 
 class WrongKindError(VolitionError):
@@ -90,7 +107,7 @@ class Simulations:
         self._playing[id_] = _Playing(view, source)
         return view
 
-    def show(self, id: str, what: Gaze | Scene) -> None:
+    def show(self, id: str, what: Shown) -> None:
         """Tell a simulated person what their screen shows.
 
         Raises
@@ -103,7 +120,7 @@ class Simulations:
             Their process has ended.
         """
         playing = self._get(id)
-        screen = "cursor" if isinstance(what, Scene) else "speller"
+        screen = _SCREENS[type(what)]
         if isinstance(playing.source, HeadsetProcess) or playing.view.kind != screen:
             raise WrongKindError(f"{id} is of kind {playing.view.kind}; a {screen} is needed")
         playing.source.show(what)
@@ -155,7 +172,8 @@ def _start(
         )
         return HeadsetProcess(options).__enter__(), None
     decoder = _fit_cursor() if kind == "cursor" else None
-    person = _CURSOR if kind == "cursor" else _SPELLER
+    people: dict[str, Person] = {"cursor": _CURSOR, "flashes": _FLASHES, "speller": _SPELLER}
+    person = people[kind]
     return LiveParticipant(person, name=name, source_id=id).__enter__(), decoder
 
 

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from volition.service.wire.strictness import Answer, Request
 
-SimulationKind = Literal["recording", "speller", "cursor"]
+SimulationKind = Literal["recording", "speller", "cursor", "flashes"]
 
 
 class SimulationBody(Request):
@@ -17,7 +17,7 @@ class SimulationBody(Request):
     kind: SimulationKind = Field(
         default="recording",
         description="A packaged recording of a person who looks at LEDs, or a simulated person in "
-        "front of the speller or the cursor, who is told what the screen shows.",
+        "front of the speller, the cursor or items that flash, who is told what the screen shows.",
     )
 
 
@@ -50,6 +50,34 @@ class SceneBody(Request):
 
     cursor: _Place
     target: _Place | None = None
+
+
+_Item = Annotated[int, Field(strict=True, ge=0, le=255), BeforeValidator(_whole)]
+_Time = Annotated[float, Field(strict=True, ge=-1e12, le=1e12)]
+
+
+class FlashBody(Request):
+    """A flash of items."""
+
+    t: _Time = Field(description="LSL time, seconds.")
+    items: list[_Item] = Field(max_length=256, description="Places of the items that flash.")
+
+
+class CodeShownBody(Request):
+    """The attended item's code, from a moment on, again and again."""
+
+    bits: Annotated[str, Field(strict=True, min_length=1, max_length=4096, pattern="^[01]+$")]
+    t: _Time = Field(description="LSL time of its first step, seconds.")
+    step_hz: Annotated[float, Field(strict=True, ge=1, le=240)] = 60.0
+    lasts_s: Annotated[float, Field(strict=True, gt=0, le=60)] = 4.2
+
+
+class FlashingBody(Request):
+    """What flashes before a simulated person, and what of it they attend to."""
+
+    attended: _Item | None = Field(default=None, description="Place of the item; null for none.")
+    flashes: list[FlashBody] = Field(default_factory=list, max_length=1000)
+    code: CodeShownBody | None = None
 
 
 class SimulationView(Answer):

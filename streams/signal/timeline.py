@@ -16,8 +16,10 @@ The line runs along the least late packets, as clocks are compared over networks
 late by any amount and early by none. The rate comes from the same packets over the last half
 minute, and its uncertainty from how far they lie from the line.
 
-It does not know a sample that is lost within the learnt lateness. Over time such losses look like a
-lower rate, and are told as one.
+Packets that are as late by chance as others are by a loss before them are weighed all together
+(`volition.streams.signal.losses`); the number of losses is uncertain then. What is lost in pieces
+much shorter than the lateness is not known: it looks like a lower rate, is told as one, and what it
+does to the stamps counts as uncertainty of the rate.
 """
 
 from __future__ import annotations
@@ -32,6 +34,13 @@ import numpy as np
 import numpy.typing as npt
 
 from volition.chunk import FloatArray
+from volition.streams.signal.losses import (
+    Explanation,
+    Lateness,
+    explain,
+    rates_to_try,
+    shift_of,
+)
 
 Stamping = Literal["sample", "packet", "burst"]
 
@@ -43,6 +52,17 @@ _N_BLOCKS = 120
 #: The line is drawn through all packets until there are so many blocks, then through their bests.
 _BLOCKS_ALONE = 16
 _LEARN_S, _LEARN_PACKETS, _LEARN_AT_MOST_S = 1.0, 3, 4.0
+#: Lateness of more than this share of a packet is weighed against losses, and of more than the
+#: second cannot be: shorter packets are no losses then, and a lower rate is told.
+_WEIGH_FROM, _WEIGH_UP_TO = 0.5, 1.7
+_WEIGH_SAMPLES, _WEIGH_PACKETS, _WEIGH_LONGER = 2, 80, 1.4
+_WEIGH_AT_MOST_S, _WEIGH_AT_MOST_PACKETS = 16.0, 400
+#: Nats by which an explanation must be worse to be none, and the share of a rate that is the same.
+_TRIMMED = 50
+_WANDER_KEPT = 0.97
+#: Of packets, before any: the first loss needs more evidence than others.
+_LOSS_SHARE = (0.2, 20.0)
+_LIKELY, _LIKELY_SOON, _SAME_RATE = 6.0, 40.0, 0.01
 _N_SIZES = 9
 #: So many packets wait before they become part of the line, for something may be lost before them.
 _N_RECENT = 8
@@ -138,6 +158,12 @@ class Timeline:
         self._n_lost = 0  # what was taken for lost, since it began anew
         self._measured_s = self._interval_error_s = math.nan
         self._is_in_haste = False
+        self._unit = 0
+        self._is_weighing = False  # whether packets are as late by chance as by a loss before them
+        self._explanations: list[Explanation] = []
+        self._weigh_due = _WEIGH_PACKETS
+        self._doubt = 0.0  # up to other rates that explain what it was learnt from as well
+        self._wander = 0.0  # up to the rate at which losses too short to be seen leave as much
 
     def begin(self, stamp: float) -> float:
         """Begin anew at a sample; give its time. The measured interval is kept."""
@@ -234,16 +260,21 @@ class Timeline:
 
     def _add_to_block(self, number: float, stamp: float) -> None:
         late = stamp - self._line(number)
-        self._low = min(self._low, late)
-        # One that is much later than any before teaches little: it may have been a stall.
-        self._high = max(self._high, min(late, self._high + self._margin()))
+        if self._is_weighing:
+            far_s = 0.5 * self._unit * self.interval_s
+            if not self._low - far_s < late < self._high + far_s:
+                return  # less or more was lost before it than was thought
+        else:
+            self._low = min(self._low, late)
+            # One that is much later than any before teaches little: it may have been a stall.
+            self._high = max(self._high, min(late, self._high + self._margin()))
         if len(self._blocks) < _BLOCKS_ALONE:
             self._points.append((number, stamp))
         block = self._block
         if block is None:
-            self._block = _Block(number, number, stamp, min(self._high, late))
+            self._block = _Block(number, number, stamp, min(self._high + self._margin(), late))
             return
-        block.high = max(block.high, min(late, self._high))
+        block.high = max(block.high, min(late, self._high + self._margin()))
         if late < block.stamp - self._line(block.number):
             block.number, block.stamp = number, stamp
         if (number - block.begins) * self.interval_s >= _BLOCK_S:
@@ -262,16 +293,18 @@ class Timeline:
         numbers, stamps = np.array(points).T
         slope, self._interval_error_s = _slope(numbers, stamps)
         self._measured_s = self.interval_s = slope
+        hidden = _hidden_loss(numbers, stamps, slope, self.packet_samples)
+        self._wander = max(hidden, _WANDER_KEPT * self._wander if alone else 0.0)
         if abs(slope - self._announced_s) < 2.0 * self._interval_error_s:
             self.interval_s = self._announced_s  # nothing speaks against it
         late = np.sort(stamps - self.interval_s * numbers)
         # Not the very first: a single stamp that is much too early moves nothing.
         self._offset = float(late[len(late) // 10])
-        self._low = float(late[0]) - self._offset
-        if alone:
-            self._high = max(block.high for block in blocks)
-        else:
-            self._high = float(late[-1]) - self._offset
+        highs = sorted(block.high for block in blocks) if alone else late - self._offset
+        # Where losses are hard to tell from lateness some are mistaken, and their packets far off.
+        n_left_out = len(late) // _TRIMMED if self._is_weighing else 0
+        self._low = float(late[n_left_out]) - self._offset
+        self._high = float(highs[-1 - n_left_out])
 
     # -- what is lost -------------------------------------------------------------------------
 
@@ -285,12 +318,22 @@ class Timeline:
         numbers, stamps = np.array(points).T
         if span_s < _LEARN_S and _spread(numbers, stamps) > 0.05 * self.interval_s:
             return None
+        unit = _unit(np.diff(numbers).astype(int).tolist())
         lost = _lost_while_learning(
             numbers, stamps, self._announced_s, must_decide=span_s >= _LEARN_AT_MOST_S
         )
+        is_weighed = lost is None or _is_jittery(numbers + np.cumsum(lost), stamps, unit)
+        if unit >= _WEIGH_SAMPLES and is_weighed:
+            explanation = self._weigh(numbers, stamps, unit)
+            if explanation is None:
+                return None
+            is_weighed = explanation.spread_s < _WEIGH_UP_TO * unit * explanation.interval_s
+            lost = explanation.lost if is_weighed else np.zeros(n)
+        else:
+            is_weighed = False
         if lost is None:
             return None
-        self._is_learning = False
+        self._is_learning, self._is_weighing, self._unit = False, is_weighed, unit
         points = [*zip((numbers + np.cumsum(lost)).tolist(), stamps.tolist(), strict=True)]
         self._points = points
         self._draw_line()
@@ -301,7 +344,43 @@ class Timeline:
         if not n_lost:
             return None
         self._number += n_lost
-        return Loss(n_lost, int(lost.max()), int(np.count_nonzero(lost)), is_certain=True)
+        self._n_lost += n_lost
+        n_gaps = int(np.count_nonzero(lost))
+        return Loss(n_lost, int(lost.max()), n_gaps, is_certain=not is_weighed)
+
+    def _learn_anew(self) -> None:
+        """Draw the line anew from the packets that come: what was lost was told wrongly."""
+        self._is_learning, self._is_weighing = True, False
+        self._points, self._recent, self._n_learnt = [], [], 0
+        self._blocks.clear()
+        self._block = None
+        self._explanations, self._weigh_due, self._doubt = [], _WEIGH_PACKETS, 0.0
+
+    def _weigh(self, numbers: FloatArray, stamps: FloatArray, unit: int) -> Explanation | None:
+        """Explain packets that are late by as much as they last; None while that is unclear."""
+        n, span_s = len(numbers), float(stamps[-1] - stamps[0])
+        if n < self._weigh_due and span_s < _LEARN_AT_MOST_S:
+            return None
+        self._weigh_due = round(_WEIGH_LONGER * n)
+        tried = [one.interval_s for one in self._explanations]
+        intervals_s = np.array(tried + [self._announced_s] * bool(tried))
+        found = explain(
+            numbers, stamps, unit, intervals_s if tried else rates_to_try(numbers, stamps, unit)
+        )
+        must_decide = span_s >= _WEIGH_AT_MOST_S or n >= _WEIGH_AT_MOST_PACKETS
+        if not found:
+            nothing = Explanation(self._announced_s, np.zeros(n), math.inf, math.inf)
+            return nothing if must_decide else None
+        self._explanations = [one for one in found if one.nats < found[0].nats + _LIKELY_SOON]
+        likely = [one for one in found if one.nats < found[0].nats + _LIKELY]
+        best = min(likely, key=lambda one: float(one.lost.sum()))
+        off = max(abs(best.interval_s / one.interval_s - 1.0) for one in likely)
+        if off <= _SAME_RATE:
+            return best
+        if not must_decide:
+            return None
+        self._doubt = off
+        return found[0]
 
     def _judge(self, packets: list[tuple[float, float]]) -> Loss | None:
         """Say what is lost before the last packets, by how late they are.
@@ -310,6 +389,9 @@ class Timeline:
         before, or where there are many.
         """
         late = [stamp - self._line(number) for number, stamp in packets]
+        unit = self._unit = _unit(self._sizes) or self._unit
+        if self._is_weighing:
+            return self._judge_shift(np.array(late), unit, len(packets) - len(self._recent))
         size = self._sizes[0] if len({*self._sizes}) == 1 else 1
         unit_s = size * self.interval_s
         if late[-1] < self._low - self._margin():
@@ -335,6 +417,36 @@ class Timeline:
             self._n_lost += loss.n_samples
             self._move(n - (len(packets) - len(self._recent)), loss.n_samples)
         return loss
+
+    def _judge_shift(self, late: FloatArray, unit: int, n_next: int) -> Loss | None:
+        """Say what is lost before the last packets, where each alone does not tell it."""
+        unit_s = unit * self.interval_s
+        if self.jitter_s > _WEIGH_UP_TO * unit_s:
+            self._learn_anew()
+            return None
+        if self._is_in_haste and late[-1] > self._high + unit_s:
+            return None
+        usual = Lateness(
+            self._low / unit_s,
+            self._high / unit_s,
+            self._slack() / unit_s,
+            self._n_packets,
+            (self._n_lost / unit + _LOSS_SHARE[0]) / (self._n_packets + _LOSS_SHARE[1]),
+        )
+        shift = shift_of(late / unit_s, usual, self._n_lost // unit)
+        if shift is None:
+            return None
+        before = 0
+        steps = []
+        for place, n_units in enumerate(shift.n_units):
+            if n_units != before:
+                steps.append((n_units - before) * unit)
+                self._move(len(shift.n_units) - place - n_next, steps[-1])
+                before = n_units
+        n_samples = sum(steps)
+        self._n_lost += n_samples
+        n_gaps = sum(1 if step > 0 else -1 for step in steps)
+        return Loss(n_samples, max(0, *steps), n_gaps, shift.is_certain)
 
     def _give_back(self, late: list[float], size: int) -> Loss | None:
         """See whether packets are too early by what was taken for lost before."""
@@ -400,7 +512,8 @@ class Timeline:
         if self._is_learning or not math.isfinite(self._interval_error_s):
             return None
         hz = 1.0 / self._measured_s
-        return Rate(hz, 2.0 * self._interval_error_s * hz * hz)
+        doubt_hz = (self._doubt + self._wander) * hz
+        return Rate(hz, 2.0 * self._interval_error_s * hz * hz + doubt_hz)
 
     @property
     def packet_samples(self) -> int:
@@ -420,6 +533,38 @@ class Timeline:
     def jitter_s(self) -> float:
         """How much later than others a packet may be."""
         return self._high - self._low
+
+
+def _unit(sizes: Sequence[int] | deque[int]) -> int:
+    """Give the size of packets, some of which may have come together; 0 where there is none."""
+    if not sizes:
+        return 0
+    unit = sorted(sizes)[len(sizes) // 2]
+    alike = sum(size == unit for size in sizes)
+    whole = sum(size % unit == 0 for size in sizes)
+    return unit if alike > 0.6 * len(sizes) and whole > 0.9 * len(sizes) else 0
+
+
+def _hidden_loss(
+    numbers: FloatArray, stamps: FloatArray, interval_s: float, packet_samples: int
+) -> float:
+    """Give the share of samples that may be lost unseen.
+
+    Packets that are lost by chance make stamps wander off a line, like the sum of as many random
+    steps: after the line is taken off, by a fifteenth of the variance that they have at its end.
+    One walk shows its variance to a factor of about three.
+    """
+    residuals = stamps - interval_s * numbers
+    span_s = float(stamps[-1] - stamps[0])
+    by_chance = 0.5 * float(np.mean(np.diff(residuals) ** 2))
+    variance_per_s = 3.0 * 15.0 * max(0.0, float(np.var(residuals)) - by_chance) / span_s
+    return variance_per_s / (packet_samples * interval_s)
+
+
+def _is_jittery(numbers: FloatArray, stamps: FloatArray, unit: int) -> bool:
+    """Whether packets that are counted so may be as late as others that follow a loss."""
+    slope, _ = _slope(numbers, stamps)
+    return _spread(numbers, stamps) > _WEIGH_FROM * unit * slope
 
 
 def _joined(losses: Sequence[Loss]) -> Loss | None:

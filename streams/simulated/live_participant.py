@@ -2,9 +2,9 @@
 
 The stream is on the LSL network like a headset's, each sample due and stamped by its number alone.
 Whoever runs the screen says what is on it: which flicker is looked at or which movement is
-imagined and since when (`Gaze`), or where the cursor and its target are (`Scene`). What the person
-does about it is the business of the modules beside this one. The process ends with the one that
-started it.
+imagined and since when (`Gaze`), where the cursor and its target are (`Scene`), or which items
+flash when (`Flashing`). What the person does about it is the business of the modules beside this
+one. The process ends with the one that started it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ from volition.chunk import FloatArray
 from volition.errors import ConfigError, StreamError, VolitionError
 from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.outlet import SignalOutlet
+from volition.streams.simulated.coded_participant import (
+    CodedParticipant,
+    CodedSignal,
+    show_code,
+)
 from volition.streams.simulated.cursor_participant import CursorParticipant, Intention
 from volition.streams.simulated.cursor_tasks import Point
 from volition.streams.simulated.imagery_participant import ImageryParticipant, ImagerySignal
@@ -65,7 +70,33 @@ class Scene:
     target: Point | None = None
 
 
-Person = SsvepParticipant | ImageryParticipant | CursorParticipant
+@dataclass(frozen=True, slots=True)
+class Flashing:
+    """What flashes on the screen, and what of it is attended.
+
+    Attributes
+    ----------
+    attended
+        Place of the item; None for none.
+    flashes
+        LSL time of each flash, seconds, and the places of the items that flash.
+    code, onset, step_hz, lasts_s
+        Of the attended item: 0 and 1 for each step, from an LSL time on, again and again for so
+        long; an empty code for none.
+    """
+
+    attended: int | None
+    flashes: tuple[tuple[float, tuple[int, ...]], ...] = ()
+    code: str = ""
+    onset: float = 0.0
+    step_hz: float = 60.0
+    lasts_s: float = 0.0
+
+
+Person = SsvepParticipant | ImageryParticipant | CursorParticipant | CodedParticipant
+Shown = Gaze | Scene | Flashing
+_SCREENS: dict[type[Any], type[Any]] = {CursorParticipant: Scene, CodedParticipant: Flashing}
+"""What a person looks at, where it is no `Gaze`."""
 
 
 class LiveParticipant:
@@ -115,7 +146,7 @@ class LiveParticipant:
         """Whether the process runs."""
         return self._process.is_alive()
 
-    def show(self, what: Gaze | Scene) -> None:
+    def show(self, what: Shown) -> None:
         """Say what the screen shows.
 
         Raises
@@ -125,12 +156,12 @@ class LiveParticipant:
         StreamError
             The process has ended, or takes nothing: whoever tells it never waits for it.
         """
-        if isinstance(self.person, CursorParticipant) is not isinstance(what, Scene):
+        if not isinstance(what, _SCREENS.get(type(self.person), Gaze)):
             raise ConfigError(
                 f"{type(self.person).__name__} cannot look at a {type(what).__name__}"
             )
-        if not isinstance(self.person, CursorParticipant) and isinstance(what, Gaze):
-            person = self.person
+        person = self.person
+        if isinstance(person, SsvepParticipant | ImageryParticipant) and isinstance(what, Gaze):
             n_targets = len(
                 person.classes if isinstance(person, ImageryParticipant) else person.targets
             )
@@ -186,13 +217,20 @@ def _main(person: Person, name: str, source_id: str, connection: Connection) -> 
 
 
 def _look(
-    person: SsvepParticipant | ImageryParticipant, outlet: SignalOutlet, connection: Connection
+    person: SsvepParticipant | ImageryParticipant | CodedParticipant,
+    outlet: SignalOutlet,
+    connection: Connection,
 ) -> None:
     sitting = person.sit()
     start = local_clock()
 
-    def show(gaze: Gaze) -> None:
-        _attend(sitting, gaze, start)
+    def show(shown: Gaze | Flashing) -> None:
+        if isinstance(sitting, CodedSignal):
+            assert isinstance(shown, Flashing)
+            _watch(sitting, shown, start)
+        else:
+            assert isinstance(shown, Gaze)
+            _attend(sitting, shown, start)
 
     first = 0
     while True:
@@ -211,6 +249,19 @@ def _attend(sitting: ParticipantSignal | ImagerySignal, gaze: Gaze, start: float
             sitting.attend(gaze.target, at_sample=at_sample)
             return
     sitting.attend(gaze.target)
+
+
+def _watch(sitting: CodedSignal, shown: Flashing, start: float) -> None:
+    rate_hz = sitting.participant.rate_hz
+    sitting.attend(shown.attended)
+    for time, items in shown.flashes:
+        with contextlib.suppress(ConfigError):  # it has gone by
+            sitting.flash(items, round((time - start) * rate_hz))
+    if shown.code:
+        bits = np.array([bit == "1" for bit in shown.code])
+        with contextlib.suppress(ConfigError):
+            at_sample = round((shown.onset - start) * rate_hz)
+            show_code(sitting, bits, at_sample, shown.step_hz, shown.lasts_s)
 
 
 def _steer(person: CursorParticipant, outlet: SignalOutlet, connection: Connection) -> None:

@@ -29,6 +29,7 @@ from volition.service.gateway.auth import Role, TokenFile
 from volition.service.gateway.launch import RunningService, running_service
 from volition.service.worker.recorder import STATUS
 from volition.streams.files.recording import read_recording
+from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.discovery import find_one
 from volition.streams.lsl.inlet import MarkerInlet
 from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess, SyntheticSignal
@@ -36,7 +37,9 @@ from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess, S
 MakeConfig = Callable[..., dict[str, Any]]
 
 #: From an answer to what a listener on LSL may still be handed over of what was pushed before it.
-ON_ITS_WAY_S = 0.05
+ON_ITS_WAY_S = 0.25
+#: From this process's clock to the one that intents are stamped by.
+TO_LSL_S = local_clock() - time.monotonic()
 ON_MARKERS = {
     "kind": "fbcca",
     "targets": [{"label": "slow", "freq_hz": 9}, {"label": "fast", "freq_hz": 12}],
@@ -74,7 +77,12 @@ class LslListener:
         wait_until(lambda: len(self.got) >= wanted)
 
     def moving_after(self, t: float) -> list[dict[str, Any]]:
-        return [one for came, one in self.got if came > t + ON_ITS_WAY_S and moves(one)]
+        """Give what was decided after a moment, or came so late that it was not on its way."""
+        return [
+            one
+            for came, one in self.got
+            if moves(one) and (came > t + ON_ITS_WAY_S or one["t_decoded"] > t + TO_LSL_S)
+        ]
 
 
 def wait_until(is_true: Callable[[], bool]) -> None:

@@ -102,8 +102,10 @@ class _Soak:
         press = self.chance.choice(_WAYS)
         try:
             listener.wait()
-            pressed = stops.press_and_watch(self.scene, listener, press)
-            stops.release(self.scene, listener.session)
+            try:
+                pressed = stops.press_and_watch(self.scene, listener, press)
+            finally:
+                stops.release(self.scene, listener.session)
         except VolitionError as error:
             self.violations.append(f"{press.__name__} beside {beside}: {error.message}")
             return

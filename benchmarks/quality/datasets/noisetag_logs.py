@@ -32,7 +32,8 @@ _NEEDED = (
     *("eeg", "packet_server_ms", "packet_n", "frame_server_ms", "frame_state"),
     *("newtarget_ms", "mode_ms", "mode"),
 )
-_TRIAL_END = "trial_end"
+#: Inputs that follow the target's light within 10 ms: a sensor on the screen, and no EEG.
+_SENSORS = {"noisetag3x3_b": (3,), "noisetag3x3_d": (3,)}
 
 
 def load(root: Path) -> Iterator[CodedFold]:
@@ -53,8 +54,10 @@ def _folds(name: str, arrays: dict[str, Any]) -> Iterator[CodedFold]:
     book = CodeBook.model_validate(
         {"items": [f"{number}" for number in items], "code": {"kind": "single"}}
     )
-    spec = SignalSpec(RATE_HZ, ("EEG1", "EEG2", "EEG3", "EEG4"))
-    whole = Recording(spec, arrays["eeg"].astype(np.float64), times, (), {"file": name})
+    kept = [place for place in range(arrays["eeg"].shape[1]) if place not in _SENSORS.get(name, ())]
+    spec = SignalSpec(RATE_HZ, tuple(f"EEG{place + 1}" for place in kept))
+    samples = arrays["eeg"][:, kept].astype(np.float64)
+    whole = Recording(spec, samples, times, (), {"file": name})
     for number, tested in enumerate(trials):
         others = [event for place, one in enumerate(trials) if place != number for event in one]
         train = dataclasses.replace(whole, events=tuple(others))

@@ -95,7 +95,10 @@ def calibrate(
     model = FittedModel(
         settings.kind,
         {**total._asdict(), "looks": looks.table},
-        facts_of(settings, signal.rate_hz, calibration.spec.n_channels),
+        {
+            **facts_of(settings, signal.rate_hz, calibration.spec.n_channels),
+            "seconds": sum(trial.n_samples for trial in attended) / signal.rate_hz,
+        },
     )
     told = {
         "accuracy": right / n,

@@ -57,12 +57,14 @@ class ReconvolutionDecoder(CodedDecoder[ReconvolutionSettings]):
         self._look = settings.look_samples(rate_hz)
         self._sums: Sums | None = None
         self._learned: Responses | None = None
-        self._known: FittedModel | None = None
+        self._heard_s = 0.0
         if settings.learning == "unsupervised" and self._model is None and settings.model is None:
             self._looks = Looks.of_chance(settings)
         else:
             self._use_model(self.fitted_model(), rate_hz, n_channels)
-        self._start = self._sums, self._learned
+        if settings.learning == "unsupervised":
+            self._learned = None
+        self._start = self._sums, self._learned, self._heard_s
 
     def _use_model(self, model: FittedModel, rate_hz: float, n_channels: int) -> None:
         settings = self.settings
@@ -93,11 +95,12 @@ class ReconvolutionDecoder(CodedDecoder[ReconvolutionSettings]):
         )
         self._learned = learn(sums, len(settings.events), settings.n_components)
         self._sums = sums.scaled(settings.start_weight)
+        self._heard_s = settings.start_weight * float(model.facts.get("seconds", 0.0))
         self._looks = Looks(self.parameter("looks", (None, 4)))
 
     def _forget(self) -> None:
         super()._forget()
-        self._sums, self._learned = self._start
+        self._sums, self._learned, self._heard_s = self._start
         self._done = 0
         self._shown: Shown | None = None
 
@@ -151,12 +154,16 @@ class ReconvolutionDecoder(CodedDecoder[ReconvolutionSettings]):
         return self._looks.moments(self._done / self.rate_hz)
 
     def learn_from(self, attempt: Attempt, item: int, probability: float) -> None:
-        if self.settings.learning == "none" or probability < SURE_ENOUGH:
+        learning = self.settings.learning
+        if learning == "none" or (learning == "refine" and probability < SURE_ENOUGH):
             return
         sums = self._sums_of(attempt, item)
         if sums is None:
             return
         together = sums if self._sums is None else self._sums.plus(sums)
+        if learning == "unsupervised":
+            self._sums, self._heard_s = together, self._heard_s + self._done / self.rate_hz
+            return
         with contextlib.suppress(np.linalg.LinAlgError):  # what was learned so far then stays
             self._learned = learn(together, len(self.settings.events), self.settings.n_components)
             self._sums = together
@@ -185,7 +192,11 @@ class ReconvolutionDecoder(CodedDecoder[ReconvolutionSettings]):
         return Sums.of(signal, lagged(trains[0], self._lags), self._delays)
 
     def _agree(self, attempt: Attempt, stop: int) -> bool:
-        """Score each item by how well the signal itself follows its events, without a model."""
+        """Score each item by how well all that was heard agrees, if that item is attended now.
+
+        What was selected before, and other people's trials where there is a model of them, is
+        heard too: the item whose events leave the signals most alike is the likeliest.
+        """
         if stop / self.rate_hz < self.settings.min_s:
             return True
         shares = np.zeros(len(self._labels))
@@ -193,10 +204,12 @@ class ReconvolutionDecoder(CodedDecoder[ReconvolutionSettings]):
             sums = self._sums_of(attempt, item)
             if sums is None:
                 return False
+            together = sums if self._sums is None else self._sums.plus(sums)
             try:
-                found = learn(sums, len(self.settings.events), self.settings.n_components)
+                found = learn(together, len(self.settings.events), self.settings.n_components)
             except np.linalg.LinAlgError:
                 return False
             shares[item] = float((found.correlations**2).sum())
-        attempt.evidence = self._looks.agreement(shares, stop / self.rate_hz)
+        heard_s = self._heard_s + stop / self.rate_hz
+        attempt.evidence = self._looks.agreement(shares, heard_s)
         return True

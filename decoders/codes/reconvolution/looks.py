@@ -15,8 +15,8 @@ from volition.decoders.codes.stopping import Moments
 
 #: No deviation is trusted to be smaller than this share of the difference of the means.
 _LEAST_SD = 0.08
-#: Independent samples of noise a second, for agreement without a model, a channel.
-_PER_S = 2.0
+#: Independent samples of the signal a second, for agreement without a model.
+_PER_S = 30.0
 
 
 class Looks:
@@ -80,5 +80,5 @@ class Looks:
         independent samples; what the other items explain by chance is taken off.
         """
         explained = -np.log1p(-np.clip(shares, 0.0, 0.999))
-        result: FloatArray = 0.5 * 60.0 * seconds / _PER_S * (explained - np.median(explained))
+        result: FloatArray = 0.5 * _PER_S * seconds * (explained - np.median(explained))
         return result

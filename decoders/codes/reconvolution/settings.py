@@ -39,8 +39,9 @@ class ReconvolutionSettings(CodedSettings):
     high_hz: float = Field(default=40.0, gt=0, description="Upper edge.")
     learning: Literal["none", "refine", "unsupervised"] = Field(
         default="none",
-        description="'refine' goes on learning from the selections that are made; 'unsupervised' "
-        "needs no model: it begins with the signal's own agreement with each code.",
+        description="'refine' goes on learning from selections that are sure; 'unsupervised' needs "
+        "no model, and may begin with other people's: the item with which all that was heard "
+        "agrees best is selected, and learned from.",
     )
 
     start_weight: float = Field(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from fastapi import APIRouter, Request
 
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import NOT_FOUND, PROBLEM
 from volition.service.wire.simulations import (
+    FlashingBody,
     GazeBody,
     SceneBody,
     SimulationBody,
     SimulationList,
     SimulationView,
 )
-from volition.streams.simulated.live_participant import Gaze, Scene
+from volition.streams.simulated.live_participant import Flashing, Gaze, Scene
 
 
 def simulations_router() -> APIRouter:
@@ -45,6 +48,18 @@ def simulations_router() -> APIRouter:
     async def show_scene(request: Request, id: str, body: SceneBody) -> None:
         """Show a simulated person where the cursor and its target are."""
         request.app.state.simulations.show(id, Scene(body.cursor, body.target))
+
+    @router.put("/simulations/{id}/flashes", status_code=204, responses={**not_found, 409: PROBLEM})
+    @allow(Role.CONTROL)
+    async def show_flashes(request: Request, id: str, body: FlashingBody) -> None:
+        """Flash items before a simulated person who attends to one, or to none."""
+        flashes = tuple((flash.t, tuple(flash.items)) for flash in body.flashes)
+        shown, code = Flashing(body.attended, flashes), body.code
+        if code is not None:
+            shown = dataclasses.replace(
+                shown, code=code.bits, onset=code.t, step_hz=code.step_hz, lasts_s=code.lasts_s
+            )
+        request.app.state.simulations.show(id, shown)
 
     @router.delete("/simulations/{id}", status_code=204, responses=not_found)
     @allow(Role.CONTROL)

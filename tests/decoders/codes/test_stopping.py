@@ -11,8 +11,8 @@ import pytest
 import scipy
 
 from volition.decoders.codes.stopping import (
+    CodedStopping,
     Moments,
-    Stopping,
     attention,
     boundary,
     holds,
@@ -70,14 +70,14 @@ def test_attention_is_the_mean_likelihood_ratio() -> None:
 
 @pytest.mark.parametrize("rule", ["posterior", "margin"])
 def test_a_rule_holds_for_strong_evidence_and_not_for_weak(rule: str) -> None:
-    stopping = Stopping.model_validate({"rule": rule, "threshold": 0.9})
+    stopping = CodedStopping.model_validate({"rule": rule, "threshold": 0.9})
 
     assert holds(stopping, UNIFORM, np.array([9.0, 0, 0, 0]), None)
     assert not holds(stopping, UNIFORM, np.array([1.0, 0, 0, 0]), None)
 
 
 def test_bayes_waits_until_its_predicted_errors_are_low() -> None:
-    stopping = Stopping(rule="bayes", threshold=1.0, most_false=0.05, most_missed=0.2)
+    stopping = CodedStopping(rule="bayes", threshold=1.0, most_false=0.05, most_missed=0.2)
     evidence = np.array([9.0, 0, 0, 0])
 
     assert not holds(stopping, UNIFORM, evidence, Moments(1.0, 1.0, -1.0, 1.0))

@@ -94,7 +94,7 @@ def test_without_words_all_items_are_alike() -> None:
 
 
 def test_a_language_has_words_from_the_package() -> None:
-    pytest.importorskip("wordfreq", reason="the extra words is not installed")
+    pytest.importorskip("wordfreq", reason="needs the extra words")
     english = lexicon("en")
 
     assert max(english.next_letters("th"), key=english.next_letters("th").__getitem__) == "e"
@@ -103,6 +103,6 @@ def test_a_language_has_words_from_the_package() -> None:
 
 
 def test_an_unknown_language_is_named_with_those_that_are_known() -> None:
-    pytest.importorskip("wordfreq", reason="the extra words is not installed")
+    pytest.importorskip("wordfreq", reason="needs the extra words")
     with pytest.raises(ConfigError, match=r"'xx'.*allowed: ar"):
         lexicon("xx")
