@@ -34,8 +34,8 @@ from volition.decoders.classes.methods.network import (
     INPUT,
     OUTPUT,
     UNIT,
+    EegNetworkSettings,
     NetworkMethod,
-    NetworkSettings,
     model_of,
 )
 from volition.decoders.classes.models import PLAIN
@@ -378,7 +378,7 @@ def gain_over_chance(accuracy: float, chance: float) -> float:
 
 def exported(
     network: EegNetwork,
-    settings: NetworkSettings,
+    settings: EegNetworkSettings,
     shape: tuple[int, int],
     rate_hz: float,
     name: str,
@@ -408,7 +408,7 @@ def windows_of(
 
 
 def calibrate(
-    settings: NetworkSettings,
+    settings: EegNetworkSettings,
     calibration: CalibrationData,
     progress: Progress,
     *,

@@ -40,7 +40,7 @@ _ONNX, _MANIFEST = f"{PLAIN}_onnx", "network"
 Architecture = Literal["eegnet", "shallow", "deep", "fusion", "mi_eegnet"]
 
 
-class NetworkSettings(BandSettings):
+class EegNetworkSettings(BandSettings):
     """Settings of `NetworkDecoder` and `NetworkMethod`."""
 
     kind: Literal["network"] = "network"
@@ -51,7 +51,7 @@ class NetworkSettings(BandSettings):
     high_hz: float = Field(default=40.0, gt=0, description="Upper edge of the band.")
 
 
-class NetworkMethod(ClassMethod[NetworkSettings]):
+class NetworkMethod(ClassMethod[EegNetworkSettings]):
     """The method: what goes into the network, and what comes out."""
 
     #: Set by whoever has a model.
@@ -81,21 +81,21 @@ class NetworkMethod(ClassMethod[NetworkSettings]):
         return normalised(np.stack(logits).astype(np.float64))
 
 
-class NetworkDecoder(ClassDecoder[NetworkSettings]):
+class NetworkDecoder(ClassDecoder[EegNetworkSettings]):
     """Tells classes by a network of the EEGNet family."""
 
-    settings_model: ClassVar[type[Settings]] = NetworkSettings
+    settings_model: ClassVar[type[Settings]] = EegNetworkSettings
     method = NetworkMethod
 
     @classmethod
-    def example_model(cls, settings: NetworkSettings, spec: SignalSpec) -> FittedModel | None:  # noqa: ARG003 - of the contract
+    def example_model(cls, settings: EegNetworkSettings, spec: SignalSpec) -> FittedModel | None:  # noqa: ARG003 - of the contract
         """Give none: a network cannot be made here."""
         return None
 
     @classmethod
     def calibrate(
         cls,
-        settings: NetworkSettings,  # noqa: ARG003 - of the contract
+        settings: EegNetworkSettings,  # noqa: ARG003 - of the contract
         calibration: CalibrationData,  # noqa: ARG003 - of the contract
         progress: Progress,  # noqa: ARG003 - of the contract
     ) -> Calibrated:

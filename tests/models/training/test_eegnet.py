@@ -14,8 +14,8 @@ from volition.decoders.classes.methods.network import (
     INPUT,
     OUTPUT,
     UNIT,
+    EegNetworkSettings,
     NetworkDecoder,
-    NetworkSettings,
     network_of,
 )
 from volition.decoders.fitting.network import Network
@@ -39,7 +39,7 @@ def noise(n: int, seed: int = 0) -> FloatArray:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_onnx_says_what_torch_says(architecture: Any) -> None:
-    settings = NetworkSettings(architecture=architecture, classes=["a", "b", "c"])
+    settings = EegNetworkSettings(architecture=architecture, classes=["a", "b", "c"])
     network = eegnet.made(architecture, *SHAPE, 3, 128.0)
     manifest, content = eegnet.exported(network, settings, SHAPE, 128.0, architecture)
     run = Network(manifest, content)
@@ -96,7 +96,7 @@ def test_a_calibration_gives_a_model_that_decodes() -> None:
         seed=3, rhythm_uv=12.0, weakening=0.85, latency_s=0.15, rise_s=0.1, trial_spread=0.1
     )
     day = recorded(plain_to_see, turns=8)
-    settings = NetworkSettings(architecture="shallow", delay_s=0.5, window_s=1.5)
+    settings = EegNetworkSettings(architecture="shallow", delay_s=0.5, window_s=1.5)
     data = replace(data_of(day), options={"accept": True})  # sixteen trials may tell too little
     made = eegnet.calibrate(
         settings, data, lambda *_: None, training=eegnet.Training(most_passes=10)
