@@ -42,8 +42,8 @@ from volition.decoders.fitting.metrics import luck
 
 #: Blocks of time that a single session is cut into.
 N_BLOCKS = 5
-#: Number of sessions from which it can be told whether re-centring helps; one fewer counts only where
-#: nothing else is above chance.
+#: Number of sessions from which it can be told whether re-centring helps; one fewer counts only
+#: where nothing else is above chance.
 LEAST_SESSIONS = 4
 #: Highest chance probability of a second look, after a first that was at chance.
 MOST_CHANCE_OF_FEW = 1e-4

@@ -192,8 +192,8 @@ class FlagStage(BlockStage[S]):
         share = max(self._covariance_share, 1.0 / (self._covered / self._covariance_share + 1.0))
         centred = block - self._window.mean(axis=0)
         moment = centred.T @ centred / len(block)
-        # Nothing is learned of a flagged channel. Where one was always flagged, nothing is known, and
-        # its expectation given the others is 0.
+        # Nothing is learned of a flagged channel. Where one was always flagged, nothing is known,
+        # and its expectation given the others is 0.
         fine = np.ix_(~self._flags, ~self._flags)
         self._covariance[fine] += min(1.0, share) * (moment - self._covariance)[fine]
         self._covered += self._covariance_share

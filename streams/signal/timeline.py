@@ -64,7 +64,7 @@ _WANDER_KEPT = 0.97
 _LOSS_SHARE = (0.2, 20.0)
 _LIKELY, _LIKELY_SOON, _SAME_RATE = 6.0, 40.0, 0.01
 _N_SIZES = 9
-#: Number of packets that wait before they become part of the line: something may be lost before them.
+#: Number of packets that wait before they join the line: something may be lost before them.
 _N_RECENT = 8
 #: Number of packets that, if too early, show that less was lost than was thought.
 _N_EARLY = 3
