@@ -52,7 +52,7 @@ log = structlog.get_logger()
 
 _SEND_S = 10.0
 _ASK_EVERY_S, _BEHIND_S, _MOST_ASKED_PER_S = 0.15, 0.25, 100
-#: Of ``after``: no session comes so far.
+#: Most digits of ``after``: no session counts that far.
 _MOST_DIGITS = 19
 _MAX_DETAIL_CHARS = 1000
 _NORMAL, _GOING_AWAY, _POLICY = 1000, 1001, 1008
