@@ -23,7 +23,7 @@ from volition.service.gateway.auth import Caller, Role
 from volition.service.gateway.budgets import Stopwatch
 from volition.service.gateway.direct import ASK, TOOK, WRITE, Ask, text_frame
 from volition.service.gateway.guard import SPEND
-from volition.service.gateway.markers import stamp
+from volition.service.gateway.markers import FarMarkerError, stamp
 from volition.service.gateway.stops import who
 from volition.service.supervision.hub import Closed, Gap, Subscription
 from volition.service.supervision.outline_feed import OutlineSubscription
@@ -313,7 +313,7 @@ async def _take(
     else:
         try:
             stamp(session, parsed)
-        except SessionError as error:
+        except (SessionError, FarMarkerError) as error:
             await _send(websocket, Refused(detail=error.message))
 
 
