@@ -24,7 +24,7 @@ from volition.service.gateway.pages import PAGES
 
 ROOMS = ("benchmarks", "decoders", "models", "service", "streams")
 LOCKS = ("bench", "build", "dev", "runtime", "train")
-#: Of what does not go beside the rest, and need not agree with it.
+#: Locks of what does not go beside the rest, and need not agree with it.
 PEER_LOCKS = ("client-generator", "peer-timeflux")
 TOP_LEVEL = {
     ".ci",
@@ -224,7 +224,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
         entry_points = archive.read(next(n for n in archive.namelist() if "entry_points" in n))
 
-    # Of the pages a wheel holds what was built, not what they are built from.
+    # A wheel holds the pages as built, not what they are built from.
     rooms = {f"volition/{path.as_posix()}" for path in tracked if path.parts[0] in ROOMS}
     shared = {path.as_posix()[4:] for path in tracked if path.parts[:2] == ("src", "volition")}
     expected = rooms | shared - {f"volition/{room}" for room in ROOMS}

@@ -175,7 +175,7 @@ class RepairFinder:
             self._base = subspace.from_white @ subspace.to_white
             self._left, self._right = subspace.from_white, subspace.to_white
         else:
-            # Of M's own eigenvectors: a direction without signal is left out of both sides.
+            # A direction without signal is left out of both sides, by M's own eigenvectors.
             values, vectors = np.linalg.eigh(subspace.mixing)
             held = vectors[:, np.square(values) > NO_SIGNAL * np.square(values).max()]
             variances = np.square(values[len(values) - held.shape[1] :])

@@ -42,9 +42,10 @@ from volition.decoders.fitting.metrics import luck
 
 #: Blocks of time that a single session is cut into.
 N_BLOCKS = 5
-#: So many sessions tell whether re-centring helps; of one fewer only where nothing else does.
+#: Number of sessions from which it can be told whether re-centring helps; one fewer counts only
+#: where nothing else is above chance.
 LEAST_SESSIONS = 4
-#: A second look, after a first that was at chance, must be this rarely as good by chance.
+#: Highest chance probability of a second look, after a first that was at chance.
 MOST_CHANCE_OF_FEW = 1e-4
 #: Trials of each class that a fit needs.
 LEAST_TRIALS = 3

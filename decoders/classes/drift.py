@@ -17,9 +17,9 @@ from volition.decoders.artifacts.averages import geodesic, spectral
 from volition.decoders.classes.models import SESSION_CENTRES
 from volition.decoders.fitting.fitted import FittedModel
 
-#: So many windows of one a second are looked back on.
+#: Number of windows, one a second, over which the drift is judged.
 LOOK_BACK = 30
-#: Before so many nothing is said.
+#: Number of windows below which nothing is said.
 LEAST_WINDOWS = 10
 #: How many times as far as usual counts as drifted.
 TIMES_USUAL = 1.5

@@ -21,7 +21,7 @@ from volition.decoders.fitting.metrics import accuracy_interval, confusion, luck
 
 #: Parts of the time, for whether the person tires.
 N_TIMES = 3
-#: Of two figures of the same trials, the lower may be so far below and count as good as the other.
+#: Largest difference at which two accuracies on the same trials count as equally good.
 AS_WELL = 0.05
 
 

@@ -18,7 +18,7 @@ from volition.decoders.codes.settings import REST, CodedSettings
 from volition.decoders.filtering import SosFilter, regular_rate
 from volition.decoders.fitting.calibration import CalibrationData, CalibrationError
 
-#: Of a trial: nothing was attended, or it is not said what.
+#: What a trial's target is where nothing was attended, or where it is not said what.
 AT_REST: Literal["rest"] = "rest"
 UNKNOWN: Literal["unknown"] = "unknown"
 #: Trials are dropped for a gap; more than this share of them, and the signal is too bad.

@@ -33,12 +33,17 @@ class CodedStopping(BaseModel):
 
     rule: Literal["posterior", "margin", "bayes"] = "posterior"
     threshold: float = Field(
-        default=0.95, gt=0, description="A probability; of 'bayes' the ratio of costs."
+        default=0.95, gt=0, description="A probability; for 'bayes' the ratio of costs."
     )
-    most_false: float = Field(default=0.05, gt=0, lt=1, description="Of 'bayes': see above.")
-    most_missed: float = Field(default=0.2, gt=0, lt=1, description="Of 'bayes': see above.")
+    most_false: float = Field(
+        default=0.05, gt=0, lt=1, description="Highest predicted false rate; for 'bayes' only."
+    )
+    most_missed: float = Field(
+        default=0.2, gt=0, lt=1, description="Highest predicted missed rate; for 'bayes' only."
+    )
     otherwise: Literal["idle", "select"] = Field(
-        default="idle", description="At the end, where the rule does not hold."
+        default="idle",
+        description="What to do at the end of the longest time, if the rule does not hold.",
     )
 
 

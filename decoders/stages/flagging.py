@@ -192,7 +192,7 @@ class FlagStage(BlockStage[S]):
         share = max(self._covariance_share, 1.0 / (self._covered / self._covariance_share + 1.0))
         centred = block - self._window.mean(axis=0)
         moment = centred.T @ centred / len(block)
-        # Of a channel that is flagged nothing is learned; of one that always was, nothing is known,
+        # Nothing is learned of a flagged channel. Where one was always flagged, nothing is known,
         # and its expectation given the others is 0.
         fine = np.ix_(~self._flags, ~self._flags)
         self._covariance[fine] += min(1.0, share) * (moment - self._covariance)[fine]

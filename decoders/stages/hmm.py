@@ -35,7 +35,7 @@ class HmmSettings(Settings):
     means: list[list[float]] = Field(
         min_length=1,
         max_length=_MOST_STATES,
-        description="Of each state, of each channel.",
+        description="Mean of each channel in each state.",
     )
     deviations: list[list[float]] = Field(
         default_factory=list, description="Standard deviations, as means; of gaussian alone."
@@ -48,7 +48,7 @@ class HmmSettings(Settings):
         default=0.98,
         gt=0,
         le=1,
-        description="Of staying in a state, where transitions say nothing.",
+        description="Probability of staying in a state, where `transitions` is not given.",
     )
 
     @model_validator(mode="after")

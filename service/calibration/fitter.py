@@ -78,7 +78,7 @@ class FitJob(BaseModel):
     licence: str = ""
     note: str = ""
     network: str | None = None
-    """Of a decoder that is trained further: the network that it starts from."""
+    """The network that a decoder that is trained further starts from."""
     refresh: bool = False
     """Whether it is for use while the calibration goes on: fitted to what there is, unscored."""
 

@@ -56,7 +56,7 @@ _LINGER_S, _ABORT_S = 0.5, 5.0
 _MOST_THROWN_AWAY = 16 << 20
 
 
-#: Of the pings of `ASK`; uvicorn's own, which end a dead socket, carry four bytes.
+#: Payload of our own pings; uvicorn's, which end a dead socket, carry four bytes.
 _ASKED = b"reads?"
 _FINAL_TEXT = 0x81
 _LENGTH_OF_2, _LENGTH_OF_8 = struct.Struct("!BBH"), struct.Struct("!BBQ")

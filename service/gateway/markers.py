@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from volition.chunk import Event
-from volition.errors import ConfigError
+from volition.errors import VolitionError
 from volition.service.supervision.session import Session
 from volition.service.wire.markers import MarkerBody, MarkerView
 from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.stamp_clock import FAR_S, say_distance
+
+
+class FarMarkerError(VolitionError):
+    """An event whose time is of another clock than the signal's."""
+
+    code = "far-marker"
 
 
 def stamp(session: Session, marker: MarkerBody) -> MarkerView:
@@ -17,13 +23,13 @@ def stamp(session: Session, marker: MarkerBody) -> MarkerView:
     ------
     SessionError
         The session takes no markers now.
-    ConfigError
+    FarMarkerError
         Its time is far from now.
     """
     now = local_clock()
     t = now if marker.t is None else marker.t
     if abs(t - now) > FAR_S:
-        raise ConfigError(
+        raise FarMarkerError(
             f"t lies {say_distance(t - now)} the service's LSL clock, which reads {now:.3f}; one "
             f"further than {FAR_S:g} s from it is of another clock",
             t=t,

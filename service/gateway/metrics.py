@@ -143,7 +143,7 @@ class _SessionsCollector(Collector):
             yield gauge
 
     def _recordings(self) -> Iterator[_Family]:
-        """Of sessions that are recorded; ``samples`` and ``bytes`` are of the file at work."""
+        """Give the gauges of recordings; ``samples`` and ``bytes`` are the current file's."""
         recorded = [(s.id, state) for s in self._sessions if (state := s.recording) is not None]
         for key, text in _RECORDING_GAUGES.items():
             gauge = GaugeMetricFamily(f"volition_recording_{key}", text, labels=["session"])

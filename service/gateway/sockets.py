@@ -23,7 +23,7 @@ from volition.service.gateway.auth import Caller, Role
 from volition.service.gateway.budgets import Stopwatch
 from volition.service.gateway.direct import ASK, TOOK, WRITE, Ask, text_frame
 from volition.service.gateway.guard import SPEND
-from volition.service.gateway.markers import stamp
+from volition.service.gateway.markers import FarMarkerError, stamp
 from volition.service.gateway.stops import who
 from volition.service.supervision.hub import Closed, Gap, Subscription
 from volition.service.supervision.outline_feed import OutlineSubscription
@@ -52,7 +52,7 @@ log = structlog.get_logger()
 
 _SEND_S = 10.0
 _ASK_EVERY_S, _BEHIND_S, _MOST_ASKED_PER_S = 0.15, 0.25, 100
-#: Of ``after``: no session comes so far.
+#: Most digits of ``after``: no session counts that far.
 _MOST_DIGITS = 19
 _MAX_DETAIL_CHARS = 1000
 _NORMAL, _GOING_AWAY, _POLICY = 1000, 1001, 1008
@@ -313,7 +313,7 @@ async def _take(
     else:
         try:
             stamp(session, parsed)
-        except SessionError as error:
+        except (SessionError, FarMarkerError) as error:
             await _send(websocket, Refused(detail=error.message))
 
 

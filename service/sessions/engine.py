@@ -41,7 +41,7 @@ from volition.service.sessions.steering import Steering
 
 #: More events than this do not wait for their samples; the oldest are forgotten.
 _MOST_WAITING = 1024
-#: Of more events within a second of signal the first are met.
+#: Most events that are met within a second of signal; later ones in it are left out.
 _MOST_IN_A_SECOND = 100
 
 
@@ -80,7 +80,7 @@ class Engine:
         named = open_named(config.decoder)
         self.decoder = build_decoder(config.decoder, named.model if named else None)
         self.cleaner = config.build_cleaner(spec)
-        #: Of what comes in, and of what the decoder sees.
+        #: The signal as it comes in, and as the decoder sees it.
         self.signal_spec, self.decoder_spec = spec, self.cleaner.spec
         self.decoder.prepare(self.decoder_spec)
         if named is not None:

@@ -27,7 +27,10 @@ class SelectionPolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     agree: int = Field(
-        default=3, ge=1, le=100, description="So many of the last `of` windows must say the same."
+        default=3,
+        ge=1,
+        le=100,
+        description="Number of the last `of` windows that must say the same.",
     )
     of: int = Field(default=3, ge=1, le=100)
     dwell_s: float = Field(

@@ -26,7 +26,7 @@ class SteeringPolicy(BaseModel):
     directions: dict[str, list[float]] = Field(
         min_length=1,
         max_length=16,
-        description="Of each class that steers, one or two numbers: {left: [-1, 0]}.",
+        description="Direction of each class that steers, as one or two numbers: {left: [-1, 0]}.",
     )
     speed: float = Field(
         default=1.0, gt=0, description="At probability 1, workspace units a second."

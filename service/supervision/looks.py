@@ -23,7 +23,7 @@ from volition.streams.lsl.discovery import find_streams
 from volition.streams.lsl.look import look_at
 from volition.streams.lsl.verdict import Finding, verdict
 
-#: So many at once, and so many that have ended are remembered.
+#: Most looks at once, and most ended ones that are remembered.
 MOST_LOOKS, _MOST_ENDED = 3, 20
 _FIND_S = 3.0
 #: Beyond its time a look may take this much for its process to start, and for the stream to open.

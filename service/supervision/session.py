@@ -518,7 +518,10 @@ class Session:
             self.stream = data.get("stream", self.stream)
             self._worker_warnings = data["warnings"]
             self.signals = data.get("signals", self.signals)
-            self.step_to(SessionState(data["state"]), data["reason"])
+            state, reason = SessionState(data["state"]), data["reason"]
+            # A worker says it again when nothing but its warnings has changed.
+            if (state, reason) != (self.state, self.steps[-1].reason):
+                self.step_to(state, reason)
 
     def _on_history(self, frame: Frame) -> None:
         pieces, done = self._histories.get(frame.seq, ([], None))

@@ -21,11 +21,11 @@ class KindView(Answer):
     )
     example: str | None = Field(description="Settings that run, YAML.")
     trials: Literal["targets", "classes", "positions"] | None = Field(
-        description="Of a decoder, what its trials name; null where nobody can be asked for any."
+        description="What a decoder's trials name; null where nobody can be asked for any."
     )
     calibrated: bool = Field(description="Whether it is a decoder that a person's trials fit.")
     passed_on: list[str] = Field(
-        description="Of a decoder, the settings that one of another kind takes over when it is "
+        description="Settings that a decoder of another kind takes over when it is "
         "calibrated in its place, if both name them here."
     )
 

@@ -18,9 +18,9 @@ class LookBody(Request):
         min_length=1,
         max_length=256,
         pattern=r"^[^\x00-\x1f]*$",
-        description="Of the stream, as `GET /v1/streams` gives it.",
+        description="Identifier of the stream, as `GET /v1/streams` gives it.",
     )
-    seconds: float = Field(default=30.0, ge=1, le=120, description="For how long.")
+    seconds: float = Field(default=30.0, ge=1, le=120, description="How long to look, in seconds.")
 
 
 class FindingView(Answer):
@@ -37,8 +37,8 @@ class LookView(Answer):
     """A look at one stream."""
 
     id: str
-    uid: str = Field(description="Of the stream.")
-    seconds: float = Field(description="For how long it is looked at.")
+    uid: str = Field(description="Identifier of the stream.")
+    seconds: float = Field(description="How long the stream is looked at, in seconds.")
     state: LookState
     progress: float = Field(ge=0, le=1, description="Share of that time which has passed.")
     detail: str = Field(description="Why it failed; empty otherwise.")

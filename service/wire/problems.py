@@ -24,6 +24,7 @@ MEDIA_TYPE = "application/problem+json"
 _STATUS = {
     "config": (422, "The configuration is wrong"),
     "forbidden": (403, "Not allowed"),
+    "far-marker": (422, "The marker's time is far from the signal's"),
     "calibration": (422, "The calibration cannot be made"),
     "session": (409, "The session's state does not allow it"),
     "busy": (503, "The worker does not take commands so fast"),

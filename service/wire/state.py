@@ -78,7 +78,7 @@ class ContinuityView(Answer):
     tolerance_s: float = Field(description="A step of the time stamps up to this is no gap.")
     uncertain: int = Field(
         default=0,
-        description="Of the missing samples, those of gaps that the stamps do not tell exactly.",
+        description="Missing samples in gaps whose length the stamps do not tell exactly.",
     )
     rate_uncertainty_hz: float | None = Field(
         default=None, description="Two standard deviations of `rate_hz`."

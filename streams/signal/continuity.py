@@ -55,9 +55,9 @@ _RATE_AFTER_S = 2.0
 _LOOK_S, _UNKNOWN_S = 0.25, 1.5
 #: Shares of the announced rate by which it may be off, its uncertainty taken to it.
 _MOST_DOUBTFUL = 0.025
-#: So many stamps within a second that are early or equal are no single errors.
+#: Number of early or equal stamps within a second from which they are no single errors.
 _N_ODD = 4
-#: So many gaps at even distances are a rate.
+#: Number of gaps at even distances that makes a rate, and the longest such distance.
 _N_REGULAR, _LONGEST_REGULAR = 9, 80
 #: A step of true loss is so near to a whole number of intervals.
 _WHOLE = 0.2

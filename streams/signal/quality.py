@@ -30,7 +30,7 @@ LINE_HZ = (50.0, 60.0)
 #: A faster signal is thinned out to about this rate. That folds high frequencies into low ones, and
 #: leaves amplitudes, extremes and stillness as they are.
 _MOST_RATE_HZ = 2000.0
-#: So many values are looked at in one go; of a larger signal some channels at a time, in turn.
+#: Most values that are looked at in one go; a larger signal is looked at some channels at a time.
 _MOST_VALUES = 1 << 17
 
 _FLAT_UV = 0.1

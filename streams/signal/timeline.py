@@ -60,13 +60,13 @@ _WEIGH_AT_MOST_S, _WEIGH_AT_MOST_PACKETS = 16.0, 400
 #: Nats by which an explanation must be worse to be none, and the share of a rate that is the same.
 _TRIMMED = 50
 _WANDER_KEPT = 0.97
-#: Of packets, before any: the first loss needs more evidence than others.
+#: What is assumed of losses before any was seen: the first one needs more evidence than others.
 _LOSS_SHARE = (0.2, 20.0)
 _LIKELY, _LIKELY_SOON, _SAME_RATE = 6.0, 40.0, 0.01
 _N_SIZES = 9
-#: So many packets wait before they become part of the line, for something may be lost before them.
+#: Number of packets that wait before they join the line: something may be lost before them.
 _N_RECENT = 8
-#: So many packets that are too early show that less was lost than was thought.
+#: Number of packets that, if too early, show that less was lost than was thought.
 _N_EARLY = 3
 _N_EXACT = 20
 _PULL = 0.05

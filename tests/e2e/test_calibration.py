@@ -44,7 +44,7 @@ UNCALIBRATED = {
 #: Unsure where the person began to look late, as they do when their own process was held up.
 CALIBRATED = {**UNCALIBRATED, "kind": "ecca", "window_s": 0.75, "min_confidence": 0.9}
 FAST = {"decoder": CALIBRATED}
-#: Of 600 trials of this person, simulated without a service, one was read wrongly. Three wrong ones
+#: One of 600 trials of this person, simulated without a service, was read wrongly. Three wrong ones
 #: while a word is copied come by chance once in ten million runs.
 MOST_WRONG = 2
 PLAN = {"blocks": 3, "cue_s": 0.2, "trial_s": 0.9, "pause_s": 0.05, "onsets": "client"}

@@ -18,7 +18,7 @@ Open = Callable[[str], Reader]
 Picture = Callable[[Page, str], None]
 
 SUCCESS = "dl[data-success]"
-#: Of which 90 in 100 must succeed: one that succeeds in 2 of 3 passes this once in 51 times.
+#: Number of trials, of which 90 % must succeed; one who succeeds in 2 of 3 passes once in 51 runs.
 TRIALS = 15
 
 

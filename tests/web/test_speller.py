@@ -47,10 +47,10 @@ def frequency_and_phase(
     return best, math.atan2(weights[1], weights[0])
 
 
-#: Of the forty, those of the smallest screen; the person is told which of the forty they see.
+#: Number of targets on the smallest screen; the person is told which of the forty they see.
 FEW = 4
 FEW_WORD = "CAB"
-#: Of a Chromium without a screen.
+#: Refresh rate of a Chromium without a screen.
 DISPLAY_HZ = 60
 #: Records the browser's frames, whatever the page does.
 FRAMES = """() => {

@@ -27,7 +27,7 @@ from volition.streams.files.recording import TRIAL_START, Recording
 _BITS_HZ = 60.0
 _PAUSE_S = 2.0
 _MICROVOLTS = 1e6
-#: As many of a person's first trials are learned from, in the study's own protocol of this project.
+#: Number of a person's first trials that are learned from; the later ones are scored.
 CALIBRATION_TRIALS = 20
 FEW_TRIALS = 5
 

@@ -19,7 +19,7 @@ from volition.errors import RecordingError
 from volition.streams.files.npz import archives, read_arrays
 from volition.streams.files.recording import Recording
 
-#: Of the flashes, in order of time, this share is learned from and the rest scored.
+#: Share of the flashes, in order of time, that is learned from; the rest is scored.
 TRAIN_SHARE = 0.6
 
 

@@ -40,7 +40,7 @@ from volition.service.worker.recorder import INTENTS
 from volition.streams.files.recording import Recording, recordings_in
 from volition.streams.files.trial_mapping import PLACES, TrialMapping, trials_in
 
-#: Of one recording alone, the share of the trials that is learnt from.
+#: Share of the trials that is learned from where there is one recording alone.
 LEARN_SHARE = 0.75
 _CHUNK_S = 0.125
 

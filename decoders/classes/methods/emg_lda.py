@@ -1,9 +1,10 @@
 """Muscle: amplitude and shape of the signal in the time domain, and linear discriminant analysis.
 
-Of each channel in a window: the logarithms of the root mean square and of the waveform length, and
-how often a second it crosses zero and turns, each beyond a threshold that noise does not reach
-(Hudgins, Parker and Scott, IEEE Trans. Biomed. Eng. 40:82, 1993, section III). The threshold is a
-share of the channel's own root mean square in the window, so that it follows the gain.
+The features of each channel in a window are the logarithms of the root mean square and of the
+waveform length, and how often a second it crosses zero and turns, each beyond a threshold that
+noise does not reach (Hudgins, Parker and Scott, IEEE Trans. Biomed. Eng. 40:82, 1993, section III).
+The threshold is a share of the channel's own root mean square in the window, so that it follows the
+gain.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class EmgLdaSettings(BandSettings):
         default=0.3,
         ge=0,
         lt=10,
-        description="Of a channel's root mean square: smaller crossings and turns do not count.",
+        description="Crossings and turns below this share of a channel's root mean square "
+        "do not count.",
     )
 
     def bands(self, rate_hz: float) -> list[tuple[float, float]]:

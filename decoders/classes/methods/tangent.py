@@ -26,7 +26,10 @@ class TangentSettings(RecentringSettings):
 
     kind: Literal["tangent"] = "tangent"
     penalty: float = Field(
-        default=1.0, gt=0, le=1e6, description="Of the squared weights of the regression."
+        default=1.0,
+        gt=0,
+        le=1e6,
+        description="Weight of the regression's penalty on squared weights.",
     )
 
 

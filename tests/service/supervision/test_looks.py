@@ -52,7 +52,7 @@ async def test_what_is_found_is_told_in_words_with_the_time_that_passed(
     await ended(look)
     assert (look.state, look.detail, look.progress) == ("done", "", 1.0)
     found = {one.check: one for one in look.findings}
-    assert set(found) == {"rate", "stamps", "clock", "losses", "units", "channels"}
+    assert set(found) == {"rate", "stamps", "clock", "losses", "units", "channels", "plausible"}
     assert found["rate"].found.startswith("250 Hz announced")
     assert found["channels"].ok
 

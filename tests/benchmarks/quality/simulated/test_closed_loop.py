@@ -87,7 +87,7 @@ def test_the_loop_closes_through_the_service() -> None:
 
 @pytest.mark.slow
 def test_a_calibration_from_nothing_is_guided_through_the_service() -> None:
-    # Of a shorter one, a single wrong trial has the calibration refused.
+    # In a shorter calibration a single wrong trial has it refused.
     found = closed_loop([], n_trials=2, participant=PERSON, guide_s=25.0, final_s=30.0)
     assert found["rows"] == []
     calibration = found["calibration"]
