@@ -78,8 +78,8 @@ def test_packets_of_one_stamp_decide_as_often_as_exact_stamps_and_never_wrong(
     with_exact, _ = decide(exact(256.0, 60.0), 256.0, 256.0)
     found, _ = decide(packets(256.0, 12, late_s, 60.0), 256.0, 256.0)
     assert {*found} - {"rate"} == {"12"}
-    # The rate of stamps that jitter is not known at once; beyond half a packet, whether one was lost
-    # can be told from 80 packets only, which here are ten windows.
+    # The rate of stamps that jitter is not known at once. Beyond half a packet, a loss can be told
+    # from 80 packets only, which here are ten windows.
     learning = 3 if late_s < 0.5 * 12 / 256 else 10
     assert found["12"] >= with_exact["12"] - learning
 
