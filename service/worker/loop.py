@@ -101,6 +101,8 @@ class WorkerOrder:
         Time stamp of the newest sample that the generations before told of.
     lost_with_workers
         Samples lost between those generations.
+    stream_uid
+        The stream that the generation before listened to.
     """
 
     session: str
@@ -111,6 +113,7 @@ class WorkerOrder:
     stop_word: str
     t_newest: float | None = None
     lost_with_workers: int = 0
+    stream_uid: str | None = None
 
 
 class Worker:
@@ -135,6 +138,7 @@ class Worker:
             self._config,
             turn=self._serve_while_connecting,
             say=lambda why: self._announce(SessionState.CONNECTING, why),
+            known_uid=order.stream_uid,
         )
         self._state = SessionState.CREATED
         self._reason = self._announced_reason = ""
