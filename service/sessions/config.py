@@ -182,10 +182,12 @@ class SignalStream(StreamSelector):
         description="Silence after which the stream counts as lost and intents stop.",
     )
     continuity: ContinuityOptions = ContinuityOptions()
-    on_change: Literal["refuse", "remap"] = Field(
+    on_change: Literal["refuse", "remap", "follow"] = Field(
         default="refuse",
-        description="A stream that comes back with other channels: wait for it as it was, or use "
-        "those of the same labels. One of another rate is never used.",
+        description="A stream that comes back as another signal: wait for it as it was; use its "
+        "channels of the same labels, at the same rate alone; or, where that cannot be, prepare "
+        "stages and decoder anew for another rate or other channels. A model that was fitted to "
+        "the former signal does not follow, and the state says why.",
     )
     max_lag_s: float = Field(
         default=0.5,

@@ -113,9 +113,17 @@ class Output(ABC, Generic[S]):
         Parameters
         ----------
         status
-            One of three forms: of the session's state (``state``, ``reason``); of the emergency
+            One of four forms: of the session's state (``state``, ``reason``); of the emergency
             stop (``hold``, which has ``held``, the number of samples before it as ``sample``, and
-            ``t``); or of what decodes (``swap``, which has ``decoder`` and ``sample``).
+            ``t``); of what decodes (``swap``, which has ``decoder`` and ``sample``); or of a stream
+            that came back as another signal (``followed``, which has both in words as ``had`` and
+            ``now``), told before and behind `follow`.
+        """
+
+    def follow(self, context: OutputContext) -> None:
+        """Go on with another signal: what comes from here on is of ``context``, and counts anew.
+
+        Numbers of intents go on. Most outputs have nothing to do.
         """
 
     def tend(self) -> None:

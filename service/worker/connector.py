@@ -5,8 +5,9 @@
       └── pause, say why <────────────────┘
 
 A stream that came back must be the signal that the session was made for: the same channels, in
-the same order, at the same rate. Another is refused, or taken by label where ``stream.on_change``
-says so. Between two attempts the worker gets its turn, so that it answers while it looks.
+the same order, at the same rate. Another is refused, or taken by label, or followed where all that
+works on it can be made anew, as ``stream.on_change`` says. Between two attempts the worker gets its
+turn, so that it answers while it looks.
 
 liblsl's own recovery stays off: it would hide a lost stream, and destroying an inlet that recovers
 can abort the process (sccn/liblsl, issue 220).
@@ -81,6 +82,9 @@ class Connector:
         Called often while it waits; false ends the attempt.
     say
         Told why there is no connection yet, whenever that changes.
+    why_not_follow
+        Says why the session cannot work on a signal, or nothing where it can; asked only where
+        ``stream.on_change`` is ``follow``.
     known_uid
         The stream that the session listened to last, where it may still be there.
     """
@@ -91,11 +95,13 @@ class Connector:
         *,
         turn: Callable[[], bool],
         say: Callable[[str], None],
+        why_not_follow: Callable[[SignalSpec], str],
         known_uid: str | None = None,
     ) -> None:
         self._config = config
         self._turn = turn
         self._say = say
+        self._why_not_follow = why_not_follow
         self._spec: SignalSpec | None = None
         self._said = ""
         self._known_uid = known_uid
@@ -200,7 +206,7 @@ class Connector:
         Raises
         ------
         StreamError
-            It came back as another signal, and the configuration does not map it to the former.
+            It came back as another signal, and the session may not or cannot work on that.
         """
         stream, had = self._config.stream, self._spec
         try:
@@ -213,21 +219,34 @@ class Connector:
             return inlet
         found, described = inlet.spec, inlet.description
         inlet.close()
-        can_remap = found.rate_hz == had.rate_hz and {*had.labels} <= {*described.labels}
-        if stream.on_change == "remap" and can_remap:
-            labels = [one for one in had.labels if one != stream.trigger_channel]
-            inlet = self._make_inlet(described, labels)
-            if inlet.spec == had:
-                inlet.warnings.append(
-                    f"the stream came back with {_describe(found)}; its channels are taken by label"
-                )
-                return inlet
-            inlet.close()
-        raise StreamError(
-            f"the stream came back as another signal: it had {_describe(had)}, now "
-            f"{_describe(found)}; waiting for it as it was (stream.on_change is "
-            f"{stream.on_change})"
+        if stream.on_change != "refuse" and (taken := self._take_by_label(described, had)):
+            taken.warnings.append(
+                f"the stream came back with {describe(found)}; its channels are taken by label"
+            )
+            return taken
+        changed = (
+            f"the stream came back as another signal: it had {describe(had)}, now {describe(found)}"
         )
+        why = f"stream.on_change is {stream.on_change}"
+        if stream.on_change == "follow":
+            why = self._why_not_follow(found)
+            if not why:
+                inlet = self._make_inlet(described, stream.channels)
+                inlet.warnings.append(f"{changed}; the session follows it and began anew")
+                return inlet
+            why = f"the session cannot follow it: {why}"
+        raise StreamError(f"{changed}; waiting for it as it was ({why})")
+
+    def _take_by_label(self, described: StreamDescription, had: SignalSpec) -> SignalInlet | None:
+        """Make an inlet that picks the signal that it was out of a stream, where it holds that."""
+        if not {*had.labels} <= {*described.labels}:
+            return None
+        labels = [one for one in had.labels if one != self._config.stream.trigger_channel]
+        inlet = self._make_inlet(described, labels)
+        if inlet.spec == had:
+            return inlet
+        inlet.close()
+        return None
 
     def _make_inlet(
         self, description: StreamDescription, channels: list[str] | None
@@ -267,5 +286,6 @@ class _Pauses:
         return pause_s
 
 
-def _describe(spec: SignalSpec) -> str:
+def describe(spec: SignalSpec) -> str:
+    """Say in words which channels a signal has, and its rate."""
     return f"{spec.n_channels} channels ({', '.join(spec.labels)}) at {spec.rate_hz:g} Hz"

@@ -11,8 +11,9 @@ the loop waits for the gateway (`volition.service.worker.bus`) or for an output
 is held against the stop word (`volition.service.sessions.stop_word`) just before, in one place.
 
 The worker watches the stream itself, says what it sees, and has a new inlet made when it was lost
-(`volition.service.worker.connector`). Should the process (`volition.service.worker.process`) die
-all the same, the supervisor starts another.
+(`volition.service.worker.connector`). One that came back as another signal, and may be followed,
+gets a pipeline of its own: nothing is decided on a mixture of both. Should the process
+(`volition.service.worker.process`) die all the same, the supervisor starts another.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ from typing import Any
 
 import pydantic_core
 
-from volition.chunk import Chunk, Event
+from volition.chunk import Chunk, Event, SignalSpec
 from volition.decoders.artifacts.electrodes import find_positions
 from volition.decoders.contract.intent import Intent, to_json
+from volition.decoders.contract.settings import Settings
 from volition.errors import (
     ConfigError,
     DecodeError,
@@ -49,7 +51,7 @@ from volition.service.sessions.states import SessionState
 from volition.service.sessions.stop_word import StopWord
 from volition.service.worker.backlog import BacklogWatch
 from volition.service.worker.bus import HELD, INTENT_CODES, FrameType, WorkerEnd, pack
-from volition.service.worker.connector import Connection, Connector, GaveUpError
+from volition.service.worker.connector import Connection, Connector, GaveUpError, describe
 from volition.service.worker.counts import Counts, step_of
 from volition.service.worker.evidence import BlockWatch, implausible, warnings_of
 from volition.service.worker.garbage import GarbageCollector
@@ -138,6 +140,7 @@ class Worker:
             self._config,
             turn=self._serve_while_connecting,
             say=lambda why: self._announce(SessionState.CONNECTING, why),
+            why_not_follow=self._why_not_follow,
             known_uid=order.stream_uid,
         )
         self._state = SessionState.CREATED
@@ -153,6 +156,7 @@ class Worker:
         self._inlet: SignalInlet | None = None
         self._engine: Engine | None = None
         self._rehearsal: Rehearsal | None = None
+        self._refused: tuple[SignalSpec, Settings, str] | None = None
         self._quality: SignalQuality | None = None
         self._outputs = OutputChannels()
         self._outline = OutlineSender()
@@ -232,6 +236,8 @@ class Worker:
             self._markers.use(connection.markers)
             if self._engine is None:
                 self._prepare(connection.signal)
+            elif self._engine.signal_spec != connection.signal.spec:
+                self._follow(self._engine, connection.signal)
         self._t_last_sample = local_clock()
         return connection
 
@@ -242,29 +248,68 @@ class Worker:
 
     def _prepare(self, inlet: SignalInlet) -> None:
         """Make all that needs to know the signal."""
+        engine = self._make_pipeline(inlet.spec, self._order.next_seq)
+        self._outputs.open(self._config.outputs, self._output_context(engine, inlet))
+        self._begin_held(engine)
+        self._garbage.take_over()
+
+    def _follow(self, former: Engine, inlet: SignalInlet) -> None:
+        """Make all that needs to know the signal anew, for the one that the stream came back as.
+
+        Numbers of intents go on; all that was known of the former signal is forgotten.
+        """
+        engine = self._make_pipeline(inlet.spec, former.next_seq)
+        note = {"had": describe(former.signal_spec), "now": describe(inlet.spec)}
+        t = local_clock()
+        self._outputs.status({"followed": note}, t)
+        self._outputs.follow(self._output_context(engine, inlet))
+        self._outputs.status({"followed": note}, t)
+        self._begin_held(engine)
+
+    def _why_not_follow(self, spec: SignalSpec) -> str:
+        """Say why the session cannot work on a signal of ``spec``; nothing where it can.
+
+        What was refused is not tried again before something else decodes: its model may be large.
+        """
+        decoder = self._config.decoder
+        if self._refused is not None and self._refused[:2] == (spec, decoder):
+            return self._refused[2]
+        try:
+            Engine(self._config, spec, clock=local_clock)
+        except VolitionError as error:
+            self._refused = (spec, decoder, error.message)
+            return error.message
+        return ""
+
+    def _make_pipeline(self, spec: SignalSpec, next_seq: int) -> Engine:
+        """Make what works on a signal of ``spec``, in place of what worked on another."""
         engine = self._engine = Engine(
             self._config,
-            inlet.spec,
+            spec,
             session=self._order.session,
             life=self._order.life,
             generation=self._order.generation,
-            next_seq=self._order.next_seq,
+            next_seq=next_seq,
             clock=local_clock,
         )
         if self._config.rehearse:
             second = self._config.model_copy(update={"history_s": 0.0})
             self._rehearsal = Rehearsal(
-                Engine(second, inlet.spec, clock=local_clock), _rehearse_sending, local_clock
+                Engine(second, spec, clock=local_clock), _rehearse_sending, local_clock
             )
-        self._outline.prepare({"cleaned": engine.decoder_spec, "raw": inlet.spec})
+        self._outline.prepare({"cleaned": engine.decoder_spec, "raw": spec})
         engine.on_cleaned = self._outline.on_cleaned
-        signal = without_codes(inlet.spec)
+        signal = without_codes(spec)
         self._quality = SignalQuality(signal, positions=find_positions(signal.labels))
-        self._outputs.open(self._config.outputs, self._output_context(engine, inlet))
+        self._blocked = BlockWatch()
+        self._t_last_chunk = math.nan
+        return engine
+
+    def _begin_held(self, engine: Engine) -> None:
+        """Have a new pipeline decide nothing where the emergency stop holds."""
         if self._gate.closed:
             engine.hold(True, None)
             self._tell_outputs_of_hold(engine, None)
-        self._garbage.take_over()
 
     def _output_context(self, engine: Engine, inlet: SignalInlet) -> OutputContext:
         stream = inlet.description

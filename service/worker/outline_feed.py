@@ -39,8 +39,9 @@ class OutlineSender:
         self._t_sent = 0.0
 
     def prepare(self, specs: dict[Source, SignalSpec]) -> None:
-        """Take the signals that there are, once they are known."""
+        """Take the signals that there are, once they are known, and again when they are others."""
         self._specs = specs
+        self._outlines = {}
         self.signals = {
             source: {
                 "rate_hz": spec.rate_hz,

@@ -107,6 +107,10 @@ class Channel(ABC):
     def status(self, status: Mapping[str, Any], t: float) -> None:
         self.pass_on(self._output.status, status, t)
 
+    def follow(self, context: OutputContext) -> None:
+        self._context = context
+        self.pass_on(self._output.follow, context)
+
     def trouble(self) -> str:
         """Say what keeps the output from doing its work; nothing while all is well."""
         if self.error:
@@ -327,6 +331,11 @@ class OutputChannels:
         """Open the outputs that a configuration names."""
         self._channels = [_channel_to(one, context) for one in settings]
         self.want_signal = any(channel.wants_signal for channel in self._channels)
+
+    def follow(self, context: OutputContext) -> None:
+        """Have them go on with another signal."""
+        for channel in self._channels:
+            channel.follow(context)
 
     def intent(self, encoded: bytes, intent: Intent, *, held: bool = False) -> None:
         for channel in self._channels:

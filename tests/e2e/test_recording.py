@@ -19,7 +19,11 @@ import psutil
 import pytest
 import pyxdf
 
+from volition.chunk import SignalSpec
 from volition.decoders.contract.intent import SelectionIntent
+from volition.decoders.kinematics.methods.kalman import KalmanDecoder, KalmanSettings
+from volition.models.manifest import ModelCard, ModelInput
+from volition.models.registry import ModelRegistry
 from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
 from volition.service.worker.replay import Replayed, recorded_session, replay
@@ -276,6 +280,81 @@ def test_a_stream_that_comes_back_in_another_order_is_taken_by_label_if_asked_to
     # The counter goes on by one, but where the second headset took over.
     assert np.count_nonzero(np.diff(recording.samples[:, 3]) != 1.0) == 1
     assert replayed(path)[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("other", ["rate_hz=200", "labels=O2,Oz,ramp"])
+def test_a_stream_that_comes_back_as_another_signal_is_followed_and_each_part_replays(
+    service: RunningService, folder: Path, other: str
+) -> None:
+    with Client(service.url) as client:
+        config = recorded(f"gappy-{uuid.uuid4().hex}")
+        config["stream"]["on_change"] = "follow"
+        with gappy_headset(source_id=config["stream"]["source_id"]) as source_id:
+            session = client.create_session(config)
+            before = await_state(client, session.id, lambda s: s.last_seq >= 5)
+        with gappy_headset(other, source_id=source_id):
+            state = await_state(
+                client, session.id, lambda s: s.reconnects and s.last_seq >= before.last_seq + 15
+            )
+            shown = client.session(session.id)
+            live = client.intents(session.id, limit=1000).intents
+            client.stop(session.id)
+    assert (state.state, state.epoch, state.continuity.resets) == ("running", 1, 0)
+    assert any("follows it" in warning for warning in shown.warnings)
+    assert [intent.seq for intent in live] == list(range(1, len(live) + 1))
+    labels = {intent.label for intent in live if isinstance(intent, SelectionIntent)}
+    assert labels == {"looked at"}
+    assert isinstance(live[-1], SelectionIntent)
+
+    parts = [read_recording(path) for path in folder.glob(f"{session.id}-*.xdf")]
+    first, second = sorted(parts, key=lambda part: part.times[0])
+    assert first.spec.labels == ("Oz", "O1", "O2", "ramp")
+    assert (second.spec.rate_hz, second.spec.labels) == (
+        (200.0, first.spec.labels) if "rate" in other else (250.0, ("O2", "Oz", "ramp"))
+    )
+    # Nothing is decided on a window that holds some of both.
+    known = recorded_session(second)
+    assert known is not None
+    assert known.lacks == ""
+    later = [intent for intent in live if intent.seq >= known.next_seq]
+    assert later[0].t_sample - second.times[0] >= 0.45
+    for part in parts:
+        texts = [json.loads(text) for _, text in part.metadata["texts"]["volition-status"]]
+        (note,) = (text["followed"] for text in texts if "followed" in text)
+        assert "4 channels (Oz, O1, O2, ramp) at 250 Hz" in note["had"]
+        assert f"at {second.spec.rate_hz:g} Hz" in note["now"]
+        told = recorded_session(part)
+        assert told is not None
+        done = replay(part, told.config, 7, next_seq=told.next_seq)
+        assert (done.intents, done.sha256) == (told.live_intents, told.live_sha256)
+
+
+@pytest.mark.slow
+def test_a_model_fitted_to_the_former_signal_does_not_follow_and_the_state_says_why(
+    service: RunningService, folder: Path
+) -> None:
+    spec = SignalSpec(250.0, ("Oz", "O1", "O2", "ramp"))
+    rng = np.random.default_rng(0)
+    velocities = rng.standard_normal((300, 2))
+    features = velocities @ np.ones((2, 4)) + rng.standard_normal((300, 4))
+    card = ModelCard(kind="kalman", input=ModelInput.of(spec), decoder={"kind": "kalman"})
+    model = KalmanDecoder.fit(KalmanSettings(), features, velocities).to_bytes()
+    ModelRegistry(folder.parent / "models").add("hand", model, card)
+    with Client(service.url) as client:
+        config = recorded(f"gappy-{uuid.uuid4().hex}")
+        config["stream"]["on_change"] = "follow"
+        config["decoder"] = {"kind": "kalman", "model": "hand"}
+        with gappy_headset(source_id=config["stream"]["source_id"]) as source_id:
+            session = client.create_session(config)
+            await_state(client, session.id, lambda s: s.samples > 100)
+        with gappy_headset("rate_hz=200", source_id=source_id):
+            state = await_state(client, session.id, lambda s: "another signal" in s.reason)
+            client.stop(session.id)
+    assert state.state == "connecting"
+    assert "cannot follow it: the model hand@" in state.reason
+    assert "does not fit: " in state.reason
+    assert "200 Hz" in state.reason
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
 """The session's signal, markers, intents and status in an XDF file on this host.
 
 The file is written by a process of its own (`volition.service.worker.recorder`); this output hands
-it what is to be recorded, starts another when it dies, and tells what is missing in the file.
+it what is to be recorded, starts another when it dies, and tells what is missing in the file. A
+file holds one signal: where the session follows a stream to another, a second file begins.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: How long a recorder's death is shown as the recording's error before another is started.
 _SHOW_DEATH_S = 1.5
+#: What a file that ends within the session may take of the loop's time; the rest is done without.
+_CLOSE_S = 0.2
 
 
 class RecordOutputSettings(OutputSettings):
@@ -57,6 +60,12 @@ class RecordOutput(Output[RecordOutputSettings]):
             header=context.replay_header(),
         )
         self._known = self._recorder.state()
+
+    def follow(self, context: OutputContext) -> None:
+        """End the file, and begin one of the other signal that can be replayed on its own."""
+        self._open_recorder.close(_CLOSE_S)
+        self._n_samples, self._t_died = 0, None
+        self.open(context)
 
     @property
     def _open_recorder(self) -> Recorder:

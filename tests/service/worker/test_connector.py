@@ -26,14 +26,24 @@ class Told:
             }
         )
         self.said: list[str] = []
+        self.asked: list[SignalSpec] = []
+        self.why_not = ""
         self.connector = Connector(
-            config, turn=lambda: not self.said, say=self.said.append, known_uid=known_uid
+            config,
+            turn=lambda: not self.said,
+            say=self.said.append,
+            why_not_follow=self._why_not_follow,
+            known_uid=known_uid,
         )
+
+    def _why_not_follow(self, spec: SignalSpec) -> str:
+        self.asked.append(spec)
+        return self.why_not
 
 
 @contextlib.contextmanager
-def outlet(source_id: str, *labels: str) -> Iterator[None]:
-    with SignalOutlet(SignalSpec(250.0, labels), name="feed", source_id=source_id):
+def outlet(source_id: str, *labels: str, rate_hz: float = 250.0) -> Iterator[None]:
+    with SignalOutlet(SignalSpec(rate_hz, labels), name="feed", source_id=source_id):
         yield
 
 
@@ -52,6 +62,68 @@ def test_every_life_of_a_stream_is_connected_to_and_another_signal_is_not() -> N
     assert [why.partition(":")[0] for why in told.said] == [
         "the stream came back as another signal"
     ]
+
+
+def test_a_stream_of_another_rate_or_fewer_channels_is_followed_where_asked_to() -> None:
+    source_id = f"feed-{uuid.uuid4()}"
+    told = Told(source_id, on_change="follow")
+    lives = [(("Oz", "O1"), 250.0), (("Oz", "O1"), 200.0), (("Oz",), 200.0)]
+    warnings: list[str] = []
+    for labels, rate_hz in lives:
+        with outlet(source_id, *labels, rate_hz=rate_hz):
+            connection = told.connector.connect()
+        assert connection is not None
+        assert connection.signal.spec == SignalSpec(rate_hz, labels)
+        warnings = connection.signal.warnings
+        connection.close()
+    assert told.asked == [SignalSpec(rate_hz, labels) for labels, rate_hz in lives[1:]]
+    assert told.said == []
+    assert any(
+        "had 2 channels (Oz, O1) at 200 Hz, now 1 channels (Oz) at 200 Hz; the session follows it"
+        in warning
+        for warning in warnings
+    )
+
+
+@pytest.mark.parametrize("on_change", ["refuse", "remap", "follow"])
+def test_a_stream_that_still_has_the_channels_that_are_named_is_the_signal_that_it_was(
+    on_change: str,
+) -> None:
+    source_id = f"feed-{uuid.uuid4()}"
+    told = Told(source_id, on_change=on_change, channels=["Oz", "O1"])
+    for labels in (("O1", "Cz", "Oz"), ("Oz", "O1")):
+        with outlet(source_id, *labels):
+            connection = told.connector.connect()
+        assert connection is not None
+        assert connection.signal.spec.labels == ("Oz", "O1")
+        connection.close()
+    assert (told.asked, told.said) == ([], [])
+
+
+def test_channels_are_taken_by_label_before_a_stream_is_followed() -> None:
+    source_id = f"feed-{uuid.uuid4()}"
+    told = Told(source_id, on_change="follow")
+    for labels in (("Oz", "O1"), ("Cz", "O1", "Oz")):
+        with outlet(source_id, *labels):
+            connection = told.connector.connect()
+        assert connection is not None
+        assert connection.signal.spec.labels == ("Oz", "O1")
+        connection.close()
+    assert told.asked == []
+
+
+def test_a_stream_that_cannot_be_followed_is_waited_for_and_it_is_said_why() -> None:
+    source_id = f"feed-{uuid.uuid4()}"
+    told = Told(source_id, on_change="follow")
+    with outlet(source_id, "Oz", "O1"):
+        connection = told.connector.connect()
+    assert connection is not None
+    connection.close()
+    told.why_not = "the model was made for 250 Hz"
+    with outlet(source_id, "Oz", "O1", rate_hz=200.0):
+        assert told.connector.connect() is None
+    (why,) = told.said
+    assert why.endswith("(the session cannot follow it: the model was made for 250 Hz)")
 
 
 def test_a_successor_goes_on_with_the_stream_that_was_chosen_though_a_second_one_matches() -> None:
