@@ -24,8 +24,12 @@ from volition.decoders.filtering import BoolArray, Hold, regular_rate
 from volition.decoders.passband import gains_at
 from volition.errors import ConfigError
 
-#: Largest up or down: more would need a low-pass of thousands of taps.
-LARGEST_FACTOR = 512
+#: Largest up or down: the low-pass has twenty taps for each. It holds measured rates, as 243.37 Hz.
+LARGEST_FACTOR = 4096
+#: By how much the ratio may be off: less than any clock, and than any rate that was measured.
+_RATIO_TOLERANCE = 1e-6
+#: More in one step would need tens of thousands of inputs for each output.
+LARGEST_RATIO = 512
 
 
 class ResampleSettings(Settings):
@@ -139,12 +143,22 @@ class Resample(Stage[ResampleSettings]):
 
 
 def _ratio(rate_out_hz: float, rate_in_hz: float) -> tuple[int, int]:
-    ratio = Fraction(rate_out_hz / rate_in_hz).limit_denominator(LARGEST_FACTOR)
-    up, down = ratio.numerator, ratio.denominator
-    if up > LARGEST_FACTOR or abs(up * rate_in_hz - down * rate_out_hz) > 1e-9 * up * rate_in_hz:
+    # Of the lower rate to the higher, so that neither number is larger than the limit.
+    low_hz, high_hz = sorted((rate_out_hz, rate_in_hz))
+    if high_hz > LARGEST_RATIO * low_hz:
+        raise ConfigError(
+            f"resample: from {rate_in_hz:g} Hz to {rate_out_hz:g} Hz is more than {LARGEST_RATIO} "
+            "times; do it in two stages",
+            found=rate_out_hz,
+            rate_hz=rate_in_hz,
+        )
+    ratio = Fraction(low_hz / high_hz).limit_denominator(LARGEST_FACTOR)
+    few, many = ratio.as_integer_ratio()
+    up, down = (few, many) if rate_out_hz < rate_in_hz else (many, few)
+    if abs(up * rate_in_hz - down * rate_out_hz) > _RATIO_TOLERANCE * up * rate_in_hz:
         raise ConfigError(
             f"resample: {rate_out_hz:g} Hz is not {rate_in_hz:g} Hz times a ratio of whole numbers "
-            f"up to {LARGEST_FACTOR}",
+            f"up to {LARGEST_FACTOR}; of {rate_out_hz * down / up:.9g} Hz it is",
             found=rate_out_hz,
             rate_hz=rate_in_hz,
         )

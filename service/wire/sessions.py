@@ -52,7 +52,7 @@ class StopAnswer(Answer):
     order: int = Field(description="Number of this press.")
     outcome: Literal["confirmed", "no_worker", "killed"] = Field(
         description="How it holds: the worker obeys; there is none; or it did not obey within "
-        "180 ms, was killed, and comes back held."
+        "150 ms, was killed, and comes back held."
     )
     took_ms: float = Field(description="From the press until it held.")
     remembered: bool = Field(

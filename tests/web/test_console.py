@@ -250,7 +250,7 @@ def test_each_page_comes_back_with_the_service_and_says_what_it_missed(
             page = reader.page
             expect(page.get_by_role("status").first).to_contain_text("not there")
             with Client(first.url) as client:
-                client.create_session(yaml.safe_load(SLIDING))
+                client.create_session({**yaml.safe_load(SLIDING), "selections": "every"})
             expect(page.locator("[data-state]")).to_have_attribute("data-state", "running")
             expect(page.locator("tr.selection, tr.idle").first).to_be_visible()
             cursor = open_page(f"{first.url}/cursor#watched")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from scipy.signal import firwin, upfirdn
 
 from volition.chunk import Chunk, FloatArray, SignalSpec
@@ -78,6 +82,38 @@ def test_one_missing_sample_between_two_outputs_is_missed_in_the_later() -> None
     signal[42] = np.nan
     _, result = run(signal, 1000.0, ResampleSettings(rate_hz=250.0))
     np.testing.assert_array_equal(np.flatnonzero(np.isnan(result.samples[:, 0])), [11])
+
+
+@given(st.integers(12_500, 37_500).map(lambda hundredths: hundredths / 100))
+@example(229.93)
+@example(243.37)
+@example(249.81)
+@example(250.03)
+@settings(max_examples=15)
+def test_a_rate_as_it_was_measured_is_resampled_or_the_nearest_that_can_be_is_told(
+    rate_in_hz: float,
+) -> None:
+    try:
+        Resample(ResampleSettings(rate_hz=250.0)).prepare(SignalSpec(rate_in_hz, ("Oz",)))
+    except ConfigError as error:
+        told = re.search(r"of ([0-9.]+) Hz it is", error.message)
+        assert told is not None
+        nearest_hz = float(told[1])
+        assert nearest_hz == pytest.approx(rate_in_hz, rel=2e-4)
+        rate_in_hz = nearest_hz
+    sine = np.sin(2 * np.pi * 5 * np.arange(500) / rate_in_hz)
+    stage, result = run(sine, rate_in_hz, ResampleSettings(rate_hz=250.0))
+    settled = result.times > 7.0 + 2 * stage.group_delay_s
+    expected = np.sin(2 * np.pi * 5 * (result.times - 7.0 - stage.group_delay_s))
+    np.testing.assert_allclose(result.samples[settled, 0], expected[settled], atol=5e-3)
+    assert np.diff(result.times) == pytest.approx(1 / 250, rel=1e-5)
+
+
+@pytest.mark.parametrize(("rate_in_hz", "rate_out_hz"), [(30_000.0, 50.0), (1.0, 600.0)])
+def test_a_step_of_more_than_512_times_is_refused(rate_in_hz: float, rate_out_hz: float) -> None:
+    stage = Resample(ResampleSettings(rate_hz=rate_out_hz))
+    with pytest.raises(ConfigError, match="more than 512 times; do it in two stages"):
+        stage.prepare(SignalSpec(rate_in_hz, ("Oz",)))
 
 
 def test_a_ratio_of_large_numbers_is_refused() -> None:

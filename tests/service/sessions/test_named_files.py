@@ -64,9 +64,19 @@ def test_those_that_can_be_named_are_known() -> None:
     )
 
 
+def with_file(settings: dict[str, Any], place: list[str], value: str) -> dict[str, Any]:
+    """Put a file's name in its place; one that lies in a choice of kinds is of the kind `file`."""
+    first, *rest = place
+    if not rest:
+        return {**settings, first: value}
+    if rest == ["path"]:
+        return {**settings, first: {"kind": "file", "path": value}}
+    return {**settings, first: with_file(settings[first], rest, value)}
+
+
 def session_with(kind: str, place: str, value: str) -> dict[str, Any]:
     example = next(iter(registry.examples_of(KINDS[kind])))
-    settings = {**example.settings.model_dump(mode="json"), place: value}
+    settings = with_file(example.settings.model_dump(mode="json"), place.split("."), value)
     targets = [{"label": "a", "freq_hz": 9}, {"label": "b", "freq_hz": 11}]
     fbcca = {"kind": "fbcca", "targets": targets}
     body: dict[str, Any] = {"stream": {"type": "EEG"}, "stages": [], "decoder": fbcca}
