@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 MOST_TEXT_CHARS = 65_536
-"""Of a longer text that a stream or file brings the beginning is kept."""
+"""Most characters of a text from a stream or file; of a longer one the beginning is kept."""
 
 MOST_DATA_BYTES = 16_384
 """Most bytes of plain data, counted as `n_bytes_of` does."""

@@ -10,7 +10,7 @@ from volition.errors import StreamError
 MOST_BYTES = 256 << 20
 #: A stream of which one second is more is refused.
 MOST_BYTES_PER_S = 1 << 30
-#: Of a sample in liblsl, beside its values.
+#: Memory that liblsl takes for a sample, beside its values.
 _BYTES_PER_SAMPLE = 64
 _BYTES_PER_VALUE = 8
 
