@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from volition.chunk import FloatArray
-from volition.decoders.classes.settings import ClassSettings
+from volition.decoders.classes.settings import BandSettings, ClassSettings
 from volition.decoders.ssvep.methods.riemann import shrunk_covariances
 from volition.decoders.ssvep.scores.bank import FilterBank
 
@@ -25,6 +25,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 IntArray = npt.NDArray[np.int64]
 
 S = TypeVar("S", bound=ClassSettings)
+B = TypeVar("B", bound=BandSettings)
 
 
 class ClassMethod(ABC, Generic[S]):
@@ -87,7 +88,18 @@ class ClassMethod(ABC, Generic[S]):
         """Give the log probability of each class, shape (n_windows, n_classes)."""
 
 
-class CovarianceMethod(ClassMethod[S]):
+class BandMethod(ClassMethod[B]):
+    """A method that looks at the bands that its settings name."""
+
+    def bands(self) -> list[tuple[float, float]]:
+        return self.settings.bands(self.rate_hz)
+
+    @property
+    def order(self) -> int:
+        return self.settings.band_order
+
+
+class CovarianceMethod(BandMethod[B]):
     """A method whose feature is the shrunk covariance of each band."""
 
     of_covariances: ClassVar[bool] = True

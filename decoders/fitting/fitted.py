@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from volition.decoders.contract.settings import may_be_file
 from volition.decoders.fitting.shipped import Shipped, shipped_files
-from volition.errors import ModelError
+from volition.errors import ConfigError, ModelError
 
 FORMAT = 1
 """Version of the file's layout; a reader refuses what it does not know."""
@@ -202,3 +202,22 @@ def _from_arrays(arrays: dict[str, Array], source: str) -> FittedModel:
     if not isinstance(kind, str) or not isinstance(facts, dict):
         raise ModelError(f"the manifest of {source} needs a kind (text) and facts (a mapping)")
     return FittedModel(kind, arrays, facts)
+
+
+def check_fitted_for(kind: str, facts: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Check that a model, by the ``facts`` of its manifest, was fitted for what is ``wanted``.
+
+    Raises
+    ------
+    ConfigError
+        It was fitted for something else.
+    """
+    for name, value in wanted.items():
+        fitted = facts.get(name)
+        if fitted != value:
+            raise ConfigError(
+                f"{kind}: the model was fitted for {name} {fitted}; found {value}",
+                setting=name,
+                found=value,
+                allowed=fitted,
+            )

@@ -29,7 +29,7 @@ from volition.decoders.fitting.calibration import (
     check_enough_to_tell,
 )
 from volition.decoders.fitting.decoder import FittedDecoder, FittedSettings
-from volition.decoders.fitting.fitted import FittedModel
+from volition.decoders.fitting.fitted import FittedModel, check_fitted_for
 from volition.decoders.fitting.metrics import luck
 from volition.decoders.ssvep.calibrating import calibrate_selector
 from volition.decoders.ssvep.estimator import REST, EpochEstimator, check_targets, filtered_windows
@@ -358,15 +358,7 @@ def check_facts(
     settings: SelectorSettings, facts: Mapping[str, Any], rate_hz: float, n_channels: int
 ) -> None:
     """Raise `ConfigError` for a model that was fitted for something else; see `facts_of`."""
-    for name, value in facts_of(settings, rate_hz, n_channels).items():
-        fitted = facts.get(name)
-        if fitted != value:
-            raise ConfigError(
-                f"{settings.kind}: the model was fitted for {name} {fitted}; found {value}",
-                setting=name,
-                found=value,
-                allowed=fitted,
-            )
+    check_fitted_for(settings.kind, facts, facts_of(settings, rate_hz, n_channels))
 
 
 def checked(

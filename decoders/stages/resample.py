@@ -143,7 +143,7 @@ class Resample(Stage[ResampleSettings]):
 
 
 def _ratio(rate_out_hz: float, rate_in_hz: float) -> tuple[int, int]:
-    # Of the lower rate to the higher, so that neither number is larger than the limit.
+    # The ratio of the lower rate to the higher, so that neither number is above the limit.
     low_hz, high_hz = sorted((rate_out_hz, rate_in_hz))
     if high_hz > LARGEST_RATIO * low_hz:
         raise ConfigError(

@@ -14,9 +14,7 @@ from typing import Any
 
 from volition.chunk import Event
 from volition.errors import StreamError
-
-MOST_CHARACTERS = 65_536
-"""Of a longer text the beginning is kept."""
+from volition.incoming import MOST_TEXT_CHARS
 
 _N_RECENT = 10
 _SHOWN_CHARACTERS = 200
@@ -96,7 +94,7 @@ def _text_of(value: Any) -> str | None:
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):
         # What cannot be written as UTF-8 again would end the recording.
-        return value.encode("utf-8", "replace").decode()[:MOST_CHARACTERS].rstrip("\0")
+        return value.encode("utf-8", "replace").decode()[:MOST_TEXT_CHARS].rstrip("\0")
     number = float(value)
     if not math.isfinite(number):
         return None

@@ -262,10 +262,6 @@ class ImagerySignal:
             They are not the next ones.
         """
         with self._lock:
-            if first != self._next or stop < first:
-                raise ConfigError(
-                    f"samples come in order: {self._next} is next, found {first} to {stop}"
-                )
             samples = self._around.take(first, stop)
             amplitudes, eyes = self._courses(first, stop)
             for number, rhythm in enumerate(self._rhythms):

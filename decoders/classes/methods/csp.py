@@ -68,13 +68,6 @@ def log_variances(filters: FloatArray, covariances: FloatArray) -> FloatArray:
 class CSP(CovarianceMethod[CspSettings]):
     """The method, as an estimator."""
 
-    def bands(self) -> list[tuple[float, float]]:
-        return self.settings.bands(self.rate_hz)
-
-    @property
-    def order(self) -> int:
-        return self.settings.band_order
-
     def fit(self, features: FloatArray, classes: IntArray, n_classes: int) -> dict[str, FloatArray]:
         band = features[:, 0]
         filters = spatial_filters(band, classes, n_classes, self.settings.n_pairs)

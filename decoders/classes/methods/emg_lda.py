@@ -17,7 +17,7 @@ from pydantic import Field
 from volition.chunk import FloatArray
 from volition.decoders.classes.decoder import ClassDecoder
 from volition.decoders.classes.discriminant import fit_discriminant
-from volition.decoders.classes.method import Arrays, ClassMethod, IntArray, normalised
+from volition.decoders.classes.method import Arrays, BandMethod, IntArray, normalised
 from volition.decoders.classes.settings import BandSettings
 from volition.decoders.contract.settings import Settings
 from volition.decoders.filtering import check_below_half_rate
@@ -49,17 +49,10 @@ class EmgLdaSettings(BandSettings):
         return [(self.low_hz, min(self.high_hz, 0.45 * rate_hz))]
 
 
-class EmgLda(ClassMethod[EmgLdaSettings]):
+class EmgLda(BandMethod[EmgLdaSettings]):
     """The method, as an estimator."""
 
     of_brain: ClassVar[bool] = False
-
-    def bands(self) -> list[tuple[float, float]]:
-        return self.settings.bands(self.rate_hz)
-
-    @property
-    def order(self) -> int:
-        return self.settings.band_order
 
     def feature(self, window: FloatArray) -> FloatArray:
         rows = window[0]

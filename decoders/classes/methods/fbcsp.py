@@ -62,13 +62,6 @@ def information(features: FloatArray, classes: IntArray, n_classes: int) -> Floa
 class FBCSP(CovarianceMethod[FbcspSettings]):
     """The method, as an estimator."""
 
-    def bands(self) -> list[tuple[float, float]]:
-        return self.settings.bands(self.rate_hz)
-
-    @property
-    def order(self) -> int:
-        return self.settings.band_order
-
     def fit(self, features: FloatArray, classes: IntArray, n_classes: int) -> dict[str, FloatArray]:
         n_pairs = self.settings.n_pairs
         filters = np.stack(

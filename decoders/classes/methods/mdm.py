@@ -32,13 +32,6 @@ class MdmSettings(RecentringSettings):
 class MDM(CovarianceMethod[MdmSettings]):
     """The method, as an estimator."""
 
-    def bands(self) -> list[tuple[float, float]]:
-        return self.settings.bands(self.rate_hz)
-
-    @property
-    def order(self) -> int:
-        return self.settings.band_order
-
     def fit(self, features: FloatArray, classes: IntArray, n_classes: int) -> dict[str, FloatArray]:
         means = np.stack(
             [

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.classes.decoder import ClassDecoder
-from volition.decoders.classes.method import Arrays, ClassMethod, IntArray, normalised
+from volition.decoders.classes.method import Arrays, BandMethod, IntArray, normalised
 from volition.decoders.classes.models import PLAIN, facts_of
 from volition.decoders.classes.settings import BandSettings
 from volition.decoders.contract.settings import Settings
@@ -51,18 +51,11 @@ class EegNetworkSettings(BandSettings):
     high_hz: float = Field(default=40.0, gt=0, description="Upper edge of the band.")
 
 
-class NetworkMethod(ClassMethod[EegNetworkSettings]):
+class NetworkMethod(BandMethod[EegNetworkSettings]):
     """The method: what goes into the network, and what comes out."""
 
     #: Set by whoever has a model.
     network: Network | None = None
-
-    def bands(self) -> list[tuple[float, float]]:
-        return self.settings.bands(self.rate_hz)
-
-    @property
-    def order(self) -> int:
-        return self.settings.band_order
 
     def feature(self, window: FloatArray) -> FloatArray:
         rows = window[0]

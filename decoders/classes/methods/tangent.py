@@ -56,13 +56,6 @@ def tangent_vectors(whitening: FloatArray, covariances: FloatArray) -> FloatArra
 class Tangent(CovarianceMethod[TangentSettings]):
     """The method, as an estimator."""
 
-    def bands(self) -> list[tuple[float, float]]:
-        return self.settings.bands(self.rate_hz)
-
-    @property
-    def order(self) -> int:
-        return self.settings.band_order
-
     def fit(self, features: FloatArray, classes: IntArray, n_classes: int) -> dict[str, FloatArray]:
         means = np.stack([riemannian_mean(band, 1e-6) for band in features.swapaxes(0, 1)])
         whitening = spectral(means, -0.5)

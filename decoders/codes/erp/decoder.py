@@ -26,8 +26,7 @@ from volition.decoders.codes.sequences import BoolArray
 from volition.decoders.codes.stopping import Moments
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.calibration import Calibrated, CalibrationData, Progress
-from volition.decoders.fitting.fitted import FittedModel
-from volition.errors import ConfigError
+from volition.decoders.fitting.fitted import FittedModel, check_fitted_for
 
 #: Scores of so many flashes are kept for whoever watches single flashes.
 _SCORES_KEPT = 256
@@ -65,15 +64,7 @@ class ErpDecoder(CodedDecoder[ErpSettings]):
     def make_ready(self, rate_hz: float, n_channels: int) -> None:
         settings = self.settings
         model = self.fitted_model()
-        for name, value in facts_of(settings, rate_hz, n_channels).items():
-            if model.facts.get(name) != value:
-                raise ConfigError(
-                    f"{settings.kind}: the model was fitted for {name} {model.facts.get(name)}; "
-                    f"found {value}",
-                    setting=name,
-                    found=value,
-                    allowed=model.facts.get(name),
-                )
+        check_fitted_for(settings.kind, model.facts, facts_of(settings, rate_hz, n_channels))
         arrays = {name: np.asarray(array, np.float64) for name, array in model.arrays.items()}
         self._scorer = Scorer(settings, arrays)
         self._limit = self.parameter("limit", (n_channels,)) if settings.limit_sd else None

@@ -9,7 +9,7 @@ columns.
 from __future__ import annotations
 
 import contextlib
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from volition.decoders.codes.attempt import Attempt
 from volition.decoders.codes.decoder import CodedDecoder
 from volition.decoders.codes.marked import solvable
 from volition.decoders.codes.markers import Flash
-from volition.decoders.codes.reconvolution.calibrating import calibrate, made_up_model
+from volition.decoders.codes.reconvolution.calibrating import calibrate, facts_of, made_up_model
 from volition.decoders.codes.reconvolution.events import event_trains, lagged
 from volition.decoders.codes.reconvolution.looks import Looks
 from volition.decoders.codes.reconvolution.responses import Responses, Running, Sums, learn
@@ -28,8 +28,7 @@ from volition.decoders.codes.reconvolution.templates import templates_between, w
 from volition.decoders.codes.stopping import Moments
 from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.calibration import Calibrated, CalibrationData, Progress
-from volition.decoders.fitting.fitted import FittedModel
-from volition.errors import ConfigError
+from volition.decoders.fitting.fitted import FittedModel, check_fitted_for
 
 #: A selection is learned from when it was at least as probable.
 SURE_ENOUGH = 0.9
@@ -68,24 +67,7 @@ class ReconvolutionDecoder(CodedDecoder[ReconvolutionSettings]):
 
     def _use_model(self, model: FittedModel, rate_hz: float, n_channels: int) -> None:
         settings = self.settings
-        facts: dict[str, Any] = {
-            "rate_hz": rate_hz,
-            "n_channels": n_channels,
-            "events": list(settings.events),
-            "response_s": settings.response_s,
-            "whitening_s": settings.whitening_s,
-            "low_hz": settings.low_hz,
-            "high_hz": settings.high_hz,
-        }
-        for name, value in facts.items():
-            if model.facts.get(name) != value:
-                raise ConfigError(
-                    f"{settings.kind}: the model was fitted for {name} {model.facts.get(name)}; "
-                    f"found {value}",
-                    setting=name,
-                    found=value,
-                    allowed=model.facts.get(name),
-                )
+        check_fitted_for(settings.kind, model.facts, facts_of(settings, rate_hz, n_channels))
         n_events = len(settings.events) * self._lags
         sums = Sums(
             self.parameter("xx", (n_channels, n_channels)),

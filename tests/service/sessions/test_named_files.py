@@ -114,7 +114,7 @@ async def ask_with(app: Any, secret: str, method: str, path: str, body: Any) -> 
 
 
 class PluginSettings(Settings):
-    """Of a plugin whose author did not think of it."""
+    """Settings of a plugin whose author forgot to say that a text names a file."""
 
     kind: str = "plugin"
     table: str = "x"

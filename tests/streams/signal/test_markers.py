@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from volition.chunk import Event
 from volition.errors import StreamError
-from volition.streams.signal.markers import MOST_CHARACTERS, MarkerReader, choose_channel
+from volition.incoming import MOST_TEXT_CHARS
+from volition.streams.signal.markers import MarkerReader, choose_channel
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_json_nested_without_end_is_a_text(bracket: str) -> None:
 def test_of_a_text_without_end_the_beginning_is_kept() -> None:
     event = MarkerReader().read(5.0, ["x" * 1_000_000])
     assert event is not None
-    assert len(event.name) == MOST_CHARACTERS
+    assert len(event.name) == MOST_TEXT_CHARS
 
 
 @given(st.binary(max_size=40) | st.text(max_size=40) | st.floats() | st.integers())
