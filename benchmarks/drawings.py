@@ -157,6 +157,29 @@ def idle_curves(reports: dict[str, dict[str, Any]]) -> str:
         return _svg(figure)
 
 
+def promises(reports: dict[str, dict[str, Any]]) -> str:
+    """Draw the accuracy of recordings against what the calibration before them stated."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(5, 5), layout="constrained")
+        axes = figure.subplots()
+        axes.plot([0, 100], [0, 100], color="black", lw=0.8, ls=":")
+        for place, (name, report) in enumerate(reports.items()):
+            points = [
+                (100 * one["promised"], 100 * one["accuracy"])
+                for one in report["per_recording"].values()
+                if one["promised"] is not None and one["accuracy"] is not None
+            ]
+            colour = _IN_TURN[place % len(_IN_TURN)]
+            axes.plot(*zip(*points, strict=True), "o", ms=5, color=colour, label=name)
+        axes.axhline(100 * next(iter(reports.values()))["chance"], color="black", lw=0.8)
+        axes.set_xlim(30, 102)
+        axes.set_ylim(30, 102)
+        axes.set_xlabel("% right, as the calibration on earlier recordings stated")
+        axes.set_ylabel("% right in the next recording (line: chance)")
+        axes.legend(loc="lower right")
+        return _svg(figure)
+
+
 def _span(axes: Any, place: float, p50: float, p99: float, colour: str) -> None:
     axes.plot([p50, p99], [place, place], color=colour, lw=2, solid_capstyle="round")
     axes.plot([p50], [place], "o", ms=4, color=colour)

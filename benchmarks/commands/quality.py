@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ def register(bench: typer.Typer) -> None:
     bench.command()(speller)
     bench.command()(spectrum)
     bench.command()(idle)
+    bench.command()(promises)
     bench.command()(paired)
     bench.command()(tables)
 
@@ -94,11 +95,33 @@ def idle(
     """Draw false selections a minute at rest against the share of trials that are selected."""
     from volition.benchmarks import drawings
 
-    named = dict(one.split("=", 1) for one in reports if "=" in one)
-    if len(named) < len(reports):
+    out.write_text(drawings.idle_curves(_named_reports(reports)), "utf-8")
+
+
+def _named_reports(given: list[str]) -> dict[str, Any]:
+    named = dict(one.split("=", 1) for one in given if "=" in one)
+    if len(named) < len(given):
         raise typer.BadParameter("each must be NAME=REPORT, and each name another")
-    curves = {name: last_json(Path(path)) for name, path in named.items()}
-    out.write_text(drawings.idle_curves(curves), "utf-8")
+    return {name: last_json(Path(path)) for name, path in named.items()}
+
+
+def promises(
+    reports: Annotated[
+        list[str],
+        typer.Argument(help="NAME=REPORT, each of `evaluate --json` of a calibrated decoder."),
+    ],
+    out: Annotated[Path, typer.Option(help="File to draw into.")] = Path(
+        "docs/ssvep-calibration.svg"
+    ),
+    json: JsonOption = False,
+) -> None:
+    """Set what calibrations stated against what the next recording gave, and draw it."""
+    from volition.benchmarks import drawings
+    from volition.benchmarks.quality.evaluation.promises import kept
+
+    named = _named_reports(reports)
+    out.write_text(drawings.promises(named), "utf-8")
+    print_report({name: kept(report) for name, report in named.items()}, json)
 
 
 def paired(

@@ -48,22 +48,26 @@ def _row(one: Mapping[str, Any], artifact: str | None, snr_db: float | None, peo
 
 
 def scalp(results: Results) -> str:
-    """Give correlations over the scalp, each with its interval over the six people."""
+    """Give error and correlation over the scalp, the latter with its interval over six people."""
     rows = []
     for name in METHODS:
         one = results.get(name)
         if one is None:
             continue
         cells = [
-            with_interval(row["cc"], row["intervals"]["cc"], 2)
+            _both(row)
             for row in (
                 _row(one, artifact, snr_db, "all")
                 for artifact in ("eog", "emg")
                 for snr_db in _LEVELS
             )
         ]
-        clean = _row(one, None, None, "all")
-        rows.append([f"`{name}`", *cells, number(clean["rrmse_time"])])
+        clean = [
+            number(row["rrmse_time"])
+            for row in one["rows"]
+            if row["artifact"] is None and row["people"] == "all"
+        ]
+        rows.append([f"`{name}`", *cells, ", ".join(clean)])
     if not rows:
         return NOT_MEASURED
     head = (
@@ -72,9 +76,17 @@ def scalp(results: Results) -> str:
         "blinks, 2 dB",
         "muscle, -7 dB",
         "muscle, 2 dB",
-        "clean: error",
+        "clean, among blinks and among muscle: error",
     )
     return markdown(head, rows)
+
+
+def _both(row: Mapping[str, Any]) -> str:
+    """Give error and correlation, and the share kept where not all was."""
+    if row["rrmse_time"] is None:
+        return f"({number(row['kept_share'], 2)} kept)"
+    both = f"{number(row['rrmse_time'], 2)} / {with_interval(row['cc'], row['intervals']['cc'], 2)}"
+    return both if row["kept_share"] == 1 else f"{both} ({number(row['kept_share'], 2)} kept)"
 
 
 def taught(results: Results) -> str:

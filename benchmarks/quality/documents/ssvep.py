@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
 
 from volition.benchmarks.quality.documents.runs import (
     Page,
@@ -15,12 +19,50 @@ from volition.benchmarks.quality.documents.runs import (
     signed_points,
     with_interval,
 )
-from volition.benchmarks.quality.evaluation.clustered import paired_difference
+from volition.benchmarks.quality.evaluation.clustered import (
+    Clusters,
+    paired_difference,
+    ratio_interval,
+)
+
+Choice = TypeVar("Choice")
 
 LENGTHS_S = (1.0, 2.0, 3.0)
 FREE = {"FBCCA (`fbcca-exo`)": "fbcca-exo", "pretrained": "ssvep-pretrained"}
 CALIBRATED = ("ssvep-personal", "riemann-exo", "ecca-exo", "etrca-exo")
-IDLE = ("ssvep-pretrained", "fbcca-exo", "ssvep-pretrained-3s", "ssvep-pretrained-dynamic")
+#: Settings of `ssvep_adaptive`, and the values among which each person's are chosen by the others.
+_CHOSEN = ("own_ridge", "recentre", "own_share")
+CHOICES = tuple(itertools.product((0.01, 0.03, 0.1), (False, True), (0.2, 0.4, 0.6, 0.8, 1.0)))
+RATIOS = (1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3, 1.35)
+#: Others whom nothing of it was chosen on, and how FBCCA reads them.
+OTHERS = {
+    "simulated": Run("", "ssvep_simulated", "fbcca-exo"),
+    "headband": Run(
+        "",
+        "muse_ssvep",
+        "fbcca-exo",
+        {
+            "targets": [{"label": "30 Hz", "freq_hz": 30}, {"label": "20 Hz", "freq_hz": 20}],
+            "n_harmonics": 1,
+            "n_subbands": 2,
+            "band_high_hz": 50,
+            "delay_s": 0.25,
+        },
+        {"notch": {"freq_hz": 60}},
+        "muse_erp",
+    ),
+    "hobby amplifier": Run("", "ssvep_openbci", "fbcca-openbci"),
+}
+IDLE_LENGTH_S = 3.0
+#: Selections a minute at rest that the worst of those who choose may have, each tried.
+BARS = (1.0, 0.5, 0.0)
+IDLE = (
+    "ssvep-pretrained",
+    "fbcca-exo",
+    "ssvep-adaptive",
+    "ssvep-pretrained-3s",
+    "ssvep-pretrained-dynamic",
+)
 _FIGURES = (
     "n_recordings",
     "n_trials",
@@ -41,6 +83,20 @@ _OF_A_PERSON = ("accuracy", "false_selections_per_min", "selected_share")
 
 def _name(session: str, length_s: float) -> str:
     return f"{session}, {length_s:g} s"
+
+
+def _elsewhere(name: str, kind: str, length_s: float) -> str:
+    return f"{kind}, {name}, {length_s:g} s"
+
+
+def _adaptive(length_s: float, choice: tuple[float, bool, float]) -> str:
+    ridge, recentred, share = choice
+    background = "re-centred" if recentred else "as it is"
+    return f"ssvep-adaptive, {length_s:g} s, ridge {ridge:g}, {background}, share {share:g}"
+
+
+def _quiet(ratio: float) -> str:
+    return f"ssvep-adaptive, {IDLE_LENGTH_S:g} s, idle ratio {ratio:g}"
 
 
 def keep(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,6 +120,36 @@ RUNS = (
         Run(_name(session, length_s), "ssvep_exo", session, {"window_s": length_s})
         for session in (*FREE.values(), *CALIBRATED)
         for length_s in LENGTHS_S
+    ),
+    *(
+        Run(
+            _adaptive(length_s, choice),
+            "ssvep_exo",
+            "ssvep-adaptive",
+            {"window_s": length_s} | dict(zip(_CHOSEN, choice, strict=True)),
+        )
+        for length_s in LENGTHS_S
+        for choice in CHOICES
+    ),
+    *(
+        Run(
+            _quiet(ratio),
+            "ssvep_exo",
+            "ssvep-adaptive",
+            {"window_s": IDLE_LENGTH_S, "idle_ratio": ratio},
+        )
+        for ratio in RATIOS
+    ),
+    Run("ssvep-adaptive", "ssvep_exo", "ssvep-adaptive"),
+    *(
+        dataclasses.replace(
+            run,
+            name=_elsewhere(name, kind, length_s),
+            decoder={**run.decoder, "window_s": length_s, "kind": kind},
+        )
+        for name, run in OTHERS.items()
+        for length_s in LENGTHS_S
+        for kind in ("fbcca", "ssvep_adaptive")
     ),
     Run("ssvep-pretrained-3s", "ssvep_exo", "ssvep-pretrained-3s"),
     Run("ssvep-pretrained-dynamic", "ssvep_exo", "ssvep-pretrained-dynamic"),
@@ -114,6 +200,149 @@ def without_calibration(results: Results) -> str:
         "to FBCCA, points, paired by person",
     )
     return markdown(head, rows)
+
+
+def adaptive(results: Results) -> str:
+    """Give what the adaptive decoder gains where each person's setting is chosen by the others."""
+    rows = []
+    for length_s in LENGTHS_S:
+        by_choice = {
+            choice: _by_person(results, _adaptive(length_s, choice))
+            for choice in CHOICES
+            if _adaptive(length_s, choice) in results
+        }
+        chosen = chosen_by_others(by_choice, lambda found: sum(found.values()) / len(found))
+        nested = {who: by_choice[choice][who] for who, choice in chosen.items()}
+        fbcca = _by_person(results, _name("fbcca-exo", length_s))
+        pretrained = _by_person(results, _name("ssvep-pretrained", length_s))
+        worst = min(nested, key=nested.__getitem__)
+        rows.append(
+            [
+                f"{length_s:g} s",
+                "; ".join(_said(choice) for choice in sorted(set(chosen.values()))),
+                number(sum(fbcca.values()) / len(fbcca)),
+                with_interval(sum(nested.values()) / len(nested), mean_interval(nested)),
+                f"{number(nested[worst])} (person {worst})",
+                signed_points(paired_difference(fbcca, nested)),
+                signed_points(paired_difference(pretrained, nested)),
+            ]
+        )
+    head = (
+        "window",
+        "chosen: ridge, re-centred, share",
+        "FBCCA, mean over people",
+        "adaptive (95 %, people)",
+        "worst person",
+        "to FBCCA, points, paired by person",
+        "to pretrained, points",
+    )
+    return markdown(head, rows)
+
+
+def elsewhere(results: Results) -> str:
+    """Give FBCCA and the adaptive decoder, as it ships, on others."""
+    rows = []
+    for name, length_s in itertools.product(OTHERS, LENGTHS_S):
+        both = [_elsewhere(name, kind, length_s) for kind in ("fbcca", "ssvep_adaptive")]
+        if any(one not in results for one in both):
+            continue
+        fbcca, ours = (results[one] for one in both)
+        people = [_by_person(results, one) for one in both]
+        # A difference between people where there are several; recordings are no people.
+        paired = signed_points(paired_difference(*people)) if len(people[0]) > 1 else "-"
+        rows.append(
+            [
+                name,
+                f"{length_s:g} s",
+                f"{len(people[0])} ({fbcca['n_trials']})",
+                with_interval(fbcca["mean_accuracy"], fbcca["intervals"]["mean_accuracy"]),
+                with_interval(ours["mean_accuracy"], ours["intervals"]["mean_accuracy"]),
+                paired,
+            ]
+        )
+    head = (
+        "others",
+        "window",
+        "people (trials)",
+        "FBCCA (95 %, people)",
+        "adaptive (95 %, people)",
+        "to FBCCA, points, paired by person",
+    )
+    return markdown(head, rows)
+
+
+def quiet(results: Results) -> str:
+    """Give the adaptive decoder's idle where each person's threshold is chosen by the others.
+
+    It is the lowest with which the worst of the others is below a bar.
+    """
+    false, selected = (
+        {
+            ratio: _by_person(results, _quiet(ratio), figure)
+            for ratio in RATIOS
+            if _quiet(ratio) in results
+        }
+        for figure in ("false_selections_per_min", "selected_share")
+    )
+    rows = []
+    for bar in BARS:
+        chosen = chosen_by_others(false, partial(_keeps, bar))
+        at_rest = {who: false[ratio][who] for who, ratio in chosen.items()}
+        share = {who: selected[ratio][who] for who, ratio in chosen.items()}
+        loudest = max(at_rest, key=at_rest.__getitem__)
+        rows.append(
+            [
+                f"at most {bar:g}",
+                ", ".join(f"{ratio:g}" for ratio in sorted(set(chosen.values()))),
+                with_interval(sum(at_rest.values()) / len(at_rest), mean_interval(at_rest), 2),
+                f"{number(at_rest[loudest], 2)} (person {loudest})",
+                with_interval(sum(share.values()) / len(share), mean_interval(share)),
+            ]
+        )
+    head = (
+        "false selections a minute of the worst of the others",
+        "`idle_ratio` chosen",
+        "false selections a minute at rest, mean over people",
+        "worst person",
+        "flicker trials selected, mean over people",
+    )
+    return markdown(head, rows)
+
+
+def _keeps(bar: float, found: Mapping[str, float]) -> float:
+    """Say whether nobody's figure is above a bar: 1 or 0."""
+    return float(max(found.values()) <= bar)
+
+
+def _said(choice: tuple[float, bool, float]) -> str:
+    ridge, recentred, share = choice
+    return f"{ridge:g}, {'yes' if recentred else 'no'}, {share:g}"
+
+
+def chosen_by_others(
+    by_setting: Mapping[Choice, Mapping[str, float]],
+    worth: Callable[[Mapping[str, float]], float],
+) -> dict[str, Choice]:
+    """Choose for each person the setting that is worth most by the figures of all others.
+
+    Of settings that are worth as much it is the first.
+    """
+    people = next(iter(by_setting.values()))
+    return {
+        who: max(
+            by_setting,
+            key=lambda setting: worth(
+                {other: found for other, found in by_setting[setting].items() if other != who}
+            ),
+        )
+        for who in people
+    }
+
+
+def mean_interval(by_person: Mapping[str, float]) -> list[float] | None:
+    """Give the interval of the mean over people."""
+    clusters = Clusters.by_name("people", list(by_person))
+    return ratio_interval(clusters, list(by_person.values()), np.ones(len(by_person)))
 
 
 def idle(results: Results) -> str:
@@ -220,5 +449,12 @@ PAGE = Page(
     "ssvep",
     RUNS,
     keep,
-    {"without calibration": without_calibration, "idle": idle, "calibrated": calibrated},
+    {
+        "without calibration": without_calibration,
+        "adaptive": adaptive,
+        "elsewhere": elsewhere,
+        "idle": idle,
+        "quiet": quiet,
+        "calibrated": calibrated,
+    },
 )

@@ -107,7 +107,8 @@ def evaluate_selection(
         ``protocol``: on whom the decoder was trained, ``protocols``: the same for each person;
         ``refused``: recordings that could not be scored, with the reason; ``per_recording``: the
         figures of each of the others, with the exact interval of its own share of right trials,
-        and ``each_right``: of each trial with a flicker, in order, whether it was right.
+        ``each_right``: of each trial with a flicker, in order, whether it was right; and
+        ``promised``: the accuracy that the calibration on the person's earlier recordings stated.
 
     Raises
     ------
@@ -138,7 +139,11 @@ def evaluate_selection(
     for name, who in people_in(scored, clusters).items():
         said[who] = scored[name].protocol
     per_recording = {
-        name: {**score_trials(found, names), "each_right": each_right(found)}
+        name: {
+            **score_trials(found, names),
+            "each_right": each_right(found),
+            "promised": scored[name].promised,
+        }
         for name, found in outcomes.items()
     }
     total = score_trials([one for found in outcomes.values() for one in found], names)

@@ -155,7 +155,9 @@ def _judged(
             continue
         path = model.save(folder / one.name)
         decoder = config.decoder.model_copy(update={"model": str(path)})
-        yield Judged(scored, config.model_copy(update={"decoder": decoder}), said)
+        promised = None if n_first else model.facts.get("accuracy")
+        session = config.model_copy(update={"decoder": decoder})
+        yield Judged(scored, session, said, promised=promised)
 
 
 def _judged_by_networks(

@@ -69,12 +69,16 @@ class Judged:
         What the decoder was fitted to, as an answer says it.
     refused
         Why it cannot be scored.
+    promised
+        Accuracy that a calibration on the person's earlier recordings stated; None where there was
+        none, or it was on this recording's own first turns.
     """
 
     one: TrialRecording
     session: SessionConfig | None
     protocol: str = "no training"
     refused: str | None = None
+    promised: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -41,12 +41,11 @@ from volition.errors import ConfigError
 PIECE_S = 0.1
 
 
-class FbccaSettings(SelectorSettings):
-    """Settings of `FbccaDecoder` and `FBCCA`."""
+class CorrelationSettings(SelectorSettings):
+    """Settings of decoders whose scores are squared correlations of sub-bands, weighed."""
 
     passed_on: ClassVar[tuple[str, ...]] = (*SelectorSettings.passed_on, *SUB_BANDS)
 
-    kind: Literal["fbcca"] = "fbcca"
     idle_ratio: float = Field(
         default=1.2,
         ge=0,
@@ -61,6 +60,12 @@ class FbccaSettings(SelectorSettings):
         gt=0,
         description="Confidence is the softmax of the scores times this, over what noise reaches.",
     )
+
+
+class FbccaSettings(CorrelationSettings):
+    """Settings of `FbccaDecoder` and `FBCCA`."""
+
+    kind: Literal["fbcca"] = "fbcca"
 
     @property
     def is_summed(self) -> bool:
@@ -138,6 +143,27 @@ def probabilities(scores: FloatArray, sharpness: float, noise_score: float) -> F
     return softmax(scores * (sharpness / noise_score))
 
 
+def verdict_of(scores: FloatArray, settings: CorrelationSettings, noise_score: float) -> Verdict:
+    """Say selection or idle from each target's score."""
+    best, threshold = float(scores.max()), settings.idle_ratio * noise_score
+    if best < threshold:
+        return Verdict(scores, 1.0 - best / threshold, "rest")
+    confidence = float(probabilities(scores, settings.sharpness, noise_score).max())
+    if confidence < settings.min_confidence:
+        return Verdict(scores, 1.0 - confidence / settings.min_confidence, "low_confidence")
+    return Verdict(scores, confidence)
+
+
+def is_idle(
+    scores: FloatArray, settings: CorrelationSettings, noise_score: float
+) -> npt.NDArray[np.bool_]:
+    """Say of which windows' scores, (n_windows, n_targets), `verdict_of` selects nothing."""
+    confidence = probabilities(scores, settings.sharpness, noise_score).max(axis=1)
+    selected = scores.max(axis=1) >= settings.idle_ratio * noise_score
+    idle: npt.NDArray[np.bool_] = ~(selected & (confidence >= settings.min_confidence))
+    return idle
+
+
 class FbccaDecoder(SelectorDecoder[FbccaSettings]):
     """Selects the target whose flicker the signal follows, or says idle.
 
@@ -173,16 +199,7 @@ class FbccaDecoder(SelectorDecoder[FbccaSettings]):
         return self._verdict_of(self._scorer.scores_of(filtered))
 
     def _verdict_of(self, scores: FloatArray) -> Verdict:
-        best = float(scores.max())
-        if best < self._threshold:
-            return Verdict(scores, 1.0 - best / self._threshold, "rest")
-        likely = probabilities(scores, self.settings.sharpness, self._scorer.noise_score)
-        confidence = float(likely.max())
-        if confidence < self.settings.min_confidence:
-            return Verdict(
-                scores, 1.0 - confidence / self.settings.min_confidence, "low_confidence"
-            )
-        return Verdict(scores, confidence)
+        return verdict_of(scores, self.settings, self._scorer.noise_score)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -259,11 +276,7 @@ class FBCCA(EpochEstimator[FbccaSettings]):
         return self.settings.scorer(self.rate_hz, n_channels, self.spec)
 
     def is_idle(self, scores: FloatArray, n_channels: int) -> npt.NDArray[np.bool_]:
-        noise_score = self._scorer(n_channels).noise_score
-        confidence = probabilities(scores, self.settings.sharpness, noise_score).max(axis=1)
-        selected = scores.max(axis=1) >= self.settings.idle_ratio * noise_score
-        idle: npt.NDArray[np.bool_] = ~(selected & (confidence >= self.settings.min_confidence))
-        return idle
+        return is_idle(scores, self.settings, self._scorer(n_channels).noise_score)
 
 
 def _fit_sharpness(scores: FloatArray, targets: IntArray, noise_score: float) -> float:

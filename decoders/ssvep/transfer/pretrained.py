@@ -14,7 +14,6 @@ beside it in frequency and those of the others. Every number means the same for 
 
 from __future__ import annotations
 
-from collections import deque
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -27,6 +26,7 @@ from volition.decoders.fitting.decoder import FittedDecoder, FittedSettings
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.ssvep.scores.bank import sub_band_weights
 from volition.decoders.ssvep.scores.contrast import FIRST_TWO, N_KINDS, Contrast
+from volition.decoders.ssvep.scores.while_others_led import WhileOthersLed
 from volition.decoders.ssvep.selector import SelectorDecoder, Verdict
 from volition.decoders.ssvep.settings import SelectorSettings
 from volition.decoders.ssvep.windows.epochs import LATE_S, Epoch
@@ -34,8 +34,6 @@ from volition.errors import ConfigError, ModelError
 
 #: Between the windows that re-centring is learned from.
 GRID_S = 0.5
-#: Number of windows after which re-centring counts half.
-TRUSTED_WINDOWS = 10.0
 
 
 class PretrainedSettings(SelectorSettings, FittedSettings):
@@ -60,7 +58,7 @@ class PretrainedSettings(SelectorSettings, FittedSettings):
     )
 
 
-class Baseline:
+class Baseline(WhileOthersLed):
     """Mean of each target's correlations over the windows in which another target led.
 
     Parameters
@@ -72,34 +70,13 @@ class Baseline:
     """
 
     def __init__(self, n_targets: int, n_bands: int, n_kept: int) -> None:
-        self._shape = (n_targets, n_bands, N_KINDS)
+        super().__init__((n_targets, n_bands, N_KINDS), n_kept)
         self._lead = sub_band_weights(n_bands)
-        self._kept: deque[tuple[int, FloatArray]] = deque(maxlen=n_kept)
-        self.reset()
-
-    def reset(self) -> None:
-        self._sum = np.zeros(self._shape)
-        self._count = np.zeros(self._shape[0])
-        self._kept.clear()
-        self._kept.append((0, np.zeros(self._shape)))
 
     def add(self, end: int, at: FloatArray) -> None:
         """Take the correlations of the window that ended with sample ``end``."""
-        if not np.isfinite(at).all():
-            return
-        led = int((at[:, :, FIRST_TWO] @ self._lead).argmax())
-        others = np.arange(len(at)) != led
-        self._sum[others] += at[others]
-        self._count[others] += 1
-        mean = self._sum / np.maximum(self._count, 1)[:, None, None]
-        trust = self._count.min() / (self._count.min() + TRUSTED_WINDOWS)
-        self._kept.append((end, trust * (mean - mean.mean(axis=0))))
-
-    def before(self, start: int) -> FloatArray:
-        """Give how far each target's mean is above all targets', by sample ``start``."""
-        return next(
-            (offset for end, offset in reversed(self._kept) if end <= start), self._kept[0][1]
-        )
+        if np.isfinite(at).all():
+            self.take(end, at, int((at[:, :, FIRST_TWO] @ self._lead).argmax()))
 
 
 def weighed(model: dict[str, FloatArray], at: FloatArray, baseline: FloatArray) -> FloatArray:

@@ -41,12 +41,14 @@ OWN = (
     "mi_control",
     "mi_openbci",
     "muse_erp",
+    "muse_ssvep",
     "myo_emg",
     "noisetag_logs",
     "p300_speller",
     "ssvep_exo",
     "ssvep_exo_mixed",
     "ssvep_openbci",
+    "ssvep_simulated",
 )
 
 #: A laboratory's package: people whose flickers are known, and cards that it scores by itself.
