@@ -21,7 +21,7 @@ run = CliRunner()
     ("trade", "commands"),
     [
         (speed, "latency compare capacity broadband pages during-fit decoders counts"),
-        (quality, "closed-loop speller spectrum idle paired tables"),
+        (quality, "closed-loop speller spectrum idle promises paired tables"),
         (faults, "faults chaos soak hostile"),
         (peers, "peers"),
         (report, "report"),
