@@ -53,6 +53,11 @@ OTHERS = {
     ),
     "hobby amplifier": Run("", "ssvep_openbci", "fbcca-openbci"),
 }
+#: Thresholds of idle, each tried: of a preset, which setting and values.
+THRESHOLDS: Mapping[str, tuple[str, tuple[float, ...]]] = {
+    "ssvep-pretrained-dynamic": ("idle_log_odds", (1.0, 1.5, 2.0, 2.5)),
+    "ssvep-personal": ("min_confidence", (0.45, 0.55, 0.65, 0.75, 0.85)),
+}
 IDLE_LENGTH_S = 3.0
 #: Selections a minute at rest that the worst of those who choose may have, each tried.
 BARS = (1.0, 0.5, 0.0)
@@ -83,6 +88,10 @@ _OF_A_PERSON = ("accuracy", "false_selections_per_min", "selected_share")
 
 def _name(session: str, length_s: float) -> str:
     return f"{session}, {length_s:g} s"
+
+
+def _at_threshold(session: str, value: float) -> str:
+    return f"{session}, {THRESHOLDS[session][0]} {value:g}"
 
 
 def _elsewhere(name: str, kind: str, length_s: float) -> str:
@@ -141,6 +150,11 @@ RUNS = (
         for ratio in RATIOS
     ),
     Run("ssvep-adaptive", "ssvep_exo", "ssvep-adaptive"),
+    *(
+        Run(_at_threshold(session, value), "ssvep_exo", session, {setting: value})
+        for session, (setting, values) in THRESHOLDS.items()
+        for value in values
+    ),
     *(
         dataclasses.replace(
             run,
@@ -351,15 +365,27 @@ def idle(results: Results) -> str:
         "ssvep-pretrained": _name("ssvep-pretrained", 2.0),
         "fbcca-exo": _name("fbcca-exo", 3.0),
     }
+    return _selections(
+        results, "preset", {f"`{session}`": names.get(session, session) for session in IDLE}
+    )
+
+
+def thresholds(session: str, results: Results) -> str:
+    """Give the same of one preset at several thresholds of idle."""
+    setting, values = THRESHOLDS[session]
+    names = {f"{value:g}": _at_threshold(session, value) for value in values}
+    return _selections(results, f"`{setting}`", names)
+
+
+def _selections(results: Results, of: str, names: Mapping[str, str]) -> str:
     rows = []
-    for session in IDLE:
-        if names.get(session, session) not in results:
+    for label, name in names.items():
+        if name not in results:
             continue
-        one = results[names.get(session, session)]
-        intervals = one["intervals"]
+        one, intervals = results[name], results[name]["intervals"]
         rows.append(
             [
-                f"`{session}`",
+                label,
                 f"{number(one['decision_s'], 1)} s",
                 with_interval(
                     one["false_selections_per_min"], intervals["false_selections_per_min"], 2
@@ -371,7 +397,7 @@ def idle(results: Results) -> str:
             ]
         )
     head = (
-        "preset",
+        of,
         "decision after the cue",
         "false selections a minute at rest",
         "worst person",
@@ -455,6 +481,8 @@ PAGE = Page(
         "elsewhere": elsewhere,
         "idle": idle,
         "quiet": quiet,
+        "dynamic": partial(thresholds, "ssvep-pretrained-dynamic"),
+        "personal": partial(thresholds, "ssvep-personal"),
         "calibrated": calibrated,
     },
 )
