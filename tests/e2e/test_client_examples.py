@@ -22,7 +22,11 @@ SOURCE_ID = "examples"
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     options = HeadsetOptions(
-        packaged_recordings()["ssvep-exo-s12"], source_id=SOURCE_ID, start_trial=0, loop=True
+        packaged_recordings()["ssvep-exo-s12"],
+        source_id=SOURCE_ID,
+        start_trial=0,
+        skip_rest=True,
+        loop=True,
     )
     data = str(tmp_path_factory.mktemp("data"))
     with HeadsetProcess(options), running_service(env={"VOLITION_DATA": data}) as service:
