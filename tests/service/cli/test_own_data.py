@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from tests.e2e.documents import Document, Shell
 from volition.chunk import Event
 from volition.errors import ConfigError, ModelError, RecordingError
 from volition.service.calibration.training import train
@@ -130,6 +132,29 @@ def test_training_from_python_is_one_call(folder: Path, files: list[str]) -> Non
     made = train(parse_config(session()), recordings, "me", note="from a test")
     assert made.kind == "ecca"
     assert made.note == "from a test"
+
+
+@pytest.mark.slow
+def test_the_page_of_ones_own_data_is_followed_to_the_letter(
+    repository: Path, folder: Path, files: list[str], tmp_path: Path
+) -> None:
+    page = Document(repository / "docs" / "own-data.md")
+    evaluate, train_line, import_line, list_line = page.lines()
+    mapping, _ = page.blocks("yaml")
+    (program,) = page.blocks("python")
+    shell = Shell(tmp_path, {"my-recordings": folder.name, "trial_s: 4 ": "trial_s: 1.5 "})
+    (tmp_path / "trials.yaml").write_text(shell.written(mapping), encoding="utf-8")
+    (tmp_path / "program.py").write_text(shell.written(program), encoding="utf-8")
+
+    answer = json.loads(shell.run(f"{evaluate} --json"))
+    assert set(answer["per_recording"]) == {"a", "b"}
+    assert re.search(r"^me@\w+$", shell.run(train_line), re.MULTILINE)
+    reference, accuracy = shell.run("python program.py").split()
+    assert reference in [one.reference for one in model_registry().versions("me")]
+    assert float(accuracy) >= 0.9
+    shell.run(import_line)
+    listed = json.loads(shell.run(f"{list_line} --json"))["recordings"]
+    assert {one["id"] for one in listed} == {"a", "b"}
 
 
 def test_an_imported_recording_has_its_trials_as_markers(folder: Path, files: list[str]) -> None:
