@@ -189,9 +189,37 @@ def test_a_wrong_mapping_and_a_wrong_folder_are_sentences(
 
 def test_a_fif_file_says_what_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "x_raw.fif"
-    file.write_bytes(b"")
-    with pytest.raises(RecordingError, match=r"mne|cannot be read"):
-        read_recording(file)
+    for content in (b"", b"x", b"x" * 1000):
+        file.write_bytes(content)
+        with pytest.raises(RecordingError, match=r"mne|cannot be read"):
+            read_recording(file)
+
+
+@pytest.mark.filterwarnings("ignore")  # what mne says of itself
+@pytest.mark.parametrize("marked_by", ["annotations", "trigger channel"])
+def test_a_fif_file_that_was_cut_is_read_in_microvolts_with_its_markers(
+    tmp_path: Path, marked_by: str
+) -> None:
+    mne: Any = pytest.importorskip("mne", reason="needs the extra bench: mne comes with it")
+    eeg_uv = np.random.default_rng(1).normal(0, 10, (2, 1000))
+    trigger = np.zeros((1, 1000))
+    if marked_by == "trigger channel":
+        trigger[0, 500:505] = 2
+    info = mne.create_info(["Oz", "O1", "STI 014"], 250.0, ["eeg", "eeg", "stim"])
+    raw = mne.io.RawArray(np.vstack([eeg_uv * 1e-6, trigger]), info, verbose="error")
+    if marked_by == "annotations":
+        raw.set_annotations(mne.Annotations([2.0], [0.0], ["2"]))
+    file = tmp_path / "cut_raw.fif"
+    raw.crop(tmin=1.0).save(file, verbose="error")
+
+    found = read_recording(file)
+
+    assert found.spec.labels == ("Oz", "O1")
+    assert found.spec.rate_hz == 250.0
+    np.testing.assert_allclose(found.samples, eeg_uv[:, 250:].T, rtol=1e-5, atol=1e-4)
+    (marker,) = found.events
+    assert marker.name == "2"
+    assert marker.time - found.times[0] == pytest.approx(1.0, abs=1e-6)
 
 
 def test_a_models_file_is_added_with_the_settings_of_its_session(
