@@ -7,9 +7,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+
+from volition.children import spawning
 
 ROOMS = ("benchmarks", "decoders", "models", "service", "streams")
 #: What a folder may hold that Python would import from there, by a room's name or a library's.
@@ -84,6 +87,21 @@ def test_a_module_and_a_spawned_process_run_nothing_of_the_current_directory(
     assert done.returncode == 0, done.stderr
     assert "spawned" in done.stdout
     assert what_ran(hostile_folder) == ""
+
+
+def test_threads_that_start_processes_at_once_leave_the_environment_as_it_was() -> None:
+    def start() -> None:
+        process = spawning.Process(target=print)
+        process.start()
+        process.join()
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert "PYTHONSAFEPATH" not in os.environ
 
 
 @pytest.mark.slow

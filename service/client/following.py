@@ -17,9 +17,9 @@ import pydantic_core
 from websockets.asyncio.client import ClientConnection as AsyncConnection
 from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
 from volition.decoders.contract.intent import CursorIntent, IdleIntent, Intent, IntentBase
+from volition.service.client.blocking import BlockingSocket, connected
 from volition.service.client.call import ApiError
 from volition.service.client.clock import ServiceClock
 from volition.service.client.live import socket_options, socket_url
@@ -172,7 +172,7 @@ class Follower(Following):
         while not self._ended:
             t_asked = time.monotonic()
             try:
-                with connect(self._url(), **socket_options(self._caller)) as socket:
+                with connected(self._url(), socket_options(self._caller)) as socket:
                     self._opened(t_asked)
                     yield from self._received(socket)
             except InvalidStatus as error:
@@ -182,7 +182,7 @@ class Follower(Following):
             if not self._ended:
                 yield from self._paused(self._lost())
 
-    def _received(self, socket: ClientConnection) -> Iterator[ServerMessage]:
+    def _received(self, socket: BlockingSocket) -> Iterator[ServerMessage]:
         while True:
             if (late := self._expired()) is not None:
                 yield late

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 
 from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from volition.service.client.blocking import connected
 from volition.service.client.call import session_path
 from volition.service.client.transport import Caller
 from volition.service.wire.messages import PROTOCOL, ServerMessage, server_message_adapter
@@ -20,7 +20,7 @@ from volition.service.wire.messages import PROTOCOL, ServerMessage, server_messa
 @contextlib.contextmanager
 def messages(caller: Caller[Any], id: str, **query: Any) -> Iterator[Iterator[ServerMessage]]:
     """Open the socket of a session; ``query`` holds what `Client.subscribe` takes."""
-    with connect(socket_url(caller, id, query), **socket_options(caller)) as socket:
+    with connected(socket_url(caller, id, query), socket_options(caller)) as socket:
 
         def received() -> Iterator[ServerMessage]:
             with contextlib.suppress(ConnectionClosed):

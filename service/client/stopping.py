@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
 
 from volition.errors import VolitionError
 from volition.service.client import live
+from volition.service.client.blocking import connected
 from volition.service.client.call import ApiError, session_path
 from volition.service.client.transport import Caller
 from volition.service.sessions.stop_folder import words_at
@@ -149,7 +149,7 @@ def _by_rest(caller: Caller[Any], press: _Press) -> str:
 def _by_socket(caller: Caller[Any], press: _Press) -> str:
     url = caller.url.rstrip("/").replace("http", "ws", 1) + session_path(press.session, "/intents")
     options = live.socket_options(caller) | {"open_timeout": _REST_S}
-    with connect(f"{url}?kinds=idle", **options) as socket:
+    with connected(f"{url}?kinds=idle", options) as socket:
         socket.send(json.dumps({"type": "estop"}))
         end = time.monotonic() + _REST_S
         while True:

@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing.context
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -37,14 +38,19 @@ spawning = _SafeSpawn()
 """To be used as what ``multiprocessing.get_context("spawn")`` gives."""
 
 
+_one_start = threading.Lock()
+
+
 @contextlib.contextmanager
 def _safe_path() -> Iterator[None]:
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["PYTHONSAFEPATH"]
-        else:
-            os.environ["PYTHONSAFEPATH"] = before
+    """Have the children that are started in the block take a safe path; one thread at a time."""
+    with _one_start:
+        before = os.environ.get("PYTHONSAFEPATH")
+        os.environ["PYTHONSAFEPATH"] = "1"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["PYTHONSAFEPATH"]
+            else:
+                os.environ["PYTHONSAFEPATH"] = before

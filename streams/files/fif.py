@@ -13,6 +13,8 @@ from volition.errors import RecordingError
 from volition.streams.files.brainvision import BrainVisionContents
 
 _VOLT_UV = 1e6
+#: What mne raises of a file that was cut short or damaged: it checks little before it goes on.
+_OF_A_DAMAGED_FILE = (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 
 
 def read_fif(path: Path) -> BrainVisionContents:
@@ -45,7 +47,7 @@ def read_fif(path: Path) -> BrainVisionContents:
             ]
         picked = raw.copy().pick("eeg", verbose="error")
         samples = np.ascontiguousarray(picked.get_data().T * _VOLT_UV)
-    except (OSError, ValueError, RuntimeError) as error:
+    except _OF_A_DAMAGED_FILE as error:
         raise RecordingError(
             f"{path.name} cannot be read as FIF: {error}", path=str(path)
         ) from None

@@ -71,6 +71,9 @@ class Shell:
                 yield process
             finally:
                 process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=30)
+                process.kill()
 
 
 def with_programs() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -21,28 +22,44 @@ SOURCE_ID = "examples"
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     options = HeadsetOptions(
-        packaged_recordings()["ssvep-exo-s12"], source_id=SOURCE_ID, start_trial=0, loop=True
+        packaged_recordings()["ssvep-exo-s12"],
+        source_id=SOURCE_ID,
+        start_trial=0,
+        skip_rest=True,
+        loop=True,
     )
     data = str(tmp_path_factory.mktemp("data"))
     with HeadsetProcess(options), running_service(env={"VOLITION_DATA": data}) as service:
         yield service.url
 
 
-def example(repository: Path, name: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextlib.contextmanager
+def example(repository: Path, name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run an example until the block ends."""
+    with subprocess.Popen(
         [sys.executable, str(repository / "examples" / "client" / name), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(repository / "src")},
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def said_by(repository: Path, name: str, *arguments: str) -> tuple[str, str]:
+    """Run an example to its end; give what it printed, and its errors."""
+    with example(repository, name, *arguments) as process:
+        return process.communicate(timeout=60)
 
 
 @pytest.mark.slow
 def test_a_session_is_started_followed_and_its_recording_fetched(
     repository: Path, url: str, tmp_path: Path
 ) -> None:
-    started, errors = example(repository, "start_preset.py", "fbcca-exo", url).communicate()
+    started, errors = said_by(repository, "start_preset.py", "fbcca-exo", url)
     assert not errors
     session, socket = started.split()
     assert socket.startswith("ws://")
@@ -55,8 +72,7 @@ def test_a_session_is_started_followed_and_its_recording_fetched(
         with Client(url) as client:
             client.delete(session)
         assert following.wait(timeout=30) == 0  # it ends with the session
-    fetched, errors = example(repository, "fetch_recordings.py", str(tmp_path), url).communicate()
-    assert (fetched, errors) == ("", "")
+    assert said_by(repository, "fetch_recordings.py", str(tmp_path), url) == ("", "")
 
 
 @pytest.mark.slow

@@ -195,7 +195,7 @@ def test_nothing_outlives_a_killed_user_of_the_service(tmp_path: Path) -> None:
     gateway = psutil.Process(int(user.stdout.readline()))
     family = [gateway, *gateway.children(recursive=True)]
     user.kill()
-    user.wait()
+    user.wait(timeout=30)
     user.stdout.close()
     _, alive = psutil.wait_procs(family, timeout=60)
     assert not alive

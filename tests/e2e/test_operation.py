@@ -100,7 +100,7 @@ def proxy(command: list[str], port: int, log: Path, **environment: str) -> Itera
             yield
         finally:
             process.terminate()
-            process.wait()
+            process.wait(timeout=30)
 
 
 def listens(port: int) -> bool:

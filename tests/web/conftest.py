@@ -92,7 +92,8 @@ def browser(chromium: str, pages: None) -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
+# Not for the whole run: the headsets that pages start would be found by the tests that follow.
+@pytest.fixture(scope="module")
 def service(pages: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     data = tmp_path_factory.mktemp("data")
     with running_service(env={"VOLITION_DATA": str(data)}) as running:

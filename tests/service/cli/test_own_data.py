@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from tests.e2e.documents import Document, Shell
 from volition.chunk import Event
 from volition.errors import ConfigError, ModelError, RecordingError
 from volition.service.calibration.training import train
@@ -132,6 +134,29 @@ def test_training_from_python_is_one_call(folder: Path, files: list[str]) -> Non
     assert made.note == "from a test"
 
 
+@pytest.mark.slow
+def test_the_page_of_ones_own_data_is_followed_to_the_letter(
+    repository: Path, folder: Path, files: list[str], tmp_path: Path
+) -> None:
+    page = Document(repository / "docs" / "own-data.md")
+    evaluate, train_line, import_line, list_line = page.lines()
+    mapping, _ = page.blocks("yaml")
+    (program,) = page.blocks("python")
+    shell = Shell(tmp_path, {"my-recordings": folder.name, "trial_s: 4 ": "trial_s: 1.5 "})
+    (tmp_path / "trials.yaml").write_text(shell.written(mapping), encoding="utf-8")
+    (tmp_path / "program.py").write_text(shell.written(program), encoding="utf-8")
+
+    answer = json.loads(shell.run(f"{evaluate} --json"))
+    assert set(answer["per_recording"]) == {"a", "b"}
+    assert re.search(r"^me@\w+$", shell.run(train_line), re.MULTILINE)
+    reference, accuracy = shell.run("python program.py").split()
+    assert reference in [one.reference for one in model_registry().versions("me")]
+    assert float(accuracy) >= 0.9
+    shell.run(import_line)
+    listed = json.loads(shell.run(f"{list_line} --json"))["recordings"]
+    assert {one["id"] for one in listed} == {"a", "b"}
+
+
 def test_an_imported_recording_has_its_trials_as_markers(folder: Path, files: list[str]) -> None:
     made = told("recordings", "import", str(folder / "b.vhdr"), *files[2:])
     assert made == {"recordings": ["b"]}
@@ -164,9 +189,37 @@ def test_a_wrong_mapping_and_a_wrong_folder_are_sentences(
 
 def test_a_fif_file_says_what_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "x_raw.fif"
-    file.write_bytes(b"")
-    with pytest.raises(RecordingError, match=r"mne|cannot be read"):
-        read_recording(file)
+    for content in (b"", b"x", b"x" * 1000):
+        file.write_bytes(content)
+        with pytest.raises(RecordingError, match=r"mne|cannot be read"):
+            read_recording(file)
+
+
+@pytest.mark.filterwarnings("ignore")  # what mne says of itself
+@pytest.mark.parametrize("marked_by", ["annotations", "trigger channel"])
+def test_a_fif_file_that_was_cut_is_read_in_microvolts_with_its_markers(
+    tmp_path: Path, marked_by: str
+) -> None:
+    mne: Any = pytest.importorskip("mne", reason="needs the extra bench: mne comes with it")
+    eeg_uv = np.random.default_rng(1).normal(0, 10, (2, 1000))
+    trigger = np.zeros((1, 1000))
+    if marked_by == "trigger channel":
+        trigger[0, 500:505] = 2
+    info = mne.create_info(["Oz", "O1", "STI 014"], 250.0, ["eeg", "eeg", "stim"])
+    raw = mne.io.RawArray(np.vstack([eeg_uv * 1e-6, trigger]), info, verbose="error")
+    if marked_by == "annotations":
+        raw.set_annotations(mne.Annotations([2.0], [0.0], ["2"]))
+    file = tmp_path / "cut_raw.fif"
+    raw.crop(tmin=1.0).save(file, verbose="error")
+
+    found = read_recording(file)
+
+    assert found.spec.labels == ("Oz", "O1")
+    assert found.spec.rate_hz == 250.0
+    np.testing.assert_allclose(found.samples, eeg_uv[:, 250:].T, rtol=1e-5, atol=1e-4)
+    (marker,) = found.events
+    assert marker.name == "2"
+    assert marker.time - found.times[0] == pytest.approx(1.0, abs=1e-6)
 
 
 def test_a_models_file_is_added_with_the_settings_of_its_session(
