@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -59,6 +59,8 @@ class SelectorDecoder(Decoder[S]):
 
     #: The signal it was prepared for.
     spec: SignalSpec | None = None
+    #: Seconds between windows that are made though no marker asks for them, to be learned from.
+    grid_s: ClassVar[float | None] = None
     #: Calibration scores, for the stopping rule that asks for them.
     densities: Densities | None = None
 
@@ -119,9 +121,8 @@ class SelectorDecoder(Decoder[S]):
         self._decided: set[int] = set()  # markers that were answered before their last look
 
     def _step_samples(self, rate_hz: float) -> int | None:
-        if self.settings.trigger == "markers":
-            return None
-        return max(1, round(self.settings.step_s * rate_hz))
+        step_s = self.grid_s if self.settings.trigger == "markers" else self.settings.step_s
+        return None if step_s is None else max(1, round(step_s * rate_hz))
 
     @abstractmethod
     def make_ready(self, rate_hz: float, n_channels: int) -> None:
@@ -141,6 +142,8 @@ class SelectorDecoder(Decoder[S]):
 
     def reset(self) -> None:
         self._windows.reset()
+        for judge in self._judges:
+            judge.forget_learned()
         self._forget()
 
     def decode(self, chunk: Chunk, events: Sequence[Event]) -> list[Intent]:
@@ -155,6 +158,14 @@ class SelectorDecoder(Decoder[S]):
                 self._last = intent
                 intents.append(intent)
         return intents
+
+    def learn_from(self, epoch: Epoch) -> None:
+        """Learn from the end of a window, whether or not it is to be judged."""
+        return  # most learn nothing from the stream
+
+    def forget_learned(self) -> None:
+        """Forget what `learn_from` has learned."""
+        return  # as above
 
     def _is_asked(self, epoch: Epoch) -> bool:
         """Say whether a decision is wanted; a window may be there only to be learned from."""

@@ -34,10 +34,8 @@ from volition.decoders.ssvep.scores.own_filter import OwnFilter, Projected, Proj
 from volition.decoders.ssvep.scores.scorer import WindowScorer
 from volition.decoders.ssvep.scores.while_others_led import WhileOthersLed
 from volition.decoders.ssvep.selector import SelectorDecoder, Verdict
-from volition.decoders.ssvep.windows.epochs import LATE_S, Epoch
+from volition.decoders.ssvep.windows.epochs import GRID_S, Epoch, n_grid_windows
 
-#: Between the windows that the filter is learned from.
-GRID_S = 0.5
 #: Number of windows after which the filter counts half of what it may.
 TRUSTED_WINDOWS = 10.0
 
@@ -105,7 +103,7 @@ class AdaptiveScorer:
         )
         self.noise_score = self._fbcca.noise_score
         self._project = Projection(settings.freqs_hz, n_harmonics, rate_hz, self.window_samples)
-        n_kept = int((settings.window_s + LATE_S) / GRID_S) + 3
+        n_kept = n_grid_windows(settings.window_s)
         self.own = OwnFilter(len(edges), n_channels, n_kept, settings.own_ridge)
         self._background = WhileOthersLed((len(settings.targets),), n_kept)
 
@@ -150,24 +148,14 @@ class AdaptiveDecoder(SelectorDecoder[AdaptiveSettings]):
     """
 
     settings_model: ClassVar[type[Settings]] = AdaptiveSettings
-
-    def _step_samples(self, rate_hz: float) -> int | None:
-        if self.settings.trigger == "markers":
-            return max(1, round(GRID_S * rate_hz))
-        return super()._step_samples(rate_hz)
+    grid_s: ClassVar[float | None] = GRID_S
 
     def make_ready(self, rate_hz: float, n_channels: int) -> None:
         self._scorer = AdaptiveScorer(self.settings, rate_hz, n_channels, self.spec)
         self._grid_samples = max(1, round(GRID_S * rate_hz))
         self._learned_at = 0
 
-    def reset(self) -> None:
-        super().reset()
-        for judge in self._every_length():
-            judge.forget_filter()
-
-    def forget_filter(self) -> None:
-        """Be FBCCA again."""
+    def forget_learned(self) -> None:
         self._scorer.reset()
         self._learned_at = 0
 
@@ -179,13 +167,10 @@ class AdaptiveDecoder(SelectorDecoder[AdaptiveSettings]):
         window = np.ascontiguousarray(epoch.filtered[..., -self._scorer.window_samples :])
         self._scorer.learn(window, epoch.end)
 
-    def _every_length(self) -> list[AdaptiveDecoder]:
-        return [judge for judge in self._judges if isinstance(judge, AdaptiveDecoder)]
-
     def _is_asked(self, epoch: Epoch) -> bool:
         if epoch.t_trigger is not None:
             return True
-        for judge in self._every_length():
+        for judge in self._judges:
             judge.learn_from(epoch)
         return self.settings.trigger == "sliding"
 

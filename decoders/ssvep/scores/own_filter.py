@@ -13,7 +13,6 @@ expected next: that some target has had its turn changes nothing for the others.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ import scipy
 
 from volition.chunk import FloatArray
 from volition.decoders.ssvep.scores.correlation import FLOOR, phases, references
+from volition.decoders.ssvep.scores.history import History
 
 
 class Projected(NamedTuple):
@@ -81,6 +81,24 @@ class Projection:
         return Projected(onto.reshape(n_bands, *self._shape, n_channels), total)
 
 
+class _Learned(NamedTuple):
+    """What a number of windows taught.
+
+    Attributes
+    ----------
+    n_windows : int
+        Number of windows.
+    sums : ndarray, shape (2, n_bands, n_channels, n_channels)
+        Covariances of what the leads explain, and of all.
+    filters : ndarray, shape (n_bands, n_channels)
+        The filters that follow from them.
+    """
+
+    n_windows: int
+    sums: FloatArray
+    filters: FloatArray
+
+
 class OwnFilter:
     """Filters learned from windows as they come, and what they were before any sample.
 
@@ -96,41 +114,36 @@ class OwnFilter:
 
     def __init__(self, n_bands: int, n_channels: int, n_kept: int, ridge: float) -> None:
         self._ridge = ridge
-        self._shape = (2, n_bands, n_channels, n_channels)
-        self._kept: deque[tuple[int, int, FloatArray]] = deque(maxlen=n_kept)
-        self.reset()
+        sums = np.zeros((2, n_bands, n_channels, n_channels))
+        self._history = History(_Learned(0, sums, np.zeros((n_bands, n_channels))), n_kept)
 
     def reset(self) -> None:
-        self._kept.clear()
-        self._kept.append((0, 0, np.zeros(self._shape)))
+        self._history.reset()
 
     @property
     def n_windows(self) -> int:
         """How many windows it has learned from."""
-        return self._kept[-1][1]
+        return self._history.newest.n_windows
 
     def learn(self, end: int, window: Projected, scores: FloatArray) -> None:
         """Take a window that ended with sample ``end``, and its scores (n_targets,)."""
         second, best = np.sort(scores)[-2:]
         led = window.onto[:, int(scores.argmax())]
         new = (best - second) * np.stack([led.transpose(0, 2, 1) @ led, window.total])
-        _, n_windows, sums = self._kept[-1]
-        self._kept.append((end, n_windows + 1, sums + new))
+        newest = self._history.newest
+        sums = newest.sums + new
+        self._history.add(end, _Learned(newest.n_windows + 1, sums, self._filters(*sums)))
 
     def before(self, start: int) -> tuple[int, FloatArray] | None:
         """Give of how many windows, and the filters (n_bands, n_channels), by sample ``start``.
 
         None before any window.
         """
-        n_windows, (explained, total) = next(
-            ((n, sums) for end, n, sums in reversed(self._kept) if end <= start),
-            self._kept[0][1:],
-        )
-        if not n_windows:
-            return None
+        known = self._history.before(start)
+        return (known.n_windows, known.filters) if known.n_windows else None
+
+    def _filters(self, explained: FloatArray, total: FloatArray) -> FloatArray:
         level = np.trace(total, axis1=1, axis2=2)[:, None, None] / total.shape[-1]
         held = total + (self._ridge * level + FLOOR) * np.eye(total.shape[-1])
         pairs = zip(explained, held, strict=True)
-        return n_windows, np.stack(
-            [scipy.linalg.eigh(one, whole)[1][:, -1] for one, whole in pairs]
-        )
+        return np.stack([scipy.linalg.eigh(one, whole)[1][:, -1] for one, whole in pairs])

@@ -7,11 +7,10 @@ where each has equally many turns that is knowledge of the answer.
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 
 from volition.chunk import FloatArray
+from volition.decoders.ssvep.scores.history import History
 
 #: Number of windows after which it counts half.
 TRUSTED_WINDOWS = 10.0
@@ -29,15 +28,12 @@ class WhileOthersLed:
     """
 
     def __init__(self, shape: tuple[int, ...], n_kept: int) -> None:
-        self._shape = shape
-        self._kept: deque[tuple[int, FloatArray]] = deque(maxlen=n_kept)
-        self.reset()
+        self._sum, self._count = np.zeros(shape), np.zeros(shape[0])
+        self._history = History(np.zeros(shape), n_kept)
 
     def reset(self) -> None:
-        self._sum = np.zeros(self._shape)
-        self._count = np.zeros(self._shape[0])
-        self._kept.clear()
-        self._kept.append((0, np.zeros(self._shape)))
+        self._sum[:], self._count[:] = 0, 0
+        self._history.reset()
 
     def take(self, end: int, values: FloatArray, led: int) -> None:
         """Take the values of the window that ended with sample ``end``, in which ``led`` led."""
@@ -47,10 +43,8 @@ class WhileOthersLed:
         counts = np.maximum(self._count, 1).reshape(-1, *(1,) * (values.ndim - 1))
         mean = self._sum / counts
         trust = self._count.min() / (self._count.min() + TRUSTED_WINDOWS)
-        self._kept.append((end, trust * (mean - mean.mean(axis=0))))
+        self._history.add(end, trust * (mean - mean.mean(axis=0)))
 
     def before(self, start: int) -> FloatArray:
         """Give how far each target's mean is above all targets', by sample ``start``."""
-        return next(
-            (offset for end, offset in reversed(self._kept) if end <= start), self._kept[0][1]
-        )
+        return self._history.before(start)

@@ -29,11 +29,8 @@ from volition.decoders.ssvep.scores.contrast import FIRST_TWO, N_KINDS, Contrast
 from volition.decoders.ssvep.scores.while_others_led import WhileOthersLed
 from volition.decoders.ssvep.selector import SelectorDecoder, Verdict
 from volition.decoders.ssvep.settings import SelectorSettings
-from volition.decoders.ssvep.windows.epochs import LATE_S, Epoch
+from volition.decoders.ssvep.windows.epochs import GRID_S, Epoch, n_grid_windows
 from volition.errors import ConfigError, ModelError
-
-#: Between the windows that re-centring is learned from.
-GRID_S = 0.5
 
 
 class PretrainedSettings(SelectorSettings, FittedSettings):
@@ -186,15 +183,10 @@ class PretrainedDecoder(FittedDecoder[PretrainedSettings], SelectorDecoder[Pretr
     """
 
     settings_model: ClassVar[type[Settings]] = PretrainedSettings
+    grid_s: ClassVar[float | None] = GRID_S
 
     def _for_look(self, window_s: float) -> Self:
         return type(self)(self.settings.at(window_s), self.fitted_model())
-
-    def _step_samples(self, rate_hz: float) -> int | None:
-        self._grid_samples = max(1, round(GRID_S * rate_hz))
-        if self.settings.trigger == "markers":
-            return self._grid_samples
-        return super()._step_samples(rate_hz)
 
     def make_ready(self, rate_hz: float, n_channels: int) -> None:
         settings = self.settings
@@ -213,37 +205,28 @@ class PretrainedDecoder(FittedDecoder[PretrainedSettings], SelectorDecoder[Pretr
             if settings.idle_log_odds is None
             else settings.idle_log_odds
         )
+        self._grid_samples = max(1, round(GRID_S * rate_hz))
         window_samples = settings.window_samples(rate_hz)
         self._window_samples = window_samples
         self._contrast = Contrast(
             settings.freqs_hz, settings.n_subbands, n_channels, rate_hz, window_samples
         )
-        n_kept = int((settings.window_s + LATE_S) / GRID_S) + 3
-        self._baseline = Baseline(len(settings.targets), settings.n_subbands, n_kept)
+        n_targets, n_kept = len(settings.targets), n_grid_windows(settings.window_s)
+        self._baseline = Baseline(n_targets, settings.n_subbands, n_kept)
 
-    def reset(self) -> None:
-        super().reset()
-        for judge in self._every_length():
-            judge.forget_baseline()
-
-    def forget_baseline(self) -> None:
-        """Forget what re-centring has learned."""
+    def forget_learned(self) -> None:
         self._baseline.reset()
 
-    def learn_baseline(self, epoch: Epoch) -> None:
-        """Learn, for re-centring, from the end of a window that nobody asked for."""
+    def learn_from(self, epoch: Epoch) -> None:
         if epoch.filtered is not None:
             window = np.ascontiguousarray(epoch.filtered[..., -self._window_samples :])
             self._baseline.add(epoch.end, self._contrast.measure_at(window))
 
-    def _every_length(self) -> list[PretrainedDecoder]:
-        return [judge for judge in self._judges if isinstance(judge, PretrainedDecoder)]
-
     def _is_asked(self, epoch: Epoch) -> bool:
         if epoch.t_trigger is not None or self.settings.trigger == "sliding":
             return True
-        for judge in self._every_length():
-            judge.learn_baseline(epoch)
+        for judge in self._judges:
+            judge.learn_from(epoch)
         return False
 
     def judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:

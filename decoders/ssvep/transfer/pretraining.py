@@ -24,7 +24,6 @@ from volition.decoders.ssvep.estimator import REST, IntArray, check_targets, fil
 from volition.decoders.ssvep.scores.bank import sub_band_weights
 from volition.decoders.ssvep.scores.contrast import FIRST_TWO, N_KINDS, Contrast
 from volition.decoders.ssvep.transfer.pretrained import (
-    GRID_S,
     Baseline,
     PretrainedSettings,
     arrays_for,
@@ -32,7 +31,7 @@ from volition.decoders.ssvep.transfer.pretrained import (
     rest_features,
     weighed,
 )
-from volition.decoders.ssvep.windows.epochs import LATE_S, EpochWindows
+from volition.decoders.ssvep.windows.epochs import GRID_S, EpochWindows, n_grid_windows
 from volition.errors import DecodeError
 
 #: Penalty on the squared distance of the scaled choice weights from FBCCA's.
@@ -111,8 +110,7 @@ def collect(
     contrast = Contrast(
         settings.freqs_hz, settings.n_subbands, spec.n_channels, rate_hz, window_samples
     )
-    n_kept = int((settings.window_s + LATE_S) / GRID_S) + 3
-    baseline = Baseline(n_targets, settings.n_subbands, n_kept)
+    baseline = Baseline(n_targets, settings.n_subbands, n_grid_windows(settings.window_s))
     # A window is told from the others of its trial by its due time, given as its onset.
     wanted: dict[float, tuple[int, bool]] = {}
     for onset, target in trials:

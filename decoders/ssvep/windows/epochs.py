@@ -18,11 +18,18 @@ from volition.decoders.ssvep.scores.bank import FilterBank
 
 #: How long after the end of its window a marker may still come and be answered.
 LATE_S = 2.0
+#: Seconds between the windows that decoders learn from, whether or not anybody asked for them.
+GRID_S = 0.5
 #: How long after its due time the first sample of a window may lie, at most. More means that the
 #: samples of that time were never seen.
 LARGEST_LAG_S = 0.05
 #: Most samples that are filtered at once.
 MOST_AT_ONCE = 64
+
+
+def n_grid_windows(window_s: float) -> int:
+    """Give how many windows of the grid to remember for one that is asked for late."""
+    return int((window_s + LATE_S) / GRID_S) + 3
 
 
 class Epoch(NamedTuple):
