@@ -9,6 +9,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from volition.benchmarks.quality.evaluation.promises import promised_and_given
+
 #: Colours that are told apart by those who see red and green alike (Okabe and Ito).
 _OURS, _OTHERS, _THIRD, _FOURTH = "#0072B2", "#999999", "#D55E00", "#009E73"
 _FIFTH, _SIXTH = "#CC79A7", "#E69F00"
@@ -164,13 +166,10 @@ def promises(reports: dict[str, dict[str, Any]]) -> str:
         axes = figure.subplots()
         axes.plot([0, 100], [0, 100], color="black", lw=0.8, ls=":")
         for place, (name, report) in enumerate(reports.items()):
-            points = [
-                (100 * one["promised"], 100 * one["accuracy"])
-                for one in report["per_recording"].values()
-                if one["promised"] is not None and one["accuracy"] is not None
-            ]
+            found = promised_and_given(report).values()
+            promised, given = ([100 * one[at] for one in found] for at in (0, 1))
             colour = _IN_TURN[place % len(_IN_TURN)]
-            axes.plot(*zip(*points, strict=True), "o", ms=5, color=colour, label=name)
+            axes.plot(promised, given, "o", ms=5, color=colour, label=name)
         axes.axhline(100 * next(iter(reports.values()))["chance"], color="black", lw=0.8)
         axes.set_xlim(30, 102)
         axes.set_ylim(30, 102)

@@ -180,7 +180,11 @@ def _by_person(results: Results, name: str, figure: str = "accuracy") -> dict[st
 
 def _worst(one: Mapping[str, Any], figure: str, digits: int = 3) -> str:
     found = one["worst"][figure]
-    return "-" if found is None else f"{number(found['value'], digits)} (person {found['who']})"
+    return "-" if found is None else _of_one(found["value"], found["who"], digits)
+
+
+def _of_one(value: float, who: str, digits: int = 3) -> str:
+    return f"{number(value, digits)} (person {who})"
 
 
 def without_calibration(results: Results) -> str:
@@ -225,7 +229,7 @@ def adaptive(results: Results) -> str:
             for choice in CHOICES
             if _adaptive(length_s, choice) in results
         }
-        chosen = chosen_by_others(by_choice, lambda found: sum(found.values()) / len(found))
+        chosen = chosen_by_others(by_choice, _mean)
         nested = {who: by_choice[choice][who] for who, choice in chosen.items()}
         fbcca = _by_person(results, _name("fbcca-exo", length_s))
         pretrained = _by_person(results, _name("ssvep-pretrained", length_s))
@@ -234,9 +238,9 @@ def adaptive(results: Results) -> str:
             [
                 f"{length_s:g} s",
                 "; ".join(_said(choice) for choice in sorted(set(chosen.values()))),
-                number(sum(fbcca.values()) / len(fbcca)),
-                with_interval(sum(nested.values()) / len(nested), mean_interval(nested)),
-                f"{number(nested[worst])} (person {worst})",
+                number(_mean(fbcca)),
+                _mean_of_people(nested),
+                _of_one(nested[worst], worst),
                 signed_points(paired_difference(fbcca, nested)),
                 signed_points(paired_difference(pretrained, nested)),
             ]
@@ -308,9 +312,9 @@ def quiet(results: Results) -> str:
             [
                 f"at most {bar:g}",
                 ", ".join(f"{ratio:g}" for ratio in sorted(set(chosen.values()))),
-                with_interval(sum(at_rest.values()) / len(at_rest), mean_interval(at_rest), 2),
-                f"{number(at_rest[loudest], 2)} (person {loudest})",
-                with_interval(sum(share.values()) / len(share), mean_interval(share)),
+                _mean_of_people(at_rest, 2),
+                _of_one(at_rest[loudest], loudest, 2),
+                _mean_of_people(share),
             ]
         )
     head = (
@@ -353,10 +357,15 @@ def chosen_by_others(
     }
 
 
-def mean_interval(by_person: Mapping[str, float]) -> list[float] | None:
-    """Give the interval of the mean over people."""
+def _mean(by_person: Mapping[str, float]) -> float:
+    return sum(by_person.values()) / len(by_person)
+
+
+def _mean_of_people(by_person: Mapping[str, float], digits: int = 3) -> str:
+    """Give the mean over people with its interval."""
     clusters = Clusters.by_name("people", list(by_person))
-    return ratio_interval(clusters, list(by_person.values()), np.ones(len(by_person)))
+    interval = ratio_interval(clusters, list(by_person.values()), np.ones(len(by_person)))
+    return with_interval(_mean(by_person), interval, digits)
 
 
 def idle(results: Results) -> str:

@@ -11,6 +11,15 @@ import scipy
 from volition.benchmarks.quality.evaluation.clustered import Clusters, ratio_interval
 
 
+def promised_and_given(report: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """Give the stated accuracy and that which came, of each recording that has both."""
+    return {
+        name: (one["promised"], one["accuracy"])
+        for name, one in report["per_recording"].items()
+        if one.get("promised") is not None and one["accuracy"] is not None
+    }
+
+
 def kept(report: Mapping[str, Any]) -> dict[str, Any]:
     """Set the accuracy of recordings against that which the calibration before them stated.
 
@@ -27,11 +36,7 @@ def kept(report: Mapping[str, Any]) -> dict[str, Any]:
         of the two, Spearman's; ``worst``: the recording that fell short by most. None where there
         are too few.
     """
-    found = {
-        name: (one["promised"], one["accuracy"])
-        for name, one in report["per_recording"].items()
-        if one.get("promised") is not None and one["accuracy"] is not None
-    }
+    found = promised_and_given(report)
     promised, given = np.array(list(found.values())).reshape(-1, 2).T
     gaps = given - promised
     clusters = Clusters.by_name("people", [name.partition("_")[0] for name in found])
