@@ -147,9 +147,9 @@ def _by_rest(caller: Caller[Any], press: _Press) -> str:
 
 
 def _by_socket(caller: Caller[Any], press: _Press) -> str:
-    url = caller.url.rstrip("/").replace("http", "ws", 1) + session_path(press.session, "/intents")
+    url = live.socket_url(caller, press.session, {"kinds": "idle"})
     options = live.socket_options(caller) | {"open_timeout": _REST_S}
-    with connected(f"{url}?kinds=idle", options) as socket:
+    with connected(url, options) as socket:
         socket.send(json.dumps({"type": "estop"}))
         end = time.monotonic() + _REST_S
         while True:

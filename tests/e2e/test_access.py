@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +14,7 @@ import websockets.exceptions
 import websockets.sync.client
 from websockets.sync.client import ClientConnection
 
+from tests.certificates import for_loopback
 from volition.errors import SessionError
 from volition.service.client import ApiError, AsyncClient, Client
 from volition.service.gateway.auth import Role, TokenFile
@@ -194,19 +193,7 @@ def test_beyond_loopback_nothing_starts_without_a_token(tmp_path: Path) -> None:
 
 
 def test_with_a_certificate_calls_and_sockets_are_encrypted(tmp_path: Path) -> None:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("needs openssl: it makes a certificate")
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        [
-            *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-keyout", str(key), "-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    certificate, key = for_loopback(tmp_path)
     trust = ssl.create_default_context(cafile=str(certificate))
     with running_service("--tls-cert", str(certificate), "--tls-key", str(key)) as service:
         assert service.url.startswith("https://")

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.certificates import self_signed
 from tests.e2e.documents import Document, Shell, needs, place_of
 from volition.service.gateway.launch import running_service
 
@@ -128,15 +129,7 @@ def test_behind_nginx_with_tls_the_page_on_operation_holds(
 ) -> None:
     needs("nginx", "openssl", "curl")
     port, folder = free_port, guarded.folder
-    certificate, key = folder / "lab.pem", folder / "lab.key"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=lab.example", "-keyout", str(key), "-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    certificate, key = self_signed(folder, "lab.example")
     (server,) = operate.blocks("nginx")
     server = replaced(
         server,

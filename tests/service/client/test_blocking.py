@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
+from tests.certificates import for_loopback
 from volition.service.client.blocking import connected
 
 
@@ -29,14 +28,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str
     """Serve an echo; give its address and what a client trusts."""
     theirs = ours = None
     if request.param == "tls":
-        openssl = shutil.which("openssl")
-        if openssl is None:
-            pytest.skip("needs openssl: it makes a certificate")
-        certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-        command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-        command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-        command += ["-keyout", str(key), "-out", str(certificate)]
-        subprocess.run(command, check=True, capture_output=True)
+        certificate, key = for_loopback(tmp_path)
         theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         theirs.load_cert_chain(certificate, key)
         ours = ssl.create_default_context(cafile=str(certificate))
