@@ -286,7 +286,7 @@ class TemplateEstimator(EpochEstimator[S]):
                 f"{self.settings.kind}: channel {int(flat.argmax())} is flat in every trial",
                 channel=int(flat.argmax()),
             )
-        # As many trials of each as of the rarest: a block is one of every target.
+        # The rarest target sets the number: a block is one trial of every target.
         n_blocks = int(counts.min())
         return np.stack([windows[wanted == target][:n_blocks] for target in range(n_targets)])
 
