@@ -2,8 +2,8 @@
 
 A trial is an event whose data name its target: ``target`` is a label of the decoder's or "rest",
 or ``freq_hz`` is its flicker (0 at rest). It lasts until the next event. The decoder is
-cross-validated at several window lengths: of several recordings
-(`volition.decoders.fitting.calibration.joined`) each is left out whole, of one a block at a time
+cross-validated at several window lengths: where there are several recordings
+(`volition.decoders.fitting.calibration.joined`) each is left out whole, else one block at a time
 (`volition.decoders.ssvep.folds`). The length of the highest information transfer rate is suggested,
 and with trials at rest the confidence that keeps rest silent. The model is then fitted to all
 trials at that length.
@@ -143,7 +143,7 @@ def calibrate_selector(
     estimator
         Makes one for settings and a rate, Hz.
     least_trials
-        Of each target.
+        Least number of trials of each target.
     lengths_s
         Windows that are tried besides the settings' own, seconds.
     """

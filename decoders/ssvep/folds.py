@@ -1,8 +1,8 @@
 """What a calibration leaves out in turn, to judge what it learns from the rest.
 
-Of several recordings each is left out whole, since what holds within one, as how the cap sits, says
-nothing of the next. Of one recording, or where the others hold too few trials to learn from, it is
-a block: each target's n-th trial.
+Where there are several recordings, each is left out whole, since what holds within one, as how the
+cap sits, says nothing of the next. Where there is one, or the others hold too few trials to learn
+from, each block is left out: every target's n-th trial.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def folds_of(
     n_targets
         Number of targets.
     least_trials
-        Of each target, in what is left of the recordings.
+        Least number of trials of each target in what is left of the recordings.
     """
     of_recordings = None if recordings is None else _recordings(targets, recordings, n_targets)
     if of_recordings and min(learn.shape[1] for learn, _ in of_recordings) >= least_trials:

@@ -410,7 +410,7 @@ class Session:
         Raises
         ------
         BusyError
-            So much waits for the worker that it was not asked.
+            The worker has too much to read already, and was not asked.
         """
         if self.link is None:
             return None

@@ -72,7 +72,7 @@ class LslListener:
         self._inlet.close()
 
     def hears_more(self, n: int = 8) -> None:
-        """Wait until so many more intents have come, neutral ones among them."""
+        """Wait until ``n`` more intents have come, neutral ones among them."""
         wanted = len(self.got) + n
         wait_until(lambda: len(self.got) >= wanted)
 

@@ -157,7 +157,7 @@ def soak(
     minutes
         How long, the warm-up of four minutes among them.
     seed
-        Of what happens when.
+        Seed of what happens when.
     on_step
         Is told what goes on.
     """

@@ -23,7 +23,7 @@ from volition.decoders.ssvep.estimator import REST, IntArray
 from volition.decoders.ssvep.settings import SelectorSettings
 from volition.service.sessions.config import SessionConfig
 
-#: So many turns of each target are a person's calibration where nothing was recorded before.
+#: Number of turns of each target in a person's calibration, where nothing was recorded before.
 FIRST_TURNS = 4
 #: Signal before a window that settles the filters, where there is as much.
 SETTLE_S = 1.0

@@ -26,7 +26,7 @@ from volition.errors import ConfigError
 from volition.service.sessions.config import SessionConfig
 from volition.streams.files.recording import Recording
 
-#: A person is left out of at least so many.
+#: Least number of people from whom one can be left out.
 LEAST_PEOPLE = 3
 
 #: Added to the number of a person who bears that of another who taught the model.
