@@ -190,8 +190,9 @@ class Supervisor:
             return
         if session.link is not None:
             session.link.send({"op": "stop"}, urgent=True)
-        # One that connects waits on liblsl; its outputs close by themselves when it is gone.
-        connects = session.state is SessionState.CONNECTING
+        # One that begins has nothing to close; one that connects waits on liblsl, and its outputs
+        # close by themselves when it is gone.
+        connects = session.state in (SessionState.CREATED, SessionState.CONNECTING)
         try:
             patience_s = _STOP_WAITING_S if connects or session.silent else _STOP_S
             await asyncio.wait_for(session.ended.wait(), patience_s)
