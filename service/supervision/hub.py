@@ -218,7 +218,7 @@ class _Kept:
         self._forget_oldest()
 
     def narrow(self, most: int, most_bytes: int) -> None:
-        """Keep no more than so many, and so many bytes, from now on."""
+        """Have lower bounds from now on."""
         self._most, self._most_bytes = most, most_bytes
         self._forget_oldest()
 
