@@ -105,7 +105,7 @@ class Output(ABC, Generic[S]):
     def signal(self, chunk: Chunk) -> None:
         """Take a chunk as it came, before any stage; only where `wants_signal`.
 
-        It is not to be changed.
+        It must not be changed.
         """
 
     def event(self, event: Event) -> None:
