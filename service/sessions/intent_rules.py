@@ -66,10 +66,13 @@ class IntentRule(BaseModel):
 
     intent: IntentKind = Field(description="Kind of the intents that it is for.")
     label: str | None = Field(
-        default=None, description="Of selections and classes: this label alone."
+        default=None, description="This label alone, of selections and classes."
     )
     least_confidence: float = Field(
-        default=0.0, ge=0, le=1, description="Of selections, classes and clicks: no less sure."
+        default=0.0,
+        ge=0,
+        le=1,
+        description="No less sure than this; selections, classes and clicks.",
     )
 
     @model_validator(mode="after")

@@ -8,8 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from volition.chunk import SignalSpec
-from volition.decoders.contract.intent import CursorIntent, IdleIntent, Intent, SelectionIntent
-from volition.decoders.contract.intent import to_json as to_json
+from volition.decoders.contract.intent import (
+    CursorIntent,
+    IdleIntent,
+    Intent,
+    SelectionIntent,
+    to_json,
+)
 from volition.service.sessions.outputs import Output, OutputContext, OutputSettings, build_output
 from volition.streams.lsl.clock import local_clock
 

@@ -162,7 +162,7 @@ def test_a_link_that_breaks_comes_back_and_nothing_of_the_time_between_is_sent(
         await_true(broker.messages)
         for client in broker._clients:
             client.shutdown(socket.SHUT_RDWR)
-        tended(output, lambda: output.trouble())
+        tended(output, output.trouble)
         assert "the broker closed the link" in output.trouble()
         give(output, selection("up"))
         tended(output, lambda: output.state()["connected"])
