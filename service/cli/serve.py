@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from volition.children import prepare_forks
 from volition.errors import ConfigError
 from volition.service.cli.options import JsonOption, TokensOption, print_json, progress
 from volition.service.wire.address import DEFAULT_PORT
@@ -83,6 +82,8 @@ def serve(
 
     With --json, one line with the address is printed when it is ready, and logs are JSON lines.
     """
+    from volition.children import prepare_forks
+
     # Taken out of the environment, which every worker inherits.
     given = os.environ.pop("VOLITION_TOKEN", None) or None
     prepare_forks(_SHARED, _FURTHER)

@@ -12,7 +12,8 @@ import socket
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
-from volition.children import forking, may_fork, one_thread_each
+from volition.children import forking, may_fork
+from volition.fork_server import one_thread_each
 from volition.service.worker.bus import local_pair
 from volition.service.worker.process import run_worker
 

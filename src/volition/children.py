@@ -20,29 +20,29 @@ import multiprocessing.popen_fork
 import os
 import pickle
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from multiprocessing import reduction, spawn, util
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
-if TYPE_CHECKING:
-    import socket
-
-    from volition.fork_server import Forked, ForkServer
+from volition.fork_server import (
+    Forked,
+    ForkError,
+    ForkServer,
+    ForkServerDiedError,
+    Given,
+    can_fork,
+    fork_server_anew,
+    fork_server_here,
+    one_thread_each,
+)
 
 #: ``fork`` or ``spawn``.
 START_VARIABLE = "VOLITION_START"
-#: One thread each: small products gain nothing from more, and the threads that a library made
-#: before a fork are not there after it.
-_ONE_THREAD = (
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 #: The exit code of a child is waited for so long, once it has ended.
 _CODE_S = 2.0
 #: What a child's exit code is where its fork server died first.
@@ -95,30 +95,16 @@ def _safe_path() -> Iterator[None]:
 # -- forked -------------------------------------------------------------------------------------
 
 
-class _Forking:
-    """The fork server of this process, if it has one."""
+class _Own:
+    """The fork server that this process started, if it did."""
 
-    def __init__(self) -> None:
-        self.server: ForkServer | None = None
-        self.lock = threading.Lock()
-
-
-_forking = _Forking()
-
-
-def one_thread_each() -> None:
-    """Have libraries that are loaded from now on, here and in children, make no threads."""
-    for name in _ONE_THREAD:
-        os.environ.setdefault(name, "1")
+    server: ClassVar[ForkServer | None] = None
+    lock: ClassVar[threading.Lock] = threading.Lock()
 
 
 def may_fork() -> bool:
     """Whether processes are forked on this system, as far as is known, and nobody forbade it."""
-    if os.environ.get(START_VARIABLE, "fork") == "spawn" or not sys.platform.startswith("linux"):
-        return False
-    from volition.fork_server import can_fork
-
-    return can_fork()
+    return os.environ.get(START_VARIABLE, "fork") != "spawn" and can_fork()
 
 
 def prepare_forks(shared: Sequence[str], further: Sequence[str] = ()) -> None:
@@ -134,52 +120,42 @@ def prepare_forks(shared: Sequence[str], further: Sequence[str] = ()) -> None:
         Modules that those alone need: loaded by the server.
     """
     one_thread_each()
-    if not may_fork():
-        return
-    from volition.fork_server import ForkError, fork_server_here
-
-    for name in shared:
-        importlib.import_module(name)
-    with contextlib.suppress(ForkError):
-        use(fork_server_here(further))
-
-
-def use(server: ForkServer) -> None:
-    """Have processes forked by a server from now on."""
-    _forking.server = server
+    if may_fork():
+        for name in shared:
+            importlib.import_module(name)
+        with contextlib.suppress(ForkError):
+            _Own.server = fork_server_here(further)
 
 
 def _fork(order: bytes, files: Sequence[int], modules: Sequence[str]) -> Forked:
-    """Have a child forked, by a server that is started anew where there is none; see `ForkServer`.
+    """Have a child forked, by a server that is started anew where there is none.
 
     Raises
     ------
     ForkError
         None can be, or may be.
     """
-    from volition.fork_server import ForkError, ForkServerDiedError, fork_server_anew
-
     if not may_fork():
         raise ForkError("processes are started anew here")
-    with _forking.lock:
-        server = _forking.server
-        if server is None:
-            server = _forking.server = fork_server_anew(python_module("volition.fork_server"))
+    if Given.server is not None:
+        return Given.server.fork(order, files, modules)
+    with _Own.lock:
+        if _Own.server is None:
+            _Own.server = fork_server_anew(python_module("volition.fork_server"))
+        server = _Own.server
     try:
         return server.fork(order, files, modules)
     except ForkServerDiedError:
-        with _forking.lock:
-            # A child that was given its starter's server has no other: the next is started anew.
-            if _forking.server is server and server.is_ours:
-                _forking.server = None
-                server.close()
+        with _Own.lock:
+            if _Own.server is server:
+                end_fork_server()
         raise
 
 
 @atexit.register
 def end_fork_server() -> None:
     """End this process's fork server, if it has one; what it forked runs on."""
-    server, _forking.server = _forking.server, None
+    server, _Own.server = _Own.server, None
     if server is not None:
         server.close()
 
@@ -192,9 +168,7 @@ class _GivenFile:
 
     def detach(self) -> int:
         """Give the descriptor, in the child."""
-        from volition.fork_server import given_files
-
-        return given_files[self._place]
+        return Given.files[self._place]
 
 
 class _ForkedPopen(multiprocessing.popen_fork.Popen):
@@ -268,8 +242,6 @@ def _standard_outputs() -> list[int]:
 class _ForkedProcess(_SafeProcess):
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> Any:  # noqa: N802 - multiprocessing's name
-        from volition.fork_server import ForkError
-
         try:
             return _ForkedPopen(process_obj)
         except ForkError:

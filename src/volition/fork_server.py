@@ -33,9 +33,8 @@ import sys
 from collections.abc import Sequence
 from multiprocessing import spawn, util
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
-from volition import children
 from volition.errors import VolitionError
 
 #: Most descriptors that a child is given; Linux passes no more at once.
@@ -44,8 +43,29 @@ MOST_FILES = 240
 _END_S = 2.0
 _REQUEST_BYTES = 65536
 
-given_files: list[int] = []
-"""The descriptors that this process was given when it was forked."""
+#: One thread each: small products gain nothing from more, and the threads that a library made
+#: before a fork are not there after it.
+_ONE_THREAD = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+def one_thread_each() -> None:
+    """Have libraries that are loaded from now on, here and in children, make no threads."""
+    for name in _ONE_THREAD:
+        os.environ.setdefault(name, "1")
+
+
+class Given:
+    """What this process was given when it was forked, if it was."""
+
+    files: ClassVar[list[int]] = []
+    """Descriptors."""
+    server: ClassVar[ForkServer | None] = None
+    """The way to the server that forked it."""
 
 
 class ForkError(VolitionError):
@@ -143,13 +163,14 @@ class ForkServer:
 
 def _await_end(pid: int) -> None:
     """Wait for a child that is to end; kill it if it takes too long."""
-    watch = os.pidfd_open(pid)
-    poll = select.poll()
-    poll.register(watch, select.POLLIN)
-    if not poll.poll(1000 * _END_S):
-        os.kill(pid, signal.SIGKILL)
-    os.close(watch)
-    os.waitpid(pid, 0)
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):  # somebody waited for it
+        watch = os.pidfd_open(pid)
+        poll = select.poll()
+        poll.register(watch, select.POLLIN)
+        if not poll.poll(1000 * _END_S):
+            os.kill(pid, signal.SIGKILL)
+        os.close(watch)
+        os.waitpid(pid, 0)
 
 
 def can_fork() -> bool:
@@ -297,7 +318,7 @@ class _Server:
                 owned.close()
             for descriptor in (self._ends, *self._children):
                 os.close(descriptor)
-            given_files[:] = files
+            Given.files[:] = files
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             gc.enable()
@@ -317,10 +338,10 @@ def _obey(order: int, requests: socket.socket) -> int:
         # Written by the starter, of which this process is a copy.
         environment, processors, has_output = pickle.load(file)  # noqa: S301 - as said
         for standard in (1, 2) if has_output else ():
-            os.dup2(given_files[standard - 1], standard)
-            os.close(given_files[standard - 1])
+            os.dup2(Given.files[standard - 1], standard)
+            os.close(Given.files[standard - 1])
         _become(environment, processors)
-        children.use(ForkServer(requests))
+        Given.server = ForkServer(requests)
         spawn.prepare(pickle.load(file))  # noqa: S301 - as said
         process = pickle.load(file)  # noqa: S301 - as said
     name_process(process.name)
@@ -381,7 +402,7 @@ def _receive(channel: socket.socket, most_files: int) -> tuple[bytes, list[int]]
 def main() -> None:
     """Be a server that was started anew; its arguments are its descriptors."""
     asked, requests, ends = map(int, sys.argv[1:])
-    children.one_thread_each()
+    one_thread_each()
     _be_server(_Server(socket.socket(fileno=asked), socket.socket(fileno=requests), ends), ())
 
 
