@@ -37,12 +37,13 @@ demo: .venv/.made try-pages ## Decode a recorded person's gaze, live on this mac
 serve: .venv/.made try-pages ## Run the service (ARGS="--port 9000" and the like)
 	.venv/bin/volition serve $(ARGS)
 
-check: lint types ## Format, lints, types and the rooms' borders
+check: lint types ## Format, lints, types, the rooms' borders, and sentences that are hard to read
 
 lint: .venv/.made
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/lint-imports --no-logo
+	.venv/bin/python .ci/language
 
 types: .venv/.made
 	.venv/bin/mypy

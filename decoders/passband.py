@@ -16,7 +16,7 @@ import scipy
 from volition.chunk import FloatArray, SignalSpec
 
 _N_FREQUENCIES = 513
-#: Thresholds were found behind a notch filter: what leaves so much of a band leaves it whole.
+#: Share of a band above which it counts as whole: thresholds were found behind a notch filter.
 _WHOLE = 0.9
 #: Canonical correlation also sees what a filter leaves at its edges. With this power of the share a
 #: threshold lies as far above the scores of noise behind band-passes as it does without: 1.0 to 1.3

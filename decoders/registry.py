@@ -43,7 +43,7 @@ class Example:
     settings
         Checked.
     spec
-        Of the signal.
+        Specification of the signal.
     exact
         Whether the output is the same to the last digit however the signal is cut.
     any_channels

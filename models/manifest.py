@@ -69,7 +69,7 @@ class TrainingData(_Part):
 
     source: Text = Field(default="", description="A session, a recording, a data set.")
     sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = Field(
-        default="", description="Of the samples and events that the fit was given."
+        default="", description="SHA-256 of the samples and events that the fit was given."
     )
     n_trials: int | None = Field(default=None, ge=0)
     duration_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
@@ -90,7 +90,7 @@ class ModelCard(_Part):
     )
     network: dict[str, Any] | None = Field(
         default=None,
-        description="Of an ONNX file: its manifest, as `decoders.fitting.network` reads it.",
+        description="Manifest of an ONNX file, as `decoders.fitting.network` reads it.",
     )
     training: TrainingData = TrainingData()
     scores: dict[str, Any] = Field(
@@ -109,7 +109,7 @@ class Manifest(ModelCard):
     version: ModelVersion = Field(description="Names exactly this content; an intent's `model`.")
     number: int = Field(ge=1, description="Versions of a name are numbered as they come.")
     format: Literal["npz", "onnx"]
-    sha256: str = Field(description="Of the file.")
+    sha256: str = Field(description="SHA-256 of the file.")
     bytes: int
     made_utc: float = Field(description="Seconds since 1970.")
     origin: Literal["shipped", "calibration", "upload"]

@@ -192,16 +192,16 @@ class ModelRegistry:
         name
             Lower case, digits, ``-`` and ``_``.
         content
-            Of the model's file.
+            Content of the model's file.
         card
             What is said of it.
         sha256
-            Of the content, where its giver knows it.
+            SHA-256 of the content, where its giver knows it.
 
         Returns
         -------
         Manifest
-            Of the new version, or of the one that holds the same content already.
+            Manifest of the new version, or of the one that holds the same content already.
 
         Raises
         ------

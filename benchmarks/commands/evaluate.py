@@ -52,14 +52,14 @@ def evaluate(
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="Of decoders that other people trained: everybody by what ships (shipped), or by "
+            help="For decoders that other people trained: everybody by what ships (shipped), or by "
             "a model that is learned without them (leave-person-out); when left out, the latter "
-            "for those who trained it, the former for others. Of decoders of classes: each session "
-            "left out (leave-session-out), or the later ones by the first (chronological)."
+            "for those who trained it, the former for others. For decoders of classes: each "
+            "session left out (leave-session-out), or the later ones by the first (chronological)."
         ),
     ] = None,
     train: Annotated[
-        int, typer.Option(min=1, help="Of chronological: the sessions to learn from.")
+        int, typer.Option(min=1, help="Number of sessions to learn from, for chronological.")
     ] = 4,
     keep_faulty: Annotated[
         bool, typer.Option(help="Learn classes from sessions that lost samples too.")

@@ -94,7 +94,7 @@ class Program:
     packages
         Whose versions stand in the report.
     environment
-        Of its own, relative to the working folder; made by ``make peers``. The interpreter that
+        The peer's own, relative to the working folder; made by ``make peers``. The interpreter that
         runs this serves where the folder does not exist.
     """
 
@@ -136,7 +136,7 @@ def measure(
     Parameters
     ----------
     seconds
-        Of each contender, over all rounds.
+        Length of each contender's measurement, over all rounds.
     rounds
         How often they take turns.
     pythons
@@ -236,7 +236,7 @@ class Placed:
         Number of each message's newest sample, counted from the first that was fed.
     t_received : ndarray of float64, shape (n,)
     chunk_samples
-        Of the stream.
+        Samples in a chunk of the stream.
     lost
         Samples that were fed and did not come out.
     """

@@ -24,7 +24,7 @@ from volition.children import spawning
 from volition.streams import lsl
 from volition.streams.lsl.clock import local_clock
 
-#: So long a contender may take from its start to its first message.
+#: Longest time from a contender's start to its first message, in seconds.
 START_S = 30.0
 #: Between the first message and those that are measured.
 SETTLE_S = 5.0
@@ -62,7 +62,7 @@ class Subscriber:
     where
         What it listens to.
     seconds
-        Of the messages that are measured.
+        How long messages are measured.
     """
 
     def __init__(self, receive: Callable[..., None], where: Any, seconds: float) -> None:

@@ -35,7 +35,7 @@ from volition.service.gateway.launch import RunningService, running_service
 LIMIT_MS = 10.0
 CLIENT_COUNTS = (1, 10, 100, 500)
 MAX_SESSIONS = 24
-#: So long the spare worker takes to start, and more.
+#: Longest time that the spare worker takes to start, in seconds.
 _SPARE_S = 4.0
 #: Bins that the broadband's decoder has learned from, all of which it asks in each.
 _TRAINING_BINS = 5000

@@ -8,7 +8,7 @@ An example (`volition.decoders.registry.Example`) may say more under ``costs``, 
 documents, all of it optional:
 
     settings: {...}            # to measure it by, in place of the example's
-    first: {references: 2}     # settings that hold so many of the signal's labels, the first ones
+    first: {references: 2}     # settings that hold this many of the signal's labels, the first ones
     every: {channels: 2}       # settings that hold each second label
     of_rate: {rate_hz: 0.5}    # settings that are a share of the signal's rate
     sizes: {n_targets: 16}     # of the base cell

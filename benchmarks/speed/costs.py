@@ -55,7 +55,7 @@ CHUNK_S = 0.02
 START = 1000.0
 #: From one trial's onset to the next, for a decoder that may wait for one.
 CHUNKS_A_TRIAL = 25
-#: The exponent is fitted to so many of the largest sizes.
+#: Number of the largest sizes that the exponent is fitted to.
 FITTED_SIZES = 3
 _SIZES = {
     "channels": "n_channels",

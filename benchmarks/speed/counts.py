@@ -85,7 +85,7 @@ class HotLoop:
     Parameters
     ----------
     name
-        Of the scenario.
+        Name of the scenario.
     """
 
     def __init__(self, name: str) -> None:

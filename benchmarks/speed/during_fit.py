@@ -83,7 +83,7 @@ def during_fit(
     fits
         How often the same signal is fitted.
     options
-        Of the calibration.
+        Options of the calibration.
 
     Raises
     ------

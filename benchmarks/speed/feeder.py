@@ -44,7 +44,7 @@ class Feeder:
     Parameters
     ----------
     n_channels, rate_hz, chunk_s
-        Of each stream.
+        Properties of each stream.
     n_streams
         How many there are. Their chunks are due at different times, as those of devices that know
         nothing of each other.

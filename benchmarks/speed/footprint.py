@@ -37,7 +37,7 @@ class Footprint:
     Parameters
     ----------
     pid
-        Of the process.
+        The process.
     every_s
         How often to look.
     """

@@ -35,7 +35,7 @@ SIGNALS = ((8, 250.0), (32, 500.0), (64, 1000.0), (256, 2000.0))
 CHUNKS_S = (0.001, 0.010, 0.040)
 
 _SESSION = "latency"
-#: So long the worker in reserve takes to start, and more.
+#: Longest time that the worker in reserve takes to start, in seconds.
 _SPARE_S = 4.0
 
 
@@ -66,9 +66,9 @@ def measure(
     cell
         What to measure.
     seconds
-        Of each contender, over all rounds.
+        Length of each contender's measurement, over all rounds.
     floor_seconds
-        Of each part of the floor, if it is not to be as long.
+        Length of each part of the floor's, where it differs.
     rounds
         How often the contenders take turns.
     """

@@ -45,7 +45,7 @@ class Listener:
     Parameters
     ----------
     urls
-        Of the sockets.
+        Addresses of the sockets.
     seconds
         How long, after the warm-up.
     """

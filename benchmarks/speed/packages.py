@@ -107,13 +107,13 @@ def stage_peer(
     Parameters
     ----------
     kind
-        Of the stage.
+        Kind of the stage.
     pieces
         The signal in chunks, each (n_samples, n_channels).
     calibration : ndarray, shape (n_samples, n_channels)
         What stages are calibrated on.
     spec
-        Of the signal.
+        Specification of the signal.
     """
     if kind in {"asr", "rasr"}:
         return _meegkit_asr(pieces, calibration, spec.rate_hz)
@@ -230,13 +230,13 @@ def selector_peer(
     Parameters
     ----------
     kind
-        Of the decoder.
+        Kind of the decoder.
     epochs : ndarray, shape (n_trials, n_channels, n_samples)
     targets : ndarray of int, shape (n_trials,)
     freqs_hz
-        Of each target.
+        Frequency of each target.
     rate_hz
-        Of the epochs.
+        Sampling rate of the epochs.
     """
     window = round(rate_hz)
     if kind == "cca":
@@ -390,7 +390,7 @@ def kinematic_peer(
     Parameters
     ----------
     kind, variant
-        Of the decoder.
+        Kind and variant of the decoder.
     features : ndarray, shape (n_bins, n_features)
     velocities : ndarray, shape (n_bins, n_dimensions)
     n_training
@@ -444,7 +444,7 @@ def _sklearn_regression(
     learned, bins = slice(0, n_training), [row[None] for row in features[n_training:][:50]]
     scale = np.sqrt(features.shape[1])
     made: dict[str, tuple[str, Callable[[Any], Any]]] = {
-        # As many neighbours as there are points, weighed by a Gaussian: Nadaraya and Watson.
+        # All points are neighbours, weighed by a Gaussian: Nadaraya and Watson.
         "nadaraya-watson": (
             "sklearn.neighbors",
             lambda m: m.KNeighborsRegressor(

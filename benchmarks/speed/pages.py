@@ -62,7 +62,7 @@ def measure(
     Parameters
     ----------
     seconds
-        Of each, over all rounds.
+        Length of each measurement, over all rounds.
     rounds
         How often they take turns.
     cell

@@ -17,7 +17,7 @@ from volition.decoders.artifacts.averages import lift
 
 #: Order of the spline and how many Legendre polynomials are summed.
 ORDER, TERMS = 4, 50
-#: Of the spline's own variance, added for noise.
+#: Added for noise, as a share of the spline's own variance.
 SMOOTHING = 1e-5
 
 

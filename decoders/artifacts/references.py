@@ -102,7 +102,7 @@ class ReferenceGate:
     release_s
         Time constant of the fall, seconds.
     rate_hz
-        Of the signal.
+        Sampling rate of the signal.
     """
 
     def __init__(self, thresholds: FloatArray, release_s: float, rate_hz: float) -> None:

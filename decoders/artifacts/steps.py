@@ -2,7 +2,7 @@
 
 A computation is a generator that pauses (``yield``) wherever it has taken some milliseconds, and
 returns its result. Who drives it decides when the next step comes: all at once (`finish`), or one
-after so many samples, which makes the moment of the result one of the sample clock and not of the
+after every n samples, which makes the moment of the result one of the sample clock and not of the
 processor's. Where it pauses changes no digit of what it gives.
 """
 

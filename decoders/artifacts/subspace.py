@@ -49,7 +49,7 @@ class Subspace:
     directions : ndarray, shape (n_channels, n_channels)
         Eigenvectors of M, in columns.
     means, deviations : ndarray, shape (n_channels,)
-        Of the amplitude (root mean square of a window) along each direction.
+        Mean and deviation of the amplitude (root mean square of a window) along each direction.
     to_white, from_white : ndarray, shape (n_channels, n_channels)
         To the coordinates that all the others are given in, and back; the identity but for the
         Riemannian variant.
@@ -189,7 +189,7 @@ class RepairFinder:
         Parameters
         ----------
         covariance : ndarray, shape (n_channels, n_channels)
-            Of the shaped window, in the channels.
+            Covariance of the shaped window, in the channels.
         """
         if self._to_white is not None:
             covariance = self._to_white @ covariance @ self._to_white

@@ -106,7 +106,7 @@ def fit_wiener_steps(
         yield
     without = lift(without / (~mask).sum())
     white = shrinkage * float(np.trace(without)) / len(without) * np.eye(len(without))
-    # As much in both, so that what is shrunk of their difference is the share alone.
+    # The same is added to both, so that what is shrunk of their difference is the share alone.
     without = (1 - shrinkage) * without + white
     with_artifact = (1 - shrinkage) * with_artifact / mask.sum() + white
     values, vectors = scipy.linalg.eigh(with_artifact, without)

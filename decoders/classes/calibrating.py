@@ -257,7 +257,7 @@ def _validated(
     Returns
     -------
     Judged
-        Of the fit that makes what was asked for more likely.
+        Judgement of the fit that makes what was asked for more likely.
     dict
         The mean log probability of what was asked for, by fit.
     """
@@ -380,7 +380,7 @@ def _model(
 def _usual_distance(seen: Observed) -> float:
     """Give how far a session's signal lies from the nearest centre of others.
 
-    Of a single session: how far its centre so far strayed from that of the whole.
+    For a single session: the distance from its running centre to that of the whole.
     """
     whitening = spectral(seen.session_centres, -0.5)
     if len(whitening) > 1:

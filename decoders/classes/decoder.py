@@ -40,7 +40,7 @@ S = TypeVar("S", bound=ClassSettings)
 
 Idle = Literal["rest", "low_confidence", "missing_samples", "drifted", "settling", "uncalibrated"]
 
-#: A decoder that takes over is shown so much signal, to find the session's centre.
+#: Length of the signal that a new decoder is shown, to find the session's centre, in seconds.
 CENTRE_MEMORY_S = 60.0
 
 

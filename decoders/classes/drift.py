@@ -31,7 +31,7 @@ class DriftWatch:
     Parameters
     ----------
     centres : ndarray, shape (n_sessions, n_bands, n_channels, n_channels)
-        Of the calibration's sessions.
+        Centres of the calibration's sessions.
     usual
         How far signal of the calibration lay from the nearest centre but its own.
     """

@@ -34,9 +34,9 @@ class ClassMethod(ABC, Generic[S]):
     Parameters
     ----------
     settings
-        Of the decoder.
+        Settings of the decoder.
     rate_hz
-        Of the signal.
+        Sampling rate of the signal.
     edges
         Bands in place of the settings' own: how a report asks what another band alone would do.
     """

@@ -73,9 +73,9 @@ class Observed:
     classes, trials, sessions : ndarray of int, shape (n_windows,)
         Number of each window's class, trial and session; windows of a trial follow each other.
     centres : ndarray, shape (n_windows, n_bands, n_channels, n_channels)
-        Of the session until the window's end; empty for features that are no covariances.
+        Centre of the session until the window's end; empty for features that are no covariances.
     session_centres : ndarray, shape (n_sessions, n_bands, n_channels, n_channels)
-        Of each whole session.
+        Centre of each whole session.
     recordings
         Which recording of the calibration each session is: those without a window are none.
     n_dropped

@@ -1,7 +1,7 @@
 """How well a calibration told classes apart, and what that is worth.
 
-An accuracy stands beside what guessing reaches in one of twenty calibrations of so many trials, the
-chance bound: with sixty trials of two classes that is 61 %, not 50.
+An accuracy stands beside what guessing reaches in one of twenty calibrations of that many trials,
+the chance bound: with sixty trials of two classes that is 61 %, not 50.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Judged:
     by
         What a fold is.
     mode
-        Of which fit.
+        Which fit is scored.
     """
 
     wanted: IntArray
@@ -89,7 +89,7 @@ class Judged:
 
 @functools.cache
 def chance_bound(n_trials: int, chance: float) -> float:
-    """Give the accuracy that guessing exceeds in one of twenty runs of so many trials."""
+    """Give the accuracy that guessing exceeds in one of twenty runs of ``n_trials`` trials."""
     if not n_trials:
         return 1.0
     return float(scipy.stats.binom.ppf(0.95, n_trials, chance)) / n_trials

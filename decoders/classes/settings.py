@@ -39,7 +39,7 @@ class Evidence(BaseModel):
         default=0.5, ge=0, le=60, description="For how long it must stay above the threshold."
     )
     refractory_s: float = Field(
-        default=1.0, ge=0, le=600, description="After a command there is none for so long."
+        default=1.0, ge=0, le=600, description="Least time from one command to the next."
     )
 
     @model_validator(mode="after")

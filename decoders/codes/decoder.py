@@ -31,7 +31,7 @@ from volition.decoders.contract.trials import TargetTrials
 from volition.decoders.filtering import regular_rate
 from volition.decoders.fitting.decoder import FittedDecoder
 
-#: Before an onset the filters have settled on so much signal, seconds.
+#: Signal before an onset in which the filters settle, in seconds.
 SETTLING_S = 2.0
 #: The same step sooner after itself than this is one flash that was marked twice.
 TWICE_S = 0.03

@@ -29,7 +29,7 @@ class SignalRing:
     band_hz
         Edges of the causal Butterworth band-pass.
     order
-        Of each edge.
+        Order of each edge.
     rate_hz, n_channels
         The signal.
     kept_s

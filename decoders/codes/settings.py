@@ -18,7 +18,7 @@ from volition.errors import ConfigError
 #: Target of a trial in which no item is attended.
 REST = "rest"
 
-#: A session keeps no more of its signal than so many numbers for a decision.
+#: Most numbers of its signal that a session keeps for a decision.
 MOST_KEPT = 2**26
 
 

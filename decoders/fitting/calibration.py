@@ -59,7 +59,7 @@ class CalibrationData:
     Attributes
     ----------
     spec
-        Of the signal behind the stages.
+        Specification of the signal behind the stages.
     samples : ndarray, shape (n_samples, n_channels)
         NaN where one is missing.
     times : ndarray, shape (n_samples,)
@@ -74,7 +74,7 @@ class CalibrationData:
     starts
         LSL times at which recordings begin that were joined (see `joined`); empty for one.
     names
-        Of those recordings.
+        Names of those recordings.
     faulty
         Which of them cannot be relied on, and why: by the index.
     """
@@ -154,7 +154,7 @@ class Calibrated:
     model
         The fitted model.
     settings
-        Of the decoder, with what the calibration suggests.
+        Settings of the decoder, with what the calibration suggests.
     scores
         Plain JSON, from trials that were left out of the fit that they score.
     n_trials

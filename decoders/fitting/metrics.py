@@ -45,7 +45,7 @@ def luck(right: int, n: int, chance: float) -> float:
     right, n
         Trials that were right, and all of them.
     chance
-        Of a guess to be right.
+        Probability that a guess is right.
     """
     return float(scipy.special.bdtrc(right - 1, n, chance)) if right else 1.0
 

@@ -76,7 +76,7 @@ class TensorSpec(BaseModel):
         description="Length of each axis; a word for one that may have any."
     )
     dtype: Literal["float32", "float64", "int64"] = "float32"
-    unit: _Text = Field(description="Of its numbers: uV, z-score, logit, m/s, 1 ...")
+    unit: _Text = Field(description="Unit of its numbers: uV, z-score, logit, m/s, 1 ...")
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -117,7 +117,7 @@ class NetworkManifest(BaseModel):
     outputs: tuple[TensorSpec, ...] = Field(min_length=1)
     state: tuple[CarriedState, ...] = ()
     opset: int
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the .onnx file.")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the .onnx file.")
     trained_on: _Text
     licence: _Text
     scores: dict[str, JsonValue] = {}

@@ -1,6 +1,6 @@
 """What a network file says it is, read without running it.
 
-An ONNX file is one protocol buffer. Of its messages only those that name operators, versions and
+An ONNX file is one protocol buffer. Only those messages that name operators, versions and
 where weights lie are opened here, by their numbers in ONNX's ``onnx.proto``; everything else is
 stepped over. So a file can be refused for what it would do before the runtime has seen it, and
 without the package onnx, which serving does not install.

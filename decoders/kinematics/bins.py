@@ -26,7 +26,7 @@ class Bins:
     samples_per_bin
         1 gives each sample as it is.
     n_channels
-        Of the signal.
+        Number of the signal's channels.
     value
         What a bin's samples become: their mean, the last, or their mean square.
     """

@@ -53,16 +53,16 @@ class ClickDetector:
     settings
         Thresholds and times.
     weights, offset
-        Of the features, for the logarithm of the likelihood ratio of clicking.
+        Weights of the features and offset, for the logarithm of the likelihood ratio of clicking.
     bin_s
         Length of a bin.
     expires_s
-        Of its intents.
+        Lifetime of its intents.
 
     Attributes
     ----------
     probability
-        Of clicking, after the newest bin.
+        Probability of clicking, after the newest bin.
     """
 
     def __init__(
@@ -130,13 +130,13 @@ def with_click(
     Parameters
     ----------
     model
-        Of the movement, from the same features.
+        Model of the movement, from the same features.
     features : ndarray, shape (n_bins, n_features)
         None missing.
     clicking : ndarray of bool, shape (n_bins,)
         Whether a click was meant.
     shrinkage
-        Of the covariance within the two states towards its diagonal.
+        Shrinkage of the covariance within the two states towards its diagonal.
 
     Raises
     ------

@@ -27,7 +27,7 @@ class DwellSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    radius: float = Field(gt=0, description="Of the place, in the workspace's unit.")
+    radius: float = Field(gt=0, description="Radius of the place, in the workspace's unit.")
     hold_s: float = Field(
         default=0.5, gt=0, le=60, description="How long to stay: 0.3 to 1 s is usual."
     )
@@ -83,7 +83,7 @@ class CursorSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    gain: float = Field(default=1.0, gt=0, description="Of the decoded velocity.")
+    gain: float = Field(default=1.0, gt=0, description="Factor on the decoded velocity.")
     dead_zone: float = Field(
         default=0.0, ge=0, description="Speed, after the gain, below which the cursor stands."
     )
@@ -135,7 +135,7 @@ class Cursor:
     settings
         Limits and gains.
     n_dimensions
-        Of the velocity.
+        Dimensions of the velocity.
     bin_s
         Length of a bin.
 

@@ -135,7 +135,7 @@ class KinematicDecoder(FittedDecoder[S]):
         features : ndarray, shape (n_bins, n_features)
             One row a bin, none missing.
         velocities : ndarray, shape (n_bins, n_dimensions)
-            Of the same bins, measured or intended.
+            Velocities of the same bins, measured or intended.
         positions : ndarray, shape (n_bins, n_dimensions), optional
             Where they are known; most decoders do without.
         trials : ndarray of int, shape (n_bins,), optional

@@ -68,7 +68,7 @@ class FeatureMap:
     Attributes
     ----------
     mean, scale : ndarray, shape (n_features,)
-        Of the training data; ``scale`` is 1 where a feature never varied.
+        Mean and scale of the training data; ``scale`` is 1 where a feature never varied.
     projection : ndarray, shape (n_features, n_components)
         Principal axes, each divided by its SD; None when all features are kept.
     n_given

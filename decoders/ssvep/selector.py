@@ -44,7 +44,7 @@ class Verdict(NamedTuple):
     scores : ndarray, shape (n_targets,)
         The largest is the best target.
     confidence
-        Of the selection or, when ``idle`` is given, of that; 0 to 1.
+        Confidence in the selection or, when ``idle`` is given, in that; 0 to 1.
     idle
         Why nothing is selected; None for a selection.
     """

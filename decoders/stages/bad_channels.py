@@ -30,7 +30,7 @@ class BadChannelsSettings(FlagSettings):
     bad_after_s: float = Field(default=1.0, ge=0, le=600)
     good_after_s: float = Field(default=5.0, ge=0, le=600)
     deviations: float = Field(
-        default=5.0, gt=0, description="Of log variance from the channels' median, robust."
+        default=5.0, gt=0, description="Robust deviations of log variance from the median channel."
     )
     least_correlation: float = Field(
         default=0.2,

@@ -12,7 +12,7 @@ import numpy as np
 from volition.chunk import FloatArray
 from volition.decoders.stages.hmm import HmmSettings, log_emissions
 
-#: Begin, and pull transitions towards, staying in a state so often.
+#: Probability of staying in a state, at the start and as what transitions are pulled towards.
 STAY = 0.98
 _LEAST_SPREAD = 1e-3
 

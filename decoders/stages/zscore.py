@@ -26,7 +26,7 @@ class ZScoreSettings(Settings):
 
     kind: Literal["zscore"] = "zscore"
     mean: list[float] | None = Field(
-        default=None, min_length=1, description="Of each channel; running when left out."
+        default=None, min_length=1, description="Mean of each channel; running when left out."
     )
     scale: list[float] | None = Field(
         default=None, min_length=1, description="SD of each channel; given with the mean."

@@ -69,7 +69,7 @@ class Training:
     kept_aside
         Share of the trials that say when to stop.
     seed
-        Of weights, order and what is kept aside.
+        Seed of weights, order and what is kept aside.
     """
 
     patience: int = 15

@@ -26,7 +26,7 @@ def onnx_content(
     Parameters
     ----------
     module
-        Of torch.
+        Network of torch.
     example
         Tensors of the shapes that the module takes.
     inputs, outputs

@@ -40,13 +40,13 @@ class Training:
     Attributes
     ----------
     n_units
-        Of a layer.
+        Units of a layer.
     n_epochs, batch
         Passes over all sequences, and sequences in a step.
     rate, decay
         AdamW's.
     dropout
-        Of features and units.
+        Dropout of features and units.
     piece_bins, unscored_bins
         A recording without trials is cut into pieces, each twice, half a piece apart; their first
         bins, before which there was no state, are not scored.

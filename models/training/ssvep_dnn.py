@@ -42,7 +42,7 @@ class TrainingStage:
     batch
         Trials in a step; None for all of them.
     dropout
-        Of the first two dropouts; the last is always 0.95.
+        Dropout of the first two layers that have one; the last is always 0.95.
     """
 
     n_epochs: int
@@ -180,7 +180,7 @@ def two_stages(
     person
         Windows and targets of the one it is for.
     n_threads
-        Of torch, for the process.
+        Threads of torch, for the process.
     """
     torch.set_num_threads(n_threads)
     windows = np.concatenate([found for found, _ in people])

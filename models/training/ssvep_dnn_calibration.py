@@ -35,7 +35,7 @@ from volition.models.training.ssvep_dnn import TrainingStage
 #: As `volition bench speller` trains it: as many steps as the paper's, each of fewer trials.
 USUAL_FIRST = TrainingStage(n_epochs=60, batch=20, dropout=ssvep_dnn.GLOBAL.dropout)
 USUAL = TrainingStage(n_epochs=150, batch=20, dropout=ssvep_dnn.PERSONAL.dropout)
-#: Of a calibration's options: which field of `Stage` each is, and what it may be.
+#: A calibration's options: which field of `Stage` each is, and what it may be.
 _OPTIONS = {
     "passes": ("n_epochs", 1, 10_000),
     "batch": ("batch", 1, 10_000),
@@ -49,7 +49,7 @@ def weights_of(content: bytes, name: str) -> dict[str, Array]:
     Parameters
     ----------
     content
-        Of the ONNX file.
+        Content of the ONNX file.
     name
         What an error calls it.
 
@@ -184,7 +184,12 @@ class SecondStage:
     def confidence(self, scores: FloatArray) -> float:
         return float(softmax(scores).max())
 
-    def fit(self, epochs: FloatArray, targets: npt.ArrayLike) -> FittedModel:
+    def fit(
+        self,
+        epochs: FloatArray,
+        targets: npt.ArrayLike,
+        recordings: npt.ArrayLike | None = None,
+    ) -> FittedModel:
         """Train on all trials but those at rest; the model's arrays are the weights."""
         wanted = np.asarray(targets, dtype=np.int64)
         windows = filtered_windows(self.settings, epochs[wanted != REST], self.rate_hz)
@@ -223,7 +228,7 @@ def calibrate(
     start
         The network of stage one.
     name, licence
-        Of the new one.
+        Name and licence of the new one.
     source
         Where its trials are from.
     started_from

@@ -278,7 +278,7 @@ class CursorGuide:
             )
 
     async def _until_guided(self, passed_s: float) -> None:
-        """Sleep until so many seconds of guidance have passed, and it does not stand still."""
+        """Sleep until this many seconds of guidance have passed, and it does not stand still."""
         while True:
             left_s = passed_s - self.passed_s
             if left_s <= 0 and self._paused_at is None:

@@ -43,7 +43,7 @@ def train(
         Their events name the trials' targets, as `volition.streams.files.trial_mapping` gives
         them.
     name
-        Of the model in the registry.
+        Name of the model in the registry.
     options
         What the family of decoders wants to know besides.
     licence, note

@@ -124,7 +124,7 @@ def _python() -> Finding:
 
 
 def _installed() -> list[Finding]:
-    """Name what other packages add, if anything, and what of all that is installed fails."""
+    """Name what other packages add, if anything, and which installed parts fail."""
     added = {one.distribution for one in known_kinds()} - {extension.OWN}
     found = [Finding("added", True, ", ".join(sorted(added)))] if added else []
     return found + [

@@ -106,7 +106,9 @@ def streams(
     wait: Annotated[float, typer.Option(min=0, max=60, help="Seconds to look.")] = 1.0,
     look: Annotated[
         float,
-        typer.Option(min=0, max=600, help="Receive each signal for so long and measure its rate."),
+        typer.Option(
+            min=0, max=600, help="Receive each signal for this long and measure its rate."
+        ),
     ] = 0.0,
     json: JsonOption = False,
 ) -> None:

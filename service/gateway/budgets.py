@@ -1,6 +1,6 @@
 """Budgets: how fast each caller, connection and socket may ask, and what becomes of the rest.
 
-A `Turnstile` gives each caller so much of something a second, and some more at once. Who has had
+A `Turnstile` gives each caller an amount of something a second, and some more at once. Who has had
 its share is told how long to wait, and waits behind its own earlier requests, not behind other
 callers. `Stopwatch` measures what a request takes of the event loop, which all callers share.
 A `Rate` is the same for what cannot wait, such as frames that have come already. `LoopShares`
@@ -19,7 +19,7 @@ from typing import Any
 
 #: Callers that are remembered; beyond, those who were idle for longest are forgotten.
 MOST_CALLERS = 10_000
-#: One that has had more than its part is looked at again after so long at the latest.
+#: Longest time until one that has had more than its part is looked at again, in seconds.
 _LONGEST_REST_S = 1.0
 
 
@@ -184,7 +184,7 @@ class ConnectionShare:
         self._own.add(seconds, self._shares.rate(self._address), now)
 
     def wait_s(self) -> float:
-        """Give how long it is not to be read from; nothing or less when it may be."""
+        """Give how long to leave it unread, in seconds; nothing or less when it may be read."""
         now = self._shares.now()
         return min(
             self._of_all.wait_s(self._shares.share, now),

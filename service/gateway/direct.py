@@ -50,7 +50,7 @@ MOST_FRAMES_PER_S = 1000
 
 _PIECE_BYTES = 2 << 10
 _POLICY_VIOLATION = 1008
-#: One that is closed for a flood is not read from for so long: it would only come again.
+#: Time for which one that is closed for a flood is not read from: it would only come again.
 _IGNORED_S = 2.0
 _LINGER_S, _ABORT_S = 0.5, 5.0
 _MOST_THROWN_AWAY = 16 << 20

@@ -13,7 +13,7 @@ order:
 4. Limits: how much of the loop's time one caller's reads take, its changes a second (a socket's
    markers are changes too), bytes of a query and of a body, the time that the body takes, sockets
    of a session and in all. Who reads too much waits; who changes too often is refused, a moment
-   later. Refusals of one address are so many a second.
+   later. Refusals of one address are limited to a number a second.
 
 Every refusal is a problem document, for a socket too, before it opens. An open socket whose token
 is revoked is closed within a fifth of a second, whether or not anything is sent by it, and nothing

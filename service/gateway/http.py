@@ -208,7 +208,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 def bounded_http(
     most_connections: int, shares: LoopShares | None = None
 ) -> type[BoundedHttpProtocol]:
-    """Give the protocol for a server that may have so many connections."""
+    """Give the protocol for a server of at most ``most_connections``."""
     own = {
         "most_connections": most_connections,
         "spare": deque(),

@@ -67,7 +67,7 @@ class Cleaner:
     Attributes
     ----------
     spec : SignalSpec
-        Of what comes out.
+        Specification of what comes out.
     continuity : Continuity
         Watches what goes in.
     triggers : TriggerReader or None

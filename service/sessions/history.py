@@ -18,7 +18,7 @@ from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.incoming import n_bytes_of
 
 MOST_BYTES = 64 << 20
-#: Of events: they are sent to a calibration in one piece, which the gateway reads at once.
+#: Most bytes of events: they go to a calibration in one piece, which the gateway reads at once.
 MOST_EVENT_BYTES = 2 << 20
 _BYTES_OF_AN_EVENT = 24
 _PIECE_BYTES = 100 << 10
@@ -32,7 +32,7 @@ class History:
     Parameters
     ----------
     spec
-        Of the samples.
+        Specification of the samples.
     keep_s
         How much is kept; less where it would be more than `MOST_BYTES`.
     """

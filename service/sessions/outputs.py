@@ -34,6 +34,10 @@ from volition.decoders.contract.settings import Settings
 class OutputSettings(Settings):
     """Base of the settings of every output: frozen, told apart by a literal ``kind``."""
 
+    #: What such an output does beyond this service, as the end of a sentence: over the API only an
+    #: admin may have it. Nothing for one that any caller who runs sessions may have.
+    reaches: ClassVar[str] = ""
+
 
 S = TypeVar("S", bound=OutputSettings)
 
@@ -101,7 +105,7 @@ class Output(ABC, Generic[S]):
     def signal(self, chunk: Chunk) -> None:
         """Take a chunk as it came, before any stage; only where `wants_signal`.
 
-        It is not to be changed.
+        It must not be changed.
         """
 
     def event(self, event: Event) -> None:

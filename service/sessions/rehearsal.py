@@ -7,8 +7,8 @@ never knows. It costs the same time once more, off the path of the signal.
 
 When a chunk is due follows from the stamps and delays of the last few. Nothing is rehearsed where
 they hold no rhythm or one that leaves no time, and while nothing is decided, since nobody waits
-then. Nor is long work: its time goes into data, and the second pipeline's own push those of the
-first out of the caches; and a rehearsal that is late delays the chunk.
+then. Long work is not rehearsed: its time goes into data, and the second pipeline's own push those
+of the first out of the caches; and a rehearsal that is late delays the chunk.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Rehearsal:
         Parameters
         ----------
         times, samples, events
-            Of the chunk, as it was before any stage; ``samples`` are None unless `is_wanted`.
+            The chunk, as it was before any stage; ``samples`` are None unless `is_wanted`.
         t_pulled
             LSL time when it was there.
         worked_s

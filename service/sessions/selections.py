@@ -34,10 +34,10 @@ class SelectionPolicy(BaseModel):
     )
     of: int = Field(default=3, ge=1, le=100)
     dwell_s: float = Field(
-        default=0.5, ge=0, le=60, description="For how long they must have agreed."
+        default=0.5, ge=0, le=60, description="Time for which they must have agreed."
     )
     refractory_s: float = Field(
-        default=1.0, ge=0, le=600, description="After a selection there is none for so long."
+        default=1.0, ge=0, le=600, description="Least time from one selection to the next."
     )
     repeat: Literal["release", "always"] = Field(
         default="release",
@@ -48,13 +48,13 @@ class SelectionPolicy(BaseModel):
         default=1.0,
         ge=0,
         le=60,
-        description="A target is let go when the decoder was idle, or said another, for so long.",
+        description="A target is let go when the decoder was idle, or said another, for this long.",
     )
     confirm_within_s: float | None = Field(
         default=None,
         gt=0,
         le=600,
-        description="Select only what is chosen twice, let go between, within so many seconds.",
+        description="Select only what is chosen twice, let go between, within this many seconds.",
     )
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """Discovery in a process apart, so that whatever liblsl does there cannot end the gateway.
 
-Searches run side by side there. There may be so many of them, and only some of them long ones, so
+Searches run side by side there. Their number is limited, and that of long ones more closely, so
 that a short one finds room whatever else is looked for; more are refused.
 
 The process waits on a pipe whose other end only the gateway holds: however the gateway ends, the

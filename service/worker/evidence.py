@@ -12,7 +12,7 @@ from volition.streams.signal.continuity import RATE_WARN, Continuity
 from volition.streams.signal.quality import SignalQuality
 
 BLOCKED_S = 5.0
-"""A session that could decide nothing for so long is degraded."""
+"""Time without a decision after which a session is degraded."""
 
 _N_BLOCKED = 3
 

@@ -45,7 +45,7 @@ class Channel(ABC):
     Attributes
     ----------
     kind
-        Of the output.
+        Kind of the output.
     error
         Why the output was closed; empty while it is open.
     intents

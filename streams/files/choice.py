@@ -27,7 +27,7 @@ class StreamKeys:
     name, type, source_id, host
         As the stream gives them; the type may differ in capitals.
     channel
-        Of a marker stream with several: label or number, from 1, of that with the markers.
+        Channel of a marker stream with several: label or number, from 1, of that with the markers.
     """
 
     name: str | None = None

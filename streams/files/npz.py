@@ -26,7 +26,7 @@ def read_arrays(path: Path, needed: Sequence[str], optional: Sequence[str] = ())
     Parameters
     ----------
     path
-        Of the archive.
+        Path of the archive.
     needed
         Names of arrays that it must hold.
     optional

@@ -51,7 +51,7 @@ class XdfStream:
     times : ndarray of float64, shape (n_samples,)
         Seconds, on the recording computer's clock where the file holds clock offsets.
     labels, units, kinds
-        Of each channel, empty where the file names none.
+        Properties of each channel, empty where the file names none.
     description : dict
         All of ``desc``: each key with the list of its values.
     """

@@ -50,7 +50,7 @@ class StreamDescription:
         As the outlet gives them. Without a ``source_id`` a stream that restarts is not known
         again.
     uid
-        Of this life of the outlet: another after each restart.
+        Identifier of this life of the outlet: another after each restart.
     rate_hz
         Nominal rate; 0 for an irregular stream such as markers.
     format
@@ -58,8 +58,8 @@ class StreamDescription:
     n_channels
         Number of channels.
     labels, units, kinds
-        Of each channel, as the stream writes them; empty strings where it leaves one out, empty
-        tuples where it describes none, or where ``detailed`` is False.
+        Those of each channel, as the stream writes them; empty strings where it leaves one out,
+        empty tuples where it describes none, or where ``detailed`` is False.
     clock_offset_s
         What to add to the stream's times to have this host's LSL clock; None when not measured.
     created_at

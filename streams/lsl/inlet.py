@@ -5,9 +5,9 @@ pull first waits for one sample and then takes all that is there, straight into 
 liblsl converts any numeric format while it writes. Picking channels costs one copy, taking all
 costs none.
 
-liblsl wakes who waits at the first sample of a packet, before it has read the rest. As many as
-usually come together are given a moment more: the rest would be a chunk of its own, and everything
-that follows would run twice.
+liblsl wakes who waits at the first sample of a packet, before it has read the rest. The rest, as
+far as it usually comes together, is given a moment more: it would be a chunk of its own, and
+everything that follows would run twice.
 
 The clock offset is added here and not by liblsl, whose own correction asks for the offset in the
 middle of a pull, where a slow answer delays the samples and a missing one loses one. liblsl keeps
@@ -255,7 +255,7 @@ class SignalInlet:
     Attributes
     ----------
     spec : SignalSpec
-        Of the chunks that ``pull`` gives.
+        Specification of the chunks that ``pull`` gives.
     warnings : list of str
         What had to be assumed about the stream, and overruns.
     overruns : int

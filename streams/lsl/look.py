@@ -26,7 +26,7 @@ class Seen:
     description
         What it says itself.
     spec
-        Of the channels that would be used.
+        Specification of the channels that would be used.
     seconds
         For how long samples came.
     samples
@@ -36,7 +36,7 @@ class Seen:
     continuity
         As `Continuity.report` gives it.
     quality
-        Of each channel, as `SignalQuality.report` gives it.
+        Quality of each channel, as `SignalQuality.report` gives it.
     warnings
         What had to be assumed.
     plausibility
@@ -56,7 +56,7 @@ class Seen:
 
 
 def look_at(description: StreamDescription, seconds: float) -> Seen:
-    """Receive a signal for so many seconds.
+    """Receive a signal for this many seconds.
 
     Raises
     ------

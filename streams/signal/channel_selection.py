@@ -156,7 +156,7 @@ class ChannelSelection:
     Attributes
     ----------
     spec
-        Of the samples that come out.
+        Specification of the samples that come out.
     indices : tuple of int
         Which of the stream's channels they are, in order.
     scale : ndarray of float64, shape (n_channels,), or None

@@ -49,7 +49,7 @@ nothing is decided."""
 _BACK_S = 0.1
 _PAID_BACK_WITHIN_S = 1.0
 _JUMP_ENDS_WITHIN_S = 60.0
-#: The measured interval counts once it rests on so much signal.
+#: Signal that the measured interval rests on before it counts, in seconds.
 _RATE_AFTER_S = 2.0
 #: How often the rate is looked at, and how long it may stay unknown.
 _LOOK_S, _UNKNOWN_S = 0.25, 1.5
@@ -97,7 +97,7 @@ class ContinuityCounts:
     missing, gaps
         Samples that never came, and the gaps that they left.
     bridged
-        Of the missing samples, those that were filled.
+        Number of the missing samples that were filled.
     repeated
         Samples that came before and were dropped.
     equal_stamps
@@ -113,7 +113,7 @@ class ContinuityCounts:
     nonfinite
         Values that are NaN or infinite.
     uncertain
-        Of the missing samples, those of gaps whose number the stamps do not tell to the sample.
+        Number of the missing samples in gaps whose length the stamps do not tell to the sample.
     """
 
     samples: int = 0

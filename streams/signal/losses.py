@@ -85,7 +85,7 @@ def explain(
     Parameters
     ----------
     numbers, stamps : ndarray, shape (n_packets,)
-        Of the last sample of each packet, those that are lost not counted.
+        Number and stamp of the last sample of each packet, those that are lost not counted.
     packet_samples
         Samples of a packet: they are lost by as many.
     intervals_s : ndarray, shape (n_rates,)
@@ -178,7 +178,7 @@ class Lateness(NamedTuple):
     n_packets
         On how many it rests.
     loss_share
-        Of packets, those that are lost.
+        Share of the packets that are lost.
     """
 
     low: float
@@ -221,7 +221,7 @@ def shift_of(late: FloatArray, usual: Lateness, most_given_back: int) -> Shift |
     usual
         How late they may be.
     most_given_back
-        So many packets were taken for lost before, by mistake perhaps.
+        Most packets that may have been taken for lost before by mistake.
     """
     most = min(max(0, math.ceil(float(late[-1]) - usual.low)), _MOST_SHIFTS)
     shifts = range(-min(most_given_back, _MOST_BACK), most + 1)

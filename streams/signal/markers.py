@@ -1,6 +1,6 @@
 """How the samples of a marker stream become events: the same live and from a file.
 
-Marker streams are texts or numbers, of one channel as a rule. Of several, one is chosen by its
+Marker streams are texts or numbers, of one channel as a rule. One of several is chosen by its
 label or its number, from 1. A number becomes its digits: 7.0 is ``7``. What is no UTF-8 is read
 with the replacement character; a number that is none is skipped and counted.
 """

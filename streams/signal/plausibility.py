@@ -33,8 +33,8 @@ LEAST_SECONDS, MEMORY_S, HOLDS_S = 10, 20.0, 15
 AMPLITUDE_UV = (0.3, 500.0)
 #: Decades from 2..7 to 25..40 Hz; real recordings have -0.2 (the poorest) to 1.5.
 FALL_DECADES = (-0.5, 3.0)
-#: A line is so many times what lies on either side of it, and so large a share of the power from 1
-#: to 40 Hz; hum lies within so much of 50 or 60 Hz.
+#: A line's least ratio to what lies on either side of it, its least share of the power from 1 to
+#: 40 Hz, and the largest distance of hum from 50 or 60 Hz.
 LINE_TIMES, LINE_SHARE, MAINS_WITHIN_HZ = 8.0, 3e-4, 0.7
 MAINS_HZ = (50.0, 60.0)
 #: Correlation of ranks of likeness and distance; real recordings have -0.95 to -0.48.
@@ -69,11 +69,11 @@ class Plausibility:
     Parameters
     ----------
     spec
-        The signal as the inlet gives it. Of its channels those of kind EEG in microvolts count.
+        The signal as the inlet gives it. Only its channels of kind EEG in microvolts count.
     positions : ndarray, shape (n_channels, 3)
         Places of the electrodes on the unit sphere; NaN where they are not known.
     frequencies : ndarray, shape (n_frequencies,)
-        Of the spectra that `add` is given, Hz.
+        Frequencies of the spectra that `add` is given, Hz.
     """
 
     def __init__(self, spec: SignalSpec, positions: FloatArray, frequencies: FloatArray) -> None:

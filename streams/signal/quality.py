@@ -114,7 +114,7 @@ class SignalQuality:
     def glance(self) -> None:
         """Look at the newest half second for channels that are flat or saturated.
 
-        Of a large signal this and `update` look at some channels each time, in turn; of the others
+        With many channels this and `update` look at some of them each time, in turn; for the others
         what was said before stands.
         """
         if not self._n_unseen or not self._report:

@@ -49,7 +49,7 @@ BURST_S = 0.1
 
 _BLOCK_S = 0.25
 _N_BLOCKS = 120
-#: The line is drawn through all packets until there are so many blocks, then through their bests.
+#: The line is drawn through all packets until there are this many blocks, then through their bests.
 _BLOCKS_ALONE = 16
 _LEARN_S, _LEARN_PACKETS, _LEARN_AT_MOST_S = 1.0, 3, 4.0
 #: Lateness of more than this share of a packet is weighed against losses, and of more than the
@@ -71,7 +71,7 @@ _N_EARLY = 3
 _N_EXACT = 20
 _PULL = 0.05
 _LARGEST_PULL = 0.75
-#: How far beyond the spread that so many packets showed another packet may lie and still be late by
+#: How far beyond the spread of the packets so far another packet may lie and still be late by
 #: chance, in spreads: few packets show little of it.
 _CHANCE = ((4, 8.0), (8, 3.0), (20, 1.0), (100, 0.5))
 _CHANCE_LATER = 0.2
@@ -464,7 +464,7 @@ class Timeline:
         return Loss(-n_samples, 0, -1, is_certain=True)
 
     def _move(self, n_packets: int, n_samples: int) -> None:
-        """Take so many samples for lost before the last packets and the next."""
+        """Take ``n_samples`` for lost before the last packets and the next."""
         for place in range(len(self._recent) - n_packets, len(self._recent)):
             number, stamp = self._recent[place]
             self._recent[place] = (number + n_samples, stamp)

@@ -1,7 +1,7 @@
 """Codes of triggers in a channel of the signal, as events: the same live and from a file.
 
 Many amplifiers write what their trigger input shows into a channel beside the EEG. An event is
-where the channel changes to a code that is not 0; its name is the code. Of a code the lower 16 bits
+where the channel changes to a code that is not 0; its name is the code. Only its lower 16 bits
 count: recorders keep states of their own in those above. The channel travels with the signal, so
 an event has the time that its very sample gets, whatever the stamps.
 """

@@ -36,7 +36,7 @@ SPELLER = ("Fz", "Cz", "Pz", "PO7", "PO8", "O1", "Oz", "O2")
 TRIAL_END = "trial_end"
 #: No response is due sooner after its flash.
 SOONEST_S = 0.05
-#: A response of the last so much time makes the next smaller.
+#: How long a response makes the next smaller, in seconds.
 _REFRACTORY_S = 0.5
 _RESPONSE_S = 0.9
 
@@ -72,11 +72,11 @@ class CodedParticipant:
     seed
         Who it is, and what happens in a sitting.
     labels, rate_hz
-        Of the signal; electrodes of the 10-10 system.
+        Labels and sampling rate of the signal; electrodes of the 10-10 system.
     response_uv
         Size of the P300 where it is largest.
     visual_uv
-        Of the response to a rise of the attended item's light, for codes.
+        Amplitude of the response to a rise of the attended item's light, for codes.
     jitter_s
         Standard deviation of the P300's latency, from flash to flash.
     habituation

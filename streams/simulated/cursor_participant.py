@@ -55,7 +55,7 @@ class CursorParticipant:
     n_units
         Size of the population.
     bin_s
-        A vector of features comes once in so many seconds.
+        Time from one vector of features to the next.
     depth
         Least and largest modulation of a unit at full speed, in SD of its noise over a whole
         circle of directions.
@@ -145,7 +145,7 @@ class Population:
         return int(self.depth.argmax())
 
     def disturb(self, unit: int, offset_sd: float) -> None:
-        """Add so many SD of a unit's own variation to all that it says from now on."""
+        """Add this many SD of a unit's own variation to everything that it says from now on."""
         spread = math.sqrt(1.0 + float(self.depth[unit]) ** 2)
         self._offset[unit] += offset_sd * spread
 

@@ -73,9 +73,9 @@ class CursorTask:
     timeout_s
         A trial that lasts longer has failed.
     places
-        Of a task whose targets are given: each comes once a block, in an order of its own.
+        Targets of a task that gives them: each comes once a block, in an order of its own.
     home
-        Of such a task, where the cursor is asked to after each of them; None for nowhere.
+        Where the cursor is asked to after each of them, in such a task; None for nowhere.
     """
 
     name: TaskName = "radial-8"

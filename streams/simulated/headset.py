@@ -84,7 +84,7 @@ class SyntheticSignal:
     duration_s
         None for without end.
     seed
-        Of the noise.
+        Seed of the noise.
     labels
         ``"1"``, ``"2"``, ... when empty.
     """
@@ -141,9 +141,9 @@ class HeadsetOptions:
     channels
         Labels of the recording to play, in this order; all when None.
     name, source_id, marker_name
-        Of the streams; the marker stream's source id is this one with ``-markers``.
+        Names of the streams; the marker stream's source id is this one with ``-markers``.
     type
-        Of the signal stream.
+        Type of the signal stream.
     format
         ``float32`` or ``float64``.
     chunk_samples
@@ -483,7 +483,7 @@ class Steering:
     participant
         Who is told.
     source_id
-        Of the marker stream.
+        Source id of the marker stream.
     start
         LSL time at which the participant's first sample is due.
     stop

@@ -72,9 +72,9 @@ class ImageryParticipant:
     background_uv, alpha_uv, sensor_uv, mains_uv, mains_hz, blinks_per_min
         As of `SsvepParticipant`.
     eyes_uv
-        Of the eye movement that goes with a cue, at the outer front of the head.
+        Amplitude of the eye movement that goes with a cue, at the outer front of the head.
     muscle_uv, bursts_per_min
-        Of the muscle's bursts at the temples.
+        Amplitude and rate of the muscle's bursts at the temples.
     day
         On which `sit` begins by default.
     cap_shift

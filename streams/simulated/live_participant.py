@@ -81,8 +81,8 @@ class Flashing:
     flashes
         LSL time of each flash, seconds, and the places of the items that flash.
     code, onset, step_hz, lasts_s
-        Of the attended item: 0 and 1 for each step, from an LSL time on, again and again for so
-        long; an empty code for none.
+        The attended item's: 0 and 1 for each step, from an LSL time on, repeated for
+        ``lasts_s``; an empty code for none.
     """
 
     attended: int | None
@@ -107,7 +107,7 @@ class LiveParticipant:
     person
         Who it is.
     name, source_id
-        Of the stream.
+        Name and source id of the stream.
 
     Raises
     ------

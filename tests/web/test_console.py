@@ -49,7 +49,7 @@ def bins_drawn(page: Page) -> int:
 
 
 def wait_for_bins(page: Page, n: int) -> None:
-    """Wait until the scope was given so many bins of the signal."""
+    """Wait until the scope was given ``n`` bins of the signal."""
     page.wait_for_function(
         "(n) => Number(document.querySelector('canvas.sweep').dataset.bins) > n", arg=n
     )

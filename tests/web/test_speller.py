@@ -75,7 +75,7 @@ def said_dropped(page: Page) -> int:
 
 
 def flickered(page: Page, *, n_frames: int, meanwhile: str | None = None) -> str:
-    """Let it flicker for so many of the display's frames; give what was saved of it."""
+    """Let it flicker for ``n_frames`` of the display's frames; give what was saved of it."""
     page.get_by_role("button", name="Start", exact=True).click()
     if meanwhile is not None:
         page.evaluate(meanwhile)
@@ -94,7 +94,7 @@ def flickered(page: Page, *, n_frames: int, meanwhile: str | None = None) -> str
 
 
 def begin(page: Page, n_targets: int) -> None:
-    """Start a simulated person before so many targets, and wait for their session."""
+    """Start a simulated person before ``n_targets`` targets, and wait for their session."""
     page.get_by_label("Targets of the simulated").select_option(str(n_targets))
     page.get_by_role("button", name="Simulated participant").click()
     shown = page.get_by_role("img", name=f"{n_targets} targets")

@@ -45,7 +45,7 @@ FAST = {**DECODER, "step_s": 0.02}
 class OutletListener:
     """Keeps the selections that a session's LSL outlet sends.
 
-    Of each the LSL times when it came and when it was decoded, or its stamp if that is later.
+    For each output, the LSL times when it came and when it was decoded (or its stamp, if later).
     """
 
     session: str
@@ -80,7 +80,7 @@ class OutletListener:
         return sum(made > t for _, made in self.selections)
 
     def came_after(self, t: float) -> int:
-        """Give how many came so long after an LSL time that they were not on their way then."""
+        """Count those that came after an LSL time, too late to have been on their way then."""
         return sum(came > t + _ON_ITS_WAY_S for came, _ in self.selections)
 
     def wait(self) -> None:

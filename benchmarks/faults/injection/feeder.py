@@ -46,9 +46,9 @@ class FedStream:
     Attributes
     ----------
     source_id, name, rate_hz
-        Of the stream.
+        The stream's own properties.
     labels
-        Of its channels; one more, ``ramp``, is added.
+        Labels of its channels; one more, ``ramp``, is added.
     chunk_samples
         Samples sent together.
     t0

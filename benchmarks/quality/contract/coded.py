@@ -24,7 +24,7 @@ class CodedFold:
     Attributes
     ----------
     name
-        Of the recording that is scored; folds of one name are scored together.
+        Name of the recording that is scored; folds of one name are scored together.
     person
         Who it is: intervals are drawn over people.
     calibration

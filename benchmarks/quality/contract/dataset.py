@@ -34,7 +34,7 @@ class Dataset:
     summary
         One line: what was recorded, from whom.
     licence
-        Of the data, as the card of a model that is trained on them states it.
+        The data's licence, as the card of a model that is trained on them states it.
     """
 
     name: str

@@ -21,7 +21,7 @@ class MovementRecording:
     Attributes
     ----------
     name
-        Of the recording.
+        The recording's name.
     features : ndarray, shape (n_bins, n_features)
     velocities : ndarray, shape (n_bins, n_dimensions)
     positions : ndarray, shape (n_bins, n_dimensions)

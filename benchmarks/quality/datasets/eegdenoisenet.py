@@ -72,7 +72,7 @@ def load(root: Path, kind: str, *, seed: int = 0, rate_hz: float | None = None) 
     kind
         ``eog`` or ``emg``.
     seed
-        Of the shuffling.
+        Seed of the shuffling.
     rate_hz
         To resample to, for networks of another rate than the files'; figures are then not the
         benchmark's.

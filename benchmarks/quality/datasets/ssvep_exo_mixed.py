@@ -78,7 +78,7 @@ def mix(
     levels_uv
         The level of each of `KINDS` that is to be mixed in, microvolts.
     seed
-        Of moments and waveforms. An artifact's moments and waveforms do not change with its level,
+        Seed of moments and waveforms. An artifact's do not change with its level,
         nor with what else is mixed in.
 
     Raises

@@ -24,7 +24,7 @@ from volition.errors import RecordingError
 from volition.streams.files.npz import archives, read_arrays
 
 TRIAL_S = 4.0
-#: Of a stretch, before its first trial.
+#: A stretch begins this long before its first trial, in seconds.
 LEAD_S = 1.0
 
 

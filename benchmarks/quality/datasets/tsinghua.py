@@ -51,7 +51,7 @@ class Layout(NamedTuple):
     Attributes
     ----------
     labels
-        Of the channels.
+        Labels of the channels.
     onsets
         Samples at which a flicker begins, or a stretch of it, in each trial.
     trial_s

@@ -68,7 +68,7 @@ class Page:
     Attributes
     ----------
     name
-        Of the page and of the file of results.
+        Name of the page and of the file of results.
     runs
         What is measured.
     keep

@@ -343,7 +343,7 @@ def chosen_by_others(
 ) -> dict[str, Choice]:
     """Choose for each person the setting that is worth most by the figures of all others.
 
-    Of settings that are worth as much it is the first.
+    The first of several settings that are equally good is chosen.
     """
     people = next(iter(by_setting.values()))
     return {

@@ -126,7 +126,7 @@ def evaluate_classes(
     protocol
         ``leave-session-out``, the default, or ``chronological``.
     train
-        So many first recordings are learned from in the order of time.
+        Number of first recordings to learn from, in the order of time.
     keep_faulty
         Learn from recordings that lost samples too.
 

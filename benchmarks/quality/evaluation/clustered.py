@@ -41,7 +41,7 @@ class Clusters:
     of
         What a cluster is: ``people``, or ``recordings`` where nobody knows whose they are.
     names
-        Of the clusters, in the order of `places`.
+        Names of the clusters, in the order of `places`.
     places : ndarray of int, shape (n_items,)
         Number of each item's cluster.
     """
@@ -86,7 +86,7 @@ def ratio_interval(
     Parameters
     ----------
     clusters
-        Of the items.
+        The items' clusters.
     numerators, denominators : array-like, shape (n_items,)
         The figure is the sum of the former over that of the latter.
 
@@ -107,7 +107,7 @@ def area_interval(
     Parameters
     ----------
     clusters
-        Of the items.
+        The items' clusters.
     above, below : sequence of ndarray, shape (n,)
         Values of each item; any item may have none.
     """

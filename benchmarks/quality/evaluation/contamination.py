@@ -63,7 +63,7 @@ def evaluate_contamination(
     conditions
         Which of the data set's; all when left out.
     seed
-        Of the artifacts.
+        Seed of the artifacts.
 
     Returns
     -------

@@ -79,7 +79,7 @@ def evaluate_denoising(
     config
         Whose stages run; the decoder is not asked.
     seed
-        Of the pairing.
+        Seed of the pairing.
 
     Returns
     -------
@@ -332,7 +332,7 @@ def _clean_recording(
     signal : ndarray
         What all stages make of it.
     state : dict
-        Of the last stage.
+        State of the last stage.
     """
     spec = SignalSpec(one.rate_hz, one.labels)
     wanted = _stream(_prepared(_plain(stages), spec), one.eeg)

@@ -53,7 +53,7 @@ def evaluate(
         By what a decoder that other people trained is scored (see `evaluate_selection`), or how
         sessions are left out of one of classes (see `evaluate_classes`).
     train, keep_faulty
-        Of decoders of classes; see `evaluate_classes`.
+        For decoders of classes; see `evaluate_classes`.
 
     Returns
     -------

@@ -67,7 +67,7 @@ def evaluate_own_cursor(
     Parameters
     ----------
     folder
-        Of recordings in any format that `read_recording` reads, or one of them.
+        Folder of recordings in any format that `read_recording` reads, or one of them.
     config
         The session; `moves_cursor` says whether its decoder can be scored.
     mapping

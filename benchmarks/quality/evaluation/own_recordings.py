@@ -53,7 +53,7 @@ def evaluate_own(
     Parameters
     ----------
     folder
-        Of recordings in any format that `read_recording` reads, or one of them.
+        Folder of recordings in any format that `read_recording` reads, or one of them.
     config
         The session; its decoder must have ``targets`` or ``classes``.
     mapping

@@ -26,7 +26,7 @@ def kept(report: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     report
-        Of an evaluation of a calibrated decoder.
+        Report of an evaluation of a calibrated decoder.
 
     Returns
     -------

@@ -3,10 +3,10 @@
 Each recording is cut into chunks and run through an `Engine`. The decoder receives the markers'
 times and names and never what the person was asked to look at; only the score reads that.
 
-Two questions are answered apart. Which target: over the trials with a flicker, is the target of
-the largest score the right one, whether or not the decoder dared to select it (forced choice; the
-accuracy that the literature reports)? And whether at all: how often a minute is something selected
-at rest, and which share of the trials with a flicker is still selected?
+Two questions are answered apart. Which target is it: over the trials with a flicker, is the target
+of the largest score the right one, whether or not the decoder dared to select it (forced choice;
+the accuracy that the literature reports)? Is anything selected at all: how often a minute at rest,
+and in which share of the trials with a flicker?
 
 Trials of one person are much alike, so intervals are of people drawn anew
 (`volition.benchmarks.quality.evaluation.clustered`), and the worst person stands beside each mean.
@@ -108,7 +108,8 @@ def evaluate_selection(
         ``refused``: recordings that could not be scored, with the reason; ``per_recording``: the
         figures of each of the others, with the exact interval of its own share of right trials,
         ``each_right``: of each trial with a flicker, in order, whether it was right; and
-        ``promised``: the accuracy that the calibration on the person's earlier recordings stated.
+        ``promised``: the accuracy that the calibration on the person's earlier recordings stated,
+        and ``left_out``: recordings or blocks, whichever that calibration had left out to say so.
 
     Raises
     ------
@@ -143,6 +144,7 @@ def evaluate_selection(
             **score_trials(found, names),
             "each_right": each_right(found),
             "promised": scored[name].promised,
+            "left_out": scored[name].left_out,
         }
         for name, found in outcomes.items()
     }

@@ -23,7 +23,7 @@ from volition.decoders.ssvep.estimator import REST, IntArray
 from volition.decoders.ssvep.settings import SelectorSettings
 from volition.service.sessions.config import SessionConfig
 
-#: So many turns of each target are a person's calibration where nothing was recorded before.
+#: Number of turns of each target in a person's calibration, where nothing was recorded before.
 FIRST_TURNS = 4
 #: Signal before a window that settles the filters, where there is as much.
 SETTLE_S = 1.0
@@ -85,12 +85,13 @@ class CutTrials:
         return CutTrials(self.epochs[:n_trials], self.targets[:n_trials], self.rate_hz)
 
 
-def joined(known: Sequence[CutTrials]) -> tuple[FloatArray, IntArray]:
-    """Give the epochs of several, and their targets."""
+def joined(known: Sequence[CutTrials]) -> tuple[FloatArray, IntArray, IntArray]:
+    """Give the epochs of several recordings, their targets and the number of each's recording."""
     # A recording that began with a trial has less signal before its windows.
     n_samples = min(one.epochs.shape[2] for one in known)
     epochs = np.concatenate([one.epochs[..., -n_samples:] for one in known])
-    return epochs, np.concatenate([one.targets for one in known])
+    recordings = np.repeat(np.arange(len(known)), [len(one.targets) for one in known])
+    return epochs, np.concatenate([one.targets for one in known]), recordings
 
 
 def known_of(

@@ -38,7 +38,7 @@ from volition.errors import ConfigError
 from volition.service.sessions.config import SessionConfig, load_config
 
 KIND = "ssvep_pretrained"
-#: Windows that are learned from start so long after the onset, beside the one that decides.
+#: Onset to the start of further windows that are learned from, in seconds.
 MORE_DELAYS_S = (0.5, 1.5, 2.25, 3.0)
 #: Lengths of windows that the shipped model is learned for.
 WINDOWS_S = (1.0, 1.5, 2.0, 2.5, 3.0)

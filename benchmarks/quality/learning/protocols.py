@@ -26,7 +26,7 @@ from volition.errors import ConfigError
 from volition.service.sessions.config import SessionConfig
 from volition.streams.files.recording import Recording
 
-#: A person is left out of at least so many.
+#: Least number of people from whom one can be left out.
 LEAST_PEOPLE = 3
 
 #: Added to the number of a person who bears that of another who taught the model.
@@ -72,6 +72,8 @@ class Judged:
     promised
         Accuracy that a calibration on the person's earlier recordings stated; None where there was
         none, or it was on this recording's own first turns.
+    left_out
+        What that calibration had left out in turn to state it: ``recordings``, or ``blocks``.
     """
 
     one: TrialRecording
@@ -79,6 +81,7 @@ class Judged:
     protocol: str = "no training"
     refused: str | None = None
     promised: float | None = None
+    left_out: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ from volition.decoders.stages.atat import Atat, AtatSettings
 RATE_HZ = 256.0
 #: Cleans segments (n, n_samples).
 Cleaner = Callable[[FloatArray], FloatArray]
-#: Of those who may be trained on, every so many is held out when that is asked for.
+#: One in this many of those who may be trained on is held out, when that is asked for.
 HOLD_OUT_EVERY = 6
 N_HELD_OUT = 400
 

@@ -63,7 +63,7 @@ def closed_loop(
     Parameters
     ----------
     names
-        Of the decoders.
+        Names of the decoders.
     task_name
         What is played.
     n_trials, n_disturbed

@@ -105,7 +105,7 @@ def play(decoder: FittedDecoder[Any], sitting: CursorSitting) -> Iterator[Sittin
 
 
 def play_trials(decoder: FittedDecoder[Any], sitting: CursorSitting, n_trials: int) -> None:
-    """Close the loop in this process until so many more trials have ended."""
+    """Close the loop in this process until ``n_trials`` more trials have ended."""
     wanted = len(sitting.trials) + n_trials
     for _ in play(decoder, sitting):
         if len(sitting.trials) >= wanted:
@@ -128,9 +128,9 @@ def guide(sitting: CursorSitting, settings: dict[str, Any], pace: Pace | None = 
     Parameters
     ----------
     sitting
-        Of whom the speed is supposed to be known, and nothing of their neurons.
+        The person's sitting: their speed is supposed to be known, and nothing of their neurons.
     settings
-        Of the decoder, a plain mapping; the cursor's are added.
+        The decoder's settings, a plain mapping; the cursor's are added.
     pace
         Help and newer models; the usual one when left out.
 

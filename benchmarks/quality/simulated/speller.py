@@ -42,7 +42,7 @@ CALIBRATED: tuple[tuple[str, type[TemplateEstimator[Any]], str, dict[str, Any]],
 )
 
 
-#: Of the network: its name in the table, the length that it is trained for, the people besides,
+#: The networks: name in the table, the length that it is trained for, the people besides,
 #: passes over the trials in either stage (the paper's 1000 take hours) and trials in a step.
 NETWORK, NETWORK_WINDOW_S, N_TEACHERS, PASSES, BATCH = "network", 0.5, 4, (60, 150), 20
 #: Seed of the first person who teaches the network; the others follow.

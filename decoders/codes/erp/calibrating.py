@@ -35,7 +35,7 @@ from volition.decoders.fitting.calibration import (
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.metrics import accuracy_interval, itr_bits_per_min
 
-#: Flashes are left out in so many parts, each a stretch of time.
+#: Number of parts in which flashes are left out; each is a stretch of time.
 FOLDS = 5
 LEAST_TARGETS = 20
 PAUSE_S = 1.0

@@ -28,7 +28,7 @@ from volition.decoders.contract.settings import Settings
 from volition.decoders.fitting.calibration import Calibrated, CalibrationData, Progress
 from volition.decoders.fitting.fitted import FittedModel, check_fitted_for
 
-#: Scores of so many flashes are kept for whoever watches single flashes.
+#: Number of flashes whose scores are kept for whoever watches single flashes.
 _SCORES_KEPT = 256
 
 

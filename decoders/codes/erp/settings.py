@@ -30,7 +30,7 @@ class ErpSettings(CodedSettings):
         default=0.0, ge=0, le=1, description="Signal before a flash whose mean is taken off."
     )
     sample_s: float = Field(
-        default=0.016, gt=0, le=0.2, description="An epoch is means of so much signal each."
+        default=0.016, gt=0, le=0.2, description="Length that each sample of an epoch averages."
     )
     coarser: int = Field(default=2, ge=1, le=16, description="LDA takes means of as many of these.")
     limit_sd: float | None = Field(

@@ -35,7 +35,7 @@ from volition.decoders.fitting.calibration import (
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.metrics import accuracy_interval, itr_bits_per_min, luck
 
-#: Trials are left out in so many parts, or one by one where there are fewer.
+#: Number of parts in which trials are left out; one by one where there are fewer.
 MOST_FOLDS = 10
 LEAST_TRIALS = 3
 #: Between two selections, as the transfer rate counts it, seconds.

@@ -32,7 +32,7 @@ def event_trains(
     kinds
         Events that are looked for.
     short_samples
-        A flash of at most so many samples is short.
+        Most samples of a short flash.
     first
         Number of the first sample, counted from the onset.
 

@@ -25,7 +25,7 @@ class Looks:
     Parameters
     ----------
     table : ndarray, shape (n_looks, 4)
-        Of each look its time after the onset, seconds; the mean score of items looked at, of
+        For each look its time after the onset, seconds; the mean score of items looked at, of
         others; and the deviation of both.
     """
 

@@ -38,7 +38,7 @@ class Sums(NamedTuple):
         Events at their lags: ``n_kinds * n_lags``.
     mm : ndarray, shape (n_events, n_events)
     over_time : ndarray, shape (n_delays, n_channels, n_channels)
-        Of the signal with itself, delayed by 0, 1, ... samples.
+        Covariance of the signal with itself, delayed by 0, 1, ... samples.
     """
 
     xx: FloatArray

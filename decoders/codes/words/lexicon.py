@@ -74,7 +74,7 @@ class Lexicon:
         return {letter: share / total for letter, share in found.items()}
 
     def completions(self, begun: str, n: int) -> list[tuple[str, float]]:
-        """Give the ``n`` likeliest words that begin so, each with its share of all that do."""
+        """Give the ``n`` likeliest words that begin so, each with its share of all such words."""
         begun = begun.casefold()
         first = bisect.bisect_left(self._words, begun)
         stop = bisect.bisect_left(self._words, begun + chr(0x10FFFF))

@@ -24,7 +24,7 @@ class Text:
     words
         None where nothing is to be thought beforehand: all items are alike.
     labels
-        Of the items.
+        Labels of the items.
     known
         The language's words, in the place of those that ``words`` names.
     """

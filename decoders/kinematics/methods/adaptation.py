@@ -120,7 +120,7 @@ class RecursiveLikelihood:
     model
         To begin with. It counts as ``weight_s`` of data.
     half_life_s, bin_s
-        Of the sums, and length of a bin.
+        Half-life of the sums, and length of a bin.
     weight_s
         How much data the first model stands for.
     """

@@ -44,7 +44,7 @@ class KalmanMatrices(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     transition: Matrix = Field(min_length=1, description="A, (n_dimensions, n_dimensions).")
-    transition_covariance: Matrix = Field(min_length=1, description="Of w, like A.")
+    transition_covariance: Matrix = Field(min_length=1, description="Covariance of w, like A.")
     observation: Matrix = Field(min_length=1, description="C, (n_features, n_dimensions).")
     observation_variance: list[float] = Field(
         min_length=1, description="Variance of each feature's noise, (n_features,)."

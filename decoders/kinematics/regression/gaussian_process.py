@@ -33,7 +33,7 @@ class HyperParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    scale: list[float] = Field(min_length=1, description="Of each feature.")
+    scale: list[float] = Field(min_length=1, description="Scale of each feature.")
     hyper: list[tuple[float, float, float]] = Field(
         min_length=1, description="ℓ, σ_f and σ_n of each dimension."
     )
@@ -60,10 +60,10 @@ class GaussianProcessSettings(KernelSettings):
         "logarithms. With relevance alone.",
     )
     max_evaluations: int = Field(
-        default=30, ge=1, le=1000, description="Of the marginal likelihood, a dimension or draw."
+        default=30, ge=1, le=1000, description="Evaluations of the likelihood, a dimension or draw."
     )
     chosen: HyperParameters | None = Field(
-        default=None, description="The hyper-parameters, where they are not to be sought."
+        default=None, description="The hyper-parameters; left out, they are searched for."
     )
 
 

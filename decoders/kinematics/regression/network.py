@@ -26,9 +26,9 @@ class NetworkSettings(RegressorSettings):
 
     kind: Literal["network"] = "network"
     n_units: int = Field(default=10, ge=1, le=256)
-    weight_decay: float = Field(default=1e-3, ge=0, description="Of the mean squared error.")
+    weight_decay: float = Field(default=1e-3, ge=0, description="Decay, in mean squared errors.")
     max_iterations: int = Field(default=300, ge=1, le=10_000)
-    seed: int = Field(default=0, ge=0, description="Of the first weights.")
+    seed: int = Field(default=0, ge=0, description="Seed of the first weights.")
 
 
 class NetworkRegression(Regressor):

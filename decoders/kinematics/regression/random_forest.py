@@ -57,7 +57,7 @@ class RandomForest(Regressor):
     roots : ndarray of int, shape (n_trees,)
         Where each tree begins.
     depth
-        Of the deepest tree.
+        Depth of the deepest tree.
     """
 
     settings_model: ClassVar[type[RegressorSettings]] = RandomForestSettings

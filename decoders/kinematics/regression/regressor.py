@@ -37,7 +37,7 @@ class KernelSettings(RegressorSettings):
         le=20_000,
         description="Rows of the training data to compare with, drawn at random where it has more.",
     )
-    seed: int = Field(default=0, ge=0, description="Of that draw.")
+    seed: int = Field(default=0, ge=0, description="Seed of that draw.")
 
     def draw(self, n_rows: int) -> Array:
         """Give the indices of the rows to keep, in order."""

@@ -64,7 +64,7 @@ class AdaptiveSettings(CorrelationSettings):
     )
 
     def share(self, n_windows: int) -> float:
-        """Give how much a filter counts that was learned from so many windows."""
+        """Give the weight of a filter that was learned from ``n_windows`` windows."""
         most = self.own_share / max(1.0, self.window_s)
         return most * n_windows / (n_windows + TRUSTED_WINDOWS)
 
@@ -75,7 +75,7 @@ class AdaptiveScorer:
     Parameters
     ----------
     settings
-        Of the decoder, for windows of one length.
+        Settings of the decoder, for windows of one length.
     rate_hz, n_channels, spec
         The signal, as for `volition.decoders.ssvep.scores.scorer.WindowScorer`.
     """

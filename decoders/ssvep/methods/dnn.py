@@ -47,7 +47,7 @@ class DnnSettings(SelectorSettings):
         default=90.0, gt=0, description="Upper edge of every sub-band; kept below 0.45 of the rate."
     )
     band_order: int = Field(default=1, ge=1, le=12, description="Chebyshev order of each edge.")
-    ripple_db: float = Field(default=1.0, gt=0, le=6, description="Of the filters, in their band.")
+    ripple_db: float = Field(default=1.0, gt=0, le=6, description="Ripple in the filters' band.")
     window_s: float = Field(default=0.4, gt=0, le=60)
     min_confidence: float = Field(
         default=0.0, ge=0, lt=1, description="Idle (low_confidence) below this confidence."

@@ -91,7 +91,7 @@ class FbccaSettings(CorrelationSettings):
         ------
         ConfigError
             A target or a harmonic lies above what the rate allows, the window is too short, or it
-            is cut into so many steps that they would fill the memory.
+            is cut into more steps than fit into memory.
         """
         check_frequencies(self, rate_hz)
         window_samples = self.window_samples(rate_hz)

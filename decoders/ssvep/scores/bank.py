@@ -64,7 +64,7 @@ class FilterBank:
     rate_hz, n_channels
         The signal.
     ripple_db
-        Of a Chebyshev filter of the first kind, in the band; a Butterworth filter if left out.
+        Ripple in the band, for a Chebyshev filter of the first kind; a Butterworth one if left out.
     """
 
     def __init__(

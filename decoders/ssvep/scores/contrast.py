@@ -62,7 +62,7 @@ class Contrast:
     freqs_hz
         Flicker frequency of each target.
     n_bands, n_channels, rate_hz
-        Of the filtered signal.
+        Properties of the filtered signal.
     window_samples
         Length of a window.
     """

@@ -58,7 +58,7 @@ class Projection:
     freqs_hz
         Flicker frequency of each target.
     n_harmonics, rate_hz, window_samples
-        Of the references and of a window.
+        Properties of the references and of a window.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class OwnFilter:
     Parameters
     ----------
     n_bands, n_channels
-        Of the windows.
+        Bands and channels of the windows.
     n_kept
         How many windows back it can be asked for.
     ridge

@@ -22,7 +22,7 @@ class WhileOthersLed:
     Parameters
     ----------
     shape
-        Of the values of a window: (n_targets, ...).
+        Shape of the values of a window: (n_targets, ...).
     n_kept
         How many windows back it can be asked for.
     """

@@ -1,16 +1,17 @@
 """A SSVEP decoder that other people have trained and its user's own trials fit to them.
 
-From the user's trials come two things that no other person knows. For each sub-band one filter
-over the channels: the one whose output their flickers explain best, w maximising sum w'X P X'w
-over sum w'X X'w with X a trial, each of power one, and P the projection onto its target's sines.
-No phase enters, so the flicker need not be locked to its marker. And what the correlations of each
+From the user's trials come two things that no other person knows. First, for each sub-band one
+filter over the channels: the one whose output their flickers explain best, w maximising
+sum w'X P X'w over sum w'X X'w with X a trial, each of power one, and P the projection onto its
+target's sines.
+No phase enters, so the flicker need not be locked to its marker. Second, the correlations of each
 target are while the user looks at another: their own background, which is then taken away.
 
 The correlations (`volition.decoders.ssvep.scores.contrast`) of all channels and those of the
 filters' outputs stand side by side as twice as many sub-bands, and are weighed as in
 `volition.decoders.ssvep.transfer.pretrained`, by weights that ship: learned from other people, each
-calibrated as a user is. So a dozen trials have to teach little, and what they cannot tell is known
-beforehand.
+calibrated as a user is. A dozen trials therefore have to teach little, and what they cannot tell is
+known beforehand.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def collect(
     Parameters
     ----------
     settings
-        Of the decoder; its window and delay.
+        Settings of the decoder; its window and delay count.
     spec, chunks
         The signal as the decoder sees it, after the stages.
     trials

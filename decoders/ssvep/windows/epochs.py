@@ -48,7 +48,7 @@ class Epoch(NamedTuple):
     look
         Which of the window's lengths this is, from 0; the last is the whole window.
     number
-        Of the marker that asked for it, counted from 1; 0 when none did.
+        Number of the marker that asked for it, counted from 1; 0 when none did.
     scores : ndarray, shape (n_targets,)
         From windows that are scored as their samples come
         (`volition.decoders.ssvep.windows.scored`); None when a sample is missing.
@@ -87,7 +87,7 @@ class EpochWindows:
     bank
         Filters the signal.
     n_bands, n_channels, rate_hz
-        Of the filtered signal.
+        Properties of the filtered signal.
     window_samples
         Length of a window.
     step_samples

@@ -91,7 +91,7 @@ class PartialWindow:
         waves = last.waves.reshape(n_last, n_targets, width).transpose(1, 2, 0)
         self._inner = whitened @ whitened.transpose(0, 1, 3, 2) + waves @ waves.transpose(0, 2, 1)
         self._sound = bool(np.isfinite(self._inner).all())
-        #: Of each sub-band: the last samples, whitened, then the cross products so far.
+        #: For each sub-band: the last samples, whitened, then the cross products so far.
         self._rows = np.empty((n_bands, n_last + n_targets * width, n_channels))
         self._rows[:, n_last:] = whitened.reshape(n_bands, -1, n_channels)
 

@@ -59,7 +59,7 @@ class SlidingWindows:
         self._pending = np.empty((scorer.n_channels, self._step))
         self._filtered = np.empty((scorer.n_bands, scorer.n_channels, self._step))
         self._part, self._sum = scorer.new_moments(), scorer.new_moments()
-        #: Of the window that ends with this step: all of it that has been summed.
+        #: The sums over the window that ends with this step.
         self._window = scorer.new_moments()
         self._rows = np.zeros((self._n_steps, self._sum.flat.size))
         self._row_moments = [scorer.new_moments(row) for row in self._rows]

@@ -65,7 +65,7 @@ def test_a_summary_is_the_first_sentence_of_a_docstring() -> None:
     class Told:
         """Subtract eyes (after A et al. 2001, B et al.) from all.
 
-        And more.
+        A second paragraph is left out.
         """
 
     assert extension.summary(Told) == "Subtract eyes (after A et al. 2001, B et al.) from all."

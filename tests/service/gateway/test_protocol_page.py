@@ -1,4 +1,4 @@
-"""docs/protocol.md tells of all that is served, and of nothing else."""
+"""docs/protocol.md tells of everything that is served, and of nothing else."""
 
 from __future__ import annotations
 

@@ -161,8 +161,8 @@ def test_a_stage_that_cannot_work_on_the_signal_is_refused_at_once() -> None:
 # -- one path ---------------------------------------------------------------------------------
 
 CONFIG = load_config("ssvep-pretrained")
-#: Of the packaged recording below: a short gap within a trial's window, a long one between trials,
-#: one within a trial's window; and where a value is not finite, within another's.
+#: Faults of the packaged recording below: a short gap within a trial's window, a long one between
+#: trials, one within a trial's window; and where a value is not finite, within another's.
 GAPS_S = ((48.0, 48.1), (60.0, 63.0), (84.0, 84.5))
 BAD_VALUE_S = 102.0
 

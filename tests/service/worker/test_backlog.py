@@ -14,7 +14,7 @@ from volition.streams.lsl.inlet import SignalInlet
 
 
 class Inlet:
-    """An inlet with a backlog of so many samples."""
+    """An inlet with a backlog of ``waiting`` samples."""
 
     def __init__(self, rate_hz: float = 100.0) -> None:
         self.spec = SignalSpec(rate_hz, ("a",))

@@ -85,7 +85,7 @@ values = st.one_of(
 def test_any_stamps_and_values_give_the_same_however_they_are_cut(data: st.DataObject) -> None:
     taken = data.draw(st.lists(st.tuples(steps, values), min_size=1, max_size=60))
     deltas = np.array([step for step, _ in taken])
-    # A stamp that is no number is one sample's and not that of all that follow.
+    # A stamp that is no number belongs to one sample and not to those that follow.
     odd = ~np.isfinite(deltas)
     times = 500.0 + np.cumsum(np.where(odd, 0.0, deltas))
     times[odd] = deltas[odd]

@@ -81,7 +81,7 @@ def see(
     announced_hz: float = ANNOUNCED_HZ,
     options: ContinuitySettings | None = None,
 ) -> Seen:
-    """Pass it through, cut at ``cuts`` or every so many samples."""
+    """Pass it through, cut at ``cuts`` or every this many samples."""
     continuity = Continuity(SignalSpec(announced_hz, ("number",)), options)
     n = len(sent.stamps)
     inner = range(cuts, n, cuts) if isinstance(cuts, int) else sorted(cuts)

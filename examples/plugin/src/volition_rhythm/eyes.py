@@ -1,6 +1,6 @@
 """Recordings of people who open and close their eyes when they are told to.
 
-The folder holds XDF files with markers ``trial_start`` whose data name the ``class``. Of each
+The folder holds XDF files with markers ``trial_start`` whose data name the ``class``. In each
 recording a decoder learns from the first half of the trials; the rest are scored, by the path that
 live samples take.
 """

@@ -5,7 +5,7 @@ import "uplot/dist/uPlot.min.css";
 
 const LEAST_WIDTH_PX = 200;
 
-/** Of axes, as the theme has them when the plot is made. */
+/** Looks of axes, as the theme has them when the plot is made. */
 export interface Look {
   stroke: string;
   grid: { stroke: string; width: number };

@@ -45,7 +45,7 @@ export class UnreachableError extends Error {
 /** Where the service is: the folder of its pages, whatever path a proxy puts them below. */
 const SERVICE = new URL(".", location.href);
 const TOKEN = "volition-token";
-/** A read that is refused because others read too much is tried again, so often. */
+/** Number of further tries of a read that is refused because others read too much. */
 const MOST_TRIES = 4;
 const TOO_MANY = 429;
 const asks = new Set<() => void>();

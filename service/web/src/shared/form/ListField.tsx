@@ -6,7 +6,7 @@ import { written, type Path } from "./path";
 import { isPlain, read, skeleton, type Shape } from "./schema";
 import { UnionFields } from "./UnionFields";
 
-/** So many are shown at once; more are folded away. */
+/** Most entries shown at once; more are folded away. */
 const MOST_SHOWN = 12;
 
 export interface ListFieldProps {

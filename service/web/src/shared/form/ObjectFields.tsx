@@ -5,7 +5,7 @@ import { Field } from "./Field";
 import { isWithin, written, type Path } from "./path";
 import { read, type Plain, type Schema } from "./schema";
 
-/** So few settings are not folded away where there are no others. */
+/** Up to this many settings are not folded away where there are no others. */
 const FEW = 8;
 
 export interface ObjectFieldsProps {
