@@ -26,7 +26,7 @@ from volition.errors import VolitionError
 from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
 
-#: So long a spare worker takes to start, and more.
+#: A spare worker starts within this time.
 _SETTLE_S = 4.0
 _MOST_WAIT_S = 30.0
 _LOOK_S = 0.002
@@ -38,7 +38,7 @@ def measure(seconds: float, *, rounds: int = 5, further: int = 8) -> dict[str, A
     Parameters
     ----------
     seconds
-        Of each rest.
+        Length of each rest.
     rounds
         Services that are started; starts are the medians of all.
     further

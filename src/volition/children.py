@@ -43,7 +43,7 @@ from volition.fork_server import (
 
 #: ``fork`` or ``spawn``.
 START_VARIABLE = "VOLITION_START"
-#: The exit code of a child is waited for so long, once it has ended.
+#: A fork server tells the exit code of a child that has ended within this time.
 _CODE_S = 2.0
 #: What a child's exit code is where its fork server died first.
 _UNKNOWN_CODE = 255
@@ -198,7 +198,7 @@ class _ForkedPopen(multiprocessing.popen_fork.Popen):
         finally:
             multiprocessing.context.set_spawning_popen(None)
         module = str(getattr(getattr(process_obj, "_target", None), "__module__", ""))
-        # Of the modules of others nobody knows what they do when they are loaded.
+        # Nobody knows what a module of others does when it is loaded.
         modules = [module] if module.startswith("volition.") else []
         forked = _fork(order.getvalue(), self._files, modules)
         self.pid, self.sentinel, self._told = forked
