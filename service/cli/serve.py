@@ -18,6 +18,17 @@ from volition.service.cli.options import (
 )
 from volition.service.wire.address import DEFAULT_PORT
 
+#: What the gateway shares with the processes that it starts, and what these need beyond.
+_SHARED = ("volition.service.worker.process",)
+_FURTHER = (
+    "scipy.signal",
+    "volition.service.worker.recorder",
+    "volition.service.supervision.scout",
+    "volition.service.supervision.looks",
+    "volition.streams.simulated.headset",
+    "volition.streams.simulated.live_participant",
+)
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module.
@@ -135,6 +146,12 @@ def serve(
 
     With --json, one line with the address is printed when it is ready, and logs are JSON lines.
     """
+    from volition.children import prepare_forks
+
+    # Taken out of the environment, which every worker inherits.
+    given = os.environ.pop("VOLITION_TOKEN", None) or None
+    prepare_forks(_SHARED, _FURTHER)
+
     from volition.service.gateway.auth import Authority, default_token_path
     from volition.service.gateway.bind_address import bind, is_loopback
     from volition.service.gateway.guard import Access
@@ -152,8 +169,6 @@ def serve(
     if root_path and not root_path.startswith("/"):
         raise ConfigError(f"--root-path begins with a slash, found {root_path!r}")
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
-    # Taken out of the environment, which every worker inherits.
-    given = os.environ.pop("VOLITION_TOKEN", None) or None
     loopback = is_loopback(host)
     authority = Authority(
         tokens or default_token_path(), given=given, required=require_token or not loopback
