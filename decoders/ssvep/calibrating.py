@@ -2,17 +2,17 @@
 
 A trial is an event whose data name its target: ``target`` is a label of the decoder's or "rest",
 or ``freq_hz`` is its flicker (0 at rest). It lasts until the next event. The decoder is
-cross-validated at several window lengths, one block of every target left out at a time. Where
-there are several recordings (`volition.decoders.fitting.calibration.joined`) each is left out
-whole, since what holds within one, as how the cap sits, says nothing of the next. The length
-of the highest information transfer rate is suggested, and with trials at rest the confidence that
-keeps rest silent. The model is then fitted to all trials at that length.
+cross-validated at several window lengths: where there are several recordings
+(`volition.decoders.fitting.calibration.joined`) each is left out whole, else one block at a time
+(`volition.decoders.ssvep.folds`). The length of the highest information transfer rate is suggested,
+and with trials at rest the confidence that keeps rest silent. The model is then fitted to all
+trials at that length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from volition.decoders.fitting.calibration import (
 from volition.decoders.fitting.fitted import FittedModel
 from volition.decoders.fitting.metrics import accuracy_interval, confusion, itr_bits_per_min, luck
 from volition.decoders.ssvep.estimator import REST, IntArray, filtered_windows
+from volition.decoders.ssvep.folds import Folds, folds_of
 from volition.decoders.ssvep.settings import SelectorSettings
 from volition.errors import ConfigError, DecodeError
 
@@ -65,8 +66,11 @@ class Learner(Protocol):
     def confidence(self, scores: FloatArray) -> float:
         """Give the confidence in the best of a window's scores, 0 to 1."""
 
-    def fit(self, epochs: FloatArray, targets: IntArray) -> FittedModel:
-        """Learn from all trials (n_trials, n_channels, n_samples), those at rest among them."""
+    def fit(self, epochs: FloatArray, targets: IntArray, recordings: IntArray) -> FittedModel:
+        """Learn from all trials (n_trials, n_channels, n_samples), those at rest among them.
+
+        ``recordings`` numbers each trial's recording.
+        """
 
 
 class Trial(NamedTuple):
@@ -150,7 +154,8 @@ def calibrate_selector(
     epochs, trials = _epochs(calibration, settings, trials, windows_s[-1], rate_hz)
     targets = np.array([trial.target for trial in trials])
     _check_counts(targets, settings, least_trials)
-    folds = _folds(targets, _recordings_of(trials, calibration), settings, max(least_trials - 1, 1))
+    recordings = _recordings_of(trials, calibration)
+    folds = folds_of(targets, recordings, len(settings.targets), max(least_trials - 1, 1))
     tried = []
     for number, window_s in enumerate(windows_s):
         done, share = 0.1 + 0.7 * number / len(windows_s), 0.7 / len(windows_s)
@@ -170,7 +175,7 @@ def calibrate_selector(
     progress(0.85, "fitting to all trials")
     chosen = settings.model_copy(update={"window_s": best.window_s})
     cut = _cut(epochs, best.window_s, windows_s[-1], rate_hz)
-    model = _fitted(estimator(chosen, rate_hz), cut, targets)
+    model = _fitted(estimator(chosen, rate_hz), cut, targets, recordings)
     threshold = _threshold(best)
     if (targets == REST).any():
         chosen = chosen.model_copy(update={"min_confidence": threshold})
@@ -286,49 +291,11 @@ def _cut(epochs: FloatArray, window_s: float, longest_s: float, rate_hz: float) 
     return epochs[..., : epochs.shape[-1] - n_over]
 
 
-class Folds(NamedTuple):
-    """What is left out in turn: ``of`` says what, each part what is learned from and what tested.
-
-    What is learned from holds as many trials of each target, (n_targets, n).
-    """
-
-    of: Literal["blocks", "recordings"]
-    parts: list[tuple[IntArray, IntArray]]
-
-
 def _recordings_of(trials: Sequence[Trial], calibration: CalibrationData) -> IntArray:
     """Give the number of each trial's recording."""
     onsets = np.array([trial.onset for trial in trials])
     found: IntArray = np.searchsorted(np.array(calibration.starts), onsets, side="right")
     return found
-
-
-def _folds(
-    targets: IntArray, recordings: IntArray, settings: SelectorSettings, least: int
-) -> Folds:
-    """Leave out recordings where the others have ``least`` trials of each target, else blocks."""
-    n_targets = len(settings.targets)
-    parts = []
-    for recording in np.unique(recordings):
-        kept = [
-            np.flatnonzero((targets == target) & (recordings != recording))
-            for target in range(n_targets)
-        ]
-        n = min(len(places) for places in kept)
-        if n >= least:
-            learn = np.stack([places[:n] for places in kept])
-            parts.append((learn, np.flatnonzero(recordings == recording)))
-    if len(parts) > 1 and len(parts) == len(np.unique(recordings)):
-        return Folds("recordings", parts)
-    flickers = [np.flatnonzero(targets == target) for target in range(n_targets)]
-    resting = np.flatnonzero(targets == REST)
-    n_blocks = min(len(places) for places in flickers)
-    blocks = []
-    for block in range(n_blocks):
-        learn = np.stack([np.delete(places[:n_blocks], block) for places in flickers])
-        tested = [places[block] for places in flickers]
-        blocks.append((learn, np.array([*tested, *resting[block::n_blocks]], dtype=np.int64)))
-    return Folds("blocks", blocks)
 
 
 def _validated(
@@ -388,9 +355,11 @@ def _check_above_chance(best: Validated, settings: SelectorSettings) -> None:
         )
 
 
-def _fitted(estimator: Learner, epochs: FloatArray, targets: IntArray) -> FittedModel:
+def _fitted(
+    estimator: Learner, epochs: FloatArray, targets: IntArray, recordings: IntArray
+) -> FittedModel:
     try:
-        return estimator.fit(epochs, targets)
+        return estimator.fit(epochs, targets, recordings)
     except CalibrationError:
         raise
     except DecodeError as error:

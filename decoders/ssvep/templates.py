@@ -5,8 +5,9 @@ trials whose flicker is locked to their onset; a window is then told by how it c
 templates. A subclass gives two functions: `learned`, from trials to arrays, and `band_scores`, from
 arrays and windows to scores. The sub-bands' scores are weighed by k^-1.25 + 0.25 and summed.
 
-A fit leaves out one block (each target's n-th trial) at a time and decodes it with the rest: what
-it then gets right is the accuracy that it states, and a fit that is not above chance is refused.
+A fit leaves out one recording at a time, or of one recording a block (each target's n-th trial),
+and decodes it with the rest: what it then gets right is the accuracy that it states, and a fit that
+is not above chance is refused.
 """
 
 from __future__ import annotations
@@ -32,8 +33,15 @@ from volition.decoders.fitting.decoder import FittedDecoder, FittedSettings
 from volition.decoders.fitting.fitted import FittedModel, check_fitted_for
 from volition.decoders.fitting.metrics import luck
 from volition.decoders.ssvep.calibrating import calibrate_selector
-from volition.decoders.ssvep.estimator import REST, EpochEstimator, check_targets, filtered_windows
+from volition.decoders.ssvep.estimator import (
+    REST,
+    EpochEstimator,
+    IntArray,
+    check_targets,
+    filtered_windows,
+)
 from volition.decoders.ssvep.example import made_up_flickers
+from volition.decoders.ssvep.folds import Folds, folds_of
 from volition.decoders.ssvep.scores.bank import sub_band_weights
 from volition.decoders.ssvep.scores.correlation import phases, references
 from volition.decoders.ssvep.selector import SelectorDecoder, Verdict, softmax
@@ -156,7 +164,12 @@ class TemplateEstimator(EpochEstimator[S]):
         """Say whether the window is more like rest than like any target; never, if not learned."""
         return False
 
-    def fit(self, epochs: FloatArray, targets: npt.ArrayLike) -> FittedModel:
+    def fit(
+        self,
+        epochs: FloatArray,
+        targets: npt.ArrayLike,
+        recordings: IntArray | None = None,
+    ) -> FittedModel:
         """Learn from calibration trials.
 
         Parameters
@@ -166,11 +179,14 @@ class TemplateEstimator(EpochEstimator[S]):
         targets : array-like of int, shape (n_trials,)
             Index of each trial's target; `REST` for a trial at rest, which some decoders learn
             from.
+        recordings : ndarray of int, shape (n_trials,)
+            Number of each trial's recording; one for all when left out.
 
         Returns
         -------
         FittedModel
-            Also kept in ``model``. Its facts state the accuracy with each block left out.
+            Also kept in ``model``. Its facts state the ``accuracy`` of what was left out, and
+            whether that were recordings or blocks (``left_out``).
 
         Raises
         ------
@@ -179,16 +195,21 @@ class TemplateEstimator(EpochEstimator[S]):
             or the accuracy is not above chance.
         """
         if self.settings.stopping is None:
-            self.model = self.fitted_once(epochs, targets)
+            self.model = self.fitted_once(epochs, targets, recordings)
         else:
-            self.model = self._fitted_for_looks(epochs, targets)
+            self.model = self._fitted_for_looks(epochs, targets, recordings)
         return self.model
 
     def at_length(self, window_s: float) -> Self:
         """Make an unfitted one like this for windows of another length."""
         return type(self)(self.settings.at(window_s), self.rate_hz)
 
-    def _fitted_for_looks(self, epochs: FloatArray, targets: npt.ArrayLike) -> FittedModel:
+    def _fitted_for_looks(
+        self,
+        epochs: FloatArray,
+        targets: npt.ArrayLike,
+        recordings: IntArray | None,
+    ) -> FittedModel:
         """Fit for each look; only the whole window must be above chance."""
         arrays: Arrays = {}
         facts: dict[str, Any] = {}
@@ -198,7 +219,10 @@ class TemplateEstimator(EpochEstimator[S]):
             one = self.at_length(length_s)
             cut = whole - one.settings.window_samples(self.rate_hz)
             model = one.fitted_once(
-                epochs[..., : n_samples - cut], targets, check=length_s == self.settings.window_s
+                epochs[..., : n_samples - cut],
+                targets,
+                recordings,
+                check=length_s == self.settings.window_s,
             )
             facts = {
                 **model.facts,
@@ -208,21 +232,28 @@ class TemplateEstimator(EpochEstimator[S]):
         return FittedModel(self.settings.kind, arrays, facts)
 
     def fitted_once(
-        self, epochs: FloatArray, targets: npt.ArrayLike, *, check: bool = True
+        self,
+        epochs: FloatArray,
+        targets: npt.ArrayLike,
+        recordings: IntArray | None = None,
+        *,
+        check: bool = True,
     ) -> FittedModel:
         """Fit for the whole window alone; without ``check`` chance is good enough."""
-        trials = self.by_target(epochs, targets)
+        n_targets = len(self.settings.targets)
+        windows, wanted = self._checked(epochs, targets)
         rest = self._rest(epochs, targets)
-        right, wrong = self._cross_validated(trials)
+        folds = folds_of(wanted, recordings, n_targets, max(self.least_trials - 1, 1))
+        right, wrong = self._cross_validated(windows, wanted, folds)
         n_right, n_tried = len(right), len(right) + len(wrong)
-        by_chance = luck(n_right, n_tried, 1 / len(trials))
+        by_chance = luck(n_right, n_tried, 1 / n_targets)
         if check and by_chance > MOST_CHANCE:
-            check_enough_to_tell(n_tried, 1 / len(trials))
+            check_enough_to_tell(n_tried, 1 / n_targets)
             raise DecodeError(
                 f"{self.settings.kind}: this calibration is not above chance: {n_right} of "
-                f"{n_tried} trials right with their block left out, and guessing among "
-                f"{len(trials)} targets does as well in {100 * by_chance:.2g} % of cases. Check "
-                "that the onset markers are locked to the flicker, and the electrodes",
+                f"{n_tried} trials right with their {folds.of.removesuffix('s')} left out, and "
+                f"guessing among {n_targets} targets does as well in {100 * by_chance:.2g} % of "
+                "cases. Check that the onset markers are locked to the flicker, and the electrodes",
                 right=n_right,
                 n_trials=n_tried,
             )
@@ -230,7 +261,9 @@ class TemplateEstimator(EpochEstimator[S]):
             **facts_of(self.settings, self.rate_hz, int(epochs.shape[1])),
             "n_trials": n_tried,
             "accuracy": n_right / n_tried,
+            "left_out": folds.of,
         }
+        trials = _by_target(windows, wanted, n_targets)
         arrays = {**self.learned(trials), **self.learned_of_rest(rest)}
         at_rest = [float(self.scores(arrays, window).max()) for window in rest]
         arrays |= {RIGHT: np.array(right), WRONG: np.array(wrong + at_rest)}
@@ -253,6 +286,10 @@ class TemplateEstimator(EpochEstimator[S]):
 
     def by_target(self, epochs: FloatArray, targets: npt.ArrayLike) -> FloatArray:
         """Give the trials as `learned` takes them; raise `DecodeError` for what `fit` refuses."""
+        return _by_target(*self._checked(epochs, targets), len(self.settings.targets))
+
+    def _checked(self, epochs: FloatArray, targets: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
+        """Give every trial's window and target."""
         n_targets = len(self.settings.targets)
         wanted = check_targets(targets, len(epochs), n_targets)
         counts = np.bincount(wanted[wanted != REST], minlength=n_targets)
@@ -286,27 +323,33 @@ class TemplateEstimator(EpochEstimator[S]):
                 f"{self.settings.kind}: channel {int(flat.argmax())} is flat in every trial",
                 channel=int(flat.argmax()),
             )
-        # The rarest target sets the number: a block is one trial of every target.
-        n_blocks = int(counts.min())
-        return np.stack([windows[wanted == target][:n_blocks] for target in range(n_targets)])
+        return windows, wanted
 
     def _rest(self, epochs: FloatArray, targets: npt.ArrayLike) -> FloatArray:
         """Give the windows of the trials at rest that lack no sample."""
         windows = filtered_windows(self.settings, epochs[np.asarray(targets) == REST], self.rate_hz)
         return windows[np.isfinite(windows).all(axis=(1, 2, 3))]
 
-    def _cross_validated(self, trials: FloatArray) -> tuple[list[float], list[float]]:
+    def _cross_validated(
+        self, windows: FloatArray, wanted: IntArray, folds: Folds
+    ) -> tuple[list[float], list[float]]:
         """Give the best score of each trial that is told rightly, and wrongly, when left out."""
-        n_targets, n_blocks = trials.shape[:2]
         right: list[float] = []
         wrong: list[float] = []
-        for block in range(n_blocks):
-            arrays = self.learned(np.delete(trials, block, axis=1))
-            for target in range(n_targets):
-                scores = self.scores(arrays, trials[target, block])
-                is_right = int(scores.argmax()) == target
+        for learn, tested in folds.parts:
+            arrays = self.learned(windows[learn])
+            for place in tested[wanted[tested] != REST].tolist():
+                scores = self.scores(arrays, windows[place])
+                is_right = int(scores.argmax()) == wanted[place]
                 (right if is_right else wrong).append(float(scores.max()))
         return right, wrong
+
+
+def _by_target(windows: FloatArray, wanted: IntArray, n_targets: int) -> FloatArray:
+    """Give the windows by target, as many of each as there are of the rarest."""
+    places = [np.flatnonzero(wanted == target) for target in range(n_targets)]
+    n_blocks = min(len(one) for one in places)
+    return np.stack([windows[one[:n_blocks]] for one in places])
 
 
 def _silent(epochs: FloatArray, windows: FloatArray) -> npt.NDArray[np.bool_]:

@@ -184,7 +184,12 @@ class SecondStage:
     def confidence(self, scores: FloatArray) -> float:
         return float(softmax(scores).max())
 
-    def fit(self, epochs: FloatArray, targets: npt.ArrayLike) -> FittedModel:
+    def fit(
+        self,
+        epochs: FloatArray,
+        targets: npt.ArrayLike,
+        recordings: npt.ArrayLike | None = None,
+    ) -> FittedModel:
         """Train on all trials but those at rest; the model's arrays are the weights."""
         wanted = np.asarray(targets, dtype=np.int64)
         windows = filtered_windows(self.settings, epochs[wanted != REST], self.rate_hz)

@@ -108,7 +108,8 @@ def evaluate_selection(
         ``refused``: recordings that could not be scored, with the reason; ``per_recording``: the
         figures of each of the others, with the exact interval of its own share of right trials,
         ``each_right``: of each trial with a flicker, in order, whether it was right; and
-        ``promised``: the accuracy that the calibration on the person's earlier recordings stated.
+        ``promised``: the accuracy that the calibration on the person's earlier recordings stated,
+        and ``left_out``: recordings or blocks, whichever that calibration had left out to say so.
 
     Raises
     ------
@@ -143,6 +144,7 @@ def evaluate_selection(
             **score_trials(found, names),
             "each_right": each_right(found),
             "promised": scored[name].promised,
+            "left_out": scored[name].left_out,
         }
         for name, found in outcomes.items()
     }

@@ -71,7 +71,8 @@ def protocol(dataset: TrialDataset) -> str:
     if dataset.calibrate_on is CalibrateOn.OTHER_BLOCKS:
         return "fitted to the same person's other blocks, each block left out in turn"
     return (
-        "fitted to the same person's earlier recordings; a first recording to its first "
+        "fitted to the same person's earlier recordings, and accepted by leaving each of these out "
+        "where there are several, else blocks; a first recording fitted to its first "
         f"{FIRST_TURNS} turns of each target, which are not scored"
     )
 
@@ -155,9 +156,10 @@ def _judged(
             continue
         path = model.save(folder / one.name)
         decoder = config.decoder.model_copy(update={"model": str(path)})
-        promised = None if n_first else model.facts.get("accuracy")
         session = config.model_copy(update={"decoder": decoder})
-        yield Judged(scored, session, said, promised=promised)
+        stated = {} if n_first else model.facts
+        promised, left_out = stated.get("accuracy"), stated.get("left_out")
+        yield Judged(scored, session, said, promised=promised, left_out=left_out)
 
 
 def _judged_by_networks(

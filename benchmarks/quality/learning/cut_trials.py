@@ -85,12 +85,13 @@ class CutTrials:
         return CutTrials(self.epochs[:n_trials], self.targets[:n_trials], self.rate_hz)
 
 
-def joined(known: Sequence[CutTrials]) -> tuple[FloatArray, IntArray]:
-    """Give the epochs of several, and their targets."""
+def joined(known: Sequence[CutTrials]) -> tuple[FloatArray, IntArray, IntArray]:
+    """Give the epochs of several recordings, their targets and the number of each's recording."""
     # A recording that began with a trial has less signal before its windows.
     n_samples = min(one.epochs.shape[2] for one in known)
     epochs = np.concatenate([one.epochs[..., -n_samples:] for one in known])
-    return epochs, np.concatenate([one.targets for one in known])
+    recordings = np.repeat(np.arange(len(known)), [len(one.targets) for one in known])
+    return epochs, np.concatenate([one.targets for one in known]), recordings
 
 
 def known_of(

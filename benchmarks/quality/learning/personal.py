@@ -73,7 +73,8 @@ def collected(
     for number, one in enumerate(recordings):
         known, n_first = known_of(dataset, recordings, counted, number)
         estimator = PERSONAL(settings, counted[number].rate_hz)
-        arrays = estimator.learned_alone(estimator.by_target(*joined(known)))
+        epochs, targets, _ = joined(known)
+        arrays = estimator.learned_alone(estimator.by_target(epochs, targets))
         for place, found in enumerate(cut[number]):
             windows = filtered_windows(settings, found.epochs[n_first:], found.rate_hz)
             whole = np.isfinite(windows).all(axis=(1, 2, 3))

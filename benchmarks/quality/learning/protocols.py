@@ -72,6 +72,8 @@ class Judged:
     promised
         Accuracy that a calibration on the person's earlier recordings stated; None where there was
         none, or it was on this recording's own first turns.
+    left_out
+        What that calibration had left out in turn to state it: ``recordings``, or ``blocks``.
     """
 
     one: TrialRecording
@@ -79,6 +81,7 @@ class Judged:
     protocol: str = "no training"
     refused: str | None = None
     promised: float | None = None
+    left_out: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def _kind(schema: Schema, link: Link) -> str:
         return ", ".join(_code(one) for one in schema["enum"])
     if "allOf" in schema:
         return " and ".join(value(one, link) for one in schema["allOf"])
-    kind = schema.get("type", "anything")
+    kind: str = schema.get("type", "anything")
     if kind == "array":
         inner = schema.get("items") or schema.get("prefixItems", [{}])[0]
         return f"list of {value(inner, link)}"

@@ -13,7 +13,7 @@ from scipy.linalg import eigh, svd
 
 from volition.chunk import Chunk, Event, FloatArray, SignalSpec
 from volition.decoders.contract.intent import SelectionIntent
-from volition.decoders.fitting.fitted import load_model
+from volition.decoders.fitting.fitted import FittedModel, load_model
 from volition.decoders.ssvep.estimator import REST, IntArray
 from volition.decoders.ssvep.methods.ecca import ECCA, EccaDecoder, EccaSettings
 from volition.decoders.ssvep.methods.fbcca import FBCCA, FbccaSettings
@@ -261,6 +261,33 @@ def test_a_calibration_whose_flicker_is_not_locked_to_its_onset_is_refused(
     with pytest.raises(DecodeError, match=r"not above chance: \d+ of 24 trials right"):
         one.fit(noise, np.tile(np.arange(6), 4))
     assert one.model is None
+
+
+def test_of_several_recordings_each_is_left_out_whole_and_what_holds_in_one_alone_is_refused() -> (
+    None
+):
+    days = [trials(3, day) for day in range(3)]
+    late = [
+        (np.roll(epochs, round(0.06 * day * RATE_HZ), axis=-1), targets)
+        for day, (epochs, targets) in enumerate(days)
+    ]
+    recordings = np.repeat(np.arange(3), len(days[0][1]))
+
+    def fit(of: Any, recordings: Any = None) -> FittedModel:
+        epochs, targets = (np.concatenate(parts) for parts in zip(*of, strict=True))
+        return ETRCA(made(EtrcaSettings), RATE_HZ).fit(epochs, targets, recordings)
+
+    alike = fit(days, recordings)
+    assert alike.facts["left_out"] == "recordings"
+    assert alike.facts["accuracy"] > 0.6
+    assert fit(days).facts["left_out"] == "blocks"
+    # The flicker began elsewhere on each day: within a day all is well, from one to another not.
+    assert all(fit([day]).facts["accuracy"] > 0.6 for day in late)
+    with pytest.raises(DecodeError, match="of 54 trials right with their recording left out"):
+        fit(late, recordings)
+    # Two trials of each target are needed; of two recordings with one each, one is left.
+    few = fit([days[0], (days[1][0][:6], days[1][1][:6])], np.repeat([0, 1], [18, 6]))
+    assert few.facts["left_out"] == "blocks"
 
 
 def test_trials_that_cannot_be_learned_from_are_refused_by_what_is_wrong() -> None:

@@ -55,11 +55,21 @@ def test_a_recording_is_scored_by_the_same_persons_earlier_ones_and_a_first_by_i
     assert scored["S12_r2"] == all_trials["S12_r2"]
 
 
-def test_real_people_are_read_by_their_own_calibration(recordings: Path) -> None:
+def test_real_people_are_read_by_their_own_calibration_judged_across_recordings_where_it_can_be(
+    recordings: Path, shared_data: Path
+) -> None:
+    shutil.copy(shared_data / "ssvep_exo" / "S12_r3.npz", recordings)
     result = evaluate("ssvep_exo", recordings, load_config("riemann-exo"))
     assert result["refused"] == {}
-    assert result["per_recording"]["S12_r2"]["accuracy"] >= 0.9
-    assert "earlier recordings" in result["protocol"]
+    found = result["per_recording"]
+    assert found["S12_r2"]["accuracy"] >= 0.9
+    assert {name: one["left_out"] for name, one in found.items()} == {
+        "S03_r1": None,
+        "S12_r1": None,
+        "S12_r2": "blocks",
+        "S12_r3": "recordings",
+    }
+    assert "leaving each of these out" in result["protocol"]
 
 
 def test_a_personal_calibration_starts_from_what_the_other_people_taught(
