@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from volition.children import may_fork
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent
 from volition.service.client import Client
 from volition.service.gateway.launch import running_service
@@ -205,6 +206,29 @@ def test_a_service_that_is_told_to_end_does_so_within_seconds_from_every_state(
     assert not alive
     # One that has nothing to close is not waited for.
     assert ("worker does not stop" in log.read_text()) is (state == "silent")
+
+
+@pytest.mark.skipif(not may_fork(), reason="processes are not forked here")
+def test_sessions_outlive_what_forked_them_and_others_can_be_made(
+    sliding: MakeConfig,
+) -> None:
+    with running_service() as service, Client(service.url) as client:
+        first = client.create_session(sliding())
+        with client.subscribe(first.id) as messages:
+            wait_for(messages, "running")
+            forks = worker_of(client, first.id).parent()
+            assert forks is not None
+            assert forks.pid != service.pid
+            forks.kill()
+            assert len(list(islice(intents(messages), 4))) == 4
+
+        second = client.create_session(sliding())
+        with client.subscribe(second.id) as messages:
+            wait_for(messages, "running")
+
+        assert client.session(first.id).epoch == 1
+        client.stop(first.id)
+        assert client.session(first.id).state == "stopped"
 
 
 def test_nothing_outlives_a_killed_user_of_the_service(tmp_path: Path) -> None:
