@@ -44,7 +44,14 @@ STATUS = {
 }
 
 #: What the framework itself answers.
-_HTTP_CODES = {400: "unreadable", 408: "late", 404: "not-found", 405: "method", 413: "too-large"}
+_HTTP_CODES = {
+    400: "unreadable",
+    404: "not-found",
+    405: "method",
+    408: "late",
+    413: "too-large",
+    422: "request",
+}
 
 
 class ProblemError(Answer):

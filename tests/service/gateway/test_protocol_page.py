@@ -74,6 +74,9 @@ def test_the_limits_are_told_as_they_are(page: str) -> None:
     assert limits.body_bytes == 1 << 20
     assert "1 MiB" in page
     assert f"({limits.upload_bytes >> 20} MiB for a model)" in page
+    assert f"more than {limits.body_values} values" in page
+    assert f"more than {limits.reads_share * 100:g} % of the service's time" in page
+    assert f"takes more than {limits.changes_share * 100:g} %" in page
     assert MAX_FRAME_BYTES == 64 << 10
     assert "64 KiB" in page
     assert f"within {TICKET_S:g} s" in page
