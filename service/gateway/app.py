@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -41,6 +41,7 @@ from volition.service.gateway.routes.streams import streams_router
 from volition.service.gateway.routes.tickets import tickets_router
 from volition.service.gateway.simulations import Simulations
 from volition.service.sessions.stop_folder import StopFolder
+from volition.service.supervision.contract import Sessions
 from volition.service.supervision.looks import Looks
 from volition.service.supervision.scout import Scout
 from volition.service.supervision.store import SessionStore
@@ -61,6 +62,7 @@ def create_app(
     max_sessions: int = MAX_SESSIONS,
     kept: SessionStore | None = None,
     stops: StopFolder | None = None,
+    make_sessions: Callable[[], Sessions] | None = None,
 ) -> FastAPI:
     """Make the application; its sessions live as long as it runs.
 
@@ -74,6 +76,9 @@ def create_app(
         Where live sessions are stored, to be restarted later; nowhere by default.
     stops
         Where the emergency stops of sessions are; in a temporary folder by default.
+    make_sessions
+        Makes what runs the sessions, on the running event loop; a supervisor of workers below this
+        process by default, to which the three before belong.
     """
     access = access or Access()
 
@@ -81,7 +86,9 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         for one in extension.broken():
             log.warning("left out", part=one.name, distribution=one.distribution, error=one.error)
-        app.state.supervisor = Supervisor(max_sessions, kept, stops)
+        app.state.supervisor = (
+            Supervisor(max_sessions, kept, stops) if make_sessions is None else make_sessions()
+        )
         app.state.scout = Scout()
         app.state.looks = Looks()
         app.state.simulations = Simulations()

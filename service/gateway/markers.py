@@ -6,7 +6,6 @@ from volition.chunk import Event
 from volition.errors import VolitionError
 from volition.service.supervision.session import Session
 from volition.service.wire.markers import MarkerBody, MarkerView
-from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.stamp_clock import FAR_S, say_distance
 
 
@@ -26,7 +25,7 @@ def stamp(session: Session, marker: MarkerBody) -> MarkerView:
     FarMarkerError
         Its time is far from now.
     """
-    now = local_clock()
+    now = session.lsl_time()
     t = now if marker.t is None else marker.t
     if abs(t - now) > FAR_S:
         raise FarMarkerError(

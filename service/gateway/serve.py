@@ -23,6 +23,7 @@ from volition.service.gateway.guard import Access
 from volition.service.gateway.http import bounded_http
 from volition.service.sessions.config import SessionConfig
 from volition.service.sessions.stop_folder import StopFolder
+from volition.service.supervision.contract import Sessions
 from volition.service.supervision.store import SessionStore
 
 log = structlog.get_logger()
@@ -86,6 +87,7 @@ def run_service(
     max_sessions: int = MAX_SESSIONS,
     kept: SessionStore | None = None,
     stops: StopFolder | None = None,
+    make_sessions: Callable[[], Sessions] | None = None,
     root_path: str = "",
     end_with_stdin: bool = False,
 ) -> None:
@@ -97,7 +99,13 @@ def run_service(
         The certificate or its key cannot be used.
     """
     config = uvicorn.Config(
-        create_app(access, max_sessions=max_sessions, kept=kept, stops=stops),
+        create_app(
+            access,
+            max_sessions=max_sessions,
+            kept=kept,
+            stops=stops,
+            make_sessions=make_sessions,
+        ),
         log_config=None,
         access_log=False,
         http=bounded_http(most_connections(max_sessions), DirectProtocol.shares),

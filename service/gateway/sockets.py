@@ -25,10 +25,10 @@ from volition.service.gateway.direct import ASK, TOOK, WRITE, Ask, text_frame
 from volition.service.gateway.guard import SPEND
 from volition.service.gateway.markers import FarMarkerError, stamp
 from volition.service.gateway.stops import who
+from volition.service.supervision.contract import Sessions
 from volition.service.supervision.hub import Closed, Gap, Subscription
 from volition.service.supervision.outline_feed import OutlineSubscription
 from volition.service.supervision.session import Session
-from volition.service.supervision.stopping import Stopping
 from volition.service.wire.messages import (
     PROTOCOL,
     Bye,
@@ -45,7 +45,6 @@ from volition.service.wire.messages import (
 from volition.service.wire.problems import problem
 from volition.service.wire.served import Hello
 from volition.service.worker.bus import INTENT_CODES, Frame, IntentCode
-from volition.streams.lsl.clock import local_clock
 from volition.streams.signal.outline import SOURCES
 
 log = structlog.get_logger()
@@ -92,7 +91,7 @@ async def serve_intents(websocket: WebSocket, session: Session | None, id: str) 
                 life=session.hub.life,
                 epoch=session.generation,
                 last_seq=session.hub.last_seq,
-                lsl_time=local_clock(),
+                lsl_time=session.lsl_time(),
                 config=session.config,
             ),
         )
@@ -146,7 +145,7 @@ async def _show(websocket: WebSocket, session: Session, look: OutlineSubscriptio
         if signal is not said and signal is not None:
             said = signal
             hello = SignalHello(
-                session=session.id, source=look.source, lsl_time=local_clock(), **signal
+                session=session.id, source=look.source, lsl_time=session.lsl_time(), **signal
             )
             await _send(websocket, hello)
         async with asyncio.timeout(_SEND_S):
@@ -296,7 +295,7 @@ async def _take(
             websocket,
             Pong(
                 t_client=parsed.t_client,
-                lsl_time=local_clock(),
+                lsl_time=session.lsl_time(),
                 waiting=subscription.waiting,
                 behind_s=subscription.behind_s,
             ),
@@ -319,9 +318,9 @@ async def _take(
 
 async def _stop(websocket: WebSocket, session: Session) -> None:
     """Press the emergency stop; the status that follows tells whether it is confirmed."""
-    stopping: Stopping = websocket.app.state.supervisor.stopping
+    sessions: Sessions = websocket.app.state.supervisor
     try:
-        await stopping.press(session, *who(websocket, "a socket"))
+        await sessions.press(session, *who(websocket, "a socket"))
     except StopError as error:
         await _send(websocket, Refused(detail=error.message))
 

@@ -177,6 +177,15 @@ class StopWord:
             self._numbers[_RELEASED] = order
         return not self.held
 
+    def merge(self, pressed: Deed | None, released: Deed | None) -> None:
+        """Take over a press and a release from another word of the same session, if newer."""
+        if pressed is not None and pressed.order > self.order:
+            self._write_text(_PRESS_AT, asdict(pressed))
+            self._numbers[_PRESSED] = pressed.order
+        if released is not None and released.order > self.released:
+            self._write_text(_RELEASE_AT, asdict(released))
+            self._numbers[_RELEASED] = released.order
+
     def remember(self) -> None:
         """Write the word through to the disk; it may wait for that, and needs no more room."""
         if self._file is None:

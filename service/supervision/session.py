@@ -12,6 +12,7 @@ import itertools
 import json
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from typing import Any, Literal
@@ -109,6 +110,12 @@ class Session:
     process: BaseProcess | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     t_heard: float = 0.0  # monotonic time when the worker last sent anything
+    #: What the LSL clock of the worker's host shows beyond that of this one, seconds.
+    clock_offset_s: float = 0.0
+    #: Is given what leaves this session, for those who show it elsewhere.
+    relay: Callable[[Frame], None] | None = None
+    #: Whether another process runs it, and this one shows what it is told.
+    is_view: bool = False
     _crashes: deque[float] = field(default_factory=lambda: deque(maxlen=_CRASHES))
     _crash_reason: str = ""
     _is_silent: bool = False
@@ -135,6 +142,10 @@ class Session:
     @property
     def state(self) -> SessionState:
         return self.steps[-1].state
+
+    def lsl_time(self) -> float:
+        """Give the time by the LSL clock of the host whose samples this session decodes."""
+        return local_clock() + self.clock_offset_s
 
     @property
     def held(self) -> bool:
@@ -177,7 +188,7 @@ class Session:
 
     def step_to(self, state: SessionState, reason: str) -> None:
         """Take an allowed step; saying the same state with another reason is one as well."""
-        if state is not self.state:
+        if state is not self.state and not self.is_view:  # a view may have missed a step
             check_step(self.id, self.state, state)
         self._enter(state, reason)
 
@@ -251,7 +262,9 @@ class Session:
         self._replies[change.number] = reply = asyncio.get_running_loop().create_future()
         # An answer is taken whenever it comes: the worker has then done what it says.
         reply.add_done_callback(lambda done: self._settle(change, done))
-        order = {"op": "swap", "id": change.number, "decoder": decoder.model_dump(mode="json")}
+        settings = decoder.model_dump(mode="json")
+        order = {"op": "swap", "id": change.number, "decoder": settings, "remember": remember}
+        order["back"] = back  # these two are for a node, which goes back as this does
         if not self.link.send(order):
             reply.cancel()
         try:
@@ -340,6 +353,23 @@ class Session:
         }
         payload = json.dumps(message).encode()
         self.hub.announce(Frame(FrameType.STATUS, IntentCode.NONE, 0, step.t, payload))
+        self._relay_state()
+
+    def _relay_state(self) -> None:
+        """Tell those who show this session elsewhere where it stands, as its worker tells it."""
+        if self.relay is None:
+            return
+        step, word = self.steps[-1], self.word
+        told = {
+            "state": step.state,
+            "reason": step.reason,
+            "stream": self.stream,
+            "warnings": self._worker_warnings,
+            "signals": self.signals,
+            "obeyed": word.order if self.stop_is_confirmed else 0,
+        }
+        payload = pydantic_core.to_json(told, inf_nan_mode="null")
+        self.relay(Frame(FrameType.STATUS, IntentCode.NONE, 0, step.t, payload))
 
     # -- the emergency stop -------------------------------------------------------------------
 
@@ -399,8 +429,12 @@ class Session:
         return self.word.order, self.word.released
 
     def withholds(self, frame: Frame) -> bool:
-        """Whether a frame may not go out now, because of the emergency stop."""
-        return self.word.held and may_move(frame)
+        """Whether a frame may not go out now, because of the emergency stop.
+
+        Nor may one that was on its way from before the stop and comes after its release.
+        """
+        word = self.word
+        return may_move(frame) and (word.held or frame.hold < word.released)
 
     def obeys(self, order: int) -> bool:
         """Whether nothing but neutral intents comes from a worker of this session any more.
@@ -409,6 +443,8 @@ class Session:
         reads the word before it sends anything.
         """
         word, process = self.word, self.process
+        if self.is_view:
+            return word.obeyed >= order
         if word.at_rest or word.obeyed >= order or word.reader != self.generation:
             return True
         return process is None or not process.is_alive()
@@ -510,15 +546,7 @@ class Session:
 
     def on_frame(self, frame: Frame) -> None:
         if frame.type is FrameType.INTENT:
-            t_read = local_clock()
-            if frame.is_held:
-                self.look_at_word()
-            if self.withholds(frame) or _is_past(frame, t_read):
-                self.hub.lose(frame)
-            else:
-                self.hub.publish(frame)
-            self.t_heard = time.monotonic()
-            self.bus_times.add(t_read - frame.t_published)
+            self._on_intent(frame)
             return
         self.t_heard = time.monotonic()
         if frame.type is FrameType.HISTORY:
@@ -526,10 +554,12 @@ class Session:
             return
         if frame.type is FrameType.SIGNAL:
             self.feed.publish(source_of(frame.payload), frame.payload)
+            self._pass_on(frame)
             return
         data = json.loads(frame.payload)
         if frame.type is FrameType.HEARTBEAT:
             self._on_heartbeat(data)
+            self._pass_on(frame)
         elif frame.type is FrameType.REPLY:
             future = self._replies.get(data["id"])
             if future is not None and not future.done():
@@ -537,13 +567,37 @@ class Session:
         elif "crash" in data:
             self._crash_reason = data["crash"]
         elif not self.state.final:
-            self.stream = data.get("stream", self.stream)
-            self._worker_warnings = data["warnings"]
-            self.signals = data.get("signals", self.signals)
-            state, reason = SessionState(data["state"]), data["reason"]
-            # A worker says it again when nothing but its warnings has changed.
-            if (state, reason) != (self.state, self.steps[-1].reason):
-                self.step_to(state, reason)
+            self._on_status(data)
+
+    def _on_intent(self, frame: Frame) -> None:
+        t_read = self.lsl_time()
+        if frame.is_held:
+            self.look_at_word()
+        if self.withholds(frame) or _is_past(frame, t_read):
+            self.hub.lose(frame)
+        else:
+            self.hub.publish(frame)
+            self._pass_on(frame)
+        self.t_heard = time.monotonic()
+        self.bus_times.add(t_read - frame.t_published)
+
+    def _on_status(self, data: dict[str, Any]) -> None:
+        self.stream = data.get("stream", self.stream)
+        self._worker_warnings = data["warnings"]
+        self.signals = data.get("signals", self.signals)
+        if "obeyed" in data:
+            self.word.obey(data["obeyed"])
+            self.look_at_word()
+        state, reason = SessionState(data["state"]), data["reason"]
+        # A worker says it again when nothing but its warnings has changed.
+        if (state, reason) != (self.state, self.steps[-1].reason):
+            self.step_to(state, reason)
+        else:
+            self._relay_state()
+
+    def _pass_on(self, frame: Frame) -> None:
+        if self.relay is not None:
+            self.relay(frame)
 
     def _on_history(self, frame: Frame) -> None:
         pieces, done = self._histories.get(frame.seq, ([], None))

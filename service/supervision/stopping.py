@@ -74,9 +74,12 @@ class Stopping:
         StopError
             A worker that did not obey could not be killed either. The stop stays set.
         """
+        return await self.confirm(session, session.press_stop(by, where))
+
+    async def confirm(self, session: Session, order: int) -> StopAnswer:
+        """Wait until a press that was made just now holds, as `press` does."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        order = session.press_stop(by, where)
         self.remember(session)
         outcome = await _confirm(session, order)
         took_s = loop.time() - began

@@ -24,11 +24,12 @@ from volition.errors import SessionError, StopError
 from volition.service.sessions.config import SessionConfig
 from volition.service.sessions.states import SessionState
 from volition.service.sessions.stop_folder import StopFolder
+from volition.service.sessions.stop_word import StopWord
 from volition.service.supervision.session import Session
-from volition.service.supervision.stopping import Stopping
-from volition.service.supervision.store import SessionStore
+from volition.service.supervision.stopping import StopAnswer, Stopping
+from volition.service.supervision.store import SessionStore, StoredSession
 from volition.service.supervision.worker_process import SpareWorker, WorkerProcess, end_process
-from volition.service.worker.bus import LocalGatewayEnd
+from volition.service.worker.bus import Frame, LocalGatewayEnd
 
 log = structlog.get_logger()
 
@@ -129,14 +130,40 @@ class Supervisor:
     async def restore(self) -> None:
         """Restart the sessions that were live at the last shutdown; numbering continues."""
         for stored in self._store.former if self._store else ():
-            word = self._stops.word(stored.id)
-            if stored.held and stored.stop_order is None:  # by a version that had no word
-                word.press("the service", "restored")
-            session = Session(stored.id, stored.config, generation=stored.epoch, word=word)
-            session.earlier_decoders = list(stored.earlier_decoders)
-            session.hub.last_seq, session.hub.life = stored.last_seq, stored.life
-            self.sessions[stored.id] = session
-            await self._start_when_possible(session)
+            await self.resume(stored, self._stops.word(stored.id))
+
+    async def resume(
+        self,
+        stored: StoredSession,
+        word: StopWord,
+        relay_of: Callable[[Session], Callable[[Frame], None]] | None = None,
+    ) -> Session:
+        """Start a session where another left it: behind its last number, in its next epoch."""
+        if stored.held and stored.stop_order is None:  # by a version that had no word
+            word.press("the service", "restored")
+        session = Session(stored.id, stored.config, generation=stored.epoch, word=word)
+        session.earlier_decoders = list(stored.earlier_decoders)
+        session.hub.last_seq, session.hub.life = stored.last_seq, stored.life
+        session.relay = None if relay_of is None else relay_of(session)
+        self.sessions[stored.id] = session
+        await self._start_when_possible(session)
+        return session
+
+    async def word_of(self, id_: str) -> StopWord:
+        """Give the stop word of a session that is to start."""
+        return await self._on_disk(self._stops.word, id_)
+
+    async def drop(self, session: Session, reason: str) -> None:
+        """End a session at once: its worker is killed, since what it says may not be heard."""
+        session.relay = None
+        if not session.state.final:
+            session.step_to(SessionState.STOPPED, reason)
+        if session.process is not None:
+            session.process.kill()
+        if session.link is not None:
+            await session.ended.wait()
+        if self.sessions.get(session.id) is session:
+            del self.sessions[session.id]
 
     async def _remember(self, *, of: Iterable[Session] | None = None, ended: bool = False) -> None:
         """Store the live sessions, or these; an answer that follows is true after a kill too."""
@@ -183,6 +210,14 @@ class Supervisor:
     def get(self, id_: str) -> Session:
         """Give a session by its id; raises `KeyError`."""
         return self.sessions[id_]
+
+    async def press(self, session: Session, by: str, where: str) -> StopAnswer:
+        """Press the emergency stop of a session (`volition.service.supervision.stopping`)."""
+        return await self.stopping.press(session, by, where)
+
+    async def release(self, session: Session, order: int, by: str, where: str) -> bool:
+        """Release the emergency stop of a session."""
+        return await self.stopping.release(session, order, by, where)
 
     async def stop(self, session: Session, reason: str = "asked to stop") -> None:
         """Stop a session; return when its worker is gone. Stopping again does nothing."""

@@ -27,7 +27,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol, cast
 
-_HEADER = struct.Struct("<BBHIQd")
+_HEADER = struct.Struct("<BBHIIQQd")
 _MAX_OUTBOX_BYTES = 8 << 20
 _SOCKET_BUFFER_BYTES = 4 << 20
 _MAX_COMMAND_BYTES = 1 << 20
@@ -62,7 +62,23 @@ INTENT_CODES = {code.name.lower(): code for code in IntentCode}
 
 
 class Frame(NamedTuple):
-    """One message from a worker."""
+    """One message from a worker.
+
+    Attributes
+    ----------
+    type, intent_code, payload
+        What it is; the payload is encoded already.
+    seq
+        Number of the intent; 0 for all else.
+    t_published
+        When the worker sent it, seconds of the LSL clock of its host.
+    flags
+        `HELD` or none.
+    epoch
+        Which worker of the session sent it; 0 where it does not say.
+    hold
+        Newest press of the emergency stop that this worker knew of.
+    """
 
     type: FrameType
     intent_code: IntentCode
@@ -70,6 +86,8 @@ class Frame(NamedTuple):
     t_published: float
     payload: bytes
     flags: int = 0
+    epoch: int = 0
+    hold: int = 0
 
     @property
     def is_held(self) -> bool:
@@ -85,9 +103,12 @@ def pack(
     seq: int = 0,
     t_published: float = 0.0,
     flags: int = 0,
+    epoch: int = 0,
+    hold: int = 0,
 ) -> bytes:
     """Encode a frame."""
-    return _HEADER.pack(type_, intent_code, flags, len(payload), seq, t_published) + payload
+    header = _HEADER.pack(type_, intent_code, flags, len(payload), epoch, seq, hold, t_published)
+    return header + payload
 
 
 class FrameReader:
@@ -103,13 +124,14 @@ class FrameReader:
         frames: list[Frame] = []
         start = 0
         while len(pending) - start >= _HEADER.size:
-            type_, code, flags, length, seq, t_published = _HEADER.unpack_from(pending, start)
+            type_, code, flags, length, *rest = _HEADER.unpack_from(pending, start)
+            epoch, seq, hold, t_published = rest
             end = start + _HEADER.size + length
             if len(pending) < end:
                 break
             payload = bytes(pending[start + _HEADER.size : end])
             kind, intent_code = FrameType(type_), IntentCode(code)
-            frames.append(Frame(kind, intent_code, seq, t_published, payload, flags))
+            frames.append(Frame(kind, intent_code, seq, t_published, payload, flags, epoch, hold))
             start = end
         if start:
             del pending[:start]

@@ -420,11 +420,13 @@ class Worker:
         """Send intents to the API and to the outputs: whatever leaves here has passed the gate."""
         gate, word = self._gate, self._word
         for decided in intents:
+            hold = word.order  # before it is known whether it holds: never newer than what was done
             gate.turn(word.held, decided.seq)
             intent = gate.pass_on(decided)
             payload = to_json(intent)
             now = local_clock()
-            self._link.publish(_frame(intent, payload, now, held=gate.closed))
+            epoch = self._order.generation
+            self._link.publish(_frame(intent, payload, now, epoch, hold, held=gate.closed))
             self._counts.steps["encode"].add(now - engine.t_decoded)
             self._outputs.intent(payload, intent, held=gate.closed)
         self._counts.add_intents(intents)
@@ -588,7 +590,8 @@ class Worker:
         return found
 
     def _publish_json(self, type_: FrameType, data: dict[str, Any]) -> None:
-        self._link.publish(pack(type_, pydantic_core.to_json(data, inf_nan_mode="null")))
+        payload = pydantic_core.to_json(data, inf_nan_mode="null")
+        self._link.publish(pack(type_, payload, epoch=self._order.generation))
 
     def _report(self) -> dict[str, Any]:
         """Give what a heartbeat tells."""
@@ -683,16 +686,24 @@ class Worker:
         return self._history.start(self._engine, command["number"], command["last_s"])
 
 
-def _frame(intent: Intent, payload: bytes, now: float, *, held: bool = False) -> bytes:
-    code, flags = INTENT_CODES[intent.kind], HELD if held else 0
+def _frame(
+    intent: Intent, payload: bytes, now: float, epoch: int, hold: int, *, held: bool = False
+) -> bytes:
     return pack(
-        FrameType.INTENT, payload, intent_code=code, seq=intent.seq, t_published=now, flags=flags
+        FrameType.INTENT,
+        payload,
+        intent_code=INTENT_CODES[intent.kind],
+        seq=intent.seq,
+        t_published=now,
+        flags=HELD if held else 0,
+        epoch=epoch,
+        hold=hold,
     )
 
 
 def _rehearse_sending(intent: Intent) -> None:
     """Do what `Worker._publish_intents` does, and send nothing."""
-    _frame(intent, to_json(intent), local_clock())
+    _frame(intent, to_json(intent), local_clock(), epoch=1, hold=0)
 
 
 def _spec_dict(engine: Engine) -> dict[str, Any]:

@@ -93,5 +93,11 @@ class StopError(SessionError):
     code = "stop"
 
 
+class BusError(VolitionError):
+    """The bus between hosts cannot be reached, does not answer, or refuses what was asked."""
+
+    code = "bus"
+
+
 class InstallationError(VolitionError):
     code = "installation"

@@ -8,8 +8,8 @@ from fastapi import Request
 
 from volition.decoders.contract.settings import named_files
 from volition.service.gateway.auth import Caller, ForbiddenError, Role
+from volition.service.supervision.contract import Sessions
 from volition.service.supervision.session import Session
-from volition.service.supervision.supervisor import Supervisor
 from volition.service.wire import problems
 from volition.service.wire.problems import NotFoundError, Problem
 
@@ -18,10 +18,10 @@ PROBLEM: dict[str, Any] = {"model": Problem, "content": {problems.MEDIA_TYPE: {}
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: PROBLEM}
 
 
-def supervisor_of(request: Request) -> Supervisor:
-    """Give the supervisor of the application."""
-    supervisor: Supervisor = request.app.state.supervisor
-    return supervisor
+def supervisor_of(request: Request) -> Sessions:
+    """Give what runs the sessions of the application."""
+    sessions: Sessions = request.app.state.supervisor
+    return sessions
 
 
 def session_of(request: Request, id: str) -> Session:

@@ -69,7 +69,7 @@ def sessions_router() -> APIRouter:
     async def emergency_stop(request: Request, id: str) -> StoppedSession:
         """Emergency stop: only neutral intents until it is released. 200 means that it holds."""
         session = session_of(request, id)
-        answer = await supervisor_of(request).stopping.press(session, *who(request, "REST"))
+        answer = await supervisor_of(request).press(session, *who(request, "REST"))
         return StoppedSession(
             **dict(_view(session)),
             answer=StopAnswer(
@@ -103,7 +103,7 @@ def sessions_router() -> APIRouter:
                 f"{order}",
                 order=newest,
             )
-        await supervisor_of(request).stopping.release(session, order, *who(request, "REST"))
+        await supervisor_of(request).release(session, order, *who(request, "REST"))
         return _view(session)
 
     @router.delete("/sessions/{id}", status_code=204)

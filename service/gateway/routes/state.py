@@ -16,7 +16,6 @@ from volition.service.supervision.session import Session
 from volition.service.wire.recordings import recording_view
 from volition.service.wire.state import QualityView, StateView
 from volition.service.worker.outputs.record import recording_state
-from volition.streams.lsl.clock import local_clock
 
 
 def state_router() -> APIRouter:
@@ -50,7 +49,7 @@ async def _state_of(session: Session) -> StateView:
         epoch=session.generation,
         last_seq=session.hub.last_seq,
         fresh=answer is not None,
-        lsl_time=local_clock(),
+        lsl_time=session.lsl_time(),
         t_last_sample=known.get("t_last_sample"),
         t_newest=known.get("t_newest"),
         signal=known.get("signal"),

@@ -31,6 +31,8 @@ frames = st.builds(
     st.floats(allow_nan=False),
     st.binary(max_size=300),
     st.integers(0, 2**16 - 1),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2**64 - 1),
 )
 
 
@@ -42,6 +44,8 @@ def packed(frame: Frame) -> bytes:
         seq=frame.seq,
         t_published=frame.t_published,
         flags=frame.flags,
+        epoch=frame.epoch,
+        hold=frame.hold,
     )
 
 

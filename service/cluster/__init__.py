@@ -1,0 +1,1 @@
+"""Sessions and gateways on many hosts, joined by NATS (``docs/cluster.md``)."""
