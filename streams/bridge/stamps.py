@@ -9,6 +9,8 @@ of the second in which it is made, so times always rise.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from volition.chunk import FloatArray
@@ -31,14 +33,14 @@ class CountedStamps:
 
     def __init__(self, rate_hz: float) -> None:
         self._period_s = 1.0 / rate_hz
-        self._last = -np.inf
+        self._last = -math.inf
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """Take the next samples for the first: the device was away. Times still rise."""
         self._origin: float | None = None
         self._count = 0
-        self._least_s = np.inf
+        self._least_s = math.inf
         self._until = 0
 
     def stamp(self, n_samples: int, now: float, lost: int = 0) -> FloatArray:
@@ -61,13 +63,15 @@ class CountedStamps:
         if not n_samples:
             return np.empty(0)
         newest = self._count + lost + n_samples - 1
-        off_s = np.inf if self._origin is None else now - self._time_of(newest)
+        off_s = math.inf if self._origin is None else now - self._time_of(newest)
         if abs(off_s) > _MOST_OFF_S:
             first = max(now - (n_samples - 1) * self._period_s, self._last + self._period_s)
             self._origin, self._count, lost = first, 0, 0
             newest, off_s = n_samples - 1, 0.0
-            self._least_s, self._until = np.inf, self._per_second
-        times = self._time_of(np.arange(newest - n_samples + 1, newest + 1))
+            self._least_s, self._until = math.inf, self._per_second
+        assert self._origin is not None
+        numbers = np.arange(newest - n_samples + 1, newest + 1, dtype=np.float64)
+        times: FloatArray = self._origin + numbers * self._period_s
         self._count = newest + 1
         self._last = float(times[-1])
         self._follow(off_s)
@@ -77,9 +81,9 @@ class CountedStamps:
     def _per_second(self) -> int:
         return max(1, round(_SECOND_S / self._period_s))
 
-    def _time_of(self, number: int | np.ndarray[tuple[int], np.dtype[np.int_]]) -> FloatArray:
+    def _time_of(self, number: int) -> float:
         assert self._origin is not None
-        return np.asarray(self._origin + number * self._period_s, dtype=np.float64)
+        return self._origin + number * self._period_s
 
     def _follow(self, off_s: float) -> None:
         """Move the line once a second by a part of the least delay."""
@@ -87,4 +91,4 @@ class CountedStamps:
         if self._count >= self._until and self._origin is not None:
             limit = min(_MOST_STEP_S, 0.5 * self._period_s)
             self._origin += float(np.clip(_GAIN * self._least_s, -limit, limit))
-            self._least_s, self._until = np.inf, self._count + self._per_second
+            self._least_s, self._until = math.inf, self._count + self._per_second
