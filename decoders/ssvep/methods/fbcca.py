@@ -35,7 +35,7 @@ from volition.decoders.ssvep.settings import (
 )
 from volition.decoders.ssvep.windows.epochs import Epoch, Windows
 from volition.decoders.ssvep.windows.scored import SlidingWindows, TriggeredWindows
-from volition.errors import ConfigError
+from volition.errors import ConfigError, DecodeError
 
 #: A marker-triggered window is summed in pieces of this length as it comes.
 PIECE_S = 0.1
@@ -267,10 +267,18 @@ class FBCCA(CorrelationEstimator[FbccaSettings]):
         Raises
         ------
         DecodeError
-            The trials and targets do not fit each other.
+            The trials and targets do not fit each other, or a trial has no score: a sample is
+            missing, or too large to be squared.
         """
         wanted = check_targets(targets, len(epochs), len(self.settings.targets))
         scores = self.decision_function(epochs)
+        scored = np.isfinite(scores).all(axis=1)
+        if not scored.all():
+            raise DecodeError(
+                f"{int((~scored).sum())} of {len(epochs)} trials have no score: samples are "
+                "missing, or too large; leave these trials out",
+                found=int((~scored).sum()),
+            )
         noise_score = self._scorer(epochs.shape[1]).noise_score
         at_rest = wanted == REST
         fitted: dict[str, float] = {}
