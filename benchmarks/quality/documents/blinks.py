@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from volition.benchmarks.quality.datasets import denoise_mix
-from volition.benchmarks.quality.documents.runs import Made, Results, markdown
+from volition.benchmarks.quality.documents.runs import Made, Measurement, Results, markdown
 from volition.benchmarks.quality.evaluation.denoising import score_recordings
 from volition.decoders.contract.settings import Settings
 from volition.decoders.stages.wiener import WienerFilterSettings
@@ -64,7 +64,7 @@ def _both(one: Mapping[str, float]) -> list[float]:
     return [one["kept_db"], one["removed_db"]]
 
 
-RUNS = (
+RUNS: tuple[Measurement, ...] = (
     *(Made(_blinks(name), partial(_score, _preset(name))) for name in METHODS),
     *(
         Made(_ahead(name, ahead_s), partial(_score, _preset(name, lookahead_s=ahead_s)))

@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from volition.benchmarks.quality.documents.runs import Results, Run, markdown, number, with_interval
-from volition.service.sessions.config import load_config
+from volition.benchmarks.quality.datasets.ssvep_exo_mixed import DATASET
+from volition.benchmarks.quality.documents.runs import (
+    Made,
+    Measurement,
+    Results,
+    Run,
+    markdown,
+    number,
+    with_interval,
+)
+from volition.benchmarks.quality.evaluation.contamination import UNTOUCHED, evaluate_contamination
+from volition.service.sessions.config import SessionConfig, load_config
 
 #: What is mixed in, as the data set names it, in the order of the table.
-UNTOUCHED = "untouched"
+STRONG = "all"
 CONDITIONS = {
     "blink": "blinks, strong",
     "emg": "muscle, strong",
     "pop": "pops, strong",
     "all, usual": "all three, usual",
-    "all": "all three, strong",
+    STRONG: "all three, strong",
     "all, severe": "all three, severe",
 }
-#: Stages before FBCCA, and those before the pretrained decoder too.
 FBCCA, PRETRAINED = "fbcca-exo", "ssvep-pretrained"
+#: Presets of FBCCA that are scored with everything that may be mixed in.
+BY_CONDITION = ("asr", "rasr")
+#: Stages that are scored with all three artifacts at the strong level alone: presets', or settings.
 STAGES: Mapping[str, Mapping[str, Any]] = {
-    "asr": {},
-    "rasr": {},
     "atat": {},
     "bad_channels": {"kind": "bad_channels"},
     "potato": {"kind": "potato", "calibration_s": 30, "lookahead_s": 1.0},
     "faster": {},
     "gate": {"kind": "gate", "lookahead_s": 1.0},
 }
-WITH_PRETRAINED = ("asr", "rasr", "atat")
+WITH_PRETRAINED = (*BY_CONDITION, "atat")
 _KEPT = (
     "decoder",
     "protocol",
@@ -52,31 +64,26 @@ def _name(stage: str, decoder: str) -> str:
     return f"mixed in, {stage} before {decoder}"
 
 
-def _stage_of(preset: str) -> dict[str, Any]:
-    return load_config(preset).stages[-1].model_dump(mode="json")
+def _session(stage: str, decoder: str) -> SessionConfig:
+    """Give the preset of a decoder behind a preset's stage, or behind one of `STAGES`."""
+    settings = STAGES.get(stage) or load_config(stage).stages[-1].model_dump(mode="json")
+    session = "asr" if decoder == FBCCA else "ssvep-pretrained-rasr"
+    return Run(stage, DATASET.name, session, keep, cleaned_by=settings).config()
 
 
-RUNS = (
+def _strongest(stage: str, decoder: str, data: Path) -> dict[str, Any]:
+    config = _session(stage, decoder)
+    return keep(evaluate_contamination(DATASET, data / "ssvep_exo", config, (STRONG,)))
+
+
+RUNS: tuple[Measurement, ...] = (
     *(
-        Run(
-            _name(stage, FBCCA),
-            "ssvep_exo_mixed",
-            stage if not settings else "asr",
-            keep,
-            cleaned_by=settings,
-            folder="ssvep_exo",
-        )
-        for stage, settings in STAGES.items()
+        Run(_name(stage, FBCCA), DATASET.name, stage, keep, folder="ssvep_exo")
+        for stage in BY_CONDITION
     ),
+    *(Made(_name(stage, FBCCA), partial(_strongest, stage, FBCCA)) for stage in STAGES),
     *(
-        Run(
-            _name(stage, PRETRAINED),
-            "ssvep_exo_mixed",
-            "ssvep-pretrained-rasr",
-            keep,
-            cleaned_by=_stage_of(stage),
-            folder="ssvep_exo",
-        )
+        Made(_name(stage, PRETRAINED), partial(_strongest, stage, PRETRAINED))
         for stage in WITH_PRETRAINED
     ),
 )
@@ -89,21 +96,20 @@ def _row(one: Mapping[str, Any], artifacts: str, *, stages: bool) -> Mapping[str
 
 def costs(results: Results) -> str:
     """Give what each artifact costs FBCCA, and what both kinds of ASR win back."""
-    both = {stage: results[_name(stage, FBCCA)] for stage in ("asr", "rasr")}
-    asr = both["asr"]
+    both = [results[_name(stage, FBCCA)] for stage in BY_CONDITION]
     rows = []
     for condition, label in {UNTOUCHED: "nothing", **CONDITIONS}.items():
-        plain = _row(asr, condition, stages=False)
+        plain = _row(both[0], condition, stages=False)
         cells = [
             label,
-            _points(asr, "cost", condition),
+            _cost(both[0], condition),
             with_interval(plain["accuracy"], plain["interval"]),
             _worst(plain),
         ]
         shares = [plain["selected_share"]]
-        for one in both.values():
+        for one in both:
             cleaned = _row(one, condition, stages=True)
-            cells += [number(cleaned["accuracy"]), _share(one, condition)]
+            cells += [number(cleaned["accuracy"]), _won_back(one, condition)]
             shares.append(cleaned["selected_share"])
         rows.append([*cells, ", ".join(number(share, 2) for share in shares)])
     head = (
@@ -123,42 +129,34 @@ def costs(results: Results) -> str:
 def stages(results: Results) -> str:
     """Give all stages before both decoders, all three artifacts at the strong level."""
     rows = []
-    for stage in STAGES:
+    for stage in (*BY_CONDITION, *STAGES):
         cells = [f"`{stage}`"]
         for decoder in (FBCCA, PRETRAINED):
             one = results.get(_name(stage, decoder))
-            cells += ["", "", "", ""] if one is None else _before(one)
+            cells += [""] * 3 if one is None else _before(one)
         rows.append(cells)
-    of_each = ("untouched: without, with", "mixed in: without, with", "won back (95 %, people)")
-    head = (
-        "stage",
-        *(
-            f"{decoder}, {one}"
-            for decoder in ("FBCCA", "pretrained")
-            for one in (*of_each, "worst person")
-        ),
-    )
+    of_each = ("untouched, mixed in, cleaned", "won back (95 %, people)", "worst person, cleaned")
+    labels = {"FBCCA": FBCCA, "pretrained": PRETRAINED}
+    head = ("stage", *(f"{label}: {one}" for label in labels for one in of_each))
     return markdown(head, rows)
 
 
 def _before(one: Mapping[str, Any]) -> list[str]:
-    found = [
-        [number(_row(one, condition, stages=with_them)["accuracy"]) for with_them in (False, True)]
-        for condition in (UNTOUCHED, "all")
-    ]
-    worst = _worst(_row(one, "all", stages=True))
-    return [*(", ".join(pair) for pair in found), _share(one, "all"), worst]
+    cleaned = _row(one, STRONG, stages=True)
+    untouched, mixed = (_row(one, name, stages=False) for name in (UNTOUCHED, STRONG))
+    found = ", ".join(number(row["accuracy"]) for row in (untouched, mixed, cleaned))
+    return [found, _won_back(one, STRONG), _worst(cleaned)]
 
 
-def _points(one: Mapping[str, Any], figure: str, condition: str) -> str:
-    if condition not in one[figure]:
+def _cost(one: Mapping[str, Any], condition: str) -> str:
+    if condition not in one["cost"]:
         return ""
-    found, interval = one[figure][condition], one["intervals"][figure][condition]
-    return with_interval(100 * found, [100 * end for end in interval], 1)
+    points = [100 * end for end in one["intervals"]["cost"][condition]]
+    return with_interval(100 * one["cost"][condition], points, 1)
 
 
-def _share(one: Mapping[str, Any], condition: str) -> str:
-    """Give the share that is won back; a dash where it is of nothing that is sure to be lost."""
+def _won_back(one: Mapping[str, Any], condition: str) -> str:
+    """Give the share that is won back; a dash where it is not sure that anything was lost."""
     if condition not in one["cost"]:
         return ""
     low, _ = one["intervals"]["cost"][condition]

@@ -16,6 +16,7 @@ from typing import Any
 from volition.benchmarks.quality.documents.runs import (
     NOT_MEASURED,
     Made,
+    Measurement,
     Results,
     markdown,
     number,
@@ -79,7 +80,7 @@ def _torch() -> Iterator[None]:
         ) from None
 
 
-RUNS = (
+RUNS: tuple[Measurement, ...] = (
     Made(_name(NOTHING), _untouched),
     Made(_name(SHIPPED), _shipped),
     Made(_name(OURS), _ours),

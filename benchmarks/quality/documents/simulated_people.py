@@ -11,6 +11,7 @@ import numpy as np
 
 from volition.benchmarks.quality.documents.runs import (
     Made,
+    Measurement,
     Results,
     markdown,
     number,
@@ -44,7 +45,7 @@ def _during(data: Path) -> dict[str, Any]:
         return during_fit()
 
 
-RUNS = (
+RUNS: tuple[Measurement, ...] = (
     Made(_SPECTRUM, _spectra),
     *(Made(f"{_SPELLER}, {window_s:g} s", partial(_spelled, window_s)) for window_s in WINDOWS_S),
     Made(_DURING, _during),

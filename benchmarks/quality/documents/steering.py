@@ -16,6 +16,7 @@ import numpy as np
 
 from volition.benchmarks.quality.documents.runs import (
     Made,
+    Measurement,
     Results,
     markdown,
     number,
@@ -76,7 +77,7 @@ def _through_service(data: Path) -> dict[str, Any]:
         return closed_loop(participant=CursorParticipant(seed=0))
 
 
-RUNS = (
+RUNS: tuple[Measurement, ...] = (
     *(Made(_name(decoder), partial(_steered, decoder)) for decoder in DECODERS),
     Made(_SERVICE, _through_service),
 )
