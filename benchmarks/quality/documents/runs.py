@@ -139,7 +139,8 @@ class Page:
         for run in self.runs:
             if not wanted or run.name in wanted:
                 say(run.name)
-                self._keep(self.results() | {run.name: run.measure(data)})
+                measured = run.measure(data)
+                self._keep(self.results() | {run.name: measured})
 
     def _keep(self, results: Results) -> None:
         """Write the results of what is measured still, each on a line of its own."""

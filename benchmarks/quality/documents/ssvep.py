@@ -309,15 +309,15 @@ def elsewhere(results: Results) -> str:
             one, people = results[ours], _people(results[ours]["by_recording"])
             theirs = _people(_same_trials(results, fbcca, ours))
             # A difference between people where there are several; recordings are no people.
-            is_paired = len(people) > 1 and kind != "fbcca"
+            is_paired = len(one["by_person"]) > 1 and kind != "fbcca"
             rows.append(
                 [
                     name,
                     f"{length_s:g} s",
                     label,
-                    f"{len(people)} ({one['n_trials']})",
+                    f"{len(one['by_person'])} ({one['n_trials']})",
                     with_interval(one["mean_accuracy"], one["intervals"]["mean_accuracy"]),
-                    _worst(one, "accuracy"),
+                    _worst(one, "accuracy") if len(one["by_person"]) > 1 else "-",
                     signed_points(paired_difference(theirs, people)) if is_paired else "-",
                 ]
             )
