@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,23 @@ from volition.errors import ConfigError
 def test_a_pages_tables_are_those_of_what_is_kept(page: Page, repository: Path) -> None:
     text = (repository / "docs" / f"{page.name}.md").read_text("utf-8")
     assert page.written(text) == text
+
+
+#: How tables begin that state nothing measured: what there is, what it needs, how it is set.
+UNMEASURED = {
+    "ssvep": ["| kind | calibration |"],
+    "kinematics": ["| kind, preset | what it is |", "| stage | gives |"],
+    "artifacts": ["| kind | preset |", "| level | blink, peak |"],
+}
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_no_table_of_figures_is_made_by_hand(page: Page, repository: Path) -> None:
+    text = (repository / "docs" / f"{page.name}.md").read_text("utf-8")
+    by_hand = re.sub(r"<!-- table: (.+?) -->.*?<!-- end of \1 -->", "", text, flags=re.DOTALL)
+    tables = re.findall(r"(?:^\|.*\n)+", by_hand, flags=re.MULTILINE)
+    begun = ["|".join(one.split("|")[:3]) + "|" for one in tables]
+    assert begun == UNMEASURED[page.name]
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
