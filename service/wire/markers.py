@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from volition.incoming import (
     MOST_DATA_BYTES,
@@ -14,31 +13,19 @@ from volition.incoming import (
     fault_of_text,
     fault_of_time,
 )
-from volition.service.wire.strictness import Answer, Request
-
-
-def _refused_for(fault_of: Callable[[Any], str]) -> AfterValidator:
-    """Refuse what `volition.incoming` finds a fault in."""
-
-    def check(value: Any) -> Any:
-        if fault := fault_of(value):
-            raise ValueError(fault)
-        return value
-
-    return AfterValidator(check)
+from volition.service.wire.strictness import Answer, Request, refused_for
 
 
 class MarkerBody(Request):
     """An event to stamp into the session."""
 
-    name: Annotated[str, _refused_for(fault_of_text)] = Field(min_length=1, max_length=256)
-    data: Annotated[dict[str, Any], _refused_for(fault_of_data)] = Field(
+    name: Annotated[str, refused_for(fault_of_text)] = Field(min_length=1, max_length=256)
+    data: Annotated[dict[str, Any], refused_for(fault_of_data)] = Field(
         default_factory=dict,
         description=f"At most {MOST_DATA_BYTES} bytes, {MOST_DEPTH} deep; numbers are finite.",
     )
     t: (
-        Annotated[float, Field(strict=True, allow_inf_nan=False), _refused_for(fault_of_time)]
-        | None
+        Annotated[float, Field(strict=True, allow_inf_nan=False), refused_for(fault_of_time)] | None
     ) = Field(default=None, description="LSL time; the time of receipt when left out.")
 
 
