@@ -27,6 +27,8 @@ from volition.benchmarks.quality.evaluation.clustered import (
     ratio_interval,
 )
 from volition.benchmarks.quality.evaluation.promises import kept
+from volition.decoders.fitting.calibration import MOST_CHANCE
+from volition.decoders.fitting.metrics import luck
 
 Choice = TypeVar("Choice")
 
@@ -107,6 +109,7 @@ THRESHOLDS: Mapping[str, tuple[str, tuple[float, ...]]] = {
     "ssvep-personal": ("min_confidence", (0.45, 0.55, 0.65, 0.75, 0.85)),
 }
 IDLE_LENGTH_S = 3.0
+N_TARGETS = 3
 #: Windows for which what calibrations state is set beside what came.
 PROMISED_S = 2.0
 #: Selections a minute at rest that the worst of those who choose may have, each tried.
@@ -524,11 +527,14 @@ def promised(results: Results) -> str:
                 if said["left_out"] == of
             }
             if stated:
-                rows.append([f"`{session}`", label, *_kept(kept({"per_recording": stated}))])
+                told = [one["by_recording"][name] for name in stated]
+                n_held = sum(map(_would_be_accepted, told))
+                found = kept({"per_recording": stated})
+                rows.append([f"`{session}`", label, f"{n_held} of {len(told)}", *_kept(found)])
     head = (
         "decoder",
         "calibrated on",
-        "recordings that followed",
+        "recordings that followed above chance",
         "came less stated (95 %, people)",
         "rank correlation",
         "fell short by most",
@@ -536,10 +542,14 @@ def promised(results: Results) -> str:
     return markdown(head, rows)
 
 
+def _would_be_accepted(right: str) -> bool:
+    """Say whether a recording's trials are above chance by the test that calibrations must pass."""
+    return luck(right.count("1"), len(right), 1 / N_TARGETS) <= MOST_CHANCE
+
+
 def _kept(found: Mapping[str, Any]) -> list[str]:
     name, (said, came) = found["worst"]["recording"], found["worst"]["promised_given"]
     return [
-        str(found["n_recordings"]),
         with_interval(found["gap"], found["interval"]),
         number(found["rank_correlation"], 2),
         f"{name}: {number(said)} stated, {number(came)} came",
