@@ -52,6 +52,9 @@ class CodedDecoder(FittedDecoder[S]):
     #: Signal that is needed after the last flash, seconds.
     tail_s: float = 0.0
 
+    #: What is said of a flash that was marked too late.
+    told_of_late: str = "a flash was marked after its samples were gone; left out"
+
     @abstractmethod
     def make_ready(self, rate_hz: float, n_channels: int) -> None:
         """Make what the evidence needs, by the model; set ``tail_s`` where it takes one."""
@@ -289,7 +292,7 @@ class CodedDecoder(FittedDecoder[S]):
         else:
             first = self._first_at(time)
             if first is None or not self.flashed(attempt, flash, first, time):
-                self._tell("late", "a flash was marked after its samples were gone; left out")
+                self._tell("late", self.told_of_late)
                 return
             attempt.last_flash = time
             if flash.step is not None:
