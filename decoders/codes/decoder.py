@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
@@ -46,6 +46,9 @@ class CodedDecoder(FittedDecoder[S]):
     @classmethod
     def trials(cls, settings: S) -> TargetTrials:
         return settings.trials()
+
+    #: Each frame of a display of 240 Hz is marked, and selections begin and end.
+    most_events_per_s: ClassVar[int] = 300
 
     # -- what a subclass gives ---------------------------------------------------------------
 
