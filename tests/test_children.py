@@ -26,6 +26,8 @@ HOSTILE = (
     "streams/__init__.py",
     "volition/__init__.py",
 )
+#: How the standard library forks and starts processes beside `multiprocessing` and `subprocess`.
+FORKS = {"fork", "forkpty", "posix_spawn", "posix_spawnp", "spawnv_passfds"}
 #: Programs of others, and what is built before Volition can be imported.
 STARTS_BY_ITSELF = {"benchmarks/peers/measure.py", "service/web/build.py"}
 
@@ -130,6 +132,7 @@ def test_no_process_is_started_but_by_the_one_module_that_does_it_safely(reposit
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             is_python = isinstance(node, ast.Attribute) and node.attr == "executable"
             is_context = isinstance(node, ast.Attribute) and node.attr == "get_context"
-            if is_python or is_context:
+            is_fork = isinstance(node, ast.Attribute) and node.attr in FORKS
+            if is_python or is_context or is_fork:
                 found.add(name)
     assert found <= STARTS_BY_ITSELF

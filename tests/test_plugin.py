@@ -143,7 +143,7 @@ def test_a_plugin_decodes_in_a_live_session_that_was_calibrated_for_it(
                 "stream": {"source_id": person.source_id},
                 "stages": [{"kind": "median_reference"}],
                 "decoder": FBCCA,
-                "outputs": [{"kind": "udp", "port": listener.getsockname()[1]}],
+                "outputs": [{"kind": "listeners", "ports": [listener.getsockname()[1]]}],
             }
         ).id
         made = calibrated(client, session, person)
@@ -155,7 +155,7 @@ def test_a_plugin_decodes_in_a_live_session_that_was_calibrated_for_it(
         received = received_until(listener, lambda one: one.get("label") == "closed")
         assert received["decoder"] == "alpha"
         (output,) = client.state(session).outputs
-        assert (output.kind, output.state) == ("udp", "open")
+        assert (output.kind, output.state) == ("listeners", "open")
 
 
 def calibrated(client: Client, session: str, person: Person) -> Any:
@@ -230,7 +230,7 @@ def test_what_a_plugin_adds_is_listed_and_its_command_runs(
 ) -> None:
     listed = volition("kinds", "--json", env=environment)
     assert listed.returncode == 0, listed.stderr
-    for kind in ("median_reference", "alpha", "udp", "eyes"):
+    for kind in ("median_reference", "alpha", "listeners", "eyes"):
         assert f'"{kind}"' in listed.stdout
     assert "volition-rhythm" in listed.stdout
     assert "rhythm" in volition("--help", env=environment).stdout
@@ -257,7 +257,7 @@ def test_the_service_refuses_a_kind_that_is_not_installed_with_the_same_sentence
         "stream": {"type": "EEG"},
         "stages": [{"kind": "median_reference"}],
         "decoder": FBCCA,
-        "outputs": [{"kind": "udp", "port": 9}],
+        "outputs": [{"kind": "listeners", "ports": [9]}],
     }
     with (
         running_service(env={"VOLITION_DATA": str(tmp_path)}) as service,
@@ -267,4 +267,4 @@ def test_the_service_refuses_a_kind_that_is_not_installed_with_the_same_sentence
         client.create_session(wanted)
     said = json.dumps(refused.value.fields)
     assert "no stage of kind 'median_reference' is installed" in said
-    assert "no output of kind 'udp' is installed" in said
+    assert "no output of kind 'listeners' is installed" in said

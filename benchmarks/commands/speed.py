@@ -16,6 +16,7 @@ def register(bench: typer.Typer) -> None:
     bench.command()(latency)
     bench.command()(compare)
     bench.command()(capacity)
+    bench.command()(starts)
     bench.command()(broadband)
     bench.command()(pages)
     bench.command("during-fit")(during_fit)
@@ -104,6 +105,20 @@ def capacity(
 
     with lsl.own_network():
         print_report(measure(seconds, progress), json)
+
+
+def starts(
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds of each rest.")] = 20.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Services that are started in turn.")] = 5,
+    further: Annotated[int, typer.Option(min=1, help="Sessions beside the first.")] = 8,
+    json: JsonOption = False,
+) -> None:
+    """Measure how soon a service and a session start, their memory, and their cost at rest."""
+    from volition.benchmarks.speed.starts import measure
+    from volition.streams import lsl
+
+    with lsl.own_network():
+        print_report(measure(seconds, rounds=rounds, further=further), json)
 
 
 def broadband(

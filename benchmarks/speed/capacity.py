@@ -71,7 +71,7 @@ def _start_and_rest(seconds: float) -> dict[str, Any]:
             first_intent_s = time.perf_counter() - before
             steps = client.session(session.id).steps
             first_sample_s = next(s.t for s in steps if s.state == "running") - steps[0].t
-            memory = _memory_mb(service)
+            memory = _memory_mb(service, client)
             client.delete(session.id)
             idle = client.create_session(_triggered(feeder.stream))
             _until_running(client, idle.id)
@@ -88,10 +88,12 @@ def _start_and_rest(seconds: float) -> dict[str, Any]:
     }
 
 
-def _memory_mb(service: RunningService) -> dict[str, float]:
+def _memory_mb(service: RunningService, client: Client) -> dict[str, float]:
     """Give the memory that each process has for itself; pages shared by all count for none."""
     gateway = psutil.Process(service.pid)
-    workers = [p for p in gateway.children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+    workers = [
+        psutil.Process(session.worker_pid) for session in client.sessions() if session.worker_pid
+    ]
     sizes = [round(p.memory_full_info().uss / 2**20, 1) for p in workers]
     return {"gateway": round(gateway.memory_full_info().uss / 2**20, 1), "worker": max(sizes)}
 

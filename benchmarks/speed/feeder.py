@@ -15,7 +15,7 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
-from volition.children import spawning
+from volition.children import forking
 from volition.chunk import SignalSpec
 from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.outlet import SignalOutlet
@@ -57,9 +57,9 @@ class Feeder:
             FedStream(n_channels, rate_hz, chunk_s, f"stream-{uuid4().hex}")
             for _ in range(n_streams)
         ]
-        self._ours, theirs = spawning.Pipe()
-        self._ready, self._stop = spawning.Event(), spawning.Event()
-        self._process = spawning.Process(
+        self._ours, theirs = forking.Pipe()
+        self._ready, self._stop = forking.Event(), forking.Event()
+        self._process = forking.Process(
             target=_feed, args=(self.streams, self._ready, self._stop, theirs), daemon=True
         )
 

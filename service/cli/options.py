@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,8 +34,28 @@ TokensOption = Annotated[
         help="File of tokens; one in the user's data folder when left out.",
     ),
 ]
+
+
+def complete_preset(incomplete: str) -> list[str]:
+    """Give the names of presets that begin so, for the shell; files it knows by itself."""
+    folder = resources.files("volition.service") / "presets"
+    names = (one.name.removesuffix(".yaml") for one in folder.iterdir())
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
 SessionOption = Annotated[
-    str, typer.Option("--session", help="A session file (YAML), or the name of a preset.")
+    str,
+    typer.Option(
+        "--session",
+        help="A session file (YAML), or the name of a preset.",
+        autocompletion=complete_preset,
+    ),
+]
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A session file (YAML), or the name of a preset.", autocompletion=complete_preset
+    ),
 ]
 
 

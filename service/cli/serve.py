@@ -4,24 +4,99 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from volition.errors import ConfigError
-from volition.service.cli.options import JsonOption, TokensOption, print_json, progress
+from volition.service.cli.options import (
+    JsonOption,
+    TokensOption,
+    complete_preset,
+    print_json,
+    progress,
+)
 from volition.service.wire.address import DEFAULT_PORT
+
+#: What the gateway shares with the processes that it starts, and what these need beyond.
+_SHARED = ("volition.service.worker.process",)
+_FURTHER = (
+    "scipy.signal",
+    "volition.service.worker.recorder",
+    "volition.service.supervision.scout",
+    "volition.service.supervision.looks",
+    "volition.streams.simulated.headset",
+    "volition.streams.simulated.live_participant",
+)
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(serve)
+    """Add the commands of this module.
+
+    Each option of ``serve`` may stand in the environment too, as VOLITION_SERVE_OPTION.
+    """
+    app.command(context_settings={"auto_envvar_prefix": "VOLITION_SERVE"})(serve)
+
+
+#: Options that say how the command runs, and not what is served.
+_NO_SETTINGS = {"settings", "json", "end_with_stdin", "help"}
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read a settings file: the options of ``volition serve``, by their names.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be read, is no mapping, or has a key that is no option.
+    """
+    import yaml
+
+    from volition.service.cli import app
+
+    command = typer.main.get_group(app()).commands["serve"]
+    known = {one.name or "": one for one in command.params if one.name not in _NO_SETTINGS}
+    try:
+        read = yaml.safe_load(path.read_text("utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(f"no settings file {path} ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from None
+    if not isinstance(read, dict):
+        raise ConfigError(f"{path} holds {type(read).__name__} where a mapping is needed")
+    given = {str(key).replace("-", "_"): value for key, value in read.items()}
+    if unknown := sorted(given.keys() - known.keys()):
+        allowed = ", ".join(sorted(name.replace("_", "-") for name in known))
+        raise ConfigError(f"{path}: {unknown[0]} is no option of serve; allowed: {allowed}")
+    for name, value in given.items():
+        if known[name].multiple and not isinstance(value, list):
+            given[name] = [value]
+    return given
+
+
+def _take_settings(context: typer.Context, path: Path | None) -> Path | None:
+    if path is not None and not context.resilient_parsing:
+        context.default_map = {**(context.default_map or {}), **read_settings(path)}
+    return path
 
 
 def serve(
+    settings: Annotated[  # noqa: ARG001 - its callback reads it, before the other options
+        Path | None,
+        typer.Option(
+            help="File (YAML) with options of this command by their names; the command line and "
+            "the environment come first.",
+            is_eager=True,
+            callback=_take_settings,
+        ),
+    ] = None,
     session: Annotated[
         list[str] | None,
-        typer.Option("--session", help="Session file or preset to start with; may be repeated."),
+        typer.Option(
+            "--session",
+            help="Session file or preset to start with; may be repeated.",
+            autocompletion=complete_preset,
+        ),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; beyond loopback a token is needed.")
@@ -71,6 +146,12 @@ def serve(
 
     With --json, one line with the address is printed when it is ready, and logs are JSON lines.
     """
+    from volition.children import prepare_forks
+
+    # Taken out of the environment, which every worker inherits.
+    given = os.environ.pop("VOLITION_TOKEN", None) or None
+    prepare_forks(_SHARED, _FURTHER)
+
     from volition.service.gateway.auth import Authority, default_token_path
     from volition.service.gateway.bind_address import bind, is_loopback
     from volition.service.gateway.guard import Access
@@ -88,8 +169,6 @@ def serve(
     if root_path and not root_path.startswith("/"):
         raise ConfigError(f"--root-path begins with a slash, found {root_path!r}")
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
-    # Taken out of the environment, which every worker inherits.
-    given = os.environ.pop("VOLITION_TOKEN", None) or None
     loopback = is_loopback(host)
     authority = Authority(
         tokens or default_token_path(), given=given, required=require_token or not loopback

@@ -35,6 +35,8 @@ _CONFIRM_S = 0.2
 #: What the system may take to end it.
 _DIE_S = 1.0
 _REST_S = 3.0
+#: What the disk may take to remember it.
+_REMEMBER_S = 0.2
 _LOOK_S = 0.001
 _FAILURES = (
     VolitionError,
@@ -47,6 +49,7 @@ _FAILURES = (
 _LOOPBACK = ("localhost", "127.", "::1")
 _PROCESS_SLACK_S = 1.0
 _WAITS = "no answer"
+_NOT_ON_DISK = "not on the disk yet, so a power cut would lose it"
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,8 @@ def _by_rest(caller: Caller[Any], press: _Press) -> str:
         raise ApiError(f"refused with {response.status_code}: {response.text[:200]}")
     answer = StoppedSession.model_validate_json(response.content).answer
     press.confirm()
-    return f"{answer.outcome} after {answer.took_ms:.0f} ms"
+    told = f"{answer.outcome} after {answer.took_ms:.0f} ms"
+    return told if answer.remembered else f"{told}; {_NOT_ON_DISK}"
 
 
 def _by_socket(caller: Caller[Any], press: _Press) -> str:
@@ -168,17 +172,31 @@ def _by_word(word: StopWord, order: int, press: _Press) -> str:
         time.sleep(_LOOK_S)
         took_s = time.monotonic() - began
         if _holds(word, order):
-            word.remember()
-            press.confirm()
-            return f"confirmed after {took_s * 1e3:.0f} ms"
-        if took_s > _CONFIRM_S:
+            told = f"confirmed after {took_s * 1e3:.0f} ms"
+        elif took_s > _CONFIRM_S:
             _kill_reader(word)
             while not _holds(word, order):
                 time.sleep(_LOOK_S)
-            word.remember()
-            press.confirm()
-            return "the worker did not obey and was killed"
+            told = "the worker did not obey and was killed"
+        else:
+            continue
+        is_remembered = _remember(word)
+        press.confirm()
+        return told if is_remembered else f"{told}; {_NOT_ON_DISK}"
     return "set"
+
+
+def _remember(word: StopWord) -> bool:
+    """Have the disk take the word; give whether it does so in time. The stop holds all the same."""
+    done = threading.Event()
+
+    def write() -> None:
+        with contextlib.suppress(OSError):
+            word.remember()
+            done.set()
+
+    threading.Thread(target=write, daemon=True).start()
+    return done.wait(_REMEMBER_S)
 
 
 def _holds(word: StopWord, order: int) -> bool:

@@ -27,6 +27,7 @@ def stop_view(session: Session) -> StopView:
         confirmed=session.stop_is_confirmed,
         pressed=_deed(word.press_deed),
         released=_deed(word.release_deed),
+        remembered=session.stop_is_remembered,
         release_moves=_moved_by(session),
     )
 

@@ -34,6 +34,10 @@ from volition.decoders.contract.settings import Settings
 class OutputSettings(Settings):
     """Base of the settings of every output: frozen, told apart by a literal ``kind``."""
 
+    #: What such an output does beyond this service, as the end of a sentence: over the API only an
+    #: admin may have it. Nothing for one that any caller who runs sessions may have.
+    reaches: ClassVar[str] = ""
+
 
 S = TypeVar("S", bound=OutputSettings)
 

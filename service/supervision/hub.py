@@ -21,8 +21,10 @@ from volition.service.worker.bus import Frame, FrameType, IntentCode
 #: Gathered intents are sent this much later than asked for, so that those who wait for each intent
 #: get theirs first.
 _BEHIND_S = 0.002
-#: Intents that are kept of a session that has ended, for who was away when it did.
-KEPT_AT_END = 500
+#: Intents that are kept of a session, and of one that has ended, for who was away when it did; and
+#: their bytes at most, since one intent may hold the evidence for each of hundreds of targets.
+MOST_KEPT, MOST_KEPT_BYTES = 10_000, 8 << 20
+KEPT_AT_END, KEPT_AT_END_BYTES = 500, 256 << 10
 _CONTINUOUS = frozenset({IntentCode.CURSOR, IntentCode.CLASS, IntentCode.IDLE})
 
 
@@ -202,19 +204,48 @@ def may_move(frame: Frame) -> bool:
     return is_intent and not frame.is_held and frame.intent_code is not IntentCode.IDLE
 
 
+class _Kept:
+    """The newest intents, bounded in number and in bytes; the newest of all is always kept."""
+
+    def __init__(self, most: int, most_bytes: int) -> None:
+        self._most, self._most_bytes = most, most_bytes
+        self._n_bytes = 0
+        self.frames: deque[Frame] = deque()
+
+    def add(self, frame: Frame) -> None:
+        self.frames.append(frame)
+        self._n_bytes += len(frame.payload)
+        self._forget_oldest()
+
+    def narrow(self, most: int, most_bytes: int) -> None:
+        """Have lower bounds from now on."""
+        self._most, self._most_bytes = most, most_bytes
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        frames = self.frames
+        while len(frames) > self._most or (self._n_bytes > self._most_bytes and len(frames) > 1):
+            self._n_bytes -= len(frames.popleft().payload)
+
+
 class Hub:
     """The kept intents and the listeners of one session.
 
     Parameters
     ----------
-    max_kept
-        How many intents can be resumed from.
+    max_kept, max_kept_bytes
+        How many intents can be resumed from, and their bytes.
     max_queued
         Bound of each listener's queue.
     """
 
-    def __init__(self, max_kept: int = 10_000, max_queued: int = 1024) -> None:
-        self._kept: deque[Frame] = deque(maxlen=max_kept)
+    def __init__(
+        self,
+        max_kept: int = MOST_KEPT,
+        max_queued: int = 1024,
+        max_kept_bytes: int = MOST_KEPT_BYTES,
+    ) -> None:
+        self._kept = _Kept(max_kept, max_kept_bytes)
         self._max_queued = max_queued
         self.subscriptions: set[Subscription] = set()
         self.last_seq = 0
@@ -225,14 +256,15 @@ class Hub:
     @property
     def oldest_seq(self) -> int:
         """Number of the oldest intent kept; one past the newest when none is."""
-        return self._kept[0].seq if self._kept else self.last_seq + 1
+        frames = self._kept.frames
+        return frames[0].seq if frames else self.last_seq + 1
 
     def publish(self, frame: Frame) -> None:
         """Keep an intent and offer it to all; announce numbers that the bus lost."""
         if frame.seq > self.last_seq + 1:
             self._offer(Gap(self.last_seq + 1, frame.seq - 1))
         self.last_seq = frame.seq
-        self._kept.append(frame)
+        self._kept.add(frame)
         self._offer(frame)
 
     def lose(self, frame: Frame) -> None:
@@ -319,11 +351,11 @@ class Hub:
 
     def kept(self) -> list[Frame]:
         """Give all intents that are kept, oldest first."""
-        return list(self._kept)
+        return list(self._kept.frames)
 
     def close(self, reason: str) -> None:
-        """End every subscription; keep the newest `KEPT_AT_END` intents."""
-        self._kept = deque(self._kept, maxlen=KEPT_AT_END)
+        """End every subscription; keep the newest intents, `KEPT_AT_END` at the most."""
+        self._kept.narrow(KEPT_AT_END, KEPT_AT_END_BYTES)
         for subscription in self.subscriptions:
             subscription.end(reason)
 
@@ -332,7 +364,7 @@ class Hub:
 
     def _newer_than(self, after: int) -> Iterator[Frame]:
         newer: list[Frame] = []
-        for frame in reversed(self._kept):
+        for frame in reversed(self._kept.frames):
             if frame.seq <= after:
                 break
             newer.append(frame)

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Literal
 
-from volition.children import spawning
+from volition.children import forking
 from volition.errors import SessionError, StreamError, VolitionError
 from volition.streams.lsl.discovery import find_streams
 from volition.streams.lsl.look import look_at
@@ -121,8 +121,8 @@ async def _follow(look: Look) -> None:
     """Have a process look; take what it says, until it is done, cancelled or too late."""
     if look.state != "looking":
         return
-    ours, theirs = spawning.Pipe()
-    process = spawning.Process(
+    ours, theirs = forking.Pipe()
+    process = forking.Process(
         target=_look, args=(theirs, look.uid, look.seconds), name="volition-look", daemon=True
     )
     try:

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from volition.children import spawning
+from volition.children import forking
 from volition.errors import StreamError, VolitionError
 from volition.streams.lsl.discovery import find_streams
 
@@ -85,8 +85,8 @@ class Scout:
 
     async def _start(self) -> Connection:
         if self._process is None or self._pipe is None or not self._process.is_alive():
-            self._pipe, theirs = spawning.Pipe()
-            self._process = spawning.Process(
+            self._pipe, theirs = forking.Pipe()
+            self._process = forking.Process(
                 target=_serve, args=(theirs,), name="volition-scout", daemon=True
             )
             await asyncio.to_thread(self._process.start)

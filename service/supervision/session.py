@@ -116,6 +116,7 @@ class Session:
     #: How often the emergency stop was pressed and released, and workers killed for it.
     stop_counts: StopCounts = field(default_factory=StopCounts)
     _told: tuple[int, int, bool] = (0, 0, False)
+    _remembered: tuple[int, int] = (0, 0)
     _killed_for_stop: bool = False
     #: Settings of the decoders that ran before, the newest last.
     earlier_decoders: list[Settings] = field(default_factory=list)
@@ -126,8 +127,9 @@ class Session:
     _ids: itertools.count[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
+        self._remembered = self._orders
         self.feed = OutlineFeed(self._ask_for_signal)
-        self._told = (self.word.order, self.word.released, self.stop_is_confirmed)
+        self._told = (*self._orders, self.stop_is_confirmed)
         self._enter(SessionState.CREATED, "made")
 
     @property
@@ -155,6 +157,11 @@ class Session:
             told.append(
                 f"{len(behind)} of {len(self.hub.subscriptions)} clients do not keep up: the "
                 f"slowest has read nothing for {longest_s:.1f} s"
+            )
+        if not self.stop_is_remembered:
+            told.append(
+                "the emergency stop, or its release, is not on the disk yet: it would survive all "
+                "but a power cut, and the disk is asked again"
             )
         return [*self.config.deprecations, *self._worker_warnings, *told]
 
@@ -354,7 +361,7 @@ class Session:
     def look_at_word(self) -> None:
         """Tell everybody of a press or a release, whoever did it and in whichever process."""
         word, told = self.word, self._told
-        if told == (now := (word.order, word.released, self.stop_is_confirmed)):
+        if told == (now := (*self._orders, self.stop_is_confirmed)):
             return
         self._told = now
         if now[0] != told[0]:
@@ -375,6 +382,21 @@ class Session:
         Any press of the stop that holds will do: pressing again loosens nothing that is confirmed.
         """
         return self.word.held and self.obeys(self.word.released + 1)
+
+    @property
+    def stop_is_remembered(self) -> bool:
+        """Whether the disk has the newest press and the newest release."""
+        return self._remembered == self._orders
+
+    def remember_stop(self) -> None:
+        """Write the word through to the disk, in a thread that may wait for it."""
+        written = self._orders
+        self.word.remember()
+        self._remembered = written
+
+    @property
+    def _orders(self) -> tuple[int, int]:
+        return self.word.order, self.word.released
 
     def withholds(self, frame: Frame) -> bool:
         """Whether a frame may not go out now, because of the emergency stop."""

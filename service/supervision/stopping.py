@@ -5,7 +5,8 @@
                 └────> not confirmed in 150 ms: worker killed ─┘
 
 Neither way waits for the other or for anything else that the service does: the word is written at
-once, and the disk has threads of its own.
+once, and the disk has threads of its own. A disk that is slow or refuses is asked again until it
+has the word, whoever wrote it; meanwhile the answer, the view and its warnings say that it has not.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _DIE_S = 1.0
 _LOOK_S = 0.001
 #: An answer waits no longer for a disk that takes nothing; the word is in memory all the same.
 _REMEMBER_S = 0.2
+#: From one attempt to the next where the disk refuses.
+_AGAIN_S = 0.5
 
 Outcome = Literal["confirmed", "no_worker", "killed"]
 """Why nothing leaves a session: its worker said so, there is none, or it was killed."""
@@ -46,7 +49,8 @@ class StopAnswer(NamedTuple):
     took_s
         Seconds until then.
     remembered
-        Whether the disk has it, so that it survives a power cut as well.
+        Whether the disk has it, so that it survives a power cut as well; it is asked again until
+        it has.
     """
 
     order: int
@@ -60,6 +64,7 @@ class Stopping:
 
     def __init__(self) -> None:
         self._disk = ThreadPoolExecutor(4, thread_name_prefix="volition-stop")
+        self._writing: dict[Session, asyncio.Task[None]] = {}
 
     async def press(self, session: Session, by: str, where: str) -> StopAnswer:
         """Hold all outputs of a session; return when nothing but neutral intents leaves it.
@@ -72,21 +77,53 @@ class Stopping:
         loop = asyncio.get_running_loop()
         began = loop.time()
         order = session.press_stop(by, where)
-        written = loop.run_in_executor(self._disk, session.word.remember)
+        self.remember(session)
         outcome = await _confirm(session, order)
         took_s = loop.time() - began
-        remembered = await _is_done(written, session)
+        remembered = await _is_remembered(session)
         session.look_at_word()
         return StopAnswer(order, outcome, took_s, remembered)
 
     async def release(self, session: Session, order: int, by: str, where: str) -> bool:
         """Let outputs go on, unless the stop was pressed again; give whether the disk has it."""
-        loop = asyncio.get_running_loop()
         session.release_stop(order, by, where)
-        return await _is_done(loop.run_in_executor(self._disk, session.word.remember), session)
+        self.remember(session)
+        return await _is_remembered(session)
+
+    def remember(self, session: Session) -> None:
+        """Have the disk take the stop word of a session, unless it has it or is at it already."""
+        if session.stop_is_remembered or session in self._writing:
+            return
+        task = asyncio.create_task(self._write(session))
+        self._writing[session] = task
+        task.add_done_callback(lambda _: self._writing.pop(session, None))
+
+    async def _write(self, session: Session) -> None:
+        loop, told = asyncio.get_running_loop(), False
+        while not session.stop_is_remembered:
+            try:
+                await loop.run_in_executor(self._disk, session.remember_stop)
+            except OSError as error:
+                if not told:
+                    log.error(
+                        "the disk refuses the emergency stop; trying again",
+                        session=session.id,
+                        error=str(error),
+                    )
+                told = True
+                await asyncio.sleep(_AGAIN_S)
+        if told:
+            log.warning("the disk has the emergency stop now", session=session.id)
+
+    def forget(self, session: Session) -> None:
+        """Ask the disk no more for a session that is no more."""
+        if session in self._writing:
+            self._writing[session].cancel()
 
     def close(self) -> None:
         """Let the threads end."""
+        for task in self._writing.values():
+            task.cancel()
         self._disk.shutdown(wait=False)
 
 
@@ -122,11 +159,10 @@ async def _comes_true(is_true: Callable[[], bool], within_s: float) -> bool:
             return False
 
 
-async def _is_done(written: asyncio.Future[None], session: Session) -> bool:
-    await asyncio.wait([written], timeout=_REMEMBER_S)
-    if not written.done():
-        log.error("the disk does not take the emergency stop", session=session.id)
-        return False
-    if error := written.exception():
-        log.error("the emergency stop is not on the disk", session=session.id, error=str(error))
-    return error is None
+async def _is_remembered(session: Session) -> bool:
+    if session.stop_is_remembered:
+        return True
+    if await _comes_true(lambda: session.stop_is_remembered, _REMEMBER_S):
+        return True
+    log.error("the disk has not taken the emergency stop yet", session=session.id)
+    return False

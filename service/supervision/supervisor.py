@@ -175,6 +175,7 @@ class Supervisor:
                 if stood_still:
                     session.excuse(stood_still_s)
                 session.look_at_word()
+                self.stopping.remember(session)  # whoever pressed it
                 if session.check_for_hang() and session.process is not None:
                     log.error("worker hangs; killing it", session=session.id)
                     session.process.kill()
@@ -190,8 +191,9 @@ class Supervisor:
             return
         if session.link is not None:
             session.link.send({"op": "stop"}, urgent=True)
-        # One that connects waits on liblsl; its outputs close by themselves when it is gone.
-        connects = session.state is SessionState.CONNECTING
+        # One that begins has nothing to close; one that connects waits on liblsl, and its outputs
+        # close by themselves when it is gone.
+        connects = session.state in (SessionState.CREATED, SessionState.CONNECTING)
         try:
             patience_s = _STOP_WAITING_S if connects or session.silent else _STOP_S
             await asyncio.wait_for(session.ended.wait(), patience_s)
@@ -209,6 +211,7 @@ class Supervisor:
     async def delete(self, session: Session) -> None:
         """Stop a session and forget it."""
         await self.stop(session)
+        self.stopping.forget(session)
         # The name is free when nothing of the former session is to be removed any more.
         await self._on_disk(self._stops.forget, session.id)
         if self.sessions.get(session.id) is session:

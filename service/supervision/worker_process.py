@@ -1,30 +1,23 @@
-"""The processes of workers: one is always ready, so that a session starts without a wait.
+"""The processes of workers, which start without a wait.
 
-A worker imports all that it needs before it gets its order. That takes about a second, which a
-session, or its next worker after a crash, does not wait for when a spare one stands ready.
+Where processes are forked a worker has loaded all that it needs from the first. Where each is
+started anew, that takes about a second, which a session, or its next worker after a crash, does not
+wait for: a spare one stands ready.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
-from volition.children import spawning
+from volition.children import forking, may_fork
+from volition.fork_server import one_thread_each
 from volition.service.worker.bus import local_pair
 from volition.service.worker.process import run_worker
 
 _KILL_S = 0.5
-
-# One thread each: several workers share the machine, and small products gain nothing from more.
-_ONE_THREAD = (
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 
 class WorkerProcess(NamedTuple):
@@ -35,14 +28,14 @@ class WorkerProcess(NamedTuple):
 
 
 class SpareWorker:
-    """At most one worker process that waits for its order."""
+    """At most one worker process that waits for its order; none where one is forked at once."""
 
     def __init__(self) -> None:
         self._starting: asyncio.Task[WorkerProcess] | None = None
 
     def prepare(self) -> None:
-        """Start the worker that the next session will take."""
-        if self._starting is None:
+        """Start the worker that the next session will take, where a start takes long."""
+        if self._starting is None and not may_fork():
             self._starting = asyncio.create_task(asyncio.to_thread(_start_process))
 
     async def take(self) -> WorkerProcess:
@@ -69,10 +62,9 @@ class SpareWorker:
 
 
 def _start_process() -> WorkerProcess:
-    for name in _ONE_THREAD:
-        os.environ.setdefault(name, "1")
+    one_thread_each()
     ours, theirs = local_pair()
-    process = spawning.Process(
+    process = forking.Process(
         target=run_worker, args=(theirs,), name="volition-worker", daemon=True
     )
     try:

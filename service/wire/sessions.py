@@ -41,6 +41,11 @@ class StopView(Answer):
     )
     pressed: StopDeed | None = Field(description="The newest press.")
     released: StopDeed | None = Field(description="The newest release.")
+    remembered: bool = Field(
+        default=True,
+        description="Whether the disk has the newest press and the newest release: what it has not "
+        "taken yet survives all but a power cut, and the disk is asked until it has.",
+    )
     release_moves: list[str] = Field(
         description="What is let go by a release: who and what gets intents of this session."
     )
@@ -56,7 +61,8 @@ class StopAnswer(Answer):
     )
     took_ms: float = Field(description="From the press until it held.")
     remembered: bool = Field(
-        description="Whether it is on the disk; if not, it survives all but a power cut."
+        description="Whether it is on the disk; if not, it survives all but a power cut, and the "
+        "disk is asked until it has it: see `remembered` of the view's `stop`."
     )
 
 

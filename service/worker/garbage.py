@@ -1,8 +1,11 @@
-"""Garbage collection between chunks, never within one."""
+"""Garbage collection between chunks, never within one, and memory that is given back."""
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import gc
+from collections.abc import Callable
 
 _COLLECT_S = 5.0
 
@@ -30,3 +33,23 @@ class GarbageCollector:
         if self._has_taken_over and now - self._t_collected >= _COLLECT_S:
             self._t_collected = now
             gc.collect()
+
+    def give_back(self) -> None:
+        """Give the system the memory of what was just replaced.
+
+        A decoder holds itself in rings of references, and its arrays lie among those that stay: a
+        hundred changes of the model left 200 MB behind, free and kept. This takes a millisecond.
+        """
+        if self._has_taken_over:
+            gc.collect()
+            _trim()(0)
+
+
+@functools.cache
+def _trim() -> Callable[[int], object]:
+    """Give the C library's call that returns what is free to the system, where it has one."""
+    try:
+        trim: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # none but glibc has it
+        return lambda _: None
+    return trim

@@ -234,6 +234,7 @@ class Worker:
                 self._prepare(connection.signal)
             elif self._engine.signal_spec != connection.signal.spec:
                 self._follow(self._engine, connection.signal)
+                self._garbage.give_back()
         self._t_last_sample = local_clock()
         return connection
 
@@ -664,6 +665,7 @@ class Worker:
                     self._engine.swap(wanted.decoder)
                 if self._rehearsal is not None:
                     self._rehearsal.swap(wanted.decoder)
+                self._garbage.give_back()
         except VolitionError as error:
             return {"error": {"code": error.code, "message": error.message}}
         self._config = wanted

@@ -24,7 +24,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from volition.children import spawning
+from volition.children import forking
 from volition.chunk import Event, FloatArray, SignalSpec
 from volition.errors import ConfigError, StreamError, VolitionError
 from volition.streams.files.choice import StreamKeys
@@ -555,8 +555,8 @@ class HeadsetProcess:
     def __init__(self, options: HeadsetOptions, *, ready_timeout_s: float = 60.0) -> None:
         self.options = options
         self._ready_timeout_s = ready_timeout_s
-        self._connection, self._far_end = spawning.Pipe()
-        self._process = spawning.Process(
+        self._connection, self._far_end = forking.Pipe()
+        self._process = forking.Process(
             target=_headset_main,
             args=(options, self._far_end),
             name="volition-headset",

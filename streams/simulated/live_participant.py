@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from volition.children import spawning
+from volition.children import forking
 from volition.chunk import FloatArray
 from volition.errors import ConfigError, StreamError, VolitionError
 from volition.streams.lsl.clock import local_clock
@@ -121,8 +121,8 @@ class LiveParticipant:
     def __init__(self, person: Person, *, name: str, source_id: str) -> None:
         self.person = person
         self.source_id = source_id
-        self._connection, self._far_end = spawning.Pipe()
-        self._process = spawning.Process(
+        self._connection, self._far_end = forking.Pipe()
+        self._process = forking.Process(
             target=_main,
             args=(person, name, source_id, self._far_end),
             name="volition-participant",

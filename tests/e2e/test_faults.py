@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from volition.children import may_fork
 from volition.decoders.contract.intent import IdleIntent, SelectionIntent
 from volition.service.client import Client
 from volition.service.gateway.launch import running_service
@@ -158,15 +159,41 @@ def test_a_text_that_is_no_utf_8_ends_its_socket_and_is_a_line_in_the_log(
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("state", ["connecting", "running", "silent", "stopped"])
-def test_a_service_that_is_told_to_end_does_so_within_seconds_from_every_state(
-    state: str, headset: str, sliding: MakeConfig
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory of another system's C library")
+def test_changing_the_model_again_and_again_leaves_no_memory_behind(
+    client: Client, sliding: MakeConfig
 ) -> None:
-    with running_service() as service, Client(service.url) as client:
-        config = sliding() if state != "connecting" else sliding(stream={"source_id": "nobody"})
+    config = sliding()
+    targets = [{"label": f"t{n}", "freq_hz": 9 + n * 0.1} for n in range(60)]
+    large = {**config["decoder"], "targets": targets, "window_s": 2.0}
+    session = client.create_session(config).id
+    with client.subscribe(session) as messages:
+        next(m for m in messages if isinstance(m, SelectionIntent))
+    worker = worker_of(client, session)
+    taken_mb = []
+    for _ in range(12):
+        for decoder in (large, config["decoder"]):
+            client.swap_model(session, decoder=decoder)
+        taken_mb.append(worker.memory_info().rss / 1e6)
+    assert max(taken_mb[2:]) < taken_mb[1] + 10  # where each pair of changes left 4 MB
+
+
+@pytest.mark.parametrize("state", ["created", "connecting", "running", "silent", "stopped"])
+def test_a_service_that_is_told_to_end_does_so_within_seconds_from_every_state(
+    state: str, headset: str, sliding: MakeConfig, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with (
+        log.open("w") as file,
+        running_service(stderr=file) as service,
+        Client(service.url) as client,
+    ):
+        has_stream = state not in ("created", "connecting")
+        config = sliding() if has_stream else sliding(stream={"source_id": "nobody"})
         session = client.create_session(config)
         with client.subscribe(session.id) as messages:
-            wait_for(messages, "connecting" if state == "connecting" else "running")
+            wait_for(messages, "running" if has_stream else state)
             if state == "silent":
                 worker_of(client, session.id).suspend()
                 wait_for(messages, "degraded")
@@ -177,6 +204,31 @@ def test_a_service_that_is_told_to_end_does_so_within_seconds_from_every_state(
         process.terminate()
         _, alive = psutil.wait_procs(family, timeout=4)
     assert not alive
+    # One that has nothing to close is not waited for.
+    assert ("worker does not stop" in log.read_text()) is (state == "silent")
+
+
+@pytest.mark.skipif(not may_fork(), reason="processes are not forked here")
+def test_sessions_outlive_what_forked_them_and_others_can_be_made(
+    sliding: MakeConfig,
+) -> None:
+    with running_service() as service, Client(service.url) as client:
+        first = client.create_session(sliding())
+        with client.subscribe(first.id) as messages:
+            wait_for(messages, "running")
+            forks = worker_of(client, first.id).parent()
+            assert forks is not None
+            assert forks.pid != service.pid
+            forks.kill()
+            assert len(list(islice(intents(messages), 4))) == 4
+
+        second = client.create_session(sliding())
+        with client.subscribe(second.id) as messages:
+            wait_for(messages, "running")
+
+        assert client.session(first.id).epoch == 1
+        client.stop(first.id)
+        assert client.session(first.id).state == "stopped"
 
 
 def test_nothing_outlives_a_killed_user_of_the_service(tmp_path: Path) -> None:

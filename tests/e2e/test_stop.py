@@ -48,10 +48,14 @@ ON_MARKERS = {
 
 
 class LslListener:
-    """Keeps what a session's LSL outlet sends, with the moment at which it came."""
+    """Keeps what a session's LSL outlet sends, with the moment at which it came.
+
+    ``made_at`` is when it was decided, or its stamp if that is later, on this process's clock.
+    """
 
     def __init__(self, session: str) -> None:
         self.got: list[tuple[float, dict[str, Any]]] = []
+        self.made_at: list[float] = []
         self._inlet = MarkerInlet(find_one(source_id=f"volition-{session}", wait_s=20))
         self._inlet.open(5)
         self._ends = threading.Event()
@@ -61,7 +65,9 @@ class LslListener:
     def _listen(self) -> None:
         while not self._ends.wait(0.002):
             for event in self._inlet.pull():
-                self.got.append((time.monotonic(), json.loads(event.name)))
+                intent = json.loads(event.name)
+                self.got.append((time.monotonic(), intent))
+                self.made_at.append(max(intent["t_decoded"], event.time) - TO_LSL_S)
 
     def __enter__(self) -> LslListener:
         return self
@@ -80,9 +86,15 @@ class LslListener:
         """Give what was decided after a moment, or came so late that it was not on its way."""
         return [
             one
-            for came, one in self.got
-            if moves(one) and (came > t + ON_ITS_WAY_S or one["t_decoded"] > t + TO_LSL_S)
+            for (came, one), made in zip(self.got, self.made_at, strict=True)
+            if moves(one) and (came > t + ON_ITS_WAY_S or made > t)
         ]
+
+    def moving_behind_the_first_held(self) -> list[dict[str, Any]]:
+        """Give what moves behind the first intent that says that the stop holds."""
+        sent = [one for _, one in self.got]
+        first = next(place for place, one in enumerate(sent) if one.get("reason") == "held")
+        return [one for one in sent[first:] if moves(one)]
 
 
 def wait_until(is_true: Callable[[], bool]) -> None:
@@ -191,6 +203,7 @@ def test_when_the_stop_is_answered_nothing_but_neutral_intents_leaves_by_any_way
         outlet.hears_more()
         page = client.intents(session, limit=1000).intents
         assert outlet.moving_after(answered) == []
+        assert outlet.moving_behind_the_first_held() == []
     assert {one.kind for one in seen if one.seq > answer.last_seq} == {"idle"}
     assert {one.kind for one in page} == {"idle"}
 
@@ -211,6 +224,9 @@ def test_a_worker_that_does_not_obey_is_killed_and_comes_back_held(
         with client.subscribe(session) as messages:
             second = next(m for m in messages if isinstance(m, IdleIntent) and m.epoch == 2)
         assert second.reason == "held"
+        assert outlet.moving_after(answered) == []
+    with LslListener(session) as outlet:  # the one of the worker that came back
+        outlet.hears_more()
         assert outlet.moving_after(answered) == []
     steps = [step.reason for step in client.session(session).steps]
     assert any("did not obey the emergency stop" in reason for reason in steps)

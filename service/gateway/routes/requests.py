@@ -39,9 +39,17 @@ def location(request: Request, path: str) -> str:
 
 
 def check_reach(caller: Caller, settings: object) -> None:
-    """Let only an admin name a file of this host, wherever settings may name one."""
-    for place, _ in named_files(settings) if caller.role < Role.ADMIN else ():
+    """Let only an admin name a file of this host, or an output that reaches beyond the service."""
+    if caller.role >= Role.ADMIN:
+        return
+    for place, _ in named_files(settings):
         raise ForbiddenError(
             f"{place or 'model'}: a file is named by the role {Role.ADMIN} alone, found "
             f"{caller.role}; allowed: the name of a model that ships, or of the registry's"
         )
+    for number, output in enumerate(getattr(settings, "outputs", ())):
+        if output.reaches:
+            raise ForbiddenError(
+                f"outputs[{number}]: {output.kind} {output.reaches}, which the role {Role.ADMIN} "
+                f"alone may ask for, found {caller.role}; or name it in a session file"
+            )

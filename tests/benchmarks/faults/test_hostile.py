@@ -48,17 +48,25 @@ def test_a_kill_is_judged_by_what_was_answered() -> None:
         assert kept.Round(deed, answered=True, found=found).is_right is (found == right[deed])
 
 
-def test_what_grows_is_told_from_what_does_not() -> None:
+def test_of_what_is_taken_each_kind_of_process_is_judged_by_itself() -> None:
     chance = random.Random(3)  # noqa: S311 - no secret
-    hours = [n / 60 for n in range(60)]
-    level = [Taken(h, 200 + chance.gauss(0, 2), 40, 12) for h in hours]
-    growing = [Taken(h, 200 + 60 * h + chance.gauss(0, 2), 40, 12 + int(9 * h)) for h in hours]
-    assert not any(one["grows"] for one in slopes(level).values())
-    found = slopes(growing)
-    assert found["rss_mb"]["grows"]
-    assert found["rss_mb"]["slope"] == pytest.approx(60, rel=0.2)
-    assert found["threads"]["grows"]
-    assert not found["files"]["grows"]
+    taken = [
+        Taken(
+            hours=n / 60,
+            gateway_mb=150 + chance.gauss(0, 0.5),
+            worker_mb=150 + n + chance.gauss(0, 0.5),
+            # One that is there now and then is none of them.
+            helpers_mb={7: 70 + chance.gauss(0, 0.5), 100 + n: 500.0},
+            files=40,
+            threads=12 + n // 7,
+        )
+        for n in range(60)
+    ]
+    found = slopes(taken)
+    grows = {name for name, one in found.items() if one["grows"]}
+    assert grows == {"worker_mb", "threads"}
+    assert found["worker_mb"]["slope"] == pytest.approx(60, rel=0.1)
+    assert found["helpers_mb"]["median"] == pytest.approx(70, abs=1)
 
 
 @pytest.mark.slow

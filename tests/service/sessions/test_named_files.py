@@ -82,6 +82,8 @@ def session_with(kind: str, place: str, value: str) -> dict[str, Any]:
     body: dict[str, Any] = {"stream": {"type": "EEG"}, "stages": [], "decoder": fbcca}
     if kind in registry.stages():
         return {**body, "stages": [{"kind": "notch", "freq_hz": 50}, settings]}
+    if kind in outputs():
+        return {**body, "outputs": [settings]}
     return {**body, "decoder": settings}
 
 
@@ -111,6 +113,30 @@ async def ask_with(app: Any, secret: str, method: str, path: str, body: Any) -> 
     return await ask(
         app, Call("http", method, f"{path}?", None), json.dumps(body).encode(), **headers
     )
+
+
+REACHING = sorted(kind for kind, one in outputs().items() if one.settings_model.reaches)
+
+
+def test_all_outputs_but_those_of_lsl_and_recordings_reach_beyond_the_service() -> None:
+    assert {"lsl", "record"} == set(outputs()) - set(REACHING)
+
+
+@pytest.mark.parametrize("kind", REACHING)
+async def test_control_asks_for_no_output_that_reaches_beyond_the_service(
+    kind: str, tmp_path: Path
+) -> None:
+    tokens = TokenFile(tmp_path / "tokens.json")
+    secret = tokens.make("operator", Role.CONTROL)
+    example = next(iter(registry.examples_of(KINDS[kind]))).settings.model_dump(mode="json")
+    body = {**session_with("bandpass", "low_hz", "1"), "outputs": [{"kind": "lsl"}, example]}
+    body["stages"] = []
+    async with running(create_app(Access(Authority(tokens.path)))) as app:
+        answer = await ask_with(app, secret, "POST", "/v1/sessions", body)
+    assert answer.status == 403
+    told = json.loads(answer.body)["detail"]
+    assert told.startswith("outputs[1]")
+    assert re.search(r"the role admin alone(, | may ask for, )found control", told)
 
 
 class PluginSettings(Settings):

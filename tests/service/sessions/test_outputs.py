@@ -81,7 +81,7 @@ def test_a_configuration_is_answered_as_a_list_which_is_not_deprecated() -> None
 @pytest.mark.parametrize(
     ("wrong", "path", "words"),
     [
-        ([{"kind": "osc"}], "outputs[0].kind", ["no output of kind 'osc'", "lsl, record"]),
+        ([{"kind": "lamp"}], "outputs[0].kind", ["no output of kind 'lamp'", "lsl, mouse"]),
         ([{"kind": "lsl", "nme": 1}], "outputs[0].nme", ["unknown key", "kind"]),
         ([{}], "outputs[0].kind", ["missing"]),
         ({"lsl_outle": True}, "outputs", ["lsl_outle: unknown key", "did you mean lsl_outlet"]),
@@ -143,7 +143,7 @@ def test_an_installed_package_adds_an_output_that_a_configuration_may_name(tmp_p
     )
     assert said.strip() == "[LampSettings(kind='lamp', port=7)]"
     with pytest.raises(
-        ConfigError, match="no output of kind 'lamp' is installed; allowed: lsl, record"
+        ConfigError, match="no output of kind 'lamp' is installed; allowed: keyboard, lsl"
     ):
         parse_config(data)
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from volition.service.supervision.hub import (
     KEPT_AT_END,
+    KEPT_AT_END_BYTES,
+    MOST_KEPT_BYTES,
     Closed,
     Gap,
     Hub,
@@ -22,8 +24,8 @@ from volition.service.worker.bus import HELD, Frame, FrameType, IntentCode
 codes = st.sampled_from([IntentCode.CURSOR, IntentCode.SELECTION, IntentCode.IDLE])
 
 
-def intent(seq: int, code: IntentCode = IntentCode.SELECTION) -> Frame:
-    return Frame(FrameType.INTENT, code, seq, 0.0, b"{}")
+def intent(seq: int, code: IntentCode = IntentCode.SELECTION, n_bytes: int = 2) -> Frame:
+    return Frame(FrameType.INTENT, code, seq, 0.0, b"{}".ljust(n_bytes))
 
 
 def drain(subscription: Subscription) -> list[Item]:
@@ -288,3 +290,28 @@ def test_of_a_session_that_has_ended_the_newest_intents_are_kept_and_no_more() -
     assert gap == Gap(first - 9, first - 1)
     assert isinstance(newest, Frame)
     assert newest.seq == first
+
+
+@given(st.lists(st.integers(2, 60), min_size=1, max_size=60), st.integers(1, 300))
+def test_intents_are_kept_as_long_as_their_bytes_have_room(sizes: list[int], room: int) -> None:
+    hub = Hub(max_kept_bytes=room)
+    for seq, n_bytes in enumerate(sizes, 1):
+        hub.publish(intent(seq, n_bytes=n_bytes))
+    kept = [len(frame.payload) for frame in hub.kept()]
+    assert kept == sizes[len(sizes) - len(kept) :]
+    assert sum(kept) <= room or len(kept) == 1
+    is_whole = len(kept) == len(sizes)
+    assert is_whole or sum(kept) + sizes[-len(kept) - 1] > room  # none went too early
+    assert told(drain(hub.subscribe(after=0))) == list(range(1, len(sizes) + 1))
+
+
+def test_large_intents_take_no_more_memory_than_a_session_may_have_and_less_once_it_has_ended() -> (
+    None
+):
+    hub = Hub()
+    for seq in range(1, 1200):
+        hub.publish(intent(seq, n_bytes=10_000))
+    assert MOST_KEPT_BYTES - 10_000 < sum(len(one.payload) for one in hub.kept()) <= MOST_KEPT_BYTES
+    hub.close("stopped")
+    assert sum(len(one.payload) for one in hub.kept()) <= KEPT_AT_END_BYTES
+    assert hub.kept()[-1].seq == 1199

@@ -1,9 +1,9 @@
-"""Intents as UDP datagrams, one a datagram, for a program that listens on a port of some host."""
+"""Intents as UDP datagrams to several programs of this host at once, each on a port of its own."""
 
 from __future__ import annotations
 
 import socket
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -11,29 +11,31 @@ from volition.decoders.contract.intent import Intent
 from volition.service.sessions.outputs import Output, OutputContext, OutputSettings
 
 
-class UdpSettings(OutputSettings):
-    """Send each intent, as the JSON that the API's clients get, to a UDP port."""
+class ListenersSettings(OutputSettings):
+    """Send each intent, as the JSON that the API's clients get, to ports of this host."""
 
-    kind: Literal["udp"] = "udp"
-    host: str = Field(default="127.0.0.1", description="Who is sent to.")
-    port: int = Field(ge=1, le=65535, description="Port on which they listen.")
+    kind: Literal["listeners"] = "listeners"
+    ports: list[Annotated[int, Field(ge=1, le=65535)]] = Field(
+        min_length=1, description="Ports on which programs listen."
+    )
 
 
-class UdpOutput(Output[UdpSettings]):
+class ListenersOutput(Output[ListenersSettings]):
     """The datagrams of one session.
 
     Nothing is said back: a receiver tells by ``seq`` what was lost on the way.
     """
 
-    settings_model = UdpSettings
+    settings_model = ListenersSettings
 
     def open(self, context: OutputContext) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._n_sent = 0
 
     def intent(self, encoded: bytes, intent: Intent) -> None:
-        self._socket.sendto(encoded, (self.settings.host, self.settings.port))
-        self._n_sent += 1
+        for port in self.settings.ports:
+            self._socket.sendto(encoded, ("127.0.0.1", port))
+            self._n_sent += 1
 
     def state(self) -> dict[str, Any]:
         return {"sent": self._n_sent}
