@@ -14,7 +14,7 @@ const LASTS_S = 0.075;
 const EVERY_IN_ONE_PLACE_S = 0.2;
 /** Steps of a code a second, where every one is marked. */
 const USUAL_STEP_HZ = 60;
-/** Of codes that are locked to frames a display may be off by this share. */
+/** The display of a code that is locked to frames may be off by this share. */
 const OFF = 0.01;
 const RARE = new Set(["rowcol", "checkerboard", "single", "rsvp"]);
 
