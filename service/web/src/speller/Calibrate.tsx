@@ -44,6 +44,7 @@ export function askedFor(plan: Plan, layout: Layout): number[] {
 const STOPPING = { rule: "confidence", threshold: 0.9, min_s: 0.3, step_s: 0.1, otherwise: "idle" };
 /** The same where items flash; the calibration of those that flash says how sure it is. */
 const STOPPING_OF_CODES = { rule: "posterior", threshold: 0.95 };
+const SOONEST_OF_CODES_S = 0.5;
 const ONSET = "trial_start";
 
 /** What goes on, or came of it. */
@@ -54,7 +55,7 @@ export function decoderFor(plan: Plan, layout: Layout, config: Hello["config"], 
   const running = config.decoder as unknown as Record<string, unknown>;
   const passed = passedOn(running, plan.kind, installed);
   if (layout.stimulus instanceof Codes) {
-    return { ...passed, kind: plan.kind, stopping: plan.stops ? STOPPING_OF_CODES : null };
+    return { ...passed, kind: plan.kind, min_s: SOONEST_OF_CODES_S, stopping: plan.stops ? STOPPING_OF_CODES : null };
   }
   return {
     ...passed,
