@@ -64,6 +64,8 @@ _POLICY_VIOLATION = 1008
 #: Headers by which proxies say whom they speak for, beside those that begin with x-forwarded-.
 _FORWARDING = frozenset({b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"cf-connecting-ip"})
 TOO_MANY = 429
+#: What stands before or between the values of JSON.
+_BESIDE_VALUES = (b",", b"[", b"{")
 SPEND = "volition.spend"
 """Key in a scope: counts one more change of its caller, and gives the seconds to wait if any."""
 
@@ -74,8 +76,8 @@ _LONGEST_WAIT_S = 5.0
 _OPENINGS_PER_S = 100.0
 #: Refusals that one address gets a second, and at once; it has shown no token that is known.
 _REFUSALS_PER_S, _REFUSALS_AT_ONCE = 100.0, 200.0
-#: What a read is taken to cost until it is known, and what it costs at least.
-_USUAL_READ_S, _LEAST_READ_S = 0.002, 0.0005
+#: What a read and a change are taken to cost until it is known, and what each costs at least.
+_USUAL_READ_S, _USUAL_CHANGE_S, _LEAST_S = 0.002, 0.0005, 0.0005
 #: How often the tokens of open sockets are looked at.
 _WATCH_S = 0.1
 
@@ -98,8 +100,12 @@ class Limits:
     reads_share, reads_at_once_s
         Share of the event loop's time that all other requests of one caller may take, and how many
         seconds of it more at once; those beyond wait.
+    changes_share, changes_at_once_s
+        The same for state-changing requests.
     query_bytes
         Longest query string.
+    body_values
+        Most values of JSON in a body, counted by the characters between and around them.
     body_s
         How long the body of a request may take to come.
     """
@@ -112,7 +118,10 @@ class Limits:
     changes_at_once: int = 400
     reads_share: float = 0.15
     reads_at_once_s: float = 0.04
+    changes_share: float = 0.25
+    changes_at_once_s: float = 0.25
     query_bytes: int = 8192
+    body_values: int = 8000
     body_s: float = 30.0
 
 
@@ -170,6 +179,7 @@ class Guard:
         limits = access.limits
         self._rates = _Rates(limits.changes_per_s, limits.changes_at_once)
         self._reads = Turnstile(limits.reads_share, limits.reads_at_once_s, _LONGEST_WAIT_S)
+        self._changes = Turnstile(limits.changes_share, limits.changes_at_once_s, _LONGEST_WAIT_S)
         self._openings = Turnstile(_OPENINGS_PER_S, limits.clients, _LONGEST_WAIT_S)
         self._refusals = Turnstile(_REFUSALS_PER_S, _REFUSALS_AT_ONCE, _LONGEST_WAIT_S)
         self._sockets: Counter[str] = Counter()
@@ -185,7 +195,7 @@ class Guard:
             refusal = _wrong_method(scope["method"], methods)
         who = caller.token_id or _peer(scope)
         if refusal is None:
-            refusal = await self._wait_for_turn(scope, who)
+            refusal = await self._wait_for_turn(scope, who, route)
         if refusal is None and scope["type"] == "websocket":
             refusal = self._too_many_sockets(parameters.get("id", ""))
         if refusal is not None:
@@ -197,8 +207,7 @@ class Guard:
         if scope["type"] == "http":
             bounded = self._bounded(receive, self._most_bytes(route))
             work = self._app(scope, bounded, send)
-            reads = scope["method"] in _READING
-            await (self._run_read(who, cast("Coroutine[Any, Any, None]", work)) if reads else work)
+            await self._run(scope, who, cast("Coroutine[Any, Any, None]", work), route)
             return
         id_ = parameters.get("id", "")
         self._sockets[id_] += 1
@@ -221,35 +230,43 @@ class Guard:
         wait_s = self._refusals.turn(_peer(scope))
         return _LONGEST_WAIT_S if wait_s is None else wait_s
 
-    async def _wait_for_turn(self, scope: Scope, who: str) -> Response | None:
-        """Have a reader wait until it is its turn; refuse one that would wait for too long."""
-        if scope.get("method", "GET") not in _READING:
+    async def _wait_for_turn(
+        self, scope: Scope, who: str, route: BaseRoute | None
+    ) -> Response | None:
+        """Have a caller wait until it is its turn; refuse one that would wait for too long."""
+        limits = self._access.limits
+        if is_stop(route):
             return None
         if scope["type"] == "websocket":
-            wait_s = self._openings.turn(who)
+            wait_s, share = self._openings.turn(who), limits.reads_share
+        elif scope["method"] in _READING:
+            wait_s, share = self._reads.turn(who, _USUAL_READ_S), limits.reads_share
         else:
-            wait_s = self._reads.turn(who, _USUAL_READ_S)
+            wait_s, share = self._changes.turn(who, _USUAL_CHANGE_S), limits.changes_share
         if wait_s is None:
-            limits = self._access.limits
-            refusal = problem(
-                TOO_MANY,
-                "rate",
-                "Too many requests",
-                f"they take more than {limits.reads_share:.0%} of the service's time",
-            )
+            detail = f"they take more than {share:.0%} of the service's time"
+            refusal = problem(TOO_MANY, "rate", "Too many requests", detail)
             refusal.headers["Retry-After"] = str(round(_LONGEST_WAIT_S))
             return refusal
         if wait_s > 0:
             await asyncio.sleep(wait_s)
         return None
 
-    async def _run_read(self, who: str, work: Coroutine[Any, Any, None]) -> None:
-        """Answer a reader; its next requests wait for what this one takes of the loop."""
+    async def _run(
+        self, scope: Scope, who: str, work: Coroutine[Any, Any, None], route: BaseRoute | None
+    ) -> None:
+        """Answer a caller; its next requests wait for what this one takes of the loop."""
+        if is_stop(route):
+            await work
+            return
+        is_read = scope["method"] in _READING
+        turnstile = self._reads if is_read else self._changes
         stopwatch = Stopwatch(work)
         try:
             await stopwatch
         finally:
-            self._reads.charge(who, max(stopwatch.spent_s, _LEAST_READ_S) - _USUAL_READ_S)
+            usual_s = _USUAL_READ_S if is_read else _USUAL_CHANGE_S
+            turnstile.charge(who, max(stopwatch.spent_s, _LEAST_S) - usual_s)
 
     def _find(self, scope: Scope) -> _Found:
         """Find the route that will answer, or those of the path that take other methods."""
@@ -384,12 +401,16 @@ class Guard:
         )
 
     def _bounded(self, receive: Receive, limit: int) -> Receive:
-        """Count the bytes of a body that did not say its length, or said it wrong, and its time."""
-        taken, is_whole = 0, False
-        deadline = time.monotonic() + self._access.limits.body_s
+        """Count the bytes of a body that did not say its length, or said it wrong, and its values.
+
+        It must also come in time.
+        """
+        taken, n_values, is_whole = 0, 1, False
+        limits = self._access.limits
+        deadline, most_values = time.monotonic() + limits.body_s, limits.body_values
 
         async def receive_bounded() -> Message:
-            nonlocal taken, is_whole
+            nonlocal taken, n_values, is_whole
             if is_whole:  # the client's leaving is waited for
                 return await receive()
             try:
@@ -397,10 +418,14 @@ class Guard:
                     message = await receive()
             except TimeoutError:
                 raise HTTPException(408, "the body did not come in time") from None
-            taken += len(message.get("body", b""))
+            body = message.get("body", b"")
+            taken += len(body)
+            n_values += sum(map(body.count, _BESIDE_VALUES))
             is_whole = not message.get("more_body", False)
             if taken > limit:
                 raise HTTPException(413, f"the body is larger than {limit} bytes")
+            if n_values > most_values:
+                raise HTTPException(422, f"the body holds more than {most_values} values")
             return message
 
         return receive_bounded

@@ -4,7 +4,8 @@ A `Hub` numbers nothing and decodes nothing: frames come encoded from the worker
 few thousand for those who resume or poll, and offers each to every `Subscription`. Offering never
 waits: a subscription is a bounded queue that a slow client fills alone. When it is full, continuous
 intents (cursor, class, idle) are conflated to the newest and discrete ones are kept; whatever is
-dropped comes out as a `Gap` in its place. One that is full of discrete intents is closed.
+dropped comes out as a `Gap` in its place. One that is full of discrete intents, or of messages
+without a number, is closed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ _BEHIND_S = 0.002
 #: their bytes at most, since one intent may hold the evidence for each of hundreds of targets.
 MOST_KEPT, MOST_KEPT_BYTES = 10_000, 8 << 20
 KEPT_AT_END, KEPT_AT_END_BYTES = 500, 256 << 10
+#: Messages without a number (statuses, cues) that wait for a listener, and their bytes; one for
+#: whom more wait is closed.
+MOST_ANNOUNCED, MOST_ANNOUNCED_BYTES = 1024, 1 << 20
 _CONTINUOUS = frozenset({IntentCode.CURSOR, IntentCode.CLASS, IntentCode.IDLE})
 
 
@@ -83,6 +87,7 @@ class Subscription:
         self._released = True  # what is queued may come
         self._ended = False
         self._queued = 0  # intents among the items
+        self._announced = self._announced_bytes = 0  # messages without a number among them
         self.dropped = 0
         #: For how long its client has not read what it is sent, seconds; 0 while it keeps up.
         self.behind_s = 0.0
@@ -113,6 +118,13 @@ class Subscription:
                 self.end("too slow: the queue is full of intents that may not be conflated")
                 return
             self._queued += 1
+        elif isinstance(item, Frame):
+            self._announced += 1
+            self._announced_bytes += len(item.payload)
+            if self._announced > MOST_ANNOUNCED or self._announced_bytes > MOST_ANNOUNCED_BYTES:
+                self._items.clear()
+                self.end("too slow: too many messages wait")
+                return
         if isinstance(item, Gap):
             self._note_dropped(self._items, item)
         else:
@@ -150,8 +162,12 @@ class Subscription:
             finally:
                 self._waiter = None
         item = self._items.popleft()
-        if isinstance(item, Frame) and item.type is FrameType.INTENT:
-            self._queued -= 1
+        if isinstance(item, Frame):
+            if item.type is FrameType.INTENT:
+                self._queued -= 1
+            else:
+                self._announced -= 1
+                self._announced_bytes -= len(item.payload)
         self._released = bool(self._items) or not self._gather_s
         return item
 

@@ -92,11 +92,16 @@ class Stopping:
 
     def remember(self, session: Session) -> None:
         """Have the disk take the stop word of a session, unless it has it or is at it already."""
-        if session.stop_is_remembered or session in self._writing:
+        going = self._writing.get(session)
+        if session.stop_is_remembered or (going is not None and not going.done()):
             return
         task = asyncio.create_task(self._write(session))
         self._writing[session] = task
-        task.add_done_callback(lambda _: self._writing.pop(session, None))
+        task.add_done_callback(lambda done: self._end(session, done))
+
+    def _end(self, session: Session, done: asyncio.Task[None]) -> None:
+        if self._writing.get(session) is done:  # and no later one
+            del self._writing[session]
 
     async def _write(self, session: Session) -> None:
         loop, told = asyncio.get_running_loop(), False

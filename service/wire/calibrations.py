@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal, Self
+from typing import Annotated, Any, Generic, Literal, Self
 
 from pydantic import Field, model_validator
 
+from volition.incoming import MOST_DATA_BYTES, MOST_DEPTH, fault_of_data
 from volition.models.manifest import Manifest, ModelName
 from volition.service.wire.models import ModelSwap
 from volition.service.wire.settings import DecoderT
-from volition.service.wire.strictness import Answer, Request
+from volition.service.wire.strictness import Answer, Request, refused_for
+
+#: The data of all targets of a plan together.
+_MOST_TARGETS_BYTES = 64 << 10
+#: Each trial is told to every client, and marked: shorter ones would keep the service from others.
+_LEAST_TRIAL_S = 0.05
+
+
+def _fault_of_targets(targets: list[dict[str, Any]]) -> str:
+    """Say why data are not taken as those of markers; nothing where they are."""
+    for data in targets:
+        if fault := fault_of_data(data):
+            return fault
+    return fault_of_data(targets, _MOST_TARGETS_BYTES, MOST_DEPTH + 1)
+
+
+_Targets = Annotated[
+    list[dict[str, Any]],
+    Field(min_length=1, max_length=256, fail_fast=True),
+    refused_for(_fault_of_targets),
+]
 
 
 class CursorPlan(Request):
@@ -76,13 +97,22 @@ class GuidedPlan(Request):
         "the time announced by the cue, or the client that shows the flicker, at the time it "
         "began.",
     )
-    targets: list[dict[str, Any]] | None = Field(
+    targets: _Targets | None = Field(
         default=None,
-        min_length=1,
-        max_length=256,
         description="Data of each target's marker (position and radius of a cursor's target); the "
-        "decoder's own targets by default.",
+        f"decoder's own targets by default. Each at most {MOST_DATA_BYTES} bytes and {MOST_DEPTH} "
+        f"deep, all together {_MOST_TARGETS_BYTES} bytes.",
     )
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        lasts_s = self.cue_s + self.trial_s + self.pause_s
+        if lasts_s < _LEAST_TRIAL_S:
+            raise ValueError(
+                f"a trial with its cue and pause lasts {_LEAST_TRIAL_S:g} s at least, found "
+                f"{lasts_s:g}"
+            )
+        return self
 
 
 class CalibrationBody(Request, Generic[DecoderT]):
@@ -110,8 +140,9 @@ class CalibrationBody(Request, Generic[DecoderT]):
         le=7200,
         description="Use only this many of the session's newest seconds.",
     )
-    options: dict[str, float] = Field(
+    options: dict[Annotated[str, Field(max_length=64)], float] = Field(
         default_factory=dict,
+        max_length=64,
         description="For cursors: speed, slowing_s and reaction_s of the intended movement. For "
         "the SSVEP network (dnn): passes over the trials, batch and dropout of its training.",
     )

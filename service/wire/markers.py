@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from volition.incoming import (
     MOST_DATA_BYTES,
@@ -15,7 +14,7 @@ from volition.incoming import (
     fault_of_time,
     n_bytes_of,
 )
-from volition.service.wire.strictness import Answer, Request
+from volition.service.wire.strictness import Answer, Request, refused_for
 
 #: A batch holds four seconds of a display of 60 Hz whose every frame is marked, or the flashes of a
 #: whole selection by rows and columns.
@@ -23,25 +22,14 @@ MOST_MARKERS = 256
 MOST_BATCH_BYTES = 32_768
 
 
-def _refused_for(fault_of: Callable[[Any], str]) -> AfterValidator:
-    """Refuse what `volition.incoming` finds a fault in."""
-
-    def check(value: Any) -> Any:
-        if fault := fault_of(value):
-            raise ValueError(fault)
-        return value
-
-    return AfterValidator(check)
-
-
-LslTime = Annotated[float, Field(strict=True, allow_inf_nan=False), _refused_for(fault_of_time)]
+LslTime = Annotated[float, Field(strict=True, allow_inf_nan=False), refused_for(fault_of_time)]
 
 
 class MarkerBody(Request):
     """An event to stamp into the session."""
 
-    name: Annotated[str, _refused_for(fault_of_text)] = Field(min_length=1, max_length=256)
-    data: Annotated[dict[str, Any], _refused_for(fault_of_data)] = Field(
+    name: Annotated[str, refused_for(fault_of_text)] = Field(min_length=1, max_length=256)
+    data: Annotated[dict[str, Any], refused_for(fault_of_data)] = Field(
         default_factory=dict,
         description=f"At most {MOST_DATA_BYTES} bytes, {MOST_DEPTH} deep; numbers are finite.",
     )

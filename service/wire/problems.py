@@ -21,7 +21,7 @@ from volition.service.wire.strictness import Answer
 
 MEDIA_TYPE = "application/problem+json"
 
-_STATUS = {
+STATUS = {
     "config": (422, "The configuration is wrong"),
     "forbidden": (403, "Not allowed"),
     "far-marker": (422, "The marker's time is far from the signal's"),
@@ -44,7 +44,14 @@ _STATUS = {
 }
 
 #: What the framework itself answers.
-_HTTP_CODES = {400: "unreadable", 408: "late", 404: "not-found", 405: "method", 413: "too-large"}
+_HTTP_CODES = {
+    400: "unreadable",
+    404: "not-found",
+    405: "method",
+    408: "late",
+    413: "too-large",
+    422: "request",
+}
 
 
 class ProblemError(Answer):
@@ -98,7 +105,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(VolitionError)
     async def _volition(_: Request, error: Exception) -> Response:
         assert isinstance(error, VolitionError)
-        status, title = _STATUS.get(error.code, (500, "Something went wrong"))
+        status, title = STATUS.get(error.code, (500, "Something went wrong"))
         return problem(status, error.code, title, error.message, **error.fields)
 
     @app.exception_handler(RequestValidationError)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, FailFast, Field
 
 from volition.service.wire.strictness import Answer, Request
 
@@ -60,7 +60,9 @@ class FlashBody(Request):
     """A flash of items."""
 
     t: _Time = Field(description="LSL time, seconds.")
-    items: list[_Item] = Field(max_length=256, description="Places of the items that flash.")
+    items: Annotated[list[_Item], FailFast()] = Field(
+        max_length=256, description="Places of the items that flash."
+    )
 
 
 class CodeShownBody(Request):
@@ -76,7 +78,7 @@ class FlashingBody(Request):
     """What flashes before a simulated person, and what of it they attend to."""
 
     attended: _Item | None = Field(default=None, description="Place of the item; null for none.")
-    flashes: list[FlashBody] = Field(default_factory=list, max_length=1000)
+    flashes: Annotated[list[FlashBody], FailFast()] = Field(default_factory=list, max_length=1000)
     code: CodeShownBody | None = None
     anew: bool = Field(
         default=False,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 from volition.incoming import MOST_REQUEST_DEPTH, fault_of_data
 
@@ -34,3 +35,14 @@ class Request(BaseModel):
         if fault := fault_of_data(data, _MOST_BYTES, MOST_REQUEST_DEPTH):
             raise ValueError(fault)
         return data
+
+
+def refused_for(fault_of: Callable[[Any], str]) -> AfterValidator:
+    """Refuse what a function says a fault of, as those of `volition.incoming` do."""
+
+    def check(value: Any) -> Any:
+        if fault := fault_of(value):
+            raise ValueError(fault)
+        return value
+
+    return AfterValidator(check)

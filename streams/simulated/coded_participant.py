@@ -156,6 +156,11 @@ class CodedSignal:
         """Give the signal's rate and electrodes."""
         return self.participant.spec()
 
+    @property
+    def n_ahead(self) -> int:
+        """Number of responses that have not ended."""
+        return len(self._due)
+
     def attend(self, item: int | None) -> None:
         """Attend to an item from now on, by its place; None for none."""
         with self._lock:

@@ -231,6 +231,11 @@ class ImagerySignal:
         known = self.participant.classes
         return known.index(label) if event.name == TRIAL_START and label in known else None
 
+    @property
+    def n_ahead(self) -> int:
+        """Number of classes that are yet to be imagined."""
+        return len(self._asked)
+
     def attend(self, target: int | None, *, at_sample: int | None = None) -> None:
         """Imagine a class, or nothing (None), from a sample on; from the next one when None.
 

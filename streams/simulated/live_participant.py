@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, Self
 
 import numpy as np
@@ -38,6 +39,10 @@ from volition.streams.simulated.ssvep_participant import ParticipantSignal, Ssve
 _CHUNK_SAMPLES = 8
 _READY_S = 30.0
 _STOP_S = 2.0
+#: A longer message may find no room in the pipe, and whoever sends it would wait.
+_MOST_BYTES = 64 << 10
+#: Looks, or responses to flashes, that are yet to come; no screen shows so much ahead of time.
+_MOST_AHEAD = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +160,8 @@ class LiveParticipant:
         Raises
         ------
         ConfigError
-            This person looks at another kind of screen, or there is no such target.
+            This person looks at another kind of screen, there is no such target, or it is too much
+            at once.
         StreamError
             The process has ended, or takes nothing: whoever tells it never waits for it.
         """
@@ -170,10 +176,15 @@ class LiveParticipant:
             )
             if what.target is not None and not 0 <= what.target < n_targets:
                 raise ConfigError(f"target {what.target}; allowed: 0 to {n_targets - 1}, or none")
+        told = ForkingPickler.dumps(what)
+        if len(told) > _MOST_BYTES:
+            raise ConfigError(
+                f"what is shown takes {len(told)} bytes; at most {_MOST_BYTES} are shown at once"
+            )
         try:
             if not _takes_more(self._connection):
                 raise StreamError("the participant's process does not take what it is shown")
-            self._connection.send(what)
+            self._connection.send_bytes(told)
         except OSError:
             raise StreamError("the participant's process has ended") from None
 
@@ -189,7 +200,7 @@ class LiveParticipant:
 
 
 def _takes_more(connection: Connection) -> bool:
-    """Whether a short message can be sent without waiting, where the system tells."""
+    """Whether `_MOST_BYTES` can be sent without waiting, where the system tells."""
     if sys.platform == "win32":
         return True
     poll = select.poll()  # not `select`: it takes no file with a high number
@@ -245,6 +256,8 @@ def _look(
 
 
 def _attend(sitting: ParticipantSignal | ImagerySignal, gaze: Gaze, start: float) -> None:
+    if sitting.n_ahead >= _MOST_AHEAD:
+        return
     onset = gaze.time
     if onset is not None:
         with contextlib.suppress(ConfigError):  # it has gone by
@@ -260,13 +273,16 @@ def _watch(sitting: CodedSignal, shown: Flashing, start: float) -> None:
         sitting.forget_to_come()
     sitting.attend(shown.attended)
     for time, items in shown.flashes:
+        if sitting.n_ahead >= _MOST_AHEAD:
+            return
         with contextlib.suppress(ConfigError):  # it has gone by
             sitting.flash(items, round((time - start) * rate_hz))
     if shown.code:
         bits = np.array([bit == "1" for bit in shown.code])
+        lasts_s = min(shown.lasts_s, (_MOST_AHEAD - sitting.n_ahead) / shown.step_hz)
         with contextlib.suppress(ConfigError):
             at_sample = round((shown.onset - start) * rate_hz)
-            show_code(sitting, bits, at_sample, shown.step_hz, shown.lasts_s)
+            show_code(sitting, bits, at_sample, shown.step_hz, lasts_s)
 
 
 def _steer(person: CursorParticipant, outlet: SignalOutlet, connection: Connection) -> None:

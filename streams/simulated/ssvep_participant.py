@@ -283,6 +283,11 @@ class ParticipantSignal:
         near = [abs(one.freq_hz - freq_hz) < 1e-6 for one in self.participant.targets]
         return near.index(True) if any(near) else None
 
+    @property
+    def n_ahead(self) -> int:
+        """Number of looks that are yet to come."""
+        return len(self._asked)
+
     def attend(self, target: int | None, *, at_sample: int | None = None) -> None:
         """Look at a target, or away (None), from a sample on; from the next one when None.
 

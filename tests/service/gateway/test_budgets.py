@@ -339,6 +339,23 @@ async def test_who_reads_too_often_waits_and_is_not_refused() -> None:
         assert 0.5 < time.monotonic() - began < 4.0
 
 
+async def test_whose_changes_take_too_much_of_the_loop_waits_and_an_emergency_stop_does_not() -> (
+    None
+):
+    limits = Limits(changes_share=0.01, changes_at_once_s=0.002)
+    async with running(create_app(Access(limits=limits))) as app:
+        began = time.monotonic()
+        marker = Call("http", "POST", "/v1/sessions/nobody/markers", None)
+        waiting = asyncio.gather(*(ask(app, marker, b"{}") for _ in range(20)))
+        await asyncio.sleep(0)
+        stop = Call("http", "POST", "/v1/sessions/nobody/estop", None)
+        assert (await ask(app, stop)).status == 404
+        assert time.monotonic() - began < 0.3
+        # Each is taken to cost half a millisecond, if not more.
+        assert {one.status for one in await waiting} <= {404, 422}
+        assert 0.5 < time.monotonic() - began < 5.0
+
+
 async def test_as_many_sockets_as_there_may_be_are_opened_without_a_wait() -> None:
     app = create_app(Access(limits=Limits(clients=40, reads_share=0.01, reads_at_once_s=0.002)))
     with_sockets(app)

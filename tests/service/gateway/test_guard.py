@@ -43,6 +43,43 @@ async def test_a_body_that_is_larger_than_it_says_is_cut_off(
         assert (await ask(app, SESSIONS, b'"' + b"x" * 98 + b'"', **kind)).status == 422
 
 
+@pytest.mark.parametrize("piece", [b"1,", b"[", b'{"a":'])
+async def test_a_body_of_many_small_values_is_refused_before_it_is_read(
+    small: FastAPI, piece: bytes
+) -> None:
+    app = create_app(Access(limits=Limits(body_values=50)))
+    kind = {"content-type": "application/json"}
+    async with running(app):
+        answer = await ask(app, SESSIONS, piece * 50, **kind)
+        assert (answer.status, answer.code) == (422, "request")
+        assert b"more than 50 values" in answer.body
+        fewer = await ask(app, SESSIONS, b"[" + b"1," * 40 + b"1]", **kind)
+        assert b"values" not in fewer.body
+
+
+@pytest.mark.parametrize("value", [1, "x", {"a": [1]}, {"label": "a", "freq_hz": 9.0}])
+async def test_no_body_within_the_bounds_keeps_the_loop_from_others_for_long(value: Any) -> None:
+    n = Limits().body_values // (len(json.dumps(value).replace(" ", "").split(",")) + 2)
+    many = [value] * n
+    bodies = {
+        ("POST", "/v1/sessions"): {"decoder": {"kind": "fbcca", "targets": many}},
+        ("POST", "/v1/sessions/s/markers"): {"name": "x", "data": {"a": many}},
+        ("PUT", "/v1/simulations/s/flashes"): {"flashes": [{"t": 1, "items": many[:256]}] * 30},
+        ("POST", "/v1/sessions/s/calibrations"): {"name": "x", "guided": {"targets": many}},
+        ("PUT", "/v1/sessions/s/model"): {"decoder": {"kind": "cca", "targets": many}},
+    }
+    async with running(create_app()) as app:
+        for (method, path), body in bodies.items():
+            kind = {"content-type": "application/json"}
+            sent, call = json.dumps(body).encode(), Call("http", method, path, None)
+            took_s = []
+            for _ in range(3):
+                began = time.thread_time()
+                assert (await ask(app, call, sent, **kind)).status in (404, 422)
+                took_s.append(time.thread_time() - began)
+            assert min(took_s) < 0.02, (path, took_s)
+
+
 async def test_changes_beyond_the_rate_are_told_when_to_come_again(small: FastAPI) -> None:
     answers = [await ask(small, TICKETS) for _ in range(7)]
     assert [a.status for a in answers] == [201] * 5 + [429] * 2

@@ -60,7 +60,7 @@ def test_every_message_is_in_its_table_and_no_other(page: str, adapter: Any, hea
 def test_every_error_is_told_of_with_its_status(page: str, sources: str) -> None:
     rows = re.findall(r"^\| (\d{3}) \| ([^|]+) \|", page, re.MULTILINE)
     told = {(int(status), code) for status, codes in rows for code in re.findall(r"`(\S+)`", codes)}
-    raised = {(status, code) for code, (status, _) in problems._STATUS.items()}
+    raised = {(status, code) for code, (status, _) in problems.STATUS.items()}
     answered = {
         (int(status), code)
         for status, code in re.findall(r'problem\(\s*(\d{3}),\s*"([a-z-]+)"', sources)
@@ -74,6 +74,9 @@ def test_the_limits_are_told_as_they_are(page: str) -> None:
     assert limits.body_bytes == 1 << 20
     assert "1 MiB" in page
     assert f"({limits.upload_bytes >> 20} MiB for a model)" in page
+    assert f"more than {limits.body_values} values" in page
+    assert f"more than {limits.reads_share * 100:g} % of the service's time" in page
+    assert f"takes more than {limits.changes_share * 100:g} %" in page
     assert MAX_FRAME_BYTES == 64 << 10
     assert "64 KiB" in page
     assert f"within {TICKET_S:g} s" in page

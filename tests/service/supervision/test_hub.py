@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from volition.service.supervision.hub import (
     KEPT_AT_END,
     KEPT_AT_END_BYTES,
+    MOST_ANNOUNCED,
+    MOST_ANNOUNCED_BYTES,
     MOST_KEPT_BYTES,
     Closed,
     Gap,
@@ -315,3 +317,16 @@ def test_large_intents_take_no_more_memory_than_a_session_may_have_and_less_once
     hub.close("stopped")
     assert sum(len(one.payload) for one in hub.kept()) <= KEPT_AT_END_BYTES
     assert hub.kept()[-1].seq == 1199
+
+
+@pytest.mark.parametrize("n_bytes", [2, 10_000])
+def test_a_listener_who_does_not_read_what_has_no_number_is_closed_and_no_other_is(
+    n_bytes: int,
+) -> None:
+    hub = Hub()
+    deaf, listening = hub.subscribe(), hub.subscribe()
+    status = Frame(FrameType.STATUS, IntentCode.NONE, 0, 0.0, b"s" * n_bytes)
+    for _ in range(1 + min(MOST_ANNOUNCED, MOST_ANNOUNCED_BYTES // n_bytes)):
+        hub.announce(status)
+        assert drain(listening) == [status]
+    assert drain(deaf) == [Closed("too slow: too many messages wait")]

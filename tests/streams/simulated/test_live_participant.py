@@ -13,14 +13,23 @@ from volition.errors import ConfigError, StreamError
 from volition.streams.lsl.clock import local_clock
 from volition.streams.lsl.discovery import find_one
 from volition.streams.lsl.inlet import SignalInlet
+from volition.streams.simulated import live_participant
+from volition.streams.simulated.coded_participant import CodedParticipant, CodedSignal
 from volition.streams.simulated.cursor_participant import CursorParticipant
-from volition.streams.simulated.live_participant import Gaze, LiveParticipant, Person, Scene
+from volition.streams.simulated.live_participant import (
+    Flashing,
+    Gaze,
+    LiveParticipant,
+    Person,
+    Scene,
+)
 from volition.streams.simulated.ssvep_participant import Flicker, SsvepParticipant
 
 LOOKER = SsvepParticipant(
     seed=1, targets=(Flicker(9.0), Flicker(13.0)), response_uv=20.0, background_uv=1.0, alpha_uv=0.0
 )
 STEERER = CursorParticipant(seed=1)
+SPELLER = CodedParticipant(seed=1)
 
 
 def live(person: Person) -> LiveParticipant:
@@ -101,12 +110,19 @@ def test_a_person_who_has_left_is_told_nothing_more() -> None:
             person.show(Scene((0.0, 0.0)))
 
 
-def test_a_person_whose_process_hangs_holds_up_nobody_who_tells_what_is_shown() -> None:
+SCREEN = Scene((1.0, 2.0))
+MANY_FLASHES = Flashing(3, tuple((1e9 + n, tuple(range(20))) for n in range(900)))
+
+
+@pytest.mark.parametrize(("who", "shown"), [(STEERER, SCREEN), (SPELLER, MANY_FLASHES)])
+def test_a_person_whose_process_hangs_holds_up_nobody_who_tells_what_is_shown(
+    who: CursorParticipant | CodedParticipant, shown: Scene | Flashing
+) -> None:
     def show_for_ever(person: LiveParticipant) -> None:
         for _ in range(100_000):
-            person.show(Scene((1.0, 2.0)))
+            person.show(shown)
 
-    with live(STEERER) as person:
+    with live(who) as person:
         process = psutil.Process(person._process.pid)
         process.suspend()
         try:
@@ -114,3 +130,25 @@ def test_a_person_whose_process_hangs_holds_up_nobody_who_tells_what_is_shown() 
                 show_for_ever(person)
         finally:
             process.resume()
+
+
+def test_more_than_the_way_to_a_person_holds_is_shown_to_nobody() -> None:
+    everything = Flashing(3, tuple((1.0, tuple(range(256))) for _ in range(1000)))
+    with pytest.raises(ConfigError, match="at most 65536 are shown at once"):
+        live(SPELLER).show(everything)
+
+
+@pytest.mark.parametrize("who", [LOOKER, SPELLER])
+def test_what_is_shown_of_a_far_future_again_and_again_takes_no_memory(
+    who: SsvepParticipant | CodedParticipant,
+) -> None:
+    sitting, far = who.sit(), 1e6
+    for n in range(20):
+        if isinstance(sitting, CodedSignal):
+            flashes = tuple((far + n, (3,)) for _ in range(1000))
+            shown = Flashing(3, flashes, "01" * 99, far, step_hz=240.0, lasts_s=60.0)
+            live_participant._watch(sitting, shown, 0.0)
+        else:
+            for _ in range(1000):
+                live_participant._attend(sitting, Gaze(1, far), 0.0)
+        assert sitting.n_ahead <= live_participant._MOST_AHEAD + 3
