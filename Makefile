@@ -18,8 +18,9 @@ VOLITION_BENCH := .venv-bench/bin/volition bench
 ARGS ?=
 
 PAGES := service/web/dist/sources.sha256
+DOCS := service/web/docs/sitemap.xml
 
-.PHONY: help venv pages try-pages demo serve kinds screenshots test orders newest fresh floors check lint types format bench lock clean
+.PHONY: help venv pages try-pages docs demo serve kinds screenshots test orders newest fresh floors check lint types format bench lock clean
 
 # The tests start hundreds of processes; each would compile the rooms anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -51,6 +52,8 @@ types: .venv/.made
 kinds: .venv/.made ## Write docs/kinds.md anew, from what is registered
 	.venv/bin/volition kinds --markdown > docs/kinds.md
 
+docs: $(DOCS) ## Build the documentation as a site, strictly; the service shows it under /docs
+
 screenshots: .venv/.made pages ## Take the pictures of the pages in docs/ anew
 	VOLITION_SCREENSHOTS=1 .venv/bin/python -m pytest -q tests/web
 
@@ -60,7 +63,7 @@ screenshots: .venv/.made pages ## Take the pictures of the pages in docs/ anew
 AT_ONCE ?= 3
 
 # The slowest are named at the end: none should take more than 30 s on one processor.
-test: check try-pages ## All checks and all tests (ARGS="-k word" narrows the tests, "--order 7" mixes them)
+test: check try-pages docs ## All checks and all tests (ARGS="-k word" narrows the tests, "--order 7" mixes them)
 	.venv/bin/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder \
 		--durations 10 --durations-min 20 $(ARGS)
 
@@ -148,12 +151,17 @@ endif
 	@touch $@
 
 # What the pages are built from: their sources, and the documents that their types come from.
-PAGE_SOURCES := $(shell find service/web \( -name node_modules -o -name dist -o -name generated \
+PAGE_SOURCES := $(shell find service/web \( -name node_modules -o -name dist -o -name docs -o -name generated \
 	-o -name __pycache__ \) -prune -o -type f -print) \
 	$(shell find src service decoders models streams -name node_modules -prune -o -name '*.py' -print)
 
 $(PAGES): .venv/.made $(PAGE_SOURCES)
 	.venv/bin/python service/web/build.py
+	@touch $@
+
+# The site holds what is written by hand, and pages that are written from the code.
+$(DOCS): .venv/.made $(PAGE_SOURCES) $(wildcard *.md docs/*.* docs/site/* examples/*/*)
+	cd docs/site && NO_MKDOCS_2_WARNING=1 ../../.venv/bin/mkdocs build
 	@touch $@
 
 # Without npm's registry in reach there are no pages, and everything else works; their tests are
@@ -188,5 +196,5 @@ lock: .venv/.made ## Write the locks anew (UPGRADE=--upgrade for the newest rele
 clean: ## Remove environments, caches and built files
 	rm -rf .venv .venv-bench .venv-floors .venv-newest .venv-timeflux .venv-train build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf .import_linter_cache .coverage htmlcov
-	rm -rf service/web/node_modules service/web/dist service/web/generated
+	rm -rf service/web/node_modules service/web/dist service/web/docs service/web/generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import typer.main
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -30,6 +31,7 @@ TOP_LEVEL = {
     ".ci",
     ".gitignore",
     "CHANGELOG.md",
+    "CITATION.cff",
     "CONTRIBUTING.md",
     "Dockerfile",
     "LICENSE",
@@ -48,6 +50,8 @@ TOP_LEVEL = {
     "streams",
     "tests",
 }
+#: The pages and, where it was built, the documentation.
+BUILT = ("volition/service/web/dist/", "volition/service/web/docs/")
 #: Commands that the example of a plugin and the recipes of CONTRIBUTING.md add.
 ADDED_BY_EXAMPLES = {"rhythm", "when"}
 # In pieces, so that this file does not hold what it looks for.
@@ -194,6 +198,15 @@ def test_the_changelog_knows_the_version(repository: Path, pyproject: dict[str, 
     assert version in headings or headings == ["Unreleased"]
 
 
+def test_the_citation_names_the_version_and_the_licence(
+    repository: Path, pyproject: dict[str, Any]
+) -> None:
+    cited = yaml.safe_load((repository / "CITATION.cff").read_text(encoding="utf-8"))
+
+    assert cited["version"] == pyproject["project"]["version"]
+    assert cited["license"] == pyproject["project"]["license"]
+
+
 def packed_from(folder: Path, target: str, into: Path) -> Path:
     """Have hatchling make a wheel or a source archive of a folder."""
     subprocess.run(
@@ -233,7 +246,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(
     assert not pages & packed
     built = {name for name in packed if name.startswith("volition/service/web/")}
     assert {f"volition/service/web/dist/{page}" for page in PAGES.values()} <= built
-    assert all(name.startswith("volition/service/web/dist/") for name in built)
+    assert all(name.startswith(BUILT) for name in built)
     assert {name.split("/")[0] for name in packed} == {"volition"}
     assert not [name for name in packed if name.endswith((".pyc", ".log"))]
     assert b"volition = volition.service.cli:main" in entry_points
@@ -253,7 +266,7 @@ def test_the_source_archive_holds_each_file_once_and_makes_the_same_wheel(
     shared = {path.as_posix() for path in tracked if path.parts[0] == "src"}
     expected = rooms | shared - {f"src/volition/{room}" for room in ROOMS}
     below = [name for name in packed if name.startswith("src/")]
-    built = [name for name in below if name.startswith("src/volition/service/web/dist/")]
+    built = [name for name in below if name.removeprefix("src/").startswith(BUILT)]
     assert sorted(below) == sorted([*expected, *built])
     assert built
     assert not [name for name in packed if name.split("/")[0] in ROOMS]

@@ -21,7 +21,7 @@ from volition import extension
 from volition.service.calibration.calibrations import Calibrations
 from volition.service.gateway import openapi
 from volition.service.gateway.guard import Access, Guard
-from volition.service.gateway.pages import pages_router
+from volition.service.gateway.pages import documentation_router, pages_router
 from volition.service.gateway.routes.calibrations import calibrations_router
 from volition.service.gateway.routes.descriptions import descriptions_router
 from volition.service.gateway.routes.health import health_router
@@ -128,6 +128,7 @@ def create_app(
         kinds_router(),
         spectrum_router(),
         pages_router(),
+        documentation_router(),
     )
     for router in made:
         app.router.routes.extend(router.routes)

@@ -8,28 +8,33 @@ and answered with 304 while they are the same.
 The pages are open to whoever may reach the service: they hold nothing. What they show comes from
 ``/v1``, with the role that it asks for. Where they were not built (a checkout before ``make
 pages``), one that says so stands in their place.
+
+The documentation is below ``/docs`` where it was built (``make docs``): files of a folder, by the
+names that lie in it when the service starts, read when they are asked for.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from volition.service.gateway.auth import Role, allow
 from volition.service.wire.problems import NotFoundError
 
 #: Where the build puts them, in a checkout and in a wheel alike.
 BUILT = Path(__file__).resolve().parents[1] / "web" / "dist"
+DOCUMENTATION = BUILT.with_name("docs")
 
 PAGES = {"/": "index.html", "/speller": "speller.html", "/cursor": "cursor.html"}
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
 _HEADERS = {
@@ -47,6 +52,7 @@ _MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json",
+    ".png": "image/png",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
     ".woff2": "font/woff2",
@@ -106,12 +112,42 @@ def pages_router(folder: Path = BUILT) -> APIRouter:
     return router
 
 
-def _not_built() -> Response:
-    body = """<!doctype html>
+def documentation_router(folder: Path = DOCUMENTATION) -> APIRouter:
+    """Make the routes of the documentation's pages, those that lie in ``folder`` now."""
+    files = {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if path.suffix in _MEDIA_TYPES
+    }
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/docs")
+    @allow(Role.OPEN)
+    async def documentation() -> Response:
+        """Lead to the first page; from there all links are to names."""
+        if not files:
+            return _not_built("The documentation is", "make docs")
+        return RedirectResponse("docs/index.html", 307, _HEADERS)
+
+    @router.get("/docs/{name:path}")
+    @allow(Role.OPEN)
+    async def document(request: Request, name: str) -> Response:
+        """One of its files: by its whole name, so nothing leads out of the folder."""
+        path = files.get(name or "index.html")
+        if path is None:
+            raise NotFoundError(f"the documentation has no page {name}")
+        file = await asyncio.to_thread(_File.read, path)
+        return file.answer(request, _ASK_FIRST)
+
+    return router
+
+
+def _not_built(what: str = "The pages are", command: str = "make pages") -> Response:
+    body = f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Volition</title>
-<h1>The pages are not built here</h1>
+<h1>{what} not built here</h1>
 <p>The service itself runs: <a href="/healthz">/healthz</a>,
 <a href="/openapi.json">/openapi.json</a>. A wheel holds the pages. In a checkout,
-<code>make pages</code> builds them; start the service again after it.</p>
+<code>{command}</code> builds them; start the service again after it.</p>
 """
     return HTMLResponse(body, 503, {**_HEADERS, "Cache-Control": "no-store"})

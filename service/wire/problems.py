@@ -21,7 +21,7 @@ from volition.service.wire.strictness import Answer
 
 MEDIA_TYPE = "application/problem+json"
 
-_STATUS = {
+STATUS = {
     "config": (422, "The configuration is wrong"),
     "forbidden": (403, "Not allowed"),
     "far-marker": (422, "The marker's time is far from the signal's"),
@@ -105,7 +105,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(VolitionError)
     async def _volition(_: Request, error: Exception) -> Response:
         assert isinstance(error, VolitionError)
-        status, title = _STATUS.get(error.code, (500, "Something went wrong"))
+        status, title = STATUS.get(error.code, (500, "Something went wrong"))
         return problem(status, error.code, title, error.message, **error.fields)
 
     @app.exception_handler(RequestValidationError)

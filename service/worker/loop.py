@@ -103,6 +103,8 @@ class WorkerOrder:
         Time stamp of the newest sample that the generations before told of.
     lost_with_workers
         Samples lost between those generations.
+    stream_uid
+        The stream that the generation before listened to.
     """
 
     session: str
@@ -113,6 +115,7 @@ class WorkerOrder:
     stop_word: str
     t_newest: float | None = None
     lost_with_workers: int = 0
+    stream_uid: str | None = None
 
 
 class Worker:
@@ -138,6 +141,7 @@ class Worker:
             turn=self._serve_while_connecting,
             say=lambda why: self._announce(SessionState.CONNECTING, why),
             why_not_follow=self._why_not_follow,
+            known_uid=order.stream_uid,
         )
         self._state = SessionState.CREATED
         self._reason = self._announced_reason = ""

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from volition.service.gateway.pages import BUILT, PAGES, pages_router
+from volition.service.gateway.pages import BUILT, PAGES, documentation_router, pages_router
 from volition.service.wire import problems
 
 
@@ -17,6 +17,7 @@ def application(folder: Path) -> FastAPI:
     app = FastAPI(openapi_url=None)
     problems.install(app)
     app.router.routes.extend(pages_router(folder).routes)
+    app.router.routes.extend(documentation_router(folder / "docs").routes)
     return app
 
 
@@ -100,3 +101,29 @@ def test_the_built_pages_hold_no_script_or_style_of_their_own() -> None:
         assert not re.search(r"<script[^>]*>[^<]", text)
         assert not re.search(r"<style|\sstyle=|\son\w+=", text)
         assert not re.search(r'(?:src|href)="(?!\./assets/)', text)
+
+
+async def test_the_documentation_is_shown_file_by_file_under_the_same_policy(built: Path) -> None:
+    (built / "docs" / "reference").mkdir(parents=True)
+    (built / "docs" / "index.html").write_text("<title>Volition</title>")
+    (built / "docs" / "reference" / "errors.html").write_text("<title>Errors</title>")
+    (built / "docs" / "objects.inv").write_text("no page asks for this")
+
+    to_first = await get(built, "/docs")
+    page = await get(built, "/docs/reference/errors.html")
+
+    assert (to_first.status_code, to_first.headers["location"]) == (307, "docs/index.html")
+    assert (await get(built, "/docs/")).text == "<title>Volition</title>"
+    assert page.text == "<title>Errors</title>"
+    assert "unsafe" not in page.headers["content-security-policy"]
+    again = await get(built, "/docs/reference/errors.html", if_none_match=page.headers["etag"])
+    assert again.status_code == 304
+    for name in ("objects.inv", "../secret.txt", "%2e%2e/secret.txt", "/etc/passwd"):
+        assert (await get(built, f"/docs/{name}")).status_code == 404
+
+
+async def test_documentation_that_was_not_built_says_so(built: Path) -> None:
+    answer = await get(built, "/docs")
+
+    assert answer.status_code == 503
+    assert "make docs" in answer.text

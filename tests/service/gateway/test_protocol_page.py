@@ -60,7 +60,7 @@ def test_every_message_is_in_its_table_and_no_other(page: str, adapter: Any, hea
 def test_every_error_is_told_of_with_its_status(page: str, sources: str) -> None:
     rows = re.findall(r"^\| (\d{3}) \| ([^|]+) \|", page, re.MULTILINE)
     told = {(int(status), code) for status, codes in rows for code in re.findall(r"`(\S+)`", codes)}
-    raised = {(status, code) for code, (status, _) in problems._STATUS.items()}
+    raised = {(status, code) for code, (status, _) in problems.STATUS.items()}
     answered = {
         (int(status), code)
         for status, code in re.findall(r'problem\(\s*(\d{3}),\s*"([a-z-]+)"', sources)
