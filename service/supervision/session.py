@@ -432,7 +432,7 @@ class Session:
     def withholds(self, frame: Frame) -> bool:
         """Whether a frame may not go out now, because of the emergency stop.
 
-        One that was on its way from before the stop may not either, when it comes after the release.
+        One on its way from before the stop may not either, when it comes after the release.
         """
         word = self.word
         return may_move(frame) and (word.held or frame.hold < word.released)
