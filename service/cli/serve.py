@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,9 +20,12 @@ from volition.service.cli.options import (
 )
 from volition.service.wire.address import DEFAULT_PORT
 
+if TYPE_CHECKING:
+    from volition.service.supervision.contract import Sessions
+
 #: What the gateway shares with the processes that it starts, and what these need beyond.
-_SHARED = ("volition.service.worker.process",)
-_FURTHER = (
+SHARED = ("volition.service.worker.process",)
+FURTHER = (
     "scipy.signal",
     "volition.service.worker.recorder",
     "volition.service.supervision.scout",
@@ -132,6 +137,13 @@ def serve(
             help="Path below which a proxy offers the service, and which it takes off: /bci."
         ),
     ] = "",
+    bus: Annotated[
+        str | None,
+        typer.Option(help="Serve the sessions that nodes run: servers of their bus, with commas."),
+    ] = None,
+    bus_ca: Annotated[
+        Path | None, typer.Option(help="Certificate of who signed the bus's servers', PEM.")
+    ] = None,
     end_with_stdin: Annotated[
         bool, typer.Option("--end-with-stdin", help="End when standard input is closed.")
     ] = False,
@@ -150,7 +162,7 @@ def serve(
 
     # Taken out of the environment, which every worker inherits.
     given = os.environ.pop("VOLITION_TOKEN", None) or None
-    prepare_forks(_SHARED, _FURTHER)
+    prepare_forks(SHARED, FURTHER)
 
     from volition.service.gateway.auth import Authority, default_token_path
     from volition.service.gateway.bind_address import bind, is_loopback
@@ -195,6 +207,17 @@ def serve(
         else:
             progress(f"Volition listens on {url}")
 
+    make_sessions: Callable[[], Sessions] | None = None
+    if bus is not None:
+        from volition.service.cluster.sessions import ClusterSessions
+
+        if restore:
+            raise ConfigError(
+                "--restore and --bus do not go together: a cluster keeps its sessions"
+            )
+        ca = str(bus_ca) if bus_ca else None
+        make_sessions = functools.partial(ClusterSessions, bus.split(","), ca=ca)
+
     run_service(
         sock,
         configs,
@@ -204,6 +227,7 @@ def serve(
         max_sessions=max_sessions,
         kept=SessionStore(data_folder() / "sessions.json") if restore else None,
         stops=stops,
+        make_sessions=make_sessions,
         root_path=root_path.rstrip("/"),
         end_with_stdin=end_with_stdin,
     )

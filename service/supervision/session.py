@@ -616,6 +616,11 @@ class Session:
         """Count nothing against the worker for a time in which nobody listened."""
         self.t_heard += for_s
 
+    def lose_sight(self, reason: str) -> None:
+        """Say that who runs this session is not heard of; the next beat says where it stands."""
+        self._is_silent = True
+        self.step_to(SessionState.DEGRADED, reason)
+
     def check_for_hang(self) -> bool:
         """Announce a worker that is silent; give whether it hangs, and is to be killed."""
         if self.link is None or self.state.final:
