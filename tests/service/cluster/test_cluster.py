@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -41,3 +44,73 @@ def test_a_session_runs_on_a_node_and_every_gateway_shows_and_stops_it(
         here.stop("kept")
         here.delete("kept")
         assert here.sessions() == []
+
+
+def test_a_node_that_is_killed_is_replaced_and_no_number_comes_twice(
+    start_node: StartNode, start_gateway: StartGateway, config: dict[str, Any]
+) -> None:
+    nodes = {name: start_node(name) for name in ("a", "b")}
+    gateway = start_gateway()
+    with Client(gateway.url) as client:
+        client.create_session(config)
+        client.intents("kept", wait_s=20)
+        owner = re.search(r"node (\w+)", " ".join(s.reason for s in client.session("kept").steps))
+        assert owner is not None
+        before = client.session("kept")
+        killed = nodes[owner[1]]
+        killed.send_signal(signal.SIGKILL)
+        began = time.monotonic()
+        seqs: list[int] = []
+        epochs: list[int] = []
+        after = before.last_seq
+        while not epochs or epochs[-1] == before.epoch:
+            page = client.intents("kept", after=after, wait_s=20)
+            seqs += [one.seq for one in page.intents]
+            epochs += [one.epoch for one in page.intents]
+            after = page.last_seq
+            assert time.monotonic() - began < 40
+        took_s = time.monotonic() - began
+    assert seqs == sorted(set(seqs))
+    assert epochs == sorted(epochs)
+    assert seqs[epochs.index(before.epoch + 1)] > 1000
+    print(f"back after {took_s:.2f} s")
+
+
+def test_a_node_that_ends_hands_over_at_the_very_next_number(
+    start_node: StartNode, start_gateway: StartGateway, config: dict[str, Any]
+) -> None:
+    first = start_node("a")
+    gateway = start_gateway()
+    with Client(gateway.url) as client:
+        client.create_session(config)
+        page = client.intents("kept", wait_s=20)
+        start_node("b")
+        first.terminate()
+        seqs = [one.seq for one in page.intents]
+        epoch = page.intents[-1].epoch
+        deadline = time.monotonic() + 30
+        while epoch == page.intents[-1].epoch:
+            page = client.intents("kept", after=seqs[-1], wait_s=20) or page
+            seqs += [one.seq for one in page.intents]
+            assert time.monotonic() < deadline
+    assert seqs == list(range(1, len(seqs) + 1))
+
+
+def test_what_a_gateway_has_held_is_held_after_a_takeover(
+    start_node: StartNode, start_gateway: StartGateway, config: dict[str, Any]
+) -> None:
+    first = start_node("a")
+    with Client(start_gateway().url) as client:
+        client.create_session(config)
+        client.intents("kept", wait_s=20)
+        assert client.emergency_stop("kept").answer.remembered
+        start_node("b")
+        first.kill()
+        epoch = client.session("kept").epoch
+        deadline = time.monotonic() + 30
+        while (now := client.session("kept")).epoch == epoch or now.state != "running":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        page = client.intents("kept", after=now.last_seq, wait_s=20)
+    assert now.held
+    assert {one.kind for one in page.intents} == {"idle"}
