@@ -35,6 +35,7 @@ EXIT_CODES = {
     "stream": 4,
     "lsl-missing": 4,
     "api": 5,
+    "bus": 5,
     "unreachable": 5,
     "recording": 6,
 }

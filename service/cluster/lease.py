@@ -24,7 +24,7 @@ from volition.service.cluster.records import NodeRecord, Owner
 log = structlog.get_logger()
 
 HOLD_S, SILENT_S = 10.0, 12.0
-#: A node whose connection ended has so long to come back.
+#: A node whose connection ended may take this long to come back.
 GRACE_S = 1.0
 _RENEW_S = 0.5
 

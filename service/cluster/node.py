@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _LOOK_S = 0.1
-#: The next block of numbers is stored when so many are left.
+#: The next block of numbers is stored when no more than these are left.
 _LEFT = BLOCK // 2
 #: What waited for the connection longer than this is not sent: it is old.
 _OLD_S = 0.25

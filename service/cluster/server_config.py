@@ -68,7 +68,7 @@ def server_config(place: Place, passwords: Mapping[str, str], tls: ServerTls | N
     place
         Where it is.
     passwords
-        Of each node by its name, and of ``gateway``.
+        That of each node by its name, and that of ``gateway``.
     tls
         What it shows and whom it believes; unencrypted when left out.
 

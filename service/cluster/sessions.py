@@ -47,7 +47,7 @@ log = structlog.get_logger()
 
 _ASK_S, _STOP_S, _PRESS_S = 2.0, 3.0, 1.4
 _WATCH_S = 0.2
-#: A session whose node is silent for so long is called so: four beats a second come.
+#: Four beats a second come from a session; one without any for this long is called silent.
 _SILENT_S = 0.8
 _CLOCK_S = 5.0
 _STORED_S = 0.2

@@ -64,7 +64,7 @@ class Request(BaseModel):
     op
         ``command`` (for the worker), ``stop``, ``delete``, ``press``, ``page`` or ``clock``.
     session, epoch
-        Of which session, and in which epoch its view is.
+        The session that is meant, and the epoch of the view of it.
     within_s
         How long whoever asks waits.
     gateway

@@ -27,6 +27,7 @@ STATUS = {
     "far-marker": (422, "The marker's time is far from the signal's"),
     "calibration": (422, "The calibration cannot be made"),
     "session": (409, "The session's state does not allow it"),
+    "bus": (503, "The bus between hosts does not answer"),
     "busy": (503, "The worker does not take commands so fast"),
     "stop": (503, "The stop is not confirmed"),
     "simulation": (409, "The simulation is of another kind"),

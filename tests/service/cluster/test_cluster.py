@@ -73,7 +73,7 @@ def test_a_node_that_is_killed_is_replaced_and_no_number_comes_twice(
     assert seqs == sorted(set(seqs))
     assert epochs == sorted(epochs)
     assert seqs[epochs.index(before.epoch + 1)] > 1000
-    print(f"back after {took_s:.2f} s")
+    assert took_s < 20
 
 
 def test_a_node_that_ends_hands_over_at_the_very_next_number(
@@ -90,7 +90,7 @@ def test_a_node_that_ends_hands_over_at_the_very_next_number(
         epoch = page.intents[-1].epoch
         deadline = time.monotonic() + 30
         while epoch == page.intents[-1].epoch:
-            page = client.intents("kept", after=seqs[-1], wait_s=20) or page
+            page = client.intents("kept", after=seqs[-1], wait_s=20)
             seqs += [one.seq for one in page.intents]
             assert time.monotonic() < deadline
     assert seqs == list(range(1, len(seqs) + 1))
