@@ -3,8 +3,8 @@
 Each is a process of its own whose stream is on the LSL network like any headset's, under a name
 that says what it is; all end with the service. ``recording`` plays a packaged recording.
 ``speller``, ``cursor``, ``flashes`` and ``imagery`` are simulated people before a screen: whoever
-runs the screen tells what it shows. The cursor's decoder is fitted to the person when they are started, as
-by a calibration.
+runs the screen tells what it shows. The cursor's decoder is fitted to the person when they are
+started, as by a calibration.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The training page: a simulated person is calibrated, practises, plays, and comes back another day."""
+"""The training page: a simulated person is calibrated, practises, plays, and comes another day."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ def test_a_person_calibrates_practises_wins_the_game_and_is_told_of_another_day(
     page.get_by_role("button", name="Play the game").click()
     board = page.locator("[data-won]")
     expect(board).to_have_attribute("data-reached", "1", timeout=60_000)
+    page.evaluate("scrollTo(0, 0)")
     picture(page, "training")
     expect(board).to_have_attribute("data-won", "true", timeout=90_000)
     page.get_by_role("button", name="End", exact=True).click()

@@ -14,15 +14,20 @@ export interface SimulatedPerson {
   /** Null where nobody is simulated. */
   id: string | null;
   starting: boolean;
-  /** Start a person, and a session for them. */
-  start(sessionFor: SessionFor | Promise<SessionFor>, day?: number): Promise<void>;
+  /** Start a person, and a session for them; of the page's first kind when none is given. */
+  start(sessionFor: SessionFor | Promise<SessionFor>, kind?: PersonKind, day?: number): Promise<void>;
   /** Show them the screen no longer. */
   forget(): void;
 }
 
-/** `onSession` is given the session that was made for a person, `onFound` the person who is found. */
+export type PersonKind = SimulationView["kind"];
+
+/**
+ * `kinds` are those that a page shows its screen to; `onSession` is given the session that was made for
+ * a person, `onFound` the person who is found.
+ */
 export function useSimulatedPerson(
-  kind: SimulationView["kind"],
+  kinds: PersonKind[],
   hello: Hello | null,
   onSession: (id: string) => void,
   onFound?: (person: SimulationView) => void,
@@ -34,14 +39,14 @@ export function useSimulatedPerson(
     if (!source) return;
     call("get", "/v1/simulations")
       .then(({ simulations }) => {
-        const found = simulations.find((each) => each.source_id === source && each.kind === kind);
+        const found = simulations.find((each) => each.source_id === source && kinds.includes(each.kind));
         if (found) onFound?.(found);
         setId(found?.id ?? null);
       })
       .catch((error: unknown) => tell("warn", sentence(error)));
   }, [hello]);
 
-  const start = async (sessionFor: SessionFor | Promise<SessionFor>, day = 0) => {
+  const start = async (sessionFor: SessionFor | Promise<SessionFor>, kind: PersonKind = kinds[0]!, day = 0) => {
     setStarting(true);
     try {
       const made = await sessionFor;

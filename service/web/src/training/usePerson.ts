@@ -23,14 +23,14 @@ const DECODER = {
 
 export function usePerson(hello: Hello | null, onSession: (id: string) => void): PersonHandle {
   const [classes, setClasses] = useState<readonly string[]>([]);
-  const person = useSimulatedPerson("imagery", hello, onSession, (found) => setClasses(found.classes));
+  const person = useSimulatedPerson(["imagery"], hello, onSession, (found) => setClasses(found.classes));
   const start = (day: number, nClasses: number, decoder: object | undefined) => {
     const sessionFor = (made: SimulationView) =>
       ({
         stream: { source_id: made.source_id },
         decoder: decoder ?? { ...DECODER, classes: made.classes.slice(0, nClasses) },
       }) as unknown as SessionBody;
-    void person.start(sessionFor, day);
+    void person.start(sessionFor, "imagery", day);
   };
   return { shown: person.id === null ? null : { id: person.id, classes }, starting: person.starting, start };
 }
