@@ -7,7 +7,7 @@ export interface PersonHandle {
   /** Null where nobody is simulated. */
   shown: { id: string; classes: readonly string[] } | null;
   starting: boolean;
-  /** Begin with a person on a day, who tells so many classes apart; the decoder's settings if some are kept. */
+  /** Begin with a person on a day who is asked for the first `nClasses`, and with the decoder's settings where some are kept. */
   start(day: number, nClasses: number, decoder: object | undefined): void;
 }
 
