@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from volition.children import python_module
 from volition.errors import ConfigError
 from volition.service.cli.options import JsonOption, print_json, progress
 
@@ -55,7 +55,7 @@ def install(
 
     if system != (run_as is not None):
         raise ConfigError("--system and --run-as go together: name the user that it runs as")
-    command = [sys.executable, "-P", "-m", "volition.service.cli", "serve", "--json"]
+    command = python_module("volition.service.cli", "serve", "--json")
     if settings is not None:
         read_settings(settings)  # a wrong one is told now, and not by a service that does not start
         command += ["--settings", str(settings.resolve())]

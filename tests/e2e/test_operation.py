@@ -30,6 +30,12 @@ THROUGH_PROXY = (
     "curl -s https://lab.example/bci/ | head -1",
 )
 
+#: What has a test of its own, and what starts the machine's own service manager.
+WITH_THE_MACHINE = (
+    "volition service install --settings serve.yaml",
+    "systemctl --user daemon-reload && systemctl --user enable --now volition",
+)
+
 
 @pytest.fixture(scope="module")
 def operate(repository: Path) -> Document:
@@ -37,7 +43,7 @@ def operate(repository: Path) -> Document:
 
 
 def test_every_line_of_the_page_on_operation_is_run(operate: Document) -> None:
-    assert set(operate.lines()) == {SERVED, *TOKENS, *THROUGH_PROXY}
+    assert set(operate.lines()) == {SERVED, *TOKENS, *THROUGH_PROXY, *WITH_THE_MACHINE}
 
 
 class Guarded:
