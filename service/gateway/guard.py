@@ -28,7 +28,7 @@ import ipaddress
 import re
 import time
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -215,11 +215,11 @@ class Guard:
         scope[SPEND] = lambda: self._rates.spend(who)
         if scope["type"] == "http":
             bounded = self._bounded(receive, self._most_bytes(route))
-            work = self._app(scope, bounded, send)
-            if is_stop(route):
-                await work
-            else:
-                await self._run(scope, who, cast("Coroutine[Any, Any, None]", work), expected_s)
+            answer = _Answer(send)
+            work = self._app(scope, bounded, answer)
+            if not is_stop(route):
+                work = self._timed(scope, who, cast("Coroutine[Any, Any, None]", work), expected_s)
+            await _answered(work, answer, scope, receive)
             return
         id_ = parameters.get("id", "")
         self._sockets[id_] += 1
@@ -252,7 +252,7 @@ class Guard:
     def _loop_time(self, scope: Scope) -> LoopTime:
         return self._reads if scope["method"] in _READING else self._changes
 
-    async def _run(
+    async def _timed(
         self, scope: Scope, who: str, work: Coroutine[Any, Any, None], expected_s: float
     ) -> None:
         """Answer a caller; its next requests wait for what this one takes of the loop."""
@@ -436,6 +436,18 @@ class Guard:
         return {**scope, "extensions": {**scope["extensions"], WRITE: write_while_allowed}}
 
 
+@dataclass
+class _Answer:
+    """Passes an answer on, and knows whether any of it was sent."""
+
+    send: Send
+    has_begun: bool = False
+
+    async def __call__(self, message: Message) -> None:
+        self.has_begun = True
+        await self.send(message)
+
+
 class _RevocableSocket:
     """A socket that closes when its token is revoked; what is sent after that goes nowhere."""
 
@@ -610,6 +622,17 @@ async def _refuse(refusal: Response, scope: Scope, receive: Receive, send: Send)
         await WebSocket(scope, receive, send).send_denial_response(refusal)
     else:
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": "refused"})
+
+
+async def _answered(work: Awaitable[None], answer: _Answer, scope: Scope, receive: Receive) -> None:
+    """Wait for an answer; say so where the server stops and no longer waits for it."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        if answer.has_begun:
+            raise
+        stops = problem(503, "stopping", "The service stops", "it stopped before it had an answer")
+        await stops(scope, receive, answer)
 
 
 def _takes_too_much(share: float) -> Response:

@@ -10,7 +10,7 @@ from volition.incoming import MOST_DATA_BYTES, MOST_DEPTH, fault_of_data
 from volition.models.manifest import Manifest, ModelName
 from volition.service.wire.models import ModelSwap
 from volition.service.wire.settings import DecoderT
-from volition.service.wire.strictness import Answer, Request, refused_for
+from volition.service.wire.strictness import WHOLE, Answer, Request, refused_for
 
 #: The data of all targets of a plan together.
 _MOST_TARGETS_BYTES = 64 << 10
@@ -75,11 +75,11 @@ class GuidedPlan(Request):
         "`targets` and `seed` also apply.",
     )
 
-    blocks: int = Field(
-        default=4, ge=1, le=50, description="Number of blocks; each holds every target once."
+    blocks: Annotated[int, Field(strict=True, ge=1, le=50), WHOLE] = Field(
+        default=4, description="Number of blocks; each holds every target once."
     )
-    rest_trials: int = Field(
-        default=0, ge=0, le=20, description="Number of trials at rest in each block."
+    rest_trials: Annotated[int, Field(strict=True, ge=0, le=20), WHOLE] = Field(
+        default=0, description="Number of trials at rest in each block."
     )
     cue_s: float = Field(default=0.6, ge=0, le=30, description="Seconds from the cue to the onset.")
     trial_s: float = Field(
@@ -88,8 +88,8 @@ class GuidedPlan(Request):
     pause_s: float = Field(
         default=0.4, ge=0, le=60, description="Seconds from the end of a trial to the next cue."
     )
-    seed: int = Field(
-        default=0, ge=0, le=1 << 31, description="Seed of the random order within the blocks."
+    seed: Annotated[int, Field(strict=True, ge=0, le=1 << 31), WHOLE] = Field(
+        default=0, description="Seed of the random order within the blocks."
     )
     onsets: Literal["service", "client"] = Field(
         default="service",

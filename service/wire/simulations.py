@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, FailFast, Field
+from pydantic import FailFast, Field
 
-from volition.service.wire.strictness import Answer, Request
+from volition.service.wire.strictness import WHOLE, Answer, Request
 
 SimulationKind = Literal["recording", "speller", "cursor", "flashes", "imagery"]
 
@@ -20,24 +20,17 @@ class SimulationBody(Request):
         "front of the speller, the cursor or items that flash, or who imagines movements, who is "
         "told what the screen shows.",
     )
-    day: int = Field(
+    day: Annotated[int, Field(strict=True, ge=0, le=1000), WHOLE] = Field(
         default=0,
-        ge=0,
-        le=1000,
         description="Day on which the person who imagines movements sits there; the cap sits "
         "elsewhere on each, and where it should on day 0.",
     )
 
 
-def _whole(value: object) -> object:
-    """Give 1 for 1.0: to JSON Schema they are the same integer."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 class GazeBody(Request):
     """What a simulated person looks at, or imagines."""
 
-    target: Annotated[int, Field(strict=True, ge=0, le=39), BeforeValidator(_whole)] | None = Field(
+    target: Annotated[int, Field(strict=True, ge=0, le=39), WHOLE] | None = Field(
         default=None,
         description="Index of the flicker, row by row, or of the movement; null for none.",
     )
@@ -61,7 +54,7 @@ class SceneBody(Request):
     target: _Place | None = None
 
 
-_Item = Annotated[int, Field(strict=True, ge=0, le=255), BeforeValidator(_whole)]
+_Item = Annotated[int, Field(strict=True, ge=0, le=255), WHOLE]
 _Time = Annotated[float, Field(strict=True, ge=-1e12, le=1e12)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from volition.incoming import MOST_REQUEST_DEPTH, fault_of_data
 
@@ -35,6 +35,14 @@ class Request(BaseModel):
         if fault := fault_of_data(data, _MOST_BYTES, MOST_REQUEST_DEPTH):
             raise ValueError(fault)
         return data
+
+
+def _integer_of(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+#: Takes 1.0 for 1, which JSON Schema does; stands after the bounds of a strict integer.
+WHOLE = BeforeValidator(_integer_of)
 
 
 def refused_for(fault_of: Callable[[Any], str]) -> AfterValidator:

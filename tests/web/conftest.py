@@ -38,7 +38,13 @@ WEB = Path(__file__).resolve().parents[2] / "service" / "web"
 SIZE = {"width": 1280, "height": 720}
 TABLET = {"width": 820, "height": 1180}
 #: What the browser itself says of a service that is away; the page says it to the person.
-AWAY = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket")
+AWAY = (
+    "ERR_CONNECTION_REFUSED",
+    "ERR_CONNECTION_RESET",
+    "ERR_EMPTY_RESPONSE",
+    "503 (Service Unavailable)",
+    "WebSocket",
+)
 #: Keeps a page's sockets at hand, so that a test can cut them, and counts the frames it asks for.
 _KEPT = """
   window.sockets = [];

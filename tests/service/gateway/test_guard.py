@@ -224,6 +224,25 @@ async def test_a_bug_is_a_problem_that_tells_nothing_of_our_insides() -> None:
     assert b"4711" not in sent[1]["body"]
 
 
+async def test_a_request_that_the_stopping_server_gives_up_is_told_so() -> None:
+    app = create_app()
+    arrived = asyncio.Event()
+
+    @app.get("/slow")
+    @allow(Role.OPEN)
+    async def slow(request: Request) -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    sent: list[Any] = []
+    asking = asyncio.create_task(ask(_noting(app, sent), Call("http", "GET", "/slow", None)))
+    await arrived.wait()
+    asking.cancel()
+    await asking
+    assert sent[0]["status"] == 503
+    assert b"urn:volition:problem:stopping" in sent[1]["body"]
+
+
 def _noting(app: FastAPI, sent: list[Any]) -> Any:
     async def noted(scope: Any, receive: Any, send: Any) -> None:
         async def note(message: Any) -> None:
