@@ -82,10 +82,18 @@ def doctor(
 
 
 def _examine_stream(named: str, seconds: float) -> list[Finding]:
-    from volition.errors import StreamError
-    from volition.streams.lsl.discovery import find_streams
     from volition.streams.lsl.look import look_at
     from volition.streams.lsl.verdict import verdict
+
+    found = find_one(named)
+    progress(f"looking at {found.summary()} for {seconds:g} s")
+    return verdict(look_at(found, seconds))
+
+
+def find_one(named: str) -> StreamDescription:
+    """Find the one stream of a name, source id or uid; raise `StreamError` unless there is one."""
+    from volition.errors import StreamError
+    from volition.streams.lsl.discovery import find_streams
 
     everyone = find_streams(wait_s=1.5, details=False)
     found = [one for one in everyone if named in (one.name, one.source_id, one.uid)]
@@ -97,8 +105,7 @@ def _examine_stream(named: str, seconds: float) -> list[Finding]:
         raise StreamError(
             f"{len(found)} streams of name, source id or uid '{named}'; found: {listing or 'none'}"
         )
-    progress(f"looking at {found[0].summary()} for {seconds:g} s")
-    return verdict(look_at(found[0], seconds))
+    return found[0]
 
 
 def streams(
