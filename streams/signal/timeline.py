@@ -75,6 +75,9 @@ _LARGEST_PULL = 0.75
 #: chance, in spreads: few packets show little of it.
 _CHANCE = ((4, 8.0), (8, 3.0), (20, 1.0), (100, 0.5))
 _CHANCE_LATER = 0.2
+#: Single samples that follow one another evenly, to this share of an interval, are late by one and
+#: the same chance, as those of a packet that jitters as a whole are, if no more do than so many.
+_EVEN, _MOST_ALIKE, _N_RUNS = 0.02, 64, 9
 
 
 class Rate(NamedTuple):
@@ -151,6 +154,8 @@ class Timeline:
         self._blocks: deque[_Block] = deque(maxlen=_N_BLOCKS)
         self._block: _Block | None = None
         self._n_packets = 0
+        self._n_chances = 0  # of being late: samples that are late alike share one
+        self._runs: deque[int] = deque([0], maxlen=_N_RUNS)  # lengths of the last such, and of this
         self._is_learning = True
         self._recent: list[tuple[float, float]] = []  # not yet part of the line, oldest first
         self._low = self._high = 0.0
@@ -241,6 +246,11 @@ class Timeline:
         self._is_in_haste = next_stamp - point[1] < 0.5 * self._packet_size * self.interval_s
         self._sizes.append(self._packet_size)
         self._n_packets += 1
+        self._runs[-1] += 1
+        off_s = abs(next_stamp - point[1] - self.interval_s)
+        if self._packet_size > 1 or off_s > _EVEN * self.interval_s:
+            self._n_chances += 1
+            self._runs.append(0)
         if self._is_learning:
             self._points.append(point)
             return self._learn()
@@ -400,15 +410,17 @@ class Timeline:
             return self._give_back(late, size)
         if late[-1] <= max(self._low + 0.5 * unit_s, self._tolerance_s):
             return None
-        n, least, most = 0, math.inf, -math.inf
+        n, n_chances, least, most, before = 0, 0, math.inf, -math.inf, math.inf
         for one in reversed(late):
             if one - self._low + self._slack() < unit_s or one <= self._tolerance_s:
                 break
-            n, least, most = n + 1, min(least, one), max(most, one)
+            n_chances += abs(one - before) > _EVEN * self.interval_s
+            n, least, most, before = n + 1, min(least, one), max(most, one), one
         spread = self._high - self._low
         is_exact = spread < 0.05 * self.interval_s and self._n_packets >= _N_EXACT
         if most > self._high + self._margin():
-            if n < 2 and not is_exact:
+            n_told = n if size > 1 or self._wanders else n_chances
+            if n_told < 2 and not is_exact:
                 return None
         elif size == 1 or n < _N_RECENT or least - self._low < 0.75 * max(spread, unit_s):
             return None
@@ -497,9 +509,15 @@ class Timeline:
             return 0
         return sizes[len(sizes) // 2]
 
+    @property
+    def _wanders(self) -> bool:
+        """Whether the stamps drift together, with no packets in them that jitter as a whole."""
+        return max(self._runs) > _MOST_ALIKE
+
     def _margin(self) -> float:
         """Give by how much more than any before a packet may be late by chance."""
-        chance = next((c for n, c in _CHANCE if self._n_packets < n), _CHANCE_LATER)
+        n_seen = self._n_packets if self._wanders else self._n_chances
+        chance = next((c for n, c in _CHANCE if n_seen < n), _CHANCE_LATER)
         return chance * (self._high - self._low) + 0.25 * self.interval_s
 
     def _slack(self) -> float:
