@@ -51,6 +51,8 @@ _BLOCK_S = 0.25
 _N_BLOCKS = 120
 #: The line is drawn through all packets until there are this many blocks, then through their bests.
 _BLOCKS_ALONE = 16
+#: A line that holds for so many blocks is not doubted for those that did not.
+_BLOCKS_TRUE = 60
 _LEARN_S, _LEARN_PACKETS, _LEARN_AT_MOST_S = 1.0, 3, 4.0
 #: Lateness of more than this share of a packet is weighed against losses, and of more than the
 #: second cannot be: shorter packets are no losses then, and a lower rate is told.
@@ -78,6 +80,8 @@ _CHANCE_LATER = 0.2
 #: Single samples that follow one another evenly, to this share of an interval, are late by one and
 #: the same chance, as those of a packet that jitters as a whole are, if no more do than so many.
 _EVEN, _MOST_ALIKE, _N_RUNS = 0.02, 64, 9
+#: A larger share of single samples that are late by chances of their own may hide lost ones.
+_MANY_CHANCES, _UNKNOWN = 0.5, 1.0
 
 
 class Rate(NamedTuple):
@@ -141,6 +145,7 @@ class Timeline:
         self._tolerance_s = tolerance_s
         self._announced_s = interval_s
         self.interval_s = interval_s
+        self._given_up_s: list[float] = []  # intervals that were measured and turned out wrong
         self._forget()
 
     def _forget(self) -> None:
@@ -295,6 +300,8 @@ class Timeline:
         """Measure interval and offset anew."""
         blocks = self._blocks
         alone = len(blocks) >= _BLOCKS_ALONE
+        if len(blocks) >= _BLOCKS_TRUE:
+            self._given_up_s = []
         points = [(one.number, one.stamp) for one in blocks] if alone else self._points
         if alone:
             self._points = []
@@ -303,10 +310,6 @@ class Timeline:
         numbers, stamps = np.array(points).T
         slope, self._interval_error_s = _slope(numbers, stamps)
         self._measured_s = self.interval_s = slope
-        hidden = 0.0
-        if self.packet_samples > 1:  # stamps of single samples wander together, nothing lost
-            hidden = _hidden_loss(numbers, stamps, slope, self.packet_samples)
-        self._wander = max(hidden, _WANDER_KEPT * self._wander if alone else 0.0)
         if abs(slope - self._announced_s) < 2.0 * self._interval_error_s:
             self.interval_s = self._announced_s  # nothing speaks against it
         late = np.sort(stamps - self.interval_s * numbers)
@@ -317,6 +320,18 @@ class Timeline:
         n_left_out = len(late) // _TRIMMED if self._is_weighing else 0
         self._low = float(late[n_left_out]) - self._offset
         self._high = float(highs[-1 - n_left_out])
+        hidden = self._share_hidden(numbers, stamps, alone=alone)
+        kept = _WANDER_KEPT * self._wander if alone and self._wander < _UNKNOWN else 0.0
+        self._wander = max(hidden, kept)
+
+    def _share_hidden(self, numbers: FloatArray, stamps: FloatArray, *, alone: bool) -> float:
+        """Give the share of samples that may be lost unseen."""
+        if self.packet_samples == 1:
+            if self._n_chances < _MANY_CHANCES * self._n_packets:
+                return 0.0  # stamps wander together, nothing lost
+            if not alone and self.jitter_s > self.interval_s:
+                return _UNKNOWN  # each is late by a chance of its own: a few seconds do not tell
+        return _hidden_loss(numbers, stamps, self._measured_s, self.packet_samples)
 
     # -- what is lost -------------------------------------------------------------------------
 
@@ -362,6 +377,7 @@ class Timeline:
 
     def _learn_anew(self) -> None:
         """Draw the line anew from the packets that come: what was lost was told wrongly."""
+        self._given_up_s.append(self._measured_s)
         self._is_learning, self._is_weighing = True, False
         self._points, self._recent, self._n_learnt = [], [], 0
         self._blocks.clear()
@@ -532,7 +548,8 @@ class Timeline:
         if self._is_learning or not math.isfinite(self._interval_error_s):
             return None
         hz = 1.0 / self._measured_s
-        doubt_hz = (self._doubt + self._wander) * hz
+        given_up = (abs(self._measured_s / other_s - 1.0) for other_s in self._given_up_s)
+        doubt_hz = (self._doubt + self._wander + max(given_up, default=0.0)) * hz
         return Rate(hz, 2.0 * self._interval_error_s * hz * hz + doubt_hz)
 
     @property
