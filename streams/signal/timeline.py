@@ -58,6 +58,8 @@ _LEARN_S, _LEARN_PACKETS, _LEARN_AT_MOST_S = 1.0, 3, 4.0
 #: second cannot be: shorter packets are no losses then, and a lower rate is told.
 _WEIGH_FROM, _WEIGH_UP_TO = 0.5, 1.7
 _WEIGH_SAMPLES, _WEIGH_PACKETS, _WEIGH_LONGER = 2, 80, 1.4
+#: Fewer packets tell no more than that nothing is lost, where any loss is so much less likely.
+_WEIGH_SOON, _NOTHING_LOST = 30, 8.0
 _WEIGH_AT_MOST_S, _WEIGH_AT_MOST_PACKETS = 16.0, 400
 #: Nats by which an explanation must be worse to be none, and the share of a rate that is the same.
 _TRIMMED = 50
@@ -171,7 +173,7 @@ class Timeline:
         self._unit = 0
         self._is_weighing = False  # whether packets are as late by chance as by a loss before them
         self._explanations: list[Explanation] = []
-        self._weigh_due = _WEIGH_PACKETS
+        self._weigh_due = _WEIGH_SOON
         self._doubt = 0.0  # up to other rates that explain what it was learnt from as well
         self._wander = 0.0  # up to the rate at which losses too short to be seen leave as much
 
@@ -382,6 +384,7 @@ class Timeline:
         self._points, self._recent, self._n_learnt = [], [], 0
         self._blocks.clear()
         self._block = None
+        # Few packets once seemed to tell, and did not.
         self._explanations, self._weigh_due, self._doubt = [], _WEIGH_PACKETS, 0.0
 
     def _weigh(self, numbers: FloatArray, stamps: FloatArray, unit: int) -> Explanation | None:
@@ -390,6 +393,8 @@ class Timeline:
         if n < self._weigh_due and span_s < _LEARN_AT_MOST_S:
             return None
         self._weigh_due = round(_WEIGH_LONGER * n)
+        if n < _WEIGH_PACKETS and span_s < _LEARN_AT_MOST_S:
+            return _nothing_lost(numbers, stamps, unit)
         tried = [one.interval_s for one in self._explanations]
         intervals_s = np.array(tried + [self._announced_s] * bool(tried))
         found = explain(
@@ -596,6 +601,15 @@ def _hidden_loss(
     by_chance = 0.5 * float(np.mean(np.diff(residuals) ** 2))
     variance_per_s = 3.0 * 15.0 * max(0.0, float(np.var(residuals)) - by_chance) / span_s
     return variance_per_s / (packet_samples * interval_s)
+
+
+def _nothing_lost(numbers: FloatArray, stamps: FloatArray, unit: int) -> Explanation | None:
+    """Explain packets without a loss, where no explanation with one is nearly as likely."""
+    best, *others = explain(numbers, stamps, unit, rates_to_try(numbers, stamps, unit)) or [None]
+    if best is None or best.lost.any():
+        return None
+    is_told = all(one.nats > best.nats + _NOTHING_LOST for one in others if one.lost.any())
+    return best if is_told else None
 
 
 def _is_jittery(numbers: FloatArray, stamps: FloatArray, unit: int) -> bool:
