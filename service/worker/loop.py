@@ -177,7 +177,7 @@ class Worker:
         self._t_quality = 0.0
         self._commands: dict[str, Callable[[dict[str, Any]], Any]] = {
             "stop": self._do_stop,
-            "marker": self._do_marker,
+            "markers": self._do_markers,
             "state": self._do_state,
             "feed": self._do_feed,
             "swap": self._do_swap,
@@ -634,8 +634,10 @@ class Worker:
     def _do_stop(self, command: dict[str, Any]) -> None:
         self.end()
 
-    def _do_marker(self, command: dict[str, Any]) -> None:
-        self._pending_events.append(Event(command["time"], command["name"], command["data"]))
+    def _do_markers(self, command: dict[str, Any]) -> None:
+        self._pending_events += [
+            Event(one["time"], one["name"], one["data"]) for one in command["markers"]
+        ]
 
     def _do_state(self, command: dict[str, Any]) -> dict[str, Any]:
         engine = self._engine

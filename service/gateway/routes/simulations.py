@@ -40,7 +40,7 @@ def simulations_router() -> APIRouter:
     @router.put("/simulations/{id}/gaze", status_code=204, responses={**not_found, 409: PROBLEM})
     @allow(Role.CONTROL)
     async def show_gaze(request: Request, id: str, body: GazeBody) -> None:
-        """Have a simulated person look at a flicker, or away."""
+        """Have a simulated person look at a flicker or away, or imagine a movement or none."""
         request.app.state.simulations.show(id, Gaze(body.target, body.t))
 
     @router.put("/simulations/{id}/scene", status_code=204, responses={**not_found, 409: PROBLEM})
@@ -54,7 +54,7 @@ def simulations_router() -> APIRouter:
     async def show_flashes(request: Request, id: str, body: FlashingBody) -> None:
         """Flash items before a simulated person who attends to one, or to none."""
         flashes = tuple((flash.t, tuple(flash.items)) for flash in body.flashes)
-        shown, code = Flashing(body.attended, flashes), body.code
+        shown, code = Flashing(body.attended, flashes, anew=body.anew), body.code
         if code is not None:
             shown = dataclasses.replace(
                 shown, code=code.bits, onset=code.t, step_hz=code.step_hz, lasts_s=code.lasts_s

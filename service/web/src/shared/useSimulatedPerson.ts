@@ -14,29 +14,44 @@ export interface SimulatedPerson {
   /** Null where nobody is simulated. */
   id: string | null;
   starting: boolean;
-  /** Start a person, and a session for them. */
-  start(sessionFor: SessionFor | Promise<SessionFor>): Promise<void>;
+  /** Start a person, and a session for them; of the page's first kind when none is given. */
+  start(sessionFor: SessionFor | Promise<SessionFor>, kind?: PersonKind, day?: number): Promise<void>;
   /** Show them the screen no longer. */
   forget(): void;
 }
 
-/** `onSession` is given the session that was made for a person. */
-export function useSimulatedPerson(kind: SimulationView["kind"], hello: Hello | null, onSession: (id: string) => void): SimulatedPerson {
+export type PersonKind = SimulationView["kind"];
+
+/**
+ * `kinds` are those that a page shows its screen to; `onSession` is given the session that was made for
+ * a person, `onFound` the person who is found.
+ */
+export function useSimulatedPerson(
+  kinds: PersonKind[],
+  hello: Hello | null,
+  onSession: (id: string) => void,
+  onFound?: (person: SimulationView) => void,
+): SimulatedPerson {
   const [id, setId] = useState<string | null>(null);
   const [starting, setStarting] = useState(false);
   useEffect(() => {
     const source = hello?.config.stream.source_id;
     if (!source) return;
     call("get", "/v1/simulations")
-      .then(({ simulations }) => setId(simulations.find((each) => each.source_id === source && each.kind === kind)?.id ?? null))
+      .then(({ simulations }) => {
+        const found = simulations.find((each) => each.source_id === source && kinds.includes(each.kind));
+        if (found) onFound?.(found);
+        setId(found?.id ?? null);
+      })
       .catch((error: unknown) => tell("warn", sentence(error)));
   }, [hello]);
 
-  const start = async (sessionFor: SessionFor | Promise<SessionFor>) => {
+  const start = async (sessionFor: SessionFor | Promise<SessionFor>, kind: PersonKind = kinds[0]!, day = 0) => {
     setStarting(true);
     try {
       const made = await sessionFor;
-      const person = await call("post", "/v1/simulations", { body: { kind } });
+      const person = await call("post", "/v1/simulations", { body: { kind, day } });
+      onFound?.(person);
       const session = await call("post", "/v1/sessions", { body: made(person) });
       setId(person.id);
       onSession(session.id);
