@@ -51,7 +51,7 @@ _BLOCK_S = 0.25
 _N_BLOCKS = 120
 #: The line is drawn through all packets until there are this many blocks, then through their bests.
 _BLOCKS_ALONE = 16
-#: A line that holds for so many blocks is not doubted for those that did not.
+#: Number of blocks for which a line must hold to be trusted more than those that were given up.
 _BLOCKS_TRUE = 60
 _LEARN_S, _LEARN_PACKETS, _LEARN_AT_MOST_S = 1.0, 3, 4.0
 #: Lateness of more than this share of a packet is weighed against losses, and of more than the
@@ -79,8 +79,9 @@ _LARGEST_PULL = 0.75
 #: chance, in spreads: few packets show little of it.
 _CHANCE = ((4, 8.0), (8, 3.0), (20, 1.0), (100, 0.5))
 _CHANCE_LATER = 0.2
-#: Single samples that follow one another evenly, to this share of an interval, are late by one and
-#: the same chance, as those of a packet that jitters as a whole are, if no more do than so many.
+#: Single samples that follow one another evenly, to this share of an interval, are late by the same
+#: chance, as those of a packet that jitters as a whole are. The second number is the most that such
+#: a packet has; the third is how many runs of such samples are remembered.
 _EVEN, _MOST_ALIKE, _N_RUNS = 0.02, 64, 9
 #: A larger share of single samples that are late by chances of their own may hide lost ones.
 _MANY_CHANCES, _UNKNOWN = 0.5, 1.0
@@ -605,11 +606,11 @@ def _hidden_loss(
 
 def _nothing_lost(numbers: FloatArray, stamps: FloatArray, unit: int) -> Explanation | None:
     """Explain packets without a loss, where no explanation with one is nearly as likely."""
-    best, *others = explain(numbers, stamps, unit, rates_to_try(numbers, stamps, unit)) or [None]
-    if best is None or best.lost.any():
+    found = explain(numbers, stamps, unit, rates_to_try(numbers, stamps, unit))
+    if not found or found[0].lost.any():
         return None
-    is_told = all(one.nats > best.nats + _NOTHING_LOST for one in others if one.lost.any())
-    return best if is_told else None
+    least = found[0].nats + _NOTHING_LOST
+    return found[0] if all(one.nats > least for one in found if one.lost.any()) else None
 
 
 def _is_jittery(numbers: FloatArray, stamps: FloatArray, unit: int) -> bool:
