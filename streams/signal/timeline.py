@@ -51,11 +51,15 @@ _BLOCK_S = 0.25
 _N_BLOCKS = 120
 #: The line is drawn through all packets until there are this many blocks, then through their bests.
 _BLOCKS_ALONE = 16
+#: Number of blocks for which a line must hold to be trusted more than those that were given up.
+_BLOCKS_TRUE = 60
 _LEARN_S, _LEARN_PACKETS, _LEARN_AT_MOST_S = 1.0, 3, 4.0
 #: Lateness of more than this share of a packet is weighed against losses, and of more than the
 #: second cannot be: shorter packets are no losses then, and a lower rate is told.
 _WEIGH_FROM, _WEIGH_UP_TO = 0.5, 1.7
 _WEIGH_SAMPLES, _WEIGH_PACKETS, _WEIGH_LONGER = 2, 80, 1.4
+#: Fewer packets tell no more than that nothing is lost, where any loss is so much less likely.
+_WEIGH_SOON, _NOTHING_LOST = 30, 8.0
 _WEIGH_AT_MOST_S, _WEIGH_AT_MOST_PACKETS = 16.0, 400
 #: Nats by which an explanation must be worse to be none, and the share of a rate that is the same.
 _TRIMMED = 50
@@ -75,6 +79,12 @@ _LARGEST_PULL = 0.75
 #: chance, in spreads: few packets show little of it.
 _CHANCE = ((4, 8.0), (8, 3.0), (20, 1.0), (100, 0.5))
 _CHANCE_LATER = 0.2
+#: Single samples that follow one another evenly, to this share of an interval, are late by the same
+#: chance, as those of a packet that jitters as a whole are. The second number is the most that such
+#: a packet has; the third is how many runs of such samples are remembered.
+_EVEN, _MOST_ALIKE, _N_RUNS = 0.02, 64, 9
+#: A larger share of single samples that are late by chances of their own may hide lost ones.
+_MANY_CHANCES, _UNKNOWN = 0.5, 1.0
 
 
 class Rate(NamedTuple):
@@ -138,6 +148,7 @@ class Timeline:
         self._tolerance_s = tolerance_s
         self._announced_s = interval_s
         self.interval_s = interval_s
+        self._given_up_s: list[float] = []  # intervals that were measured and turned out wrong
         self._forget()
 
     def _forget(self) -> None:
@@ -151,6 +162,8 @@ class Timeline:
         self._blocks: deque[_Block] = deque(maxlen=_N_BLOCKS)
         self._block: _Block | None = None
         self._n_packets = 0
+        self._n_chances = 0  # of being late: samples that are late alike share one
+        self._runs: deque[int] = deque([0], maxlen=_N_RUNS)  # lengths of the last such, and of this
         self._is_learning = True
         self._recent: list[tuple[float, float]] = []  # not yet part of the line, oldest first
         self._low = self._high = 0.0
@@ -161,7 +174,7 @@ class Timeline:
         self._unit = 0
         self._is_weighing = False  # whether packets are as late by chance as by a loss before them
         self._explanations: list[Explanation] = []
-        self._weigh_due = _WEIGH_PACKETS
+        self._weigh_due = _WEIGH_SOON
         self._doubt = 0.0  # up to other rates that explain what it was learnt from as well
         self._wander = 0.0  # up to the rate at which losses too short to be seen leave as much
 
@@ -241,6 +254,11 @@ class Timeline:
         self._is_in_haste = next_stamp - point[1] < 0.5 * self._packet_size * self.interval_s
         self._sizes.append(self._packet_size)
         self._n_packets += 1
+        self._runs[-1] += 1
+        off_s = abs(next_stamp - point[1] - self.interval_s)
+        if self._packet_size > 1 or off_s > _EVEN * self.interval_s:
+            self._n_chances += 1
+            self._runs.append(0)
         if self._is_learning:
             self._points.append(point)
             return self._learn()
@@ -285,6 +303,8 @@ class Timeline:
         """Measure interval and offset anew."""
         blocks = self._blocks
         alone = len(blocks) >= _BLOCKS_ALONE
+        if len(blocks) >= _BLOCKS_TRUE:
+            self._given_up_s = []
         points = [(one.number, one.stamp) for one in blocks] if alone else self._points
         if alone:
             self._points = []
@@ -293,10 +313,6 @@ class Timeline:
         numbers, stamps = np.array(points).T
         slope, self._interval_error_s = _slope(numbers, stamps)
         self._measured_s = self.interval_s = slope
-        hidden = 0.0
-        if self.packet_samples > 1:  # stamps of single samples wander together, nothing lost
-            hidden = _hidden_loss(numbers, stamps, slope, self.packet_samples)
-        self._wander = max(hidden, _WANDER_KEPT * self._wander if alone else 0.0)
         if abs(slope - self._announced_s) < 2.0 * self._interval_error_s:
             self.interval_s = self._announced_s  # nothing speaks against it
         late = np.sort(stamps - self.interval_s * numbers)
@@ -307,6 +323,18 @@ class Timeline:
         n_left_out = len(late) // _TRIMMED if self._is_weighing else 0
         self._low = float(late[n_left_out]) - self._offset
         self._high = float(highs[-1 - n_left_out])
+        hidden = self._share_hidden(numbers, stamps, alone=alone)
+        kept = _WANDER_KEPT * self._wander if alone and self._wander < _UNKNOWN else 0.0
+        self._wander = max(hidden, kept)
+
+    def _share_hidden(self, numbers: FloatArray, stamps: FloatArray, *, alone: bool) -> float:
+        """Give the share of samples that may be lost unseen."""
+        if self.packet_samples == 1:
+            if self._n_chances < _MANY_CHANCES * self._n_packets:
+                return 0.0  # stamps wander together, nothing lost
+            if not alone and self.jitter_s > self.interval_s:
+                return _UNKNOWN  # each is late by a chance of its own: a few seconds do not tell
+        return _hidden_loss(numbers, stamps, self._measured_s, self.packet_samples)
 
     # -- what is lost -------------------------------------------------------------------------
 
@@ -352,10 +380,12 @@ class Timeline:
 
     def _learn_anew(self) -> None:
         """Draw the line anew from the packets that come: what was lost was told wrongly."""
+        self._given_up_s.append(self._measured_s)
         self._is_learning, self._is_weighing = True, False
         self._points, self._recent, self._n_learnt = [], [], 0
         self._blocks.clear()
         self._block = None
+        # Few packets once seemed to tell, and did not.
         self._explanations, self._weigh_due, self._doubt = [], _WEIGH_PACKETS, 0.0
 
     def _weigh(self, numbers: FloatArray, stamps: FloatArray, unit: int) -> Explanation | None:
@@ -364,6 +394,8 @@ class Timeline:
         if n < self._weigh_due and span_s < _LEARN_AT_MOST_S:
             return None
         self._weigh_due = round(_WEIGH_LONGER * n)
+        if n < _WEIGH_PACKETS and span_s < _LEARN_AT_MOST_S:
+            return _nothing_lost(numbers, stamps, unit)
         tried = [one.interval_s for one in self._explanations]
         intervals_s = np.array(tried + [self._announced_s] * bool(tried))
         found = explain(
@@ -400,15 +432,17 @@ class Timeline:
             return self._give_back(late, size)
         if late[-1] <= max(self._low + 0.5 * unit_s, self._tolerance_s):
             return None
-        n, least, most = 0, math.inf, -math.inf
+        n, n_chances, least, most, before = 0, 0, math.inf, -math.inf, math.inf
         for one in reversed(late):
             if one - self._low + self._slack() < unit_s or one <= self._tolerance_s:
                 break
-            n, least, most = n + 1, min(least, one), max(most, one)
+            n_chances += abs(one - before) > _EVEN * self.interval_s
+            n, least, most, before = n + 1, min(least, one), max(most, one), one
         spread = self._high - self._low
         is_exact = spread < 0.05 * self.interval_s and self._n_packets >= _N_EXACT
         if most > self._high + self._margin():
-            if n < 2 and not is_exact:
+            n_told = n if size > 1 or self._wanders else n_chances
+            if n_told < 2 and not is_exact:
                 return None
         elif size == 1 or n < _N_RECENT or least - self._low < 0.75 * max(spread, unit_s):
             return None
@@ -497,9 +531,15 @@ class Timeline:
             return 0
         return sizes[len(sizes) // 2]
 
+    @property
+    def _wanders(self) -> bool:
+        """Whether the stamps drift together, with no packets in them that jitter as a whole."""
+        return max(self._runs) > _MOST_ALIKE
+
     def _margin(self) -> float:
         """Give by how much more than any before a packet may be late by chance."""
-        chance = next((c for n, c in _CHANCE if self._n_packets < n), _CHANCE_LATER)
+        n_seen = self._n_packets if self._wanders else self._n_chances
+        chance = next((c for n, c in _CHANCE if n_seen < n), _CHANCE_LATER)
         return chance * (self._high - self._low) + 0.25 * self.interval_s
 
     def _slack(self) -> float:
@@ -514,7 +554,8 @@ class Timeline:
         if self._is_learning or not math.isfinite(self._interval_error_s):
             return None
         hz = 1.0 / self._measured_s
-        doubt_hz = (self._doubt + self._wander) * hz
+        given_up = (abs(self._measured_s / other_s - 1.0) for other_s in self._given_up_s)
+        doubt_hz = (self._doubt + self._wander + max(given_up, default=0.0)) * hz
         return Rate(hz, 2.0 * self._interval_error_s * hz * hz + doubt_hz)
 
     @property
@@ -561,6 +602,15 @@ def _hidden_loss(
     by_chance = 0.5 * float(np.mean(np.diff(residuals) ** 2))
     variance_per_s = 3.0 * 15.0 * max(0.0, float(np.var(residuals)) - by_chance) / span_s
     return variance_per_s / (packet_samples * interval_s)
+
+
+def _nothing_lost(numbers: FloatArray, stamps: FloatArray, unit: int) -> Explanation | None:
+    """Explain packets without a loss, where no explanation with one is nearly as likely."""
+    found = explain(numbers, stamps, unit, rates_to_try(numbers, stamps, unit))
+    if not found or found[0].lost.any():
+        return None
+    least = found[0].nats + _NOTHING_LOST
+    return found[0] if all(one.nats > least for one in found if one.lost.any()) else None
 
 
 def _is_jittery(numbers: FloatArray, stamps: FloatArray, unit: int) -> bool:

@@ -28,6 +28,7 @@ from volition.service.client import Client
 from volition.service.gateway.launch import RunningService, running_service
 from volition.service.worker.replay import Replayed, recorded_session, replay
 from volition.streams.files.recording import read_recording
+from volition.streams.lsl.discovery import find_one
 
 GAPPY = Path(__file__).with_name("gappy_headset.py")
 BRIDGED, UNBRIDGED = 10, 150
@@ -328,6 +329,44 @@ def test_a_stream_that_comes_back_as_another_signal_is_followed_and_each_part_re
         assert told is not None
         done = replay(part, told.config, 7, next_seq=told.next_seq)
         assert (done.intents, done.sha256) == (told.live_intents, told.live_sha256)
+
+
+@pytest.mark.slow
+def test_a_stop_that_is_pressed_while_a_session_follows_another_signal_holds_on_it(
+    service: RunningService,
+) -> None:
+    config = recorded(f"gappy-{uuid.uuid4().hex}", window_s=1.0)
+    config["stream"]["on_change"] = "follow"
+    # More targets take longer to prepare for the other signal.
+    config["decoder"]["targets"] += [{"label": f"t{n}", "freq_hz": 15 + 0.2 * n} for n in range(60)]
+    source_id = config["stream"]["source_id"]
+    with Client(service.url) as client:
+        with gappy_headset(source_id=source_id):
+            session = client.create_session(config).id
+            await_state(client, session, lambda s: s.last_seq >= 5)
+        await_state(client, session, lambda s: s.state != "running")
+        before = client.emergency_stop(session)
+        with gappy_headset("rate_hz=200", source_id=source_id):
+            await_state(client, session, lambda s: s.last_seq >= before.last_seq + 8)
+            held = client.intents(session, after=before.last_seq, limit=1000).intents
+            client.release(session, order=before.answer.order)
+            with client.subscribe(session) as messages:
+                released = next(m for m in messages if isinstance(m, SelectionIntent))
+        await_state(client, session, lambda s: s.state != "running")
+        with gappy_headset(source_id=source_id):
+            # Once the stream is seen here the session, too, has found it or soon will.
+            find_one(source_id=source_id, wait_s=20)
+            during = client.emergency_stop(session)
+            await_state(client, session, lambda s: s.last_seq >= during.last_seq + 8)
+            after = client.intents(session, after=during.last_seq, limit=1000).intents
+            shown = client.session(session)
+        client.stop(session)
+    assert before.stop.confirmed
+    assert during.stop.confirmed
+    assert {(one.kind, getattr(one, "reason", None)) for one in held} == {("idle", "held")}
+    assert {(one.kind, getattr(one, "reason", None)) for one in after} == {("idle", "held")}
+    assert released.seq > held[-1].seq
+    assert sum("follows it" in warning for warning in shown.warnings) == 1
 
 
 @pytest.mark.slow

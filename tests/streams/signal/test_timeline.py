@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.streams.signal.continuity import Continuity, ContinuitySettings
+from volition.streams.signal.timeline import Timeline
 
 ANNOUNCED_HZ = 250.0
 
@@ -246,3 +247,90 @@ def test_a_device_that_is_lost_for_long_begins_anew_at_the_measured_rate() -> No
     report = seen.continuity.report()
     assert report["resets"] == 1
     assert report["missing"] == 480
+
+
+def shaken(packet: int, jitter_s: float, seed: int, rate_hz: float = 256.0) -> Sent:
+    """Send samples evenly stamped within packets, each of which jitters as a whole."""
+    rng = np.random.default_rng(seed)
+    n_packets = int(rate_hz * 30.0) // packet
+    numbers = np.arange(n_packets * packet)
+    late = np.repeat(rng.uniform(0.0, jitter_s, n_packets), packet)
+    return Sent(numbers, 1000.0 + numbers / rate_hz + late, rate_hz)
+
+
+@pytest.mark.parametrize("packet", [1, 4, 12])
+@pytest.mark.parametrize("jitter_s", [0.004, 0.02])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_packets_that_jitter_as_a_whole_are_laid_out_and_none_is_missing(
+    packet: int, jitter_s: float, seed: int
+) -> None:
+    sent = shaken(packet, jitter_s, seed)
+
+    seen = see(sent, announced_hz=256.0)
+
+    report = seen.continuity.report()
+    assert (report["missing"], report["resets"]) == (0, 0)
+    assert report["rate_hz"] == pytest.approx(256.0, rel=1e-3)
+    # Losses hide among single samples that are late each by its own chance: that takes longer.
+    assert seen.trusted[seen.times > (1005.0 if packet == 1 else 0.0)].all()
+    late = seen.lateness(sent)
+    assert np.std(late[len(late) // 4 :]) < 0.001
+    # Only what came before the jitter was known may have looked like a gap.
+    assert seen.real[seen.times > 1001.0].all()
+
+
+@pytest.mark.parametrize("jitter_s", [0.005, 0.02])
+def test_what_such_a_device_loses_is_found(jitter_s: float) -> None:
+    sent = shaken(12, jitter_s, seed=3)
+    kept = (sent.numbers < 2400) | (sent.numbers >= 2424)
+
+    seen = see(Sent(sent.numbers[kept], sent.stamps[kept], 256.0), announced_hz=256.0)
+
+    report = seen.continuity.report()
+    assert abs(report["missing"] - 24) <= report["uncertain"]
+    (places,) = np.nonzero(np.isnan(seen.numbers) & (seen.times > 1001.0))
+    assert seen.numbers[places[0] - 1] < 2424 + 2 * 12
+
+
+@pytest.mark.parametrize("wander_s", [0.001, 0.002])
+@pytest.mark.parametrize("n_lost", [1, 2, 3, 4])
+def test_what_is_lost_of_single_samples_whose_stamps_wander_slowly_is_found(
+    wander_s: float, n_lost: int
+) -> None:
+    numbers = np.arange(30 * 256)
+    wander = 0.5 * wander_s * (1.0 + np.sin(2 * np.pi * numbers / 256 / 4.0))
+    stamps = (1000.0 + numbers / 256.0 + wander)[(numbers < 4000) | (numbers >= 4000 + n_lost)]
+    timeline = Timeline(1.0 / 256.0)
+    timeline.begin(float(stamps[0]))
+
+    losses = {}
+    for place, stamp in enumerate(stamps[1:].tolist(), 1):
+        if (loss := timeline.find_loss(stamp)) is not None:
+            losses[place] = loss
+        timeline.place()
+
+    ((place, loss),) = losses.items()
+    assert 4000 <= place < 4010
+    assert (loss.n_samples, loss.is_certain) == (n_lost, True)
+
+
+@pytest.mark.parametrize(
+    ("packet", "late_s", "lost"),
+    [(1, 0.01, 0.05), (1, 0.03, 0.02), (3, 0.015, 0.2), (6, 0.03, 0.2)],
+)
+@pytest.mark.parametrize("off", [-0.05, 0.05])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_wrong_rate_is_not_trusted_though_lateness_hides_what_is_lost(
+    packet: int, late_s: float, lost: float, off: float, seed: int
+) -> None:
+    sent = device(ANNOUNCED_HZ * (1 + off), packet, late_s, 25.0, lost=lost, seed=seed)
+    seen = see(sent, 25, options=ContinuitySettings(bridge_s=5.0))
+    assert not seen.trusted[seen.times > 1003.0].any()
+
+
+@pytest.mark.parametrize("late_s", [0.002, 0.01, 0.06])
+def test_single_samples_that_are_late_by_chance_are_trusted_after_some_seconds(
+    late_s: float,
+) -> None:
+    seen = see(device(ANNOUNCED_HZ * 1.003, 1, late_s, seed=1))
+    assert seen.trusted[seen.times > 1005.0].all()
