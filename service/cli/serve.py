@@ -146,8 +146,11 @@ def serve(
 
     With --json, one line with the address is printed when it is ready, and logs are JSON lines.
     """
+    import gc
+
     from volition.children import prepare_forks
 
+    gc.disable()  # until it serves: all that is made until then stays
     # Taken out of the environment, which every worker inherits.
     given = os.environ.pop("VOLITION_TOKEN", None) or None
     prepare_forks(_SHARED, _FURTHER)
