@@ -61,7 +61,6 @@ class _Server(uvicorn.Server):
         # What serving made so far stays; later collections have less to look at.
         gc.collect()
         gc.freeze()
-        gc.enable()
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
