@@ -160,16 +160,21 @@ def idle_curves(reports: dict[str, dict[str, Any]]) -> str:
 
 
 def promises(reports: dict[str, dict[str, Any]]) -> str:
-    """Draw the accuracy of recordings against what the calibration before them stated."""
+    """Draw the accuracy of recordings against what the calibration before them stated.
+
+    Filled points are of calibrations that were judged by leaving recordings out.
+    """
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(5, 5), layout="constrained")
         axes = figure.subplots()
         axes.plot([0, 100], [0, 100], color="black", lw=0.8, ls=":")
         for place, (name, report) in enumerate(reports.items()):
-            found = promised_and_given(report).values()
-            promised, given = ([100 * one[at] for one in found] for at in (0, 1))
             colour = _IN_TURN[place % len(_IN_TURN)]
-            axes.plot(promised, given, "o", ms=5, color=colour, label=name)
+            axes.plot([], [], "o", ms=5, color=colour, label=name)
+            for recording, (promised, given) in promised_and_given(report).items():
+                of_blocks = report["per_recording"][recording].get("left_out") == "blocks"
+                face = "white" if of_blocks else colour
+                axes.plot(100 * promised, 100 * given, "o", ms=5, color=colour, mfc=face)
         axes.axhline(100 * next(iter(reports.values()))["chance"], color="black", lw=0.8)
         axes.set_xlim(30, 102)
         axes.set_ylim(30, 102)

@@ -5,7 +5,9 @@ Drawings go beside it where matplotlib is installed, and are left out where it i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -74,6 +76,21 @@ memory that stay in use, a chunk; `later` are the calls after many more chunks.
 """
 
 
+#: The sections, in order.
+_SECTIONS = (_LATENCY, _PEERS, _DECODERS, _CAPACITY, _COUNTS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A section that a report gives: its text, where it was measured, and its drawing, if any."""
+
+    intro: str
+    environment: Mapping[str, Any]
+    body: str
+    name: str = ""
+    draw: Callable[[ModuleType], str] | None = None
+
+
 def write(
     latencies: Sequence[dict[str, Any]], others: Mapping[str, dict[str, Any] | None], out: Path
 ) -> None:
@@ -84,38 +101,73 @@ def write(
     latencies
         Reports of ``bench latency``, single cells or grids.
     others
-        Reports of ``capacity``, ``decoders``, ``peers`` and ``counts``, by these names; what is
-        missing or None is left out.
+        Reports of ``capacity``, ``decoders``, ``peers`` and ``counts``, by these names. Where one
+        is missing or None, its section stays as the document has it.
     out
         The document.
     """
     found = {name: report for name, report in others.items() if report is not None}
-    first = next(iter([*latencies, *found.values()]))
+    sections = {_title(one.intro): one for one in _given(latencies, found)}
+    kept = _kept(out)
+    head = kept.pop("", "")
+    if not kept.keys() - sections.keys():  # all of it is new
+        first = next(iter([*latencies, *found.values()]))
+        head = f"{_HEAD}\n{_machine(first['environment'])}"
     drawings = _drawings()
-    parts = [_HEAD, _machine(first["environment"])]
+    texts = kept | {title: _text(one, head, out, drawings) for title, one in sections.items()}
+    titles = [title for title in map(_title, _SECTIONS) if title in texts]
+    parts = [head.strip(), *(f"## {texts[title].strip()}" for title in titles)]
+    out.write_text("\n\n".join(parts) + "\n", "utf-8")
 
-    def draw(name: str, make: Callable[[ModuleType], str]) -> None:
-        if drawings is not None:
-            path = out.with_name(f"{out.stem}-{name}.svg")
-            path.write_text(make(drawings), "utf-8")
-            parts.append(f"\n![{name}]({path.name})\n")
 
-    if latencies:
-        rows = [row for report in latencies for row in report.get("rows", [report])]
-        parts += [_LATENCY, _latency_table(rows), _steps_table(rows)]
-        draw("latency", lambda d: str(d.latency(rows)))
-    if "peers" in found:
-        parts += [_PEERS, _peers(found["peers"])]
-        draw("peers", lambda d: str(d.peers(found["peers"]["rows"])))
-    if "decoders" in found:
-        parts += [_DECODERS, _costs(found["decoders"])]
-        draw("costs", lambda d: str(d.costs(found["decoders"])))
-    if "capacity" in found:
-        parts += [_CAPACITY, _capacity(found["capacity"])]
-        draw("capacity", lambda d: str(d.capacity(found["capacity"])))
+def _given(
+    latencies: Sequence[dict[str, Any]], found: Mapping[str, dict[str, Any]]
+) -> Iterator[_Section]:
+    """Give the section of each report."""
+    rows = [row for report in latencies for row in report.get("rows", [report])]
+    if rows:
+        body = "\n".join([_latency_table(rows), _steps_table(rows)])
+        environment = latencies[0]["environment"]
+        yield _Section(_LATENCY, environment, body, "latency", lambda d: str(d.latency(rows)))
+    for name, intro, tables, draw in (
+        ("peers", _PEERS, _peers, lambda d, report: str(d.peers(report["rows"]))),
+        ("decoders", _DECODERS, _costs, lambda d, report: str(d.costs(report))),
+        ("capacity", _CAPACITY, _capacity, lambda d, report: str(d.capacity(report))),
+    ):
+        if name in found:
+            report = found[name]
+            file = "costs" if name == "decoders" else name
+            drawn = functools.partial(draw, report=report)
+            yield _Section(intro, report["environment"], tables(report), file, drawn)
     if "counts" in found:
-        parts += [_COUNTS, _counts(found["counts"])]
-    out.write_text("\n".join(parts).rstrip() + "\n", "utf-8")
+        report = found["counts"]
+        yield _Section(_COUNTS, report["environment"], _counts(report))
+
+
+def _text(one: _Section, head: str, out: Path, drawings: ModuleType | None) -> str:
+    """Give a section without its first signs, and write its drawing."""
+    machine = _machine(one.environment)
+    parts = [one.intro.strip().removeprefix("## ")]
+    if machine not in head:
+        parts.append(f"\nMeasured apart. {machine}")
+    parts.append(f"\n{one.body}")
+    if drawings is not None and one.draw is not None:
+        path = out.with_name(f"{out.stem}-{one.name}.svg")
+        path.write_text(one.draw(drawings), "utf-8")
+        parts.append(f"\n![{one.name}]({path.name})")
+    return "\n".join(parts)
+
+
+def _kept(out: Path) -> dict[str, str]:
+    """Give the sections that a document has, by title, and under no title what is before them."""
+    if not out.is_file():
+        return {}
+    head, *sections = out.read_text("utf-8").split("\n## ")
+    return {"": head} | {one.partition("\n")[0]: one for one in sections}
+
+
+def _title(intro: str) -> str:
+    return intro.strip().removeprefix("## ").partition("\n")[0]
 
 
 def _drawings() -> ModuleType | None:
@@ -294,7 +346,7 @@ def _counts(report: dict[str, Any]) -> str:
     )
 
 
-def _machine(environment: dict[str, Any]) -> str:
+def _machine(environment: Mapping[str, Any]) -> str:
     packages = ", ".join(f"{name} {v}" for name, v in environment["packages"].items() if v)
     return (
         f"Machine: {environment['processor']}, {environment['cores']} cores, "

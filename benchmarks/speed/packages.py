@@ -253,6 +253,7 @@ def selector_peer(
         "dnn": "its network is the whole of it",
         "ecca": "those that were found are under copyleft",
         "tdca": "those that were found are under copyleft",
+        "ssvep_adaptive": "it is our own",
         "ssvep_personal": "it is our own",
         "ssvep_pretrained": "it is our own",
     }.get(kind, "none was looked for")

@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
@@ -47,10 +47,16 @@ class CodedDecoder(FittedDecoder[S]):
     def trials(cls, settings: S) -> TargetTrials:
         return settings.trials()
 
+    #: Each frame of a display of 240 Hz is marked, and selections begin and end.
+    most_events_per_s: ClassVar[int] = 300
+
     # -- what a subclass gives ---------------------------------------------------------------
 
     #: Signal that is needed after the last flash, seconds.
     tail_s: float = 0.0
+
+    #: What is said of a flash that was marked too late.
+    told_of_late: str = "a flash was marked after its samples were gone; left out"
 
     @abstractmethod
     def make_ready(self, rate_hz: float, n_channels: int) -> None:
@@ -289,7 +295,7 @@ class CodedDecoder(FittedDecoder[S]):
         else:
             first = self._first_at(time)
             if first is None or not self.flashed(attempt, flash, first, time):
-                self._tell("late", "a flash was marked after its samples were gone; left out")
+                self._tell("late", self.told_of_late)
                 return
             attempt.last_flash = time
             if flash.step is not None:

@@ -30,6 +30,11 @@ class CodedSettings(FittedSettings):
         *("stopping", "min_s", "max_s", "min_flashes", "expires_s"),
     )
 
+    passed_on: ClassVar[tuple[str, ...]] = (
+        *("book", "convention", "step_hz", "onset_markers", "end_markers"),
+        *("words", "max_s"),
+    )
+
     book: CodeBook = Field(description="The items and when each is on.")
     convention: Convention = Field(
         default="volition",

@@ -33,6 +33,8 @@ class Decoder(ABC, Generic[S]):
 
     #: Whether a calibration trains the decoder's network further, instead of fitting a model.
     trained_further: ClassVar[bool] = False
+    #: Most events of a second of signal that it is shown: each may ask for a decision.
+    most_events_per_s: ClassVar[int] = 100
     #: Version of the fitted model in use; None for a decoder that needs none.
     model_version: str | None = None
     #: Whether outputs are held: what is sent now moves nothing, so that a cursor stays where it is.

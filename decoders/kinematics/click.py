@@ -141,7 +141,8 @@ def with_click(
     Raises
     ------
     DecodeError
-        There are fewer than two bins of either state, or bins with missing features.
+        There are fewer than two bins of either state, bins with missing features, or features that
+        are too large to be squared.
     """
     if features.ndim != 2 or clicking.shape != (len(features),):
         raise DecodeError(
@@ -158,6 +159,8 @@ def with_click(
     means = rest.mean(axis=0), click.mean(axis=0)
     within = np.concatenate([rest - means[0], click - means[1]])
     covariance = within.T @ within / (len(within) - 2)
+    if not np.isfinite(covariance).all():
+        raise DecodeError(f"features are too large: the largest is {np.abs(features).max():.3g}")
     variances = np.diag(covariance).copy()
     variances[variances == 0] = 1.0
     covariance = (1.0 - shrinkage) * covariance + shrinkage * np.diag(variances)

@@ -11,6 +11,7 @@ import numpy as np
 
 from volition.chunk import FloatArray
 from volition.decoders.stages.hmm import HmmSettings, log_emissions
+from volition.errors import DecodeError
 
 #: Probability of staying in a state, at the start and as what transitions are pulled towards.
 STAY = 0.98
@@ -35,11 +36,13 @@ def fit_markov(
 
     Raises
     ------
-    ValueError
-        There are fewer samples than states, or one is missing.
+    DecodeError
+        There are fewer samples than states, one is missing, or they are too large to be squared.
     """
     if len(features) < n_states or not np.isfinite(features).all():
-        raise ValueError(f"{n_states} states need as many samples, and none missing")
+        raise DecodeError(f"{n_states} states need as many samples, and none missing")
+    if not np.isfinite(np.square(features).sum()):
+        raise DecodeError(f"samples are too large: the largest is {np.abs(features).max():.3g}")
     settings = _beginning(features, n_states, emission)
     before = -np.inf
     for _ in range(n_rounds):

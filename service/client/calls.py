@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 from urllib.parse import quote
@@ -20,8 +20,9 @@ from volition.models.manifest import Manifest, ModelCard
 from volition.service.client.call import Call, session_path
 from volition.service.client.transport import AsyncTransport, Transport
 from volition.service.wire.calibrations import CalibrationBody, CalibrationList, CalibrationView
+from volition.service.wire.code_book import CodeBookView
 from volition.service.wire.intents import IntentPage
-from volition.service.wire.markers import MarkerView
+from volition.service.wire.markers import MarkerView, StampedView
 from volition.service.wire.models import ModelList, ModelSwap, ModelVersions, SessionModels
 from volition.service.wire.presets import PresetList, PresetView
 from volition.service.wire.recordings import RecordingList, RecordingView
@@ -162,6 +163,14 @@ class Calls:
         return Call("GET", session_path(id, "/spectrum"), SpectrumView.model_validate_json, query)
 
     @endpoint
+    def code_book(self, id: str) -> Call[CodeBookView]:
+        """Give the items of a session's decoder, and what each does in each step.
+
+        The status is 409 where the decoder reads no coded items.
+        """
+        return Call("GET", session_path(id, "/book"), CodeBookView.model_validate_json)
+
+    @endpoint
     def intents(
         self,
         id: str,
@@ -185,6 +194,26 @@ class Calls:
         """Stamp an event into a session's signal at LSL time ``t``, or on receipt."""
         body = {"name": name, "data": dict(data or {}), "t": t}
         return Call("POST", session_path(id, "/markers"), MarkerView.model_validate_json, body=body)
+
+    @endpoint
+    def markers(
+        self, id: str, markers: Iterable[tuple[str, float] | Mapping[str, Any]]
+    ) -> Call[StampedView]:
+        """Stamp events into a session's signal together: all of them, or none if one is wrong.
+
+        Each is its name and its LSL time, or a mapping with ``name``, ``t`` and ``data``. At most
+        256 at once.
+        """
+        told = [
+            dict(one) if isinstance(one, Mapping) else {"name": one[0], "t": one[1]}
+            for one in markers
+        ]
+        return Call(
+            "POST",
+            session_path(id, "/markers/batch"),
+            StampedView.model_validate_json,
+            body={"markers": told},
+        )
 
     @endpoint
     def session_model(self, id: str) -> Call[SessionModels]:

@@ -23,6 +23,7 @@ from volition.service.gateway import openapi
 from volition.service.gateway.guard import Access, Guard
 from volition.service.gateway.pages import documentation_router, pages_router
 from volition.service.gateway.routes.calibrations import calibrations_router
+from volition.service.gateway.routes.code_book import code_book_router
 from volition.service.gateway.routes.descriptions import descriptions_router
 from volition.service.gateway.routes.health import health_router
 from volition.service.gateway.routes.intents import intents_router
@@ -127,6 +128,7 @@ def create_app(
         simulations_router(),
         kinds_router(),
         spectrum_router(),
+        code_book_router(),
         pages_router(),
         documentation_router(),
     )

@@ -19,6 +19,8 @@ from typing import Any
 
 #: Callers that are remembered; beyond, those who were idle for longest are forgotten.
 MOST_CALLERS = 10_000
+#: What a request costs of the loop at least.
+_LEAST_S = 0.0005
 #: Longest time until one that has had more than its part is looked at again, in seconds.
 _LONGEST_REST_S = 1.0
 
@@ -97,6 +99,48 @@ class Turnstile:
         now = self._clock()
         due = max(self._next.pop(who, -1e300), now - self._credit_s)
         self._next[who] = due + amount * self._gap_s
+
+
+class LoopTime:
+    """Gives each caller its share of the event loop's time, request by request.
+
+    What a request takes is known when it has been answered. Until then it is taken to cost what the
+    caller's last one did, so that those that wait for their turn do not all have it at once.
+
+    Parameters
+    ----------
+    share, at_once_s
+        Share of the loop's time, and how many seconds of it more at once.
+    longest_wait_s
+        Who would wait for longer is sent away.
+    usual_s
+        What the first request of a caller is taken to cost.
+    """
+
+    def __init__(
+        self, share: float, at_once_s: float, longest_wait_s: float, usual_s: float
+    ) -> None:
+        self.share = share
+        self._turnstile = Turnstile(share, at_once_s, longest_wait_s)
+        self._usual_s = usual_s
+        self._last_s: dict[str, float] = {}
+
+    def turn(self, who: str) -> tuple[float | None, float]:
+        """Give the seconds until it is this caller's turn, and what the request is to cost.
+
+        The former is None where it would be too long.
+        """
+        expected_s = self._last_s.get(who, self._usual_s)
+        return self._turnstile.turn(who, expected_s), expected_s
+
+    def settle(self, who: str, expected_s: float, took_s: float) -> None:
+        """Count what a request took, which was to cost ``expected_s``."""
+        took_s = max(took_s, _LEAST_S)
+        self._turnstile.charge(who, took_s - expected_s)
+        self._last_s.pop(who, None)
+        self._last_s[who] = took_s
+        while len(self._last_s) > MOST_CALLERS:
+            del self._last_s[next(iter(self._last_s))]
 
 
 class LoopShares:

@@ -52,7 +52,7 @@ from volition.service.gateway.auth import (
     is_stop,
     takes_uploads,
 )
-from volition.service.gateway.budgets import MOST_CALLERS, Stopwatch, Turnstile
+from volition.service.gateway.budgets import MOST_CALLERS, LoopTime, Stopwatch, Turnstile
 from volition.service.gateway.direct import WRITE
 from volition.service.wire.problems import problem
 
@@ -76,8 +76,8 @@ _LONGEST_WAIT_S = 5.0
 _OPENINGS_PER_S = 100.0
 #: Refusals that one address gets a second, and at once; it has shown no token that is known.
 _REFUSALS_PER_S, _REFUSALS_AT_ONCE = 100.0, 200.0
-#: What a read and a change are taken to cost until it is known, and what each costs at least.
-_USUAL_READ_S, _USUAL_CHANGE_S, _LEAST_S = 0.002, 0.0005, 0.0005
+#: What the first read and the first change of a caller are taken to cost until it is known.
+_USUAL_READ_S, _USUAL_CHANGE_S = 0.002, 0.0005
 #: How often the tokens of open sockets are looked at.
 _WATCH_S = 0.1
 
@@ -119,9 +119,9 @@ class Limits:
     reads_share: float = 0.15
     reads_at_once_s: float = 0.04
     changes_share: float = 0.25
-    changes_at_once_s: float = 0.25
+    changes_at_once_s: float = 0.1
     query_bytes: int = 8192
-    body_values: int = 8000
+    body_values: int = 5000
     body_s: float = 30.0
 
 
@@ -178,8 +178,12 @@ class Guard:
         self._access = access
         limits = access.limits
         self._rates = _Rates(limits.changes_per_s, limits.changes_at_once)
-        self._reads = Turnstile(limits.reads_share, limits.reads_at_once_s, _LONGEST_WAIT_S)
-        self._changes = Turnstile(limits.changes_share, limits.changes_at_once_s, _LONGEST_WAIT_S)
+        self._reads = LoopTime(
+            limits.reads_share, limits.reads_at_once_s, _LONGEST_WAIT_S, _USUAL_READ_S
+        )
+        self._changes = LoopTime(
+            limits.changes_share, limits.changes_at_once_s, _LONGEST_WAIT_S, _USUAL_CHANGE_S
+        )
         self._openings = Turnstile(_OPENINGS_PER_S, limits.clients, _LONGEST_WAIT_S)
         self._refusals = Turnstile(_REFUSALS_PER_S, _REFUSALS_AT_ONCE, _LONGEST_WAIT_S)
         self._sockets: Counter[str] = Counter()
@@ -194,8 +198,13 @@ class Guard:
         if refusal is None and methods:
             refusal = _wrong_method(scope["method"], methods)
         who = caller.token_id or _peer(scope)
-        if refusal is None:
-            refusal = await self._wait_for_turn(scope, who, route)
+        expected_s = 0.0
+        if refusal is None and not is_stop(route):
+            wait_s, expected_s, share = self._turn(scope, who)
+            if wait_s is None:
+                refusal = _takes_too_much(share)
+            elif wait_s > 0:
+                await asyncio.sleep(wait_s)
         if refusal is None and scope["type"] == "websocket":
             refusal = self._too_many_sockets(parameters.get("id", ""))
         if refusal is not None:
@@ -207,7 +216,10 @@ class Guard:
         if scope["type"] == "http":
             bounded = self._bounded(receive, self._most_bytes(route))
             work = self._app(scope, bounded, send)
-            await self._run(scope, who, cast("Coroutine[Any, Any, None]", work), route)
+            if is_stop(route):
+                await work
+            else:
+                await self._run(scope, who, cast("Coroutine[Any, Any, None]", work), expected_s)
             return
         id_ = parameters.get("id", "")
         self._sockets[id_] += 1
@@ -230,43 +242,25 @@ class Guard:
         wait_s = self._refusals.turn(_peer(scope))
         return _LONGEST_WAIT_S if wait_s is None else wait_s
 
-    async def _wait_for_turn(
-        self, scope: Scope, who: str, route: BaseRoute | None
-    ) -> Response | None:
-        """Have a caller wait until it is its turn; refuse one that would wait for too long."""
-        limits = self._access.limits
-        if is_stop(route):
-            return None
+    def _turn(self, scope: Scope, who: str) -> tuple[float | None, float, float]:
+        """Give the seconds until it is a caller's turn; what it is to cost; the caller's share."""
         if scope["type"] == "websocket":
-            wait_s, share = self._openings.turn(who), limits.reads_share
-        elif scope["method"] in _READING:
-            wait_s, share = self._reads.turn(who, _USUAL_READ_S), limits.reads_share
-        else:
-            wait_s, share = self._changes.turn(who, _USUAL_CHANGE_S), limits.changes_share
-        if wait_s is None:
-            detail = f"they take more than {share:.0%} of the service's time"
-            refusal = problem(TOO_MANY, "rate", "Too many requests", detail)
-            refusal.headers["Retry-After"] = str(round(_LONGEST_WAIT_S))
-            return refusal
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
-        return None
+            return self._openings.turn(who), 0.0, self._reads.share
+        loop_time = self._loop_time(scope)
+        return *loop_time.turn(who), loop_time.share
+
+    def _loop_time(self, scope: Scope) -> LoopTime:
+        return self._reads if scope["method"] in _READING else self._changes
 
     async def _run(
-        self, scope: Scope, who: str, work: Coroutine[Any, Any, None], route: BaseRoute | None
+        self, scope: Scope, who: str, work: Coroutine[Any, Any, None], expected_s: float
     ) -> None:
         """Answer a caller; its next requests wait for what this one takes of the loop."""
-        if is_stop(route):
-            await work
-            return
-        is_read = scope["method"] in _READING
-        turnstile = self._reads if is_read else self._changes
         stopwatch = Stopwatch(work)
         try:
             await stopwatch
         finally:
-            usual_s = _USUAL_READ_S if is_read else _USUAL_CHANGE_S
-            turnstile.charge(who, max(stopwatch.spent_s, _LEAST_S) - usual_s)
+            self._loop_time(scope).settle(who, expected_s, stopwatch.spent_s)
 
     def _find(self, scope: Scope) -> _Found:
         """Find the route that will answer, or those of the path that take other methods."""
@@ -616,3 +610,10 @@ async def _refuse(refusal: Response, scope: Scope, receive: Receive, send: Send)
         await WebSocket(scope, receive, send).send_denial_response(refusal)
     else:
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": "refused"})
+
+
+def _takes_too_much(share: float) -> Response:
+    detail = f"they take more than {share:.0%} of the service's time"
+    refusal = problem(TOO_MANY, "rate", "Too many requests", detail)
+    refusal.headers["Retry-After"] = str(round(_LONGEST_WAIT_S))
+    return refusal

@@ -23,7 +23,7 @@ from volition.service.gateway.auth import Caller, Role
 from volition.service.gateway.budgets import Stopwatch
 from volition.service.gateway.direct import ASK, TOOK, WRITE, Ask, text_frame
 from volition.service.gateway.guard import SPEND
-from volition.service.gateway.markers import FarMarkerError, stamp
+from volition.service.gateway.markers import FarMarkerError, stamp, stamp_all
 from volition.service.gateway.stops import who
 from volition.service.supervision.hub import Closed, Gap, Subscription
 from volition.service.supervision.outline_feed import OutlineSubscription
@@ -36,6 +36,7 @@ from volition.service.wire.messages import (
     EmergencyStop,
     GapMessage,
     Gather,
+    MarkersMessage,
     Ping,
     Pong,
     Refused,
@@ -312,7 +313,10 @@ async def _take(
         await _send(websocket, Refused(detail="too many changes a second"))
     else:
         try:
-            stamp(session, parsed)
+            if isinstance(parsed, MarkersMessage):
+                stamp_all(session, parsed)
+            else:
+                stamp(session, parsed)
         except (SessionError, FarMarkerError) as error:
             await _send(websocket, Refused(detail=error.message))
 

@@ -41,8 +41,6 @@ from volition.service.sessions.steering import Steering
 
 #: More events than this do not wait for their samples; the oldest are forgotten.
 _MOST_WAITING = 1024
-#: Most events that are met within a second of signal; later ones in it are left out.
-_MOST_IN_A_SECOND = 100
 
 
 class Engine:
@@ -100,7 +98,7 @@ class Engine:
         self.on_cleaned: Callable[[Chunk], None] | None = None
         #: Events that were not met, for there were too many at their time.
         self.n_crowded_events = 0
-        self._met: deque[float] = deque(maxlen=_MOST_IN_A_SECOND)
+        self._met: deque[float] = deque(maxlen=self.decoder.most_events_per_s)
         self._waiting: list[Event] = []
         self._known_from = -math.inf
         self._next_due = math.inf
@@ -179,7 +177,7 @@ class Engine:
         return [event for event in sorted(due, key=lambda one: one.time) if self._has_room(event)]
 
     def _has_room(self, event: Event) -> bool:
-        """Whether an event is one of the first `_MOST_IN_A_SECOND` of its second.
+        """Whether an event is one of the first of its second, as many as the decoder is shown.
 
         Each may ask for a decision: a thousand of one moment would keep the loop for seconds.
         """
@@ -234,6 +232,7 @@ class Engine:
                 made.decode(chunk, events)
         self.decoder = made
         self.decoder_kind = decoder.kind
+        self._met = deque(self._met, maxlen=made.most_events_per_s)
 
     def stamp(self, intent: Intent) -> None:
         """Fill in the header and take the next number."""

@@ -145,7 +145,7 @@ class Session:
     def warnings(self) -> list[str]:
         """What is wrong, but no reason to end: with the configuration, the stream, an output."""
         crowded = self.counts.get("crowded_events", 0)
-        told = [f"{crowded} markers were not met: more than 100 in a second"] if crowded else []
+        told = [f"{crowded} markers were not met: too many in a second"] if crowded else []
         slow = self.counts.get("slow_decisions", {"n": 0})
         if slow["n"]:
             told.append(
@@ -209,6 +209,7 @@ class Session:
             str(self.word.path),
             self.counts.get("t_newest"),
             self.counts.get("lost_with_workers", 0),
+            None if self.stream is None else self.stream["uid"],
         )
 
     def models_in_use(self) -> list[str]:
@@ -495,16 +496,14 @@ class Session:
         payload = pydantic_core.to_json(message, by_alias=True, inf_nan_mode="null")
         self.hub.announce(Frame(FrameType.STATUS, IntentCode.NONE, 0, local_clock(), payload))
 
-    def mark(self, event: Event) -> None:
-        """Put an event into the session's signal."""
+    def mark(self, *events: Event) -> None:
+        """Put events into the session's signal, all at once."""
         if self.link is None or self.state.final:
             raise SessionError(
                 f"session {self.id} is {self.state}; markers need a live one", state=self.state
             )
-        self._command(
-            self.link,
-            {"op": "marker", "time": event.time, "name": event.name, "data": dict(event.data)},
-        )
+        told = [{"time": one.time, "name": one.name, "data": dict(one.data)} for one in events]
+        self._command(self.link, {"op": "markers", "markers": told})
 
     # -- what the worker says -----------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from volition.decoders.contract.intent import Intent
 from volition.service.sessions.states import SessionState
 from volition.service.wire.calibrations import CalibrationState
-from volition.service.wire.markers import MarkerBody
+from volition.service.wire.markers import MarkerBody, MarkersBody
 from volition.service.wire.settings import ConfigT
 from volition.service.wire.strictness import Answer, Request
 
@@ -152,6 +152,12 @@ class MarkerMessage(MarkerBody):
     type: Literal["marker"] = "marker"
 
 
+class MarkersMessage(MarkersBody):
+    """Events to stamp together; as `POST …/markers/batch`."""
+
+    type: Literal["markers"] = "markers"
+
+
 class Ping(Request):
     type: Literal["ping"] = "ping"
     t_client: float | None = Field(
@@ -182,7 +188,7 @@ ServerMessage = Annotated[Hello | LaterMessage, Field(discriminator="type")]
 
 
 ClientMessage = Annotated[
-    MarkerMessage | Ping | Gather | EmergencyStop, Field(discriminator="type")
+    MarkerMessage | MarkersMessage | Ping | Gather | EmergencyStop, Field(discriminator="type")
 ]
 
 

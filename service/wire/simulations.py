@@ -80,6 +80,11 @@ class FlashingBody(Request):
     attended: _Item | None = Field(default=None, description="Place of the item; null for none.")
     flashes: Annotated[list[FlashBody], FailFast()] = Field(default_factory=list, max_length=1000)
     code: CodeShownBody | None = None
+    anew: bool = Field(
+        default=False,
+        strict=True,
+        description="Leave out what was to flash later, as it was said before.",
+    )
 
 
 class SimulationView(Answer):

@@ -32,6 +32,9 @@ from volition.streams.lsl.inlet import MarkerInlet, SignalInlet
 #: One search. Not a multiple of the times between liblsl's waves; see
 #: `volition.streams.lsl.library`.
 _LOOK_S = 0.75
+#: The stream that the worker before listened to is asked for by its uid, which no other has: nobody
+#: need wait for a second one that matches.
+_KNOWN_S = 0.2
 #: liblsl asks for the clock in volleys, two seconds apart; the second one may still tell.
 _OPEN_S = 3.0
 _TURN_S = 0.02
@@ -82,6 +85,8 @@ class Connector:
     why_not_follow
         Says why the session cannot work on a signal, or nothing where it can; asked only where
         ``stream.on_change`` is ``follow``.
+    known_uid
+        The stream that the session listened to last, where it may still be there.
     """
 
     def __init__(
@@ -91,6 +96,7 @@ class Connector:
         turn: Callable[[], bool],
         say: Callable[[str], None],
         why_not_follow: Callable[[SignalSpec], str],
+        known_uid: str | None = None,
     ) -> None:
         self._config = config
         self._turn = turn
@@ -98,6 +104,7 @@ class Connector:
         self._why_not_follow = why_not_follow
         self._spec: SignalSpec | None = None
         self._said = ""
+        self._known_uid = known_uid
 
     def connect(self) -> Connection | None:
         """Find and open the streams; None when told to end meanwhile.
@@ -136,7 +143,7 @@ class Connector:
             time.sleep(_TURN_S)
 
     def _open(self) -> Connection | None:
-        signal_stream = self._look_for(self._config.stream)
+        signal_stream = self._find_known() or self._look_for(self._config.stream)
         if signal_stream is None:
             return None
         marker_stream = None
@@ -162,6 +169,15 @@ class Connector:
             opened.pop_all()
         self._spec = signal.spec
         return Connection(signal, markers)
+
+    def _find_known(self) -> StreamDescription | None:
+        """Find the stream that the session listened to last; it is asked for once."""
+        uid, self._known_uid = self._known_uid, None
+        if uid is None:
+            return None
+        wanted = {**self._config.stream.wanted(), "uid": uid}
+        found = find_streams(**wanted, wait_s=_KNOWN_S, minimum=1, details=False)
+        return found[0] if found else None
 
     def _look_for(self, selector: StreamSelector) -> StreamDescription | None:
         """Look until the stream is there; say what is there instead whenever that changes."""

@@ -103,6 +103,8 @@ class WorkerOrder:
         Time stamp of the newest sample that the generations before told of.
     lost_with_workers
         Samples lost between those generations.
+    stream_uid
+        The stream that the generation before listened to.
     """
 
     session: str
@@ -113,6 +115,7 @@ class WorkerOrder:
     stop_word: str
     t_newest: float | None = None
     lost_with_workers: int = 0
+    stream_uid: str | None = None
 
 
 class Worker:
@@ -138,6 +141,7 @@ class Worker:
             turn=self._serve_while_connecting,
             say=lambda why: self._announce(SessionState.CONNECTING, why),
             why_not_follow=self._why_not_follow,
+            known_uid=order.stream_uid,
         )
         self._state = SessionState.CREATED
         self._reason = self._announced_reason = ""
@@ -173,7 +177,7 @@ class Worker:
         self._t_quality = 0.0
         self._commands: dict[str, Callable[[dict[str, Any]], Any]] = {
             "stop": self._do_stop,
-            "marker": self._do_marker,
+            "markers": self._do_markers,
             "state": self._do_state,
             "feed": self._do_feed,
             "swap": self._do_swap,
@@ -630,8 +634,10 @@ class Worker:
     def _do_stop(self, command: dict[str, Any]) -> None:
         self.end()
 
-    def _do_marker(self, command: dict[str, Any]) -> None:
-        self._pending_events.append(Event(command["time"], command["name"], command["data"]))
+    def _do_markers(self, command: dict[str, Any]) -> None:
+        self._pending_events += [
+            Event(one["time"], one["name"], one["data"]) for one in command["markers"]
+        ]
 
     def _do_state(self, command: dict[str, Any]) -> dict[str, Any]:
         engine = self._engine

@@ -234,6 +234,23 @@ def plan(
     return ChannelSelection(spec, indices, scale, tuple(warnings), n_channels)
 
 
+def plan_in_microvolts(
+    labels: Sequence[str],
+    rate_hz: float,
+    channels: Sequence[str] | None = None,
+    override_units: str | None = None,
+) -> ChannelSelection:
+    """Make the plan for a signal whose channels are all in microvolts; see `plan`."""
+    return plan(
+        n_channels=len(labels),
+        rate_hz=rate_hz,
+        labels=labels,
+        units=(MICROVOLTS,) * len(labels),
+        channels=channels,
+        override_units=override_units,
+    )
+
+
 def _unique_labels(labels: Sequence[str], n: int, warnings: list[str]) -> list[str]:
     given = [label.strip() for label in labels]
     if len(given) != n:

@@ -166,6 +166,12 @@ class CodedSignal:
         with self._lock:
             self._attended = item
 
+    def forget_to_come(self) -> None:
+        """Leave out what was to flash later than the samples so far."""
+        ahead = math.ceil(SOONEST_S * self.participant.rate_hz)
+        with self._lock:
+            self._due = [due for due in self._due if due.first - ahead <= self._next]
+
     def flash(self, on: Sequence[int], at_sample: int) -> None:
         """Flash items, each by its place, at a sample.
 

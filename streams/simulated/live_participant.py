@@ -88,6 +88,8 @@ class Flashing:
     code, onset, step_hz, lasts_s
         The attended item's: 0 and 1 for each step, from an LSL time on, repeated for
         ``lasts_s``; an empty code for none.
+    anew
+        Whether what was to flash later, as it was said before, is left out.
     """
 
     attended: int | None
@@ -96,6 +98,7 @@ class Flashing:
     onset: float = 0.0
     step_hz: float = 60.0
     lasts_s: float = 0.0
+    anew: bool = False
 
 
 Person = SsvepParticipant | ImageryParticipant | CursorParticipant | CodedParticipant
@@ -266,6 +269,8 @@ def _attend(sitting: ParticipantSignal | ImagerySignal, gaze: Gaze, start: float
 
 def _watch(sitting: CodedSignal, shown: Flashing, start: float) -> None:
     rate_hz = sitting.participant.rate_hz
+    if shown.anew:
+        sitting.forget_to_come()
     sitting.attend(shown.attended)
     for time, items in shown.flashes:
         if sitting.n_ahead >= _MOST_AHEAD:

@@ -20,7 +20,7 @@ run = CliRunner()
 @pytest.mark.parametrize(
     ("trade", "commands"),
     [
-        (speed, "latency compare capacity broadband pages during-fit decoders counts"),
+        (speed, "latency compare capacity starts broadband pages during-fit decoders counts"),
         (quality, "closed-loop speller spectrum idle promises paired tables"),
         (faults, "faults chaos soak hostile"),
         (peers, "peers"),

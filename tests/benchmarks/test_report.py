@@ -62,7 +62,11 @@ def test_each_report_has_its_section(
     others = {
         "decoders": decoders,
         "peers": peers,
-        "counts": {"rows": rows, "budget": {"kalman, 8 channels": budget}},
+        "counts": {
+            "rows": rows,
+            "budget": {"kalman, 8 channels": budget},
+            "environment": ENVIRONMENT,
+        },
         "capacity": None,
     }
     out = tmp_path / "figures.md"
@@ -86,6 +90,24 @@ def test_each_report_has_its_section(
     assert all(len(row) == len(cells[0]) for row in cells[: 1 + len(peers["rows"])])
     for drawing in re.findall(r"!\[.*\]\((.*)\)", text):
         assert (tmp_path / drawing).is_file()
+
+
+def test_a_report_alone_takes_the_place_of_its_section_and_says_where_it_was_measured(
+    decoders: dict[str, Any], peers: dict[str, Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "figures.md"
+    report.write([], {"decoders": decoders, "peers": peers}, out)
+    before = out.read_text("utf-8")
+    report.write([], {"decoders": decoders}, out)
+    assert out.read_text("utf-8") == before
+    elsewhere = {**ENVIRONMENT, "processor": "another processor"}
+    rows = [{**row, "mean_us": 1234.5} for row in decoders["stages"]]
+    report.write([], {"decoders": {**decoders, "stages": rows, "environment": elsewhere}}, out)
+    head, theirs, ours = out.read_text("utf-8").split("\n## ")
+    assert "1234.5" in ours
+    assert "Measured apart. Machine: another processor" in ours
+    assert "another processor" not in head + theirs
+    assert theirs.rstrip() == before.split("\n## ")[1].rstrip()
 
 
 def test_the_same_reports_give_the_same_drawings(

@@ -171,7 +171,8 @@ def test_on_epochs_rest_is_what_it_is_on_a_stream(chain: str, kind: Any) -> None
     estimator = kind(settings, spec.rate_hz, spec)
     scores = estimator.decision_function(epochs)
     idle = estimator.is_idle(scores, 4)
-    assert (idle == (scores.max(axis=1) < decoder._threshold)).all()
+    threshold = decoder.state()["threshold"] if of_fbcca else decoder._scorer.threshold
+    assert (idle == (scores.max(axis=1) < threshold)).all()
     assert idle.mean() >= 0.9
 
 

@@ -56,7 +56,7 @@ class Screen:
 
     def __init__(self, client: Client, http: httpx.Client, person: str, decoder: Any) -> None:
         self._client, self._http, self._person = client, http, person
-        self._steps = CodeBook.model_validate(decoder["book"]).steps
+        self.steps = CodeBook.model_validate(decoder["book"]).steps
         self._step_hz = decoder.get("step_hz")
         self._drawn = np.random.default_rng(4)
         self.session = ""
@@ -67,19 +67,17 @@ class Screen:
         if self._step_hz is None:
             body["flashes"] = self._flash(onset, lasts_s)
         elif item is not None:
-            bits = "".join("01"[int(on)] for on in self._steps[item])
+            bits = "".join("01"[int(on)] for on in self.steps[item])
             body["code"] = {"bits": bits, "t": onset, "lasts_s": lasts_s}
         answer = self._http.put(f"/simulations/{self._person}/flashes", json=body)
         assert answer.status_code == 204, answer.text
 
     def _flash(self, onset: float, lasts_s: float) -> list[dict[str, Any]]:
         times = np.arange(onset, onset + lasts_s - 1.2, FLASH_EVERY_S)
-        order = [s for _ in times for s in self._drawn.permutation(self._steps.shape[1])]
-        flashes = []
-        for t, step in zip(times.tolist(), order, strict=False):
-            self._client.marker(self.session, f"step {step}", t=t)
-            flashes.append({"t": t, "items": np.flatnonzero(self._steps[:, step]).tolist()})
-        return flashes
+        order = [s for _ in times for s in self._drawn.permutation(self.steps.shape[1])]
+        shown = list(zip(times.tolist(), order, strict=False))
+        self._client.markers(self.session, [(f"step {step}", t) for t, step in shown])
+        return [{"t": t, "items": np.flatnonzero(self.steps[:, s]).tolist()} for t, s in shown]
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +133,9 @@ def test_a_person_copies_a_word_after_a_guided_calibration(
                 break
     view = client.calibration(made.id, begun.id)
     assert view.state == "done", view.refusal
+    book = client.code_book(made.id)
+    assert book.items == ITEMS
+    assert book.steps == ["".join("01"[int(on)] for on in row) for row in screen.steps]
 
     wrong: list[tuple[str, str]] = []
     for letter in "BED":

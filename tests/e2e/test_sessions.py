@@ -153,11 +153,18 @@ def test_markers_by_rest_and_by_socket_start_a_decision_each(
         _until_running(client, session.id)
         marker = client.marker(session.id, "trial_start")
         assert next(selections(messages)).t_trigger == pytest.approx(marker.t)
+        times = [marker.t + 0.5, marker.t + 0.6]
+        assert client.markers(session.id, [("trial_start", t) for t in times]).count == 2
+        asked_for = [next(selections(messages)).t_trigger for _ in times]
+        assert asked_for == pytest.approx(times)
     url = client_url(client, session.id)
     with websockets.sync.client.connect(url, proxy=None) as socket:
         socket.send(json.dumps({"type": "marker", "name": "trial_start"}))
         kinds = [json.loads(socket.recv(timeout=30)).get("kind") for _ in range(2)]
-    assert kinds == [None, "selection"]
+        both = [{"name": "trial_start", "t": local_clock() + ahead_s} for ahead_s in (0.0, 0.1)]
+        socket.send(json.dumps({"type": "markers", "markers": both}))
+        kinds += [json.loads(socket.recv(timeout=30)).get("kind") for _ in range(2)]
+    assert kinds == [None, "selection", "selection", "selection"]
 
 
 def test_every_message_is_what_the_asyncapi_document_says(

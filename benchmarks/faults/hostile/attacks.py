@@ -171,6 +171,39 @@ def uploads_networks(url: str, _: str) -> None:
     _in_threads(url, lambda http: http.post("/v1/models", json=next(turn)), 1)
 
 
+def sends_large_bodies(url: str, session: str) -> None:
+    """A program that sends bodies of many small values, to every route that takes one."""
+    values = [1] * 300_000
+    few = [{"label": f"t{n}", "freq_hz": "no number"} for n in range(1000)]
+    of_session = f"/v1/sessions/{session}"
+    guided = {"name": "m", "source": "guided", "guided": {"targets": few, "trial_s": 1e-9}}
+    requests: tuple[tuple[str, str, Any], ...] = (
+        ("POST", "/v1/sessions", {"decoder": {"kind": "fbcca", "targets": values}}),
+        ("POST", "/v1/sessions", {"decoder": {"kind": "fbcca", "targets": few}}),
+        ("POST", f"{of_session}/markers", {"name": "x", "data": {"a": values}}),
+        ("PUT", f"{of_session}/model", {"decoder": {"kind": "cca", "targets": few}}),
+        ("POST", f"{of_session}/calibrations", guided),
+    )
+    turn = itertools.cycle([(how, where, json.dumps(body)) for how, where, body in requests])
+
+    def send(http: httpx.Client) -> None:
+        method, path, body = next(turn)
+        http.request(method, path, content=body, headers={"Content-Type": "application/json"})
+
+    _in_threads(url, send)
+
+
+def shows_flashes(url: str, _: str) -> None:
+    """A program that shows a simulated person thousands of flashes to come."""
+    with httpx.Client(base_url=url, trust_env=False, timeout=30.0) as http:
+        id_ = http.post("/v1/simulations", json={"kind": "flashes"}).json()["id"]
+    flashes = [{"t": 1e9 + n, "items": [1, 2, 3]} for n in range(900)]
+    code = {"bits": "01" * 2000, "t": 1e9, "step_hz": 240.0, "lasts_s": 60.0}
+    body = json.dumps({"attended": 3, "flashes": flashes, "code": code})
+    path, kind = f"/v1/simulations/{id_}/flashes", {"Content-Type": "application/json"}
+    _in_threads(url, lambda http: http.put(path, content=body, headers=kind))
+
+
 def reads_again_and_again(path: str, url: str, session: str) -> None:
     """A program that reads one thing without a pause."""
     _in_threads(url, lambda http: http.get(path.format(session=session)))

@@ -118,6 +118,8 @@ _KINDS: dict[str, tuple[str, Attack]] = {
             attacks.pings,
             attacks.sends_ping_frames,
             attacks.uploads_networks,
+            attacks.sends_large_bodies,
+            attacks.shows_flashes,
         )
     },
 }

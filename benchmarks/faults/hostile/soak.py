@@ -53,6 +53,7 @@ _ATTACKS: tuple[Attack, ...] = (
     attacks.marks_one_moment,
     attacks.searches_for_streams,
     attacks.uploads_networks,
+    attacks.sends_large_bodies,
     attacks.changes_the_model,
 )
 _WAYS: tuple[Press, ...] = (
@@ -138,7 +139,10 @@ class _Soak:
             finally:
                 stops.release(self.scene, listener.session)
         except VolitionError as error:
-            self.violations.append(f"{press.__name__} beside {beside}: {error.message}")
+            stands = self.scene.client.session(listener.session).steps[-1].reason
+            self.violations.append(
+                f"{press.__name__} beside {beside}: {error.message}; the session: {stands}"
+            )
             return
         self.took_ms.append(pressed.took_ms)
         if pressed.took_ms > MOST_MS:

@@ -251,6 +251,8 @@ ROWS: dict[str, tuple[str, Callable[[Scene, int], dict[str, Any]]]] = {
             attacks.sends_without_end,
             attacks.calibrates_on_big_markers,
             attacks.uploads_networks,
+            attacks.sends_large_bodies,
+            attacks.shows_flashes,
             attacks.sends_half_headers,
             attacks.changes_the_model,
         )

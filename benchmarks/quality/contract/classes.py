@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
-from volition.benchmarks.quality.contract.dataset import Dataset
+from volition.benchmarks.quality.contract.dataset import Dataset, Load
 from volition.chunk import Event
 from volition.streams.files.recording import TRIAL_START, Recording
 
@@ -38,29 +36,6 @@ class ClassRecording:
     recording: Recording
 
 
-class LoadClasses(Protocol):
-    """Reads a data set's recordings from its folder."""
-
-    def __call__(
-        self, root: Path, *, channels: Sequence[str] | None = None, units: str | None = None
-    ) -> Iterator[ClassRecording]:
-        """Give each recording, those of a group in order of time.
-
-        Parameters
-        ----------
-        root
-            Folder that holds the data set.
-        channels, units
-            As for `volition.streams.files.recording.read_recording`.
-
-        Raises
-        ------
-        RecordingError
-            The folder does not hold the data set.
-        """
-        ...
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassDataset(Dataset):
     """Trials whose class is known, scored by decoders that are calibrated on the same person.
@@ -75,7 +50,7 @@ class ClassDataset(Dataset):
         Which of them means that nothing is wanted; None without one.
     """
 
-    load: LoadClasses
+    load: Load[ClassRecording]
     classes: tuple[str, ...]
     rest: str | None = None
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from volition import extension
 from volition.errors import ConfigError
@@ -40,6 +40,32 @@ class Dataset:
     name: str
     summary: str
     licence: str = "not stated by the source of the data"
+
+
+Read_co = TypeVar("Read_co", covariant=True)
+
+
+class Load(Protocol[Read_co]):
+    """Reads a data set's recordings from its folder."""
+
+    def __call__(
+        self, root: Path, *, channels: Sequence[str] | None = None, units: str | None = None
+    ) -> Iterator[Read_co]:
+        """Give each recording; those of one person or group in order of time.
+
+        Parameters
+        ----------
+        root
+            Folder that holds the data set.
+        channels, units
+            As for `volition.streams.files.recording.read_recording`.
+
+        Raises
+        ------
+        RecordingError
+            The folder does not hold the data set.
+        """
+        ...
 
 
 class SelfScored(Dataset, ABC):

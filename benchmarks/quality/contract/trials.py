@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
-from typing import Protocol
 
-from volition.benchmarks.quality.contract.dataset import Dataset
+from volition.benchmarks.quality.contract.dataset import Dataset, Load
 from volition.streams.files.recording import Recording
 
 
@@ -61,29 +58,6 @@ class CalibrateOn(Enum):
     NOTHING = "a person has one stretch of each target: none is left to calibrate on"
 
 
-class LoadTrials(Protocol):
-    """Reads a data set's recordings from its folder."""
-
-    def __call__(
-        self, root: Path, *, channels: Sequence[str] | None = None, units: str | None = None
-    ) -> Iterator[TrialRecording]:
-        """Give each recording.
-
-        Parameters
-        ----------
-        root
-            Folder that holds the data set.
-        channels, units
-            As for `volition.streams.files.recording.read_recording`.
-
-        Raises
-        ------
-        RecordingError
-            The folder does not hold the data set.
-        """
-        ...
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrialDataset(Dataset):
     """Trials with a target that is known: scored by forced choice, and by what is done at rest.
@@ -96,5 +70,5 @@ class TrialDataset(Dataset):
         What a decoder that needs its user's trials is fitted to.
     """
 
-    load: LoadTrials
+    load: Load[TrialRecording]
     calibrate_on: CalibrateOn = CalibrateOn.EARLIER_RECORDINGS

@@ -16,7 +16,7 @@ from volition.benchmarks.quality.contract.classes import ClassDataset, ClassReco
 from volition.errors import RecordingError
 from volition.streams.files.npz import read_arrays
 from volition.streams.files.recording import Recording
-from volition.streams.signal import channel_selection
+from volition.streams.signal.channel_selection import plan_in_microvolts
 
 _STARTS = {7691: "1", 7701: "2"}
 _ENDS = {7692, 7693, 7702, 7703}
@@ -33,14 +33,7 @@ def load(
     for path in paths:
         arrays = read_arrays(path, names)
         labels, rate_hz = [str(one) for one in arrays["ch_names"]], float(arrays["fs"])
-        plan = channel_selection.plan(
-            n_channels=len(labels),
-            rate_hz=rate_hz,
-            labels=labels,
-            units=(channel_selection.MICROVOLTS,) * len(labels),
-            channels=channels,
-            override_units=units,
-        )
+        plan = plan_in_microvolts(labels, rate_hz, channels, units)
         samples = np.ascontiguousarray(arrays["eeg"].T * float(arrays["scale_uV"]))
         times = np.arange(len(samples)) / rate_hz
         codes = zip(arrays["event_code"].tolist(), arrays["event_sample"].tolist(), strict=True)

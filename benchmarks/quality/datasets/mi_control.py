@@ -15,7 +15,7 @@ from volition.benchmarks.quality.contract.classes import ClassDataset, ClassReco
 from volition.errors import RecordingError
 from volition.streams.files.npz import read_arrays
 from volition.streams.files.recording import Recording
-from volition.streams.signal import channel_selection
+from volition.streams.signal.channel_selection import plan_in_microvolts
 
 CLASSES = ("1", "2", "3")
 _TRIAL_S = 4.5
@@ -31,14 +31,7 @@ def load(
     for path in paths:
         arrays = read_arrays(path, ("eeg", "fs", "channels", "cue_sample", "cue"))
         labels, rate_hz = [str(one) for one in arrays["channels"]], float(arrays["fs"])
-        plan = channel_selection.plan(
-            n_channels=len(labels),
-            rate_hz=rate_hz,
-            labels=labels,
-            units=(channel_selection.MICROVOLTS,) * len(labels),
-            channels=channels,
-            override_units=units,
-        )
+        plan = plan_in_microvolts(labels, rate_hz, channels, units)
         samples = np.ascontiguousarray(arrays["eeg"], dtype=np.float64)
         cues = zip(arrays["cue_sample"].tolist(), arrays["cue"].tolist(), strict=True)
         trials = [(at / rate_hz, at / rate_hz + _TRIAL_S, str(cue)) for at, cue in cues]

@@ -17,7 +17,7 @@ from volition.chunk import Event
 from volition.errors import RecordingError
 from volition.streams.files.npz import read_arrays
 from volition.streams.files.recording import TRIAL_START, Recording, trial_target
-from volition.streams.signal import channel_selection
+from volition.streams.signal.channel_selection import plan_in_microvolts
 
 #: Flicker of each marker.
 _FREQS_HZ = {1: 30.0, 2: 20.0}
@@ -51,13 +51,8 @@ def _read(path: Path, channels: Sequence[str] | None, units: str | None) -> Tria
     arrays = read_arrays(path, ("eeg", "channels", "fs", "marker"))
     rate_hz = float(arrays["fs"])
     marker = arrays["marker"][:, 0].astype(int)
-    plan = channel_selection.plan(
-        n_channels=_N_CHANNELS,
-        rate_hz=rate_hz,
-        labels=tuple(map(str, arrays["channels"][:_N_CHANNELS])),
-        units=(channel_selection.MICROVOLTS,) * _N_CHANNELS,
-        channels=channels,
-        override_units=units,
+    plan = plan_in_microvolts(
+        tuple(map(str, arrays["channels"][:_N_CHANNELS])), rate_hz, channels, units
     )
     samples = arrays["eeg"][:, :_N_CHANNELS].astype(np.float64)
     shown = np.flatnonzero((marker > 0) & (np.concatenate([[0], marker[:-1]]) == 0))

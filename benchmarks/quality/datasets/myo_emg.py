@@ -16,7 +16,7 @@ from volition.benchmarks.quality.contract.classes import ClassDataset, ClassReco
 from volition.chunk import FloatArray
 from volition.errors import RecordingError
 from volition.streams.files.recording import Recording
-from volition.streams.signal import channel_selection
+from volition.streams.signal.channel_selection import plan_in_microvolts
 
 CLASSES = ("0", "1", "2", "3", "4")
 _RATE_HZ, _N_CHANNELS = 200.0, 8
@@ -38,14 +38,7 @@ def load(
             if match and match[1] in _SETS:
                 of = parts.setdefault((match[1], int(match[2])), {})
                 of[int(match[3])] = np.asarray(arrays[key], dtype=np.float64)
-    plan = channel_selection.plan(
-        n_channels=_N_CHANNELS,
-        rate_hz=_RATE_HZ,
-        labels=[str(k + 1) for k in range(_N_CHANNELS)],
-        units=(channel_selection.MICROVOLTS,) * _N_CHANNELS,
-        channels=channels,
-        override_units=units,
-    )
+    plan = plan_in_microvolts([str(k + 1) for k in range(_N_CHANNELS)], _RATE_HZ, channels, units)
     for (name, repetition), classes in sorted(parts.items()):
         ends = np.cumsum([len(classes[k]) for k in sorted(classes)]) / _RATE_HZ
         onsets = [0.0, *ends[:-1].tolist()]

@@ -30,7 +30,7 @@ from volition.chunk import Event, FloatArray
 from volition.errors import RecordingError
 from volition.streams.files.npz import only_archive, read_arrays
 from volition.streams.files.recording import TRIAL_START, Recording, trial_target
-from volition.streams.signal import channel_selection
+from volition.streams.signal.channel_selection import plan_in_microvolts
 
 RATE_HZ = 250.0
 #: Signal before the flicker in each trial.
@@ -196,14 +196,7 @@ def block(
     """Make a recording of trials, shape (n_trials, n_channels, n_samples)."""
     _, n_channels, n_samples = trials.shape
     rate_hz = layout.rate_hz
-    plan = channel_selection.plan(
-        n_channels=n_channels,
-        rate_hz=rate_hz,
-        labels=layout.labels,
-        units=(channel_selection.MICROVOLTS,) * n_channels,
-        channels=channels,
-        override_units=units,
-    )
+    plan = plan_in_microvolts(layout.labels, rate_hz, channels, units)
     centred = trials - trials.mean(axis=2, keepdims=True)
     samples = np.ascontiguousarray(centred.transpose(0, 2, 1).reshape(-1, n_channels), np.float64)
     onsets, asked_hz = [], []

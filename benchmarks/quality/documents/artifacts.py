@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from volition.benchmarks.quality.documents import blinks, mixed_in, networks
 from volition.benchmarks.quality.documents.runs import (
     NOT_MEASURED,
     Page,
@@ -22,7 +23,7 @@ _OF_A_ROW = ("part", "artifact", "snr_db", "people", "n_people", "rrmse_time", "
 
 
 def keep(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep the session's rows at the levels that are stated, and real blinks."""
+    """Keep the session's rows at the levels that are stated."""
     rows = [
         {name: row[name] for name in (*_OF_A_ROW, "worst", "kept_share")}
         for row in answer["rows"]
@@ -30,14 +31,10 @@ def keep(answer: Mapping[str, Any]) -> dict[str, Any]:
         and row["part"] == "scalp"
         and row["snr_db"] in (*_LEVELS, None)
     ]
-    blinks = {
-        name: {figure: one.get(figure) for figure in ("kept_db", "removed_db")}
-        for name, one in answer["recordings"].items()
-    }
-    return {"rows": rows, "recordings": blinks}
+    return {"rows": rows}
 
 
-RUNS = tuple(Run(name, "denoise_mix", name) for name in METHODS)
+RUNS = tuple(Run(name, "denoise_mix", name, keep) for name in METHODS)
 
 
 def _row(one: Mapping[str, Any], artifact: str | None, snr_db: float | None, people: str) -> Any:
@@ -117,4 +114,14 @@ def taught(results: Results) -> str:
     return markdown(head, rows)
 
 
-PAGE = Page("artifacts", RUNS, keep, {"scalp": scalp, "taught": taught})
+PAGE = Page(
+    "artifacts",
+    (*RUNS, *blinks.RUNS, *mixed_in.RUNS, *networks.RUNS),
+    {
+        "scalp": scalp,
+        "taught": taught,
+        **networks.TABLES,
+        **blinks.TABLES,
+        **mixed_in.TABLES,
+    },
+)

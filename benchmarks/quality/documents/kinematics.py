@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from volition.benchmarks.quality.documents import steering
 from volition.benchmarks.quality.documents.runs import (
+    Measurement,
     Page,
     Results,
     Run,
@@ -60,12 +62,13 @@ def keep(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 def _run(dataset: str, name: str) -> Run:
     session, decoder = _CHANGED.get(name, (name, {}))
-    return Run(f"{dataset}, {name}", dataset, session, decoder)
+    return Run(f"{dataset}, {name}", dataset, session, keep, decoder)
 
 
-RUNS = (
+RUNS: tuple[Measurement, ...] = (
     *(_run("flint_run1", name) for name in FLINT),
     *(_run("m1_reach", name) for name in REACH),
+    *steering.RUNS,
 )
 
 
@@ -117,4 +120,4 @@ def reach(results: Results) -> str:
     return markdown(head, rows)
 
 
-PAGE = Page("kinematics", RUNS, keep, {"flint_run1": flint, "m1_reach": reach})
+PAGE = Page("kinematics", RUNS, {"flint_run1": flint, "m1_reach": reach, **steering.TABLES})

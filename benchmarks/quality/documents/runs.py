@@ -1,4 +1,4 @@
-"""Evaluations behind a table: what is run, and what is kept of the answers."""
+"""What stands behind a table: what is measured, and what is kept of the answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from volition.benchmarks.quality.evaluation.evaluate import evaluate
 from volition.errors import ConfigError
@@ -17,6 +17,21 @@ RESULTS = Path(__file__).parent / "results"
 Results = Mapping[str, Mapping[str, Any]]
 
 
+Keep = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Takes what tables need from an answer."""
+
+
+class Measurement(Protocol):
+    """Something that is measured for a table, by the name that tables ask for it by."""
+
+    @property
+    def name(self) -> str: ...
+
+    def measure(self, data: Path) -> dict[str, Any]:
+        """Measure; give what is kept. ``data`` is the folder of the data sets."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One evaluation.
@@ -24,15 +39,19 @@ class Run:
     Attributes
     ----------
     name
-        By which tables ask for it.
+        Name by which tables ask for it.
     dataset
         Name of the data set; its folder has the name of ``folder``.
     session
         Preset.
+    keep
+        What is kept of the answer.
     decoder
         What is changed in the preset's decoder.
     stages
         What is changed in the settings of the preset's stages, by kind.
+    cleaned_by
+        A stage that takes the place of the preset's last one, if any.
     folder
         Where the data set lies in the folder of data, where its name is another.
     """
@@ -40,8 +59,10 @@ class Run:
     name: str
     dataset: str
     session: str
+    keep: Keep
     decoder: Mapping[str, Any] = field(default_factory=dict)
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    cleaned_by: Mapping[str, Any] = field(default_factory=dict)
     folder: str = ""
 
     def config(self) -> SessionConfig:
@@ -49,16 +70,37 @@ class Run:
         given = load_config(self.session).model_dump(mode="json")
         given["decoder"] |= self.decoder
         given["stages"] = [one | self.stages.get(one["kind"], {}) for one in given["stages"]]
+        if self.cleaned_by:
+            given["stages"][-1] = self.cleaned_by
         return SessionConfig.model_validate(given)
 
-    def measure(
-        self, data: Path, keep: Callable[[Mapping[str, Any]], dict[str, Any]]
-    ) -> dict[str, Any]:
+    def measure(self, data: Path) -> dict[str, Any]:
         """Evaluate; give what is kept, with how it was made."""
         answer = evaluate(self.dataset, data / (self.folder or self.dataset), self.config())
         made = {"dataset": self.dataset, "session": self.session}
-        changed = {"decoder": self.decoder, "stages": self.stages}
-        return made | {name: dict(one) for name, one in changed.items() if one} | keep(answer)
+        names = ("decoder", "stages", "cleaned_by")
+        changed = {name: dict(getattr(self, name)) for name in names}
+        return made | {name: one for name, one in changed.items() if one} | self.keep(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A measurement of another kind: of people who are simulated, or of a part of a data set.
+
+    Attributes
+    ----------
+    name
+        Name by which tables ask for it.
+    make
+        Measures, given the folder of the data sets.
+    """
+
+    name: str
+    make: Callable[[Path], dict[str, Any]]
+
+    def measure(self, data: Path) -> dict[str, Any]:
+        """Measure."""
+        return self.make(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +113,12 @@ class Page:
         Name of the page and of the file of results.
     runs
         What is measured.
-    keep
-        Takes what the tables need from an answer.
     tables
         Gives each table, by the name of its mark, from the results.
     """
 
     name: str
-    runs: Sequence[Run]
-    keep: Callable[[Mapping[str, Any]], dict[str, Any]]
+    runs: Sequence[Measurement]
     tables: Mapping[str, Callable[[Results], str]]
 
     def results(self) -> dict[str, Any]:
@@ -100,10 +139,18 @@ class Page:
         for run in self.runs:
             if not wanted or run.name in wanted:
                 say(run.name)
-                found = self.results() | {run.name: run.measure(data, self.keep)}
-                kept = {one.name: found[one.name] for one in self.runs if one.name in found}
-                text = json.dumps(_rounded(kept), indent=1, sort_keys=True, ensure_ascii=False)
-                (RESULTS / f"{self.name}.json").write_text(text + "\n", "utf-8")
+                measured = run.measure(data)
+                self._keep(self.results() | {run.name: measured})
+
+    def _keep(self, results: Results) -> None:
+        """Write the results of what is measured still, each on a line of its own."""
+        lines = [
+            f"{_json(run.name)}: {_json(_rounded(results[run.name]))}"
+            for run in self.runs
+            if run.name in results
+        ]
+        text = ",\n".join(lines)
+        (RESULTS / f"{self.name}.json").write_text(f"{{\n{text}\n}}\n", "utf-8")
 
     def written(self, text: str) -> str:
         """Give the page's text with its tables made anew of what is kept."""
@@ -116,6 +163,10 @@ class Page:
                 raise ConfigError(f"the page {self.name} has no marks for the table {name!r}")
             text = f"{before}{start}{table(results)}{end}{after}"
         return text
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _rounded(value: Any) -> Any:

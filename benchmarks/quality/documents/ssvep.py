@@ -1,4 +1,4 @@
-"""The tables of docs/ssvep.md: each decoder on real people, all figures by people."""
+"""The tables of docs/ssvep.md: each decoder on real and simulated people, all figures by people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from volition.benchmarks.quality.documents import simulated_people
 from volition.benchmarks.quality.documents.runs import (
+    Measurement,
     Page,
     Results,
     Run,
@@ -24,6 +26,9 @@ from volition.benchmarks.quality.evaluation.clustered import (
     paired_difference,
     ratio_interval,
 )
+from volition.benchmarks.quality.evaluation.promises import kept
+from volition.decoders.fitting.calibration import MOST_CHANCE
+from volition.decoders.fitting.metrics import luck
 
 Choice = TypeVar("Choice")
 
@@ -33,41 +38,8 @@ CALIBRATED = ("ssvep-personal", "riemann-exo", "ecca-exo", "etrca-exo")
 #: Settings of `ssvep_adaptive`, and the values among which each person's are chosen by the others.
 _CHOSEN = ("own_ridge", "recentre", "own_share")
 CHOICES = tuple(itertools.product((0.01, 0.03, 0.1), (False, True), (0.2, 0.4, 0.6, 0.8, 1.0)))
+SIMULATED = "simulated"
 RATIOS = (1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3, 1.35)
-#: Others whom nothing of it was chosen on, and how FBCCA reads them.
-OTHERS = {
-    "simulated": Run("", "ssvep_simulated", "fbcca-exo"),
-    "headband": Run(
-        "",
-        "muse_ssvep",
-        "fbcca-exo",
-        {
-            "targets": [{"label": "30 Hz", "freq_hz": 30}, {"label": "20 Hz", "freq_hz": 20}],
-            "n_harmonics": 1,
-            "n_subbands": 2,
-            "band_high_hz": 50,
-            "delay_s": 0.25,
-        },
-        {"notch": {"freq_hz": 60}},
-        "muse_erp",
-    ),
-    "hobby amplifier": Run("", "ssvep_openbci", "fbcca-openbci"),
-}
-#: Thresholds of idle, each tried: of a preset, which setting and values.
-THRESHOLDS: Mapping[str, tuple[str, tuple[float, ...]]] = {
-    "ssvep-pretrained-dynamic": ("idle_log_odds", (1.0, 1.5, 2.0, 2.5)),
-    "ssvep-personal": ("min_confidence", (0.45, 0.55, 0.65, 0.75, 0.85)),
-}
-IDLE_LENGTH_S = 3.0
-#: Selections a minute at rest that the worst of those who choose may have, each tried.
-BARS = (1.0, 0.5, 0.0)
-IDLE = (
-    "ssvep-pretrained",
-    "fbcca-exo",
-    "ssvep-adaptive",
-    "ssvep-pretrained-3s",
-    "ssvep-pretrained-dynamic",
-)
 _FIGURES = (
     "n_recordings",
     "n_trials",
@@ -86,28 +58,6 @@ _FIGURES = (
 _OF_A_PERSON = ("accuracy", "false_selections_per_min", "selected_share")
 
 
-def _name(session: str, length_s: float) -> str:
-    return f"{session}, {length_s:g} s"
-
-
-def _at_threshold(session: str, value: float) -> str:
-    return f"{session}, {THRESHOLDS[session][0]} {value:g}"
-
-
-def _elsewhere(name: str, kind: str, length_s: float) -> str:
-    return f"{kind}, {name}, {length_s:g} s"
-
-
-def _adaptive(length_s: float, choice: tuple[float, bool, float]) -> str:
-    ridge, recentred, share = choice
-    background = "re-centred" if recentred else "as it is"
-    return f"ssvep-adaptive, {length_s:g} s, ridge {ridge:g}, {background}, share {share:g}"
-
-
-def _quiet(ratio: float) -> str:
-    return f"ssvep-adaptive, {IDLE_LENGTH_S:g} s, idle ratio {ratio:g}"
-
-
 def keep(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Keep the figures, each person's, and of each recording's trials which were right."""
     people = {
@@ -120,13 +70,88 @@ def keep(answer: Mapping[str, Any]) -> dict[str, Any]:
             name: "".join("01"[right] for right in one["each_right"])
             for name, one in answer["per_recording"].items()
         },
+        "stated": {
+            name: {one: found[one] for one in ("promised", "left_out")}
+            for name, found in answer["per_recording"].items()
+            if found["promised"] is not None
+        },
         "n_refused": len(answer["refused"]),
     }
 
 
-RUNS = (
+#: Others whom nothing of it was chosen on, and how FBCCA reads them.
+OTHERS = {
+    SIMULATED: Run("", "ssvep_simulated", "fbcca-exo", keep),
+    "headband": Run(
+        "",
+        "muse_ssvep",
+        "fbcca-exo",
+        keep,
+        {
+            "targets": [{"label": "30 Hz", "freq_hz": 30}, {"label": "20 Hz", "freq_hz": 20}],
+            "n_harmonics": 1,
+            "n_subbands": 2,
+            "band_high_hz": 50,
+            "delay_s": 0.25,
+        },
+        {"notch": {"freq_hz": 60}},
+        folder="muse_erp",
+    ),
+    "hobby amplifier": Run("", "ssvep_openbci", "fbcca-openbci", keep),
+}
+#: What reads them, by the name in the table; those that know their electrodes and targets read the
+#: simulated people alone, who wear and look at the same.
+UNTAUGHT = {"FBCCA": "fbcca", "adaptive": "ssvep_adaptive"}
+TAUGHT = {"pretrained": "ssvep-pretrained", "personal": "ssvep-personal"}
+#: Thresholds of idle, each tried: of a preset, which setting and values.
+THRESHOLDS: Mapping[str, tuple[str, tuple[float, ...]]] = {
+    "ssvep-pretrained-dynamic": ("idle_log_odds", (1.0, 1.5, 2.0, 2.5)),
+    "ssvep-personal": ("min_confidence", (0.45, 0.55, 0.65, 0.75, 0.85)),
+}
+IDLE_LENGTH_S = 3.0
+N_TARGETS = 3
+#: Windows for which what calibrations state is set beside what came.
+PROMISED_S = 2.0
+#: Selections a minute at rest that the worst of those who choose may have, each tried.
+BARS = (1.0, 0.5, 0.0)
+IDLE = (
+    "ssvep-pretrained",
+    "fbcca-exo",
+    "ssvep-adaptive",
+    "ssvep-pretrained-3s",
+    "ssvep-pretrained-dynamic",
+)
+
+
+def _name(session: str, length_s: float) -> str:
+    return f"{session}, {length_s:g} s"
+
+
+def _at_threshold(session: str, value: float) -> str:
+    return f"{session}, {THRESHOLDS[session][0]} {value:g}"
+
+
+def _elsewhere(name: str, kind: str, length_s: float) -> str:
+    return f"{kind}, {name}, {length_s:g} s"
+
+
+def _shipped_elsewhere(session: str) -> str:
+    return f"{session}, {SIMULATED}"
+
+
+def _adaptive(length_s: float, choice: tuple[float, bool, float]) -> str:
+    ridge, recentred, share = choice
+    background = "re-centred" if recentred else "as it is"
+    return f"ssvep-adaptive, {length_s:g} s, ridge {ridge:g}, {background}, share {share:g}"
+
+
+def _quiet(ratio: float) -> str:
+    return f"ssvep-adaptive, {IDLE_LENGTH_S:g} s, idle ratio {ratio:g}"
+
+
+RUNS: tuple[Measurement, ...] = (
     *(
-        Run(_name(session, length_s), "ssvep_exo", session, {"window_s": length_s})
+        Run(_name(session, length_s), "ssvep_exo", session, keep, {"window_s": length_s})
         for session in (*FREE.values(), *CALIBRATED)
         for length_s in LENGTHS_S
     ),
@@ -135,6 +160,7 @@ RUNS = (
             _adaptive(length_s, choice),
             "ssvep_exo",
             "ssvep-adaptive",
+            keep,
             {"window_s": length_s} | dict(zip(_CHOSEN, choice, strict=True)),
         )
         for length_s in LENGTHS_S
@@ -145,13 +171,14 @@ RUNS = (
             _quiet(ratio),
             "ssvep_exo",
             "ssvep-adaptive",
+            keep,
             {"window_s": IDLE_LENGTH_S, "idle_ratio": ratio},
         )
         for ratio in RATIOS
     ),
-    Run("ssvep-adaptive", "ssvep_exo", "ssvep-adaptive"),
+    Run("ssvep-adaptive", "ssvep_exo", "ssvep-adaptive", keep),
     *(
-        Run(_at_threshold(session, value), "ssvep_exo", session, {setting: value})
+        Run(_at_threshold(session, value), "ssvep_exo", session, keep, {setting: value})
         for session, (setting, values) in THRESHOLDS.items()
         for value in values
     ),
@@ -163,10 +190,26 @@ RUNS = (
         )
         for name, run in OTHERS.items()
         for length_s in LENGTHS_S
-        for kind in ("fbcca", "ssvep_adaptive")
+        for kind in UNTAUGHT.values()
     ),
-    Run("ssvep-pretrained-3s", "ssvep_exo", "ssvep-pretrained-3s"),
-    Run("ssvep-pretrained-dynamic", "ssvep_exo", "ssvep-pretrained-dynamic"),
+    *(
+        Run(
+            _elsewhere(SIMULATED, session, length_s),
+            "ssvep_simulated",
+            session,
+            keep,
+            {"window_s": length_s},
+        )
+        for session in TAUGHT.values()
+        for length_s in LENGTHS_S
+    ),
+    *(
+        Run(_shipped_elsewhere(session), "ssvep_simulated", session, keep)
+        for session in (*IDLE, "ssvep-personal")
+    ),
+    Run("ssvep-pretrained-3s", "ssvep_exo", "ssvep-pretrained-3s", keep),
+    Run("ssvep-pretrained-dynamic", "ssvep_exo", "ssvep-pretrained-dynamic", keep),
+    *simulated_people.RUNS,
 )
 
 
@@ -258,35 +301,45 @@ def adaptive(results: Results) -> str:
 
 
 def elsewhere(results: Results) -> str:
-    """Give FBCCA and the adaptive decoder, as it ships, on others."""
+    """Give what the presets read of others, as they ship, beside FBCCA."""
     rows = []
     for name, length_s in itertools.product(OTHERS, LENGTHS_S):
-        both = [_elsewhere(name, kind, length_s) for kind in ("fbcca", "ssvep_adaptive")]
-        if any(one not in results for one in both):
-            continue
-        fbcca, ours = (results[one] for one in both)
-        people = [_by_person(results, one) for one in both]
-        # A difference between people where there are several; recordings are no people.
-        paired = signed_points(paired_difference(*people)) if len(people[0]) > 1 else "-"
-        rows.append(
-            [
-                name,
-                f"{length_s:g} s",
-                f"{len(people[0])} ({fbcca['n_trials']})",
-                with_interval(fbcca["mean_accuracy"], fbcca["intervals"]["mean_accuracy"]),
-                with_interval(ours["mean_accuracy"], ours["intervals"]["mean_accuracy"]),
-                paired,
-            ]
-        )
+        fbcca = _elsewhere(name, "fbcca", length_s)
+        for label, kind in {**UNTAUGHT, **TAUGHT}.items():
+            ours = _elsewhere(name, kind, length_s)
+            if ours not in results:
+                continue
+            one, people = results[ours], _people(results[ours]["by_recording"])
+            theirs = _people(_same_trials(results, fbcca, ours))
+            # A difference between people where there are several; recordings are no people.
+            is_paired = len(one["by_person"]) > 1 and kind != "fbcca"
+            rows.append(
+                [
+                    name,
+                    f"{length_s:g} s",
+                    label,
+                    f"{len(one['by_person'])} ({one['n_trials']})",
+                    with_interval(one["mean_accuracy"], one["intervals"]["mean_accuracy"]),
+                    _worst(one, "accuracy") if len(one["by_person"]) > 1 else "-",
+                    signed_points(paired_difference(theirs, people)) if is_paired else "-",
+                ]
+            )
     head = (
         "others",
         "window",
+        "decoder",
         "people (trials)",
-        "FBCCA (95 %, people)",
-        "adaptive (95 %, people)",
+        "accuracy (95 %, people)",
+        "worst person",
         "to FBCCA, points, paired by person",
     )
     return markdown(head, rows)
+
+
+def idle_elsewhere(results: Results) -> str:
+    """Give what the presets select of simulated people, as they ship."""
+    names = {f"`{session}`": _shipped_elsewhere(session) for session in (*IDLE, "ssvep-personal")}
+    return _selections(results, "preset", names)
 
 
 def quiet(results: Results) -> str:
@@ -462,6 +515,47 @@ def calibrated(results: Results) -> str:
     return markdown(head, rows)
 
 
+def promised(results: Results) -> str:
+    """Give what calibrations on earlier recordings stated, beside what the next one gave."""
+    rows = []
+    for session in CALIBRATED:
+        one = results[_name(session, PROMISED_S)]
+        for of, label in {"recordings": "several recordings", "blocks": "one recording"}.items():
+            stated = {
+                name: {"promised": said["promised"], "accuracy": _share(one["by_recording"][name])}
+                for name, said in one["stated"].items()
+                if said["left_out"] == of
+            }
+            if stated:
+                told = [one["by_recording"][name] for name in stated]
+                n_held = sum(map(_would_be_accepted, told))
+                found = kept({"per_recording": stated})
+                rows.append([f"`{session}`", label, f"{n_held} of {len(told)}", *_kept(found)])
+    head = (
+        "decoder",
+        "calibrated on",
+        "recordings that followed above chance",
+        "came less stated (95 %, people)",
+        "rank correlation",
+        "fell short by most",
+    )
+    return markdown(head, rows)
+
+
+def _would_be_accepted(right: str) -> bool:
+    """Say whether a recording's trials are above chance by the test that calibrations must pass."""
+    return luck(right.count("1"), len(right), 1 / N_TARGETS) <= MOST_CHANCE
+
+
+def _kept(found: Mapping[str, Any]) -> list[str]:
+    name, (said, came) = found["worst"]["recording"], found["worst"]["promised_given"]
+    return [
+        with_interval(found["gap"], found["interval"]),
+        number(found["rank_correlation"], 2),
+        f"{name}: {number(said)} stated, {number(came)} came",
+    ]
+
+
 def _same_trials(results: Results, other: str, of: str) -> dict[str, str]:
     """Give another decoder's answers on the trials that one has scored.
 
@@ -476,22 +570,28 @@ def _people(rights: Mapping[str, str]) -> dict[str, float]:
     people: dict[str, list[float]] = {}
     for name, one in rights.items():
         if one:
-            people.setdefault(name.partition("_")[0], []).append(one.count("1") / len(one))
+            people.setdefault(name.partition("_")[0], []).append(_share(one))
     return {who: sum(found) / len(found) for who, found in people.items()}
+
+
+def _share(right: str) -> float:
+    return right.count("1") / len(right)
 
 
 PAGE = Page(
     "ssvep",
     RUNS,
-    keep,
     {
         "without calibration": without_calibration,
         "adaptive": adaptive,
         "elsewhere": elsewhere,
         "idle": idle,
+        "idle elsewhere": idle_elsewhere,
         "quiet": quiet,
         "dynamic": partial(thresholds, "ssvep-pretrained-dynamic"),
         "personal": partial(thresholds, "ssvep-personal"),
         "calibrated": calibrated,
+        "promised": promised,
+        **simulated_people.TABLES,
     },
 )

@@ -86,8 +86,9 @@ def evaluate_denoising(
     dict
         ``rows``: for each part, artifact, level (None: clean) and method (``session``,
         ``untouched``, ``bandpass``): ``rrmse_time``, ``rrmse_spectrum``, ``cc`` (None where
-        nothing was kept to score), their ``intervals`` over people (``n_people``), the ``worst``
-        person's correlation, ``kept_share``. The scalp's rows of the session stand three times,
+        nothing was kept to score), their ``intervals`` over people (``n_people``), each
+        person's correlation (``by_person``), the ``worst`` of them, and ``kept_share``. The
+        scalp's rows of the session stand three times,
         by ``people``: ``all``, ``taught`` (whose clean segments are for training, as of the
         networks that ship) and ``others``.
         ``cc_2db`` and ``cc_m7db``: the correlation of the session's method on muscle, in the part
@@ -161,8 +162,8 @@ def score_segments(
     whole = _try_prepare(stages, spec)
     plain = _prepared(_plain(stages), spec)
     truth = _each(plain, eeg)
-    clean = _Pairs(people, truth, _each(whole, eeg))
-    rows.append(_row(("segments", None, None), "session", clean, rate_hz))
+    clean = Cleaned(people, truth, _each(whole, eeg))
+    rows.append(score_cleaned(("segments", None, None), "session", clean, rate_hz))
     for kind in ARTIFACTS:
         artifacts = segments.artifacts(kind)
         artifacts = artifacts[rng.choice(len(artifacts), N_PAIRS)]
@@ -176,7 +177,7 @@ def score_segments(
                 "bandpass": (eeg, band),
             }
             rows += [
-                _row(("segments", kind, snr_db), method, _Pairs(people, *pair), rate_hz)
+                score_cleaned(("segments", kind, snr_db), method, Cleaned(people, *pair), rate_hz)
                 for method, pair in found.items()
             ]
     return rows
@@ -225,8 +226,8 @@ def score_scalp(
         for group, some in groups.items():
             if some:
                 people_of, wanted_of, given_of = zip(*some, strict=True)
-                chosen = _Pairs(people_of, np.array(wanted_of), np.array(given_of))
-                rows.append({**_row(where, method, chosen, rate_hz), "people": group})
+                chosen = Cleaned(people_of, np.array(wanted_of), np.array(given_of))
+                rows.append({**score_cleaned(where, method, chosen, rate_hz), "people": group})
     return rows
 
 
@@ -490,16 +491,22 @@ def _each(stages: Sequence[Stage[Any]], signals: FloatArray) -> FloatArray:
 # -- scores --------------------------------------------------------------------------------------
 
 
-class _Pairs(NamedTuple):
-    """Segments (n, n_samples) or (n, n_channels, n_samples) as they should be, and as they are."""
+class Cleaned(NamedTuple):
+    """Segments (n, n_samples) or (n, n_channels, n_samples) as they should be, and as they are.
+
+    Attributes
+    ----------
+    people
+        Whose each segment is.
+    """
 
     people: Sequence[int]
     wanted: FloatArray
     given: FloatArray
 
 
-def _row(
-    where: tuple[str, str | None, float | None], method: str, pairs: _Pairs, rate_hz: float
+def score_cleaned(
+    where: tuple[str, str | None, float | None], method: str, pairs: Cleaned, rate_hz: float
 ) -> dict[str, Any]:
     """Score the segments of a part, artifact and level."""
     scores = [
@@ -514,6 +521,7 @@ def _row(
     clusters = Clusters.by_name("people", people)
     ones = np.ones(len(finite))
     intervals = [ratio_interval(clusters, values, ones) for values in zip(*finite, strict=True)]
+    by_person = _of_each_person(clusters, [score[2] for score in finite])
     kept = float(np.isfinite(pairs.given).mean())
     part, artifact, snr_db = where
     return {
@@ -527,7 +535,8 @@ def _row(
         "intervals": dict(
             zip(_SCORES, intervals or [None] * 3, strict=True),
         ),
-        "worst": _worst(clusters, [score[2] for score in finite]),
+        "worst": _worst(by_person),
+        "by_person": by_person,
         "kept_share": kept,
         "n": len(scores),
         "people": ALL,
@@ -535,13 +544,18 @@ def _row(
     }
 
 
-def _worst(clusters: Clusters, correlations: Sequence[float]) -> dict[str, Any] | None:
-    """Say whose segments correlate least, and how much."""
-    if not clusters.names:
-        return None
+def _of_each_person(clusters: Clusters, correlations: Sequence[float]) -> dict[str, float]:
+    """Give the mean correlation of each person's segments."""
     means = clusters.sums(correlations) / clusters.sums(np.ones(len(correlations)))
-    place = int(means.argmin())
-    return {"who": clusters.names[place], "cc": float(means[place])}
+    return dict(zip(clusters.names, means.tolist(), strict=True))
+
+
+def _worst(by_person: Mapping[str, float]) -> dict[str, Any] | None:
+    """Say whose segments correlate least, and how much."""
+    if not by_person:
+        return None
+    who = min(by_person, key=by_person.__getitem__)
+    return {"who": who, "cc": by_person[who]}
 
 
 def score_segment(

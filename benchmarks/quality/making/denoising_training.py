@@ -33,7 +33,7 @@ import numpy.typing as npt
 from volition.benchmarks.quality.contract.denoising import SNR_DB
 from volition.benchmarks.quality.datasets import denoise_mix, eegdenoisenet
 from volition.benchmarks.quality.datasets.eegdenoisenet import Pairs
-from volition.benchmarks.quality.evaluation.denoising import N_PAIRS, score_segment
+from volition.benchmarks.quality.evaluation.denoising import N_PAIRS, Cleaned, score_cleaned
 from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.contract.settings import FileName
 from volition.decoders.fitting.network import save_network
@@ -55,6 +55,8 @@ class Material:
     #: Whom each clean segment of ``training`` is from.
     people: npt.NDArray[np.int64]
     testing: Pairs
+    #: Whom each clean segment of ``testing`` is from; one number where that is not known.
+    tested: npt.NDArray[np.int64]
     trained_on: str
     licence: str
 
@@ -72,11 +74,12 @@ def from_denoise_mix(root: Path, seed: int) -> Material:
     segments = denoise_mix.load_segments(root)
     training, testing = segments.part(test=False), segments.part(test=True)
     rng = np.random.default_rng(seed)
-    eeg = testing.eeg[rng.choice(len(testing.eeg), N_PAIRS, replace=False)]
+    chosen = rng.choice(len(testing.eeg), N_PAIRS, replace=False)
     return Material(
         (training.eeg, training.emg),
         training.eeg_person,
-        Pairs(eeg, testing.emg[rng.choice(len(testing.emg), N_PAIRS)]),
+        Pairs(testing.eeg[chosen], testing.emg[rng.choice(len(testing.emg), N_PAIRS)]),
+        testing.eeg_person[chosen],
         f"denoise_mix, the part for training: {len(training.eeg)} clean segments of "
         f"{len(np.unique(training.eeg_person))} people (PhysioNet EEGMAT), {len(training.emg)} "
         "windows of biceps muscle of two sources, and as many simulated bursts",
@@ -92,6 +95,7 @@ def from_eegdenoisenet(root: Path, seed: int) -> Material:
         (split.training.eeg, split.training.artifact),
         np.arange(len(split.training.eeg)),  # who is who is not stated there
         split.testing,
+        np.zeros(len(split.testing.eeg), dtype=np.int64),
         "EEGdenoiseNet, 80 % of its segments, at 256 Hz",
         "as EEGdenoiseNet",
     )
@@ -112,69 +116,99 @@ def run(
     mixed_precision: bool = False,
 ) -> dict[str, Any]:
     """Train AT-AT and ``baselines``, write AT-AT into ``out``, and score all of them."""
-    from volition.models.training import atat
-    from volition.models.training import baselines as networks
-    from volition.models.training.mixing import Mixer
-
     held_out = None
     if hold_out:
         material, apart = material.hold_out()
-        held_out = Mixer(*apart, RATE_HZ).draw(N_HELD_OUT, np.random.default_rng([seed, 1]))
-    mixer = Mixer(*material.training, RATE_HZ)
-    result: dict[str, Any] = {}
-    draw = functools.partial(mixer.draw, rng=np.random.default_rng(seed))
-    since = time.process_time()
-    network = atat.train(draw, steps, seed=seed)
-    parameters = _count(network)
-    took_s = time.process_time() - since
-    with tempfile.TemporaryDirectory() as folder:
-        _write(atat, network, Path(folder), material, {})
-        scores = {"n_parameters": parameters, **score(_gated(Path(folder)), material.testing)}
-        scores["segment_ms"] = _segment_ms(Path(folder), material.testing)
-    _write(atat, network, out, material, {"segments": scores})
-    result["atat"] = {"steps": steps, "training_s": took_s, **scores}
+        held_out = held_out_pairs(apart, seed)
+    result = {"atat": train_atat(material, out, steps, seed=seed)}
     for name in baselines:
-        since = time.process_time()
-        course = networks.train(
-            name,
-            functools.partial(mixer.draw, rng=np.random.default_rng(seed)),
-            baseline_steps,
-            seed=seed,
-            held_out=held_out,
-            mixed_precision=mixed_precision,
+        result[name] = train_baseline(
+            material, name, baseline_steps, held_out, seed=seed, mixed_precision=mixed_precision
         )
-        took_s = time.process_time() - since
-        one = course.network
-        scores = {"n_parameters": _count(one), **score(networks.cleaner(one), material.testing)}
-        result[name] = {
-            "steps": baseline_steps,
-            "training_s": took_s,
-            "held_out": course.held_out,
-            **scores,
-        }
     return result
 
 
-def score(clean: Cleaner, pairs: Pairs) -> dict[str, Any]:
-    """Give the means over ``pairs``: ``levels`` of SNR and ``clean``, each with three figures."""
+def train_atat(material: Material, out: Path, steps: int, *, seed: int = 0) -> dict[str, Any]:
+    """Train AT-AT, write it into ``out`` with its scores, and give these."""
+    from volition.models.training import atat
+    from volition.models.training.mixing import Mixer
 
-    def means(given: FloatArray, wanted: FloatArray) -> dict[str, float]:
-        scores = [
-            score_segment(x[None], y[None], RATE_HZ) for x, y in zip(wanted, given, strict=True)
-        ]
-        found = np.mean([one for one in scores if one is not None], axis=0)
-        return dict(zip(("rrmse_time", "rrmse_spectrum", "cc"), found.tolist(), strict=True))
+    mixer = Mixer(*material.training, RATE_HZ)
+    draw = functools.partial(mixer.draw, rng=np.random.default_rng(seed))
+    since = time.process_time()
+    network = atat.train(draw, steps, seed=seed)
+    took_s = time.process_time() - since
+    with tempfile.TemporaryDirectory() as folder:
+        _write(atat, network, Path(folder), material, {})
+        stage = stage_of(Path(folder))
+        scores = {"n_parameters": _count(network), **score(stage.clean_segments, material)}
+        scores["segment_ms"] = _segment_ms(stage, material.testing)
+    told = ("n_parameters", "cc_2db", "cc_m7db", "cc_mean", "segment_ms")
+    _write(atat, network, out, material, {"segments": {name: scores[name] for name in told}})
+    return {"steps": steps, "training_s": took_s, **scores}
+
+
+def train_baseline(
+    material: Material,
+    name: str,
+    steps: int,
+    held_out: tuple[Any, Any] | None,
+    *,
+    seed: int = 0,
+    mixed_precision: bool = False,
+) -> dict[str, Any]:
+    """Train one of the benchmark's networks on the same pairs as AT-AT, and score it."""
+    from volition.models.training import baselines as networks
+    from volition.models.training.mixing import Mixer
+
+    mixer = Mixer(*material.training, RATE_HZ)
+    since = time.process_time()
+    course = networks.train(
+        name,
+        functools.partial(mixer.draw, rng=np.random.default_rng(seed)),
+        steps,
+        seed=seed,
+        held_out=held_out,
+        mixed_precision=mixed_precision,
+    )
+    took_s = time.process_time() - since
+    one = course.network
+    scores = {"n_parameters": _count(one), **score(networks.cleaner(one), material)}
+    return {"steps": steps, "training_s": took_s, "held_out": course.held_out, **scores}
+
+
+def held_out_pairs(apart: tuple[FloatArray, FloatArray], seed: int = 0) -> tuple[Any, Any]:
+    """Mix pairs of the people and the muscle that are kept apart; see `Material.hold_out`."""
+    from volition.models.training.mixing import Mixer
+
+    return Mixer(*apart, RATE_HZ).draw(N_HELD_OUT, np.random.default_rng([seed, 1]))
+
+
+def score(clean: Cleaner, material: Material) -> dict[str, Any]:
+    """Give the means over the pairs for testing.
+
+    Returns
+    -------
+    dict
+        ``levels`` of SNR and ``clean``, each with relative errors and correlation, the latter by
+        person, and their intervals over people; and the correlation at both ends and on the mean.
+    """
+
+    def scored(given: FloatArray, wanted: FloatArray) -> dict[str, Any]:
+        pairs = Cleaned(material.tested.tolist(), wanted, given)
+        return score_cleaned(("segments", "emg", None), "network", pairs, RATE_HZ)
 
     levels = {
-        f"{snr_db:g}": means(clean(noisy), wanted) for snr_db, noisy, wanted in pairs.levels()
+        f"{snr_db:g}": scored(clean(noisy), wanted)
+        for snr_db, noisy, wanted in material.testing.levels()
     }
-    eeg = pairs.eeg / pairs.eeg.std(axis=1, keepdims=True)
+    eeg = material.testing.eeg / material.testing.eeg.std(axis=1, keepdims=True)
     return {
         "cc_2db": levels["2"]["cc"],
         "cc_m7db": levels["-7"]["cc"],
         "cc_mean": float(np.mean([levels[f"{snr_db:g}"]["cc"] for snr_db in SNR_DB])),
         "levels": levels,
-        "clean": means(clean(eeg), eeg),
+        "clean": scored(clean(eeg), eeg),
     }
 
 
@@ -192,23 +226,22 @@ def _write(
         save_network(folder, manifest, content)
 
 
-def _stage(folder: Path) -> Atat:
-    settings = AtatSettings(
-        autoencoder=FileName(folder / "atat-autoencoder"),
-        transformer=FileName(folder / "atat-transformer"),
+def stage_of(folder: Path | None = None) -> Atat:
+    """Make a stage of the networks in a folder (of those that ship), ready for single channels."""
+    stage = Atat(
+        AtatSettings()
+        if folder is None
+        else AtatSettings(
+            autoencoder=FileName(folder / "atat-autoencoder"),
+            transformer=FileName(folder / "atat-transformer"),
+        )
     )
-    stage = Atat(settings)
     stage.prepare(SignalSpec(RATE_HZ, ("Cz",)))
     return stage
 
 
-def _gated(folder: Path) -> Cleaner:
-    return _stage(folder).clean_segments
-
-
-def _segment_ms(folder: Path, pairs: Pairs) -> float:
+def _segment_ms(stage: Atat, pairs: Pairs) -> float:
     """Give the median time for a noisy segment on this thread, milliseconds."""
-    stage = _stage(folder)
     noisy, _ = pairs.at(-7.0)
     took = []
     for segment in noisy[:100]:

@@ -4,6 +4,9 @@ A template of each item is the sum of the responses to its events; the signal be
 filters is compared with it over all of the attempt so far, look after look. So items that were
 never looked at in the calibration are known, and any code is: noise tags, m-sequences, rows and
 columns.
+
+Where flashes are marked, a look waits for markers that are on their way: it is due `late_s` after
+its newest sample, and is not changed by what comes later still.
 """
 
 from __future__ import annotations
@@ -54,6 +57,11 @@ class ReconvolutionDecoder(CodedDecoder[ReconvolutionSettings]):
         settings = self.settings
         self._lags, self._delays = settings.lags(rate_hz), settings.delays(rate_hz)
         self._look = settings.look_samples(rate_hz)
+        self._late = settings.late_samples(rate_hz)
+        self.tail_s = self._late / rate_hz
+        self.told_of_late = (
+            f"a flash was marked later than late_s ({settings.late_s:g} s) allows; left out"
+        )
         self._sums: Sums | None = None
         self._learned: Responses | None = None
         self._heard_s = 0.0
@@ -109,10 +117,16 @@ class ReconvolutionDecoder(CodedDecoder[ReconvolutionSettings]):
 
     def next_due(self) -> int | None:
         attempt = self._attempt
-        return None if attempt is None else attempt.first + self._done + self._look
+        if attempt is None:
+            return None
+        looked = attempt.first + self._done + self._look
+        if looked <= self.ring.n_taken and self.ring.time_of(looked - 1) > attempt.ends:
+            return None  # what comes after the end is not looked at
+        return looked + self._late
 
     def advance(self, attempt: Attempt) -> bool:
-        if self.ring.n_taken < attempt.first + self._done + self._look or attempt.missing:
+        due = self.next_due()
+        if due is None or self.ring.n_taken < due or attempt.missing:
             return False
         assert self._shown is not None
         start, stop = self._done, self._done + self._look

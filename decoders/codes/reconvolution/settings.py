@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from volition.decoders.codes.reconvolution.events import EventKind
+from volition.decoders.codes.ring import LATE_S
 from volition.decoders.codes.settings import CodedSettings
 from volition.errors import ConfigError
 
@@ -14,7 +15,10 @@ from volition.errors import ConfigError
 class ReconvolutionSettings(CodedSettings):
     """Settings of `ReconvolutionDecoder`."""
 
-    kept_by_session: ClassVar[tuple[str, ...]] = (*CodedSettings.kept_by_session, "learning")
+    kept_by_session: ClassVar[tuple[str, ...]] = (
+        *CodedSettings.kept_by_session,
+        *("learning", "late_s"),
+    )
 
     kind: Literal["reconvolution"] = "reconvolution"
     events: tuple[EventKind, ...] = Field(
@@ -28,6 +32,13 @@ class ReconvolutionSettings(CodedSettings):
         gt=0,
         le=2,
         description="How long a marked flash lasts; until the next marker when left out.",
+    )
+    late_s: float = Field(
+        default=0.2,
+        ge=0,
+        le=LATE_S,
+        description="Markers that arrive no later than this are used; each look waits as "
+        "long. Without effect where steps follow the onset at `step_hz`.",
     )
     response_s: float = Field(default=0.3, gt=0, le=2, description="Length of a response.")
     n_components: int = Field(default=2, ge=1, le=8, description="Spatial filters.")
@@ -73,6 +84,10 @@ class ReconvolutionSettings(CodedSettings):
     def flash_samples(self, rate_hz: float) -> int | None:
         """Give how many samples a marked flash lasts; None where it lasts until the next."""
         return None if self.flash_s is None else max(1, round(self.flash_s * rate_hz))
+
+    def late_samples(self, rate_hz: float) -> int:
+        """Give for how many samples a look waits for markers; none where no step is marked."""
+        return 0 if self.step_hz is not None else round(self.late_s * rate_hz)
 
     def step_samples(self, rate_hz: float) -> float | None:
         """Give how many samples a step lasts; None where steps are marked."""

@@ -18,20 +18,16 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from volition.chunk import FloatArray, SignalSpec
 from volition.decoders.contract.settings import Settings
-from volition.decoders.ssvep.estimator import EpochEstimator
 from volition.decoders.ssvep.methods.fbcca import (
+    CorrelationEstimator,
     CorrelationSettings,
-    is_idle,
-    probabilities,
     verdict_of,
 )
 from volition.decoders.ssvep.scores.own_filter import OwnFilter, Projected, Projection
-from volition.decoders.ssvep.scores.scorer import WindowScorer
 from volition.decoders.ssvep.scores.while_others_led import WhileOthersLed
 from volition.decoders.ssvep.selector import SelectorDecoder, Verdict
 from volition.decoders.ssvep.windows.epochs import GRID_S, Epoch, n_grid_windows
@@ -89,33 +85,25 @@ class AdaptiveScorer:
     ) -> None:
         self.window_samples = settings.window_samples(rate_hz)
         self._settings = settings
-        n_harmonics, edges = settings.harmonics(rate_hz), settings.edges(rate_hz)
-        self._fbcca = WindowScorer(
-            settings.freqs_hz,
-            n_harmonics,
-            edges,
-            window_samples=self.window_samples,
-            piece_samples=self.window_samples,
-            rate_hz=rate_hz,
-            n_channels=n_channels,
-            spec=spec,
-            order=settings.band_order,
-        )
+        self._fbcca = settings.scorer(rate_hz, n_channels, spec)
         self.noise_score = self._fbcca.noise_score
-        self._project = Projection(settings.freqs_hz, n_harmonics, rate_hz, self.window_samples)
+        self._project = Projection(
+            settings.freqs_hz, settings.harmonics(rate_hz), rate_hz, self.window_samples
+        )
         n_kept = n_grid_windows(settings.window_s)
-        self.own = OwnFilter(len(edges), n_channels, n_kept, settings.own_ridge)
+        self.own = OwnFilter(self._fbcca.n_bands, n_channels, n_kept, settings.own_ridge)
         self._background = WhileOthersLed((len(settings.targets),), n_kept)
+        self._newest: tuple[int, FloatArray, Projected] | None = None
 
     def reset(self) -> None:
         """Be FBCCA again."""
         self.own.reset()
         self._background.reset()
+        self._newest = None
 
     def scores(self, filtered: FloatArray, end: int) -> FloatArray:
         """Score a window (n_bands, n_channels, window_samples) that ended with sample ``end``."""
-        scores = self._fbcca.scores_of(filtered)
-        mixed = self._mixed(scores, self._project.of(filtered), end)
+        mixed = self._mixed(*self._measured(filtered, end), end)
         if not self._settings.recentre:
             return mixed
         centred: FloatArray = mixed - self._background.before(end - self.window_samples)
@@ -123,11 +111,17 @@ class AdaptiveScorer:
 
     def learn(self, filtered: FloatArray, end: int) -> None:
         """Learn from a window that ended with sample ``end``, whoever asked for it."""
-        scores, projected = self._fbcca.scores_of(filtered), self._project.of(filtered)
+        scores, projected = self._measured(filtered, end)
         mixed = self._mixed(scores, projected, end)
         if np.isfinite(mixed).all():
             self._background.take(end, mixed, int(mixed.argmax()))
             self.own.learn(end, projected, scores)
+
+    def _measured(self, filtered: FloatArray, end: int) -> tuple[FloatArray, Projected]:
+        """Give FBCCA's scores and the projection, once for a window that teaches and is judged."""
+        if self._newest is None or self._newest[0] != end:
+            self._newest = end, self._fbcca.scores_of(filtered), self._project.of(filtered)
+        return self._newest[1:]
 
     def _mixed(self, scores: FloatArray, projected: Projected, end: int) -> FloatArray:
         known = self.own.before(end - self.window_samples)
@@ -182,7 +176,7 @@ class AdaptiveDecoder(SelectorDecoder[AdaptiveSettings]):
         return {"own_windows": self._scorer.own.n_windows, **super().state()}
 
 
-class ADAPTIVE(EpochEstimator[AdaptiveSettings]):
+class ADAPTIVE(CorrelationEstimator[AdaptiveSettings]):
     """The same decoder on epochs in the order of time, as an estimator.
 
     Each epoch's window is scored by the filter that the windows before it taught. (The stream
@@ -201,14 +195,3 @@ class ADAPTIVE(EpochEstimator[AdaptiveSettings]):
             return scores
 
         return score
-
-    def predict_proba(self, epochs: FloatArray) -> FloatArray:
-        """Give how likely each target is, shape (n_trials, n_targets), if one is looked at."""
-        noise_score = self._noise_score(epochs.shape[1])
-        return probabilities(self.decision_function(epochs), self.settings.sharpness, noise_score)
-
-    def is_idle(self, scores: FloatArray, n_channels: int) -> npt.NDArray[np.bool_]:
-        return is_idle(scores, self.settings, self._noise_score(n_channels))
-
-    def _noise_score(self, n_channels: int) -> float:
-        return AdaptiveScorer(self.settings, self.rate_hz, n_channels, self.spec).noise_score

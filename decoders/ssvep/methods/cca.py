@@ -90,12 +90,11 @@ class CcaDecoder(SelectorDecoder[CcaSettings]):
 
     def make_ready(self, rate_hz: float, n_channels: int) -> None:
         self._scorer = _Scorer(self.settings, rate_hz, n_channels, self.spec)
-        self._threshold = self._scorer.threshold
 
     def judge(self, filtered: FloatArray, epoch: Epoch) -> Verdict:
         rho = self._scorer.correlations(filtered)
-        if rho.max() < self._threshold:
-            return Verdict(rho, 1.0 - float(rho.max()) / self._threshold, "rest")
+        if rho.max() < self._scorer.threshold:
+            return Verdict(rho, 1.0 - float(rho.max()) / self._scorer.threshold, "rest")
         return Verdict(rho, float(softmax(self.settings.sharpness * rho).max()))
 
 

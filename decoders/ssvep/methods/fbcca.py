@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,7 @@ from volition.decoders.ssvep.settings import (
 )
 from volition.decoders.ssvep.windows.epochs import Epoch, Windows
 from volition.decoders.ssvep.windows.scored import SlidingWindows, TriggeredWindows
-from volition.errors import ConfigError
+from volition.errors import ConfigError, DecodeError
 
 #: A marker-triggered window is summed in pieces of this length as it comes.
 PIECE_S = 0.1
@@ -60,6 +60,32 @@ class CorrelationSettings(SelectorSettings):
         gt=0,
         description="Confidence is the softmax of the scores times this, over what noise reaches.",
     )
+
+    def piece_samples(self, rate_hz: float) -> int:
+        """Give how many samples of a window are summed at a time: all of them."""
+        return self.window_samples(rate_hz)
+
+    def scorer(
+        self, rate_hz: float, n_channels: int, spec: SignalSpec | None = None
+    ) -> WindowScorer:
+        """Make what scores windows of such a signal, which `check` allows.
+
+        Raises
+        ------
+        ConfigError
+            A sub-band lies above what the rate allows.
+        """
+        return WindowScorer(
+            self.freqs_hz,
+            self.harmonics(rate_hz),
+            self.edges(rate_hz),
+            window_samples=self.window_samples(rate_hz),
+            piece_samples=self.piece_samples(rate_hz),
+            rate_hz=rate_hz,
+            n_channels=n_channels,
+            spec=spec,
+            order=self.band_order,
+        )
 
 
 class FbccaSettings(CorrelationSettings):
@@ -115,28 +141,6 @@ class FbccaSettings(CorrelationSettings):
                 allowed=MOST_KEPT,
             )
 
-    def scorer(
-        self, rate_hz: float, n_channels: int, spec: SignalSpec | None = None
-    ) -> WindowScorer:
-        """Make what scores windows of such a signal, which `check` allows.
-
-        Raises
-        ------
-        ConfigError
-            A sub-band lies above what the rate allows.
-        """
-        return WindowScorer(
-            self.freqs_hz,
-            self.harmonics(rate_hz),
-            self.edges(rate_hz),
-            window_samples=self.window_samples(rate_hz),
-            piece_samples=self.piece_samples(rate_hz),
-            rate_hz=rate_hz,
-            n_channels=n_channels,
-            spec=spec,
-            order=self.band_order,
-        )
-
 
 def probabilities(scores: FloatArray, sharpness: float, noise_score: float) -> FloatArray:
     """Give how likely each target is, from scores (..., n_targets): a softmax."""
@@ -179,7 +183,6 @@ class FbccaDecoder(SelectorDecoder[FbccaSettings]):
 
     def make_ready(self, rate_hz: float, n_channels: int) -> None:
         self._scorer = self.settings.scorer(rate_hz, n_channels, self.spec)
-        self._threshold = self.settings.idle_ratio * self._scorer.noise_score
         self._edges = self.settings.edges(rate_hz)
 
     def windows(self, rate_hz: float, n_channels: int) -> Windows:
@@ -205,13 +208,31 @@ class FbccaDecoder(SelectorDecoder[FbccaSettings]):
         return {
             "window_samples": self._scorer.window_samples,
             "sub_bands_hz": [list(edges) for edges in self._edges],
-            "threshold": self._threshold,
+            "threshold": self.settings.idle_ratio * self._scorer.noise_score,
             "n_harmonics": self._scorer.radians.shape[1],
             **super().state(),
         }
 
 
-class FBCCA(EpochEstimator[FbccaSettings]):
+C = TypeVar("C", bound=CorrelationSettings)
+
+
+class CorrelationEstimator(EpochEstimator[C]):
+    """What estimators share whose idle and confidence are multiples of what noise reaches."""
+
+    def predict_proba(self, epochs: FloatArray) -> FloatArray:
+        """Give how likely each target is, shape (n_trials, n_targets), if one is looked at."""
+        noise_score = self._scorer(epochs.shape[1]).noise_score
+        return probabilities(self.decision_function(epochs), self.settings.sharpness, noise_score)
+
+    def is_idle(self, scores: FloatArray, n_channels: int) -> npt.NDArray[np.bool_]:
+        return is_idle(scores, self.settings, self._scorer(n_channels).noise_score)
+
+    def _scorer(self, n_channels: int) -> WindowScorer:
+        return self.settings.scorer(self.rate_hz, n_channels, self.spec)
+
+
+class FBCCA(CorrelationEstimator[FbccaSettings]):
     """The same decoder on epochs, as an estimator.
 
     Parameters
@@ -246,10 +267,18 @@ class FBCCA(EpochEstimator[FbccaSettings]):
         Raises
         ------
         DecodeError
-            The trials and targets do not fit each other.
+            The trials and targets do not fit each other, or a trial has no score: a sample is
+            missing, or too large to be squared.
         """
         wanted = check_targets(targets, len(epochs), len(self.settings.targets))
         scores = self.decision_function(epochs)
+        scored = np.isfinite(scores).all(axis=1)
+        if not scored.all():
+            raise DecodeError(
+                f"{int((~scored).sum())} of {len(epochs)} trials have no score: samples are "
+                "missing, or too large; leave these trials out",
+                found=int((~scored).sum()),
+            )
         noise_score = self._scorer(epochs.shape[1]).noise_score
         at_rest = wanted == REST
         fitted: dict[str, float] = {}
@@ -264,19 +293,8 @@ class FBCCA(EpochEstimator[FbccaSettings]):
         self.settings = self.settings.model_copy(update=fitted)
         return self
 
-    def predict_proba(self, epochs: FloatArray) -> FloatArray:
-        """Give how likely each target is, shape (n_trials, n_targets), if one is looked at."""
-        noise_score = self._scorer(epochs.shape[1]).noise_score
-        return probabilities(self.decision_function(epochs), self.settings.sharpness, noise_score)
-
     def window_scorer(self, n_channels: int) -> Callable[[FloatArray], FloatArray]:
         return self._scorer(n_channels).scores_of
-
-    def _scorer(self, n_channels: int) -> WindowScorer:
-        return self.settings.scorer(self.rate_hz, n_channels, self.spec)
-
-    def is_idle(self, scores: FloatArray, n_channels: int) -> npt.NDArray[np.bool_]:
-        return is_idle(scores, self.settings, self._scorer(n_channels).noise_score)
 
 
 def _fit_sharpness(scores: FloatArray, targets: IntArray, noise_score: float) -> float:

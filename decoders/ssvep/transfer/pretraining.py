@@ -162,10 +162,17 @@ def learn(
     Raises
     ------
     DecodeError
-        Fewer than two people, or no rest or no flicker among all but one of them.
+        Fewer than two people, no rest or no flicker among all but one of them, or a window that
+        has no correlations: a sample is missing, or too large to be squared.
     """
     if len(people) < 2:
         _refuse(people.values())
+    for name, one in people.items():
+        if not (np.isfinite(one.at).all() and np.isfinite(one.beside).all()):
+            raise DecodeError(
+                f"windows of {name} have no correlations: samples are missing, or too large",
+                person=name,
+            )
     at_rest: list[FloatArray] = []
     for name, unseen in people.items():
         others = [one for other, one in people.items() if other != name]

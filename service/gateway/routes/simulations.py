@@ -54,7 +54,7 @@ def simulations_router() -> APIRouter:
     async def show_flashes(request: Request, id: str, body: FlashingBody) -> None:
         """Flash items before a simulated person who attends to one, or to none."""
         flashes = tuple((flash.t, tuple(flash.items)) for flash in body.flashes)
-        shown, code = Flashing(body.attended, flashes), body.code
+        shown, code = Flashing(body.attended, flashes, anew=body.anew), body.code
         if code is not None:
             shown = dataclasses.replace(
                 shown, code=code.bits, onset=code.t, step_hz=code.step_hz, lasts_s=code.lasts_s

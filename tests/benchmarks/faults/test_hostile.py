@@ -23,6 +23,8 @@ ATTACKS = {
     "sends_without_end",
     "calibrates_on_big_markers",
     "uploads_networks",
+    "sends_large_bodies",
+    "shows_flashes",
     "no_descriptors",
 }
 HANGS = {"changes_the_model", "worker_suspended", "gateway_suspended", "full_disk"}

@@ -126,14 +126,14 @@ def run_stage(stage: Stage[Any], chunks: Iterator[Chunk]) -> Chunk:
 
 
 def run_decoder(
-    decoder: Decoder[Any], chunks: Iterator[Chunk], events: Sequence[Event]
+    decoder: Decoder[Any], chunks: Iterator[Chunk], events: Sequence[Event], late_s: float = 0.0
 ) -> list[Intent]:
-    """Run; an event comes with the first chunk whose newest time reaches it."""
+    """Run; an event comes with the first chunk whose newest time is ``late_s`` past it."""
     waiting = sorted(events, key=lambda event: event.time)
     intents: list[Intent] = []
     for chunk in chunks:
         newest = chunk.times[-1] if len(chunk) else -np.inf
-        due = [event for event in waiting if event.time <= newest]
+        due = [event for event in waiting if event.time + late_s <= newest]
         waiting = waiting[len(due) :]
         made = decoder.decode(chunk, due)
         assert all(intent.t_sample <= newest for intent in made)
@@ -152,6 +152,14 @@ def assert_same(example: Example, ours: Chunk, theirs: Chunk) -> None:
 
 def canonical(intents: Sequence[Intent]) -> list[bytes]:
     return [canonical_json(intent) for intent in intents]
+
+
+def answers(intents: Sequence[Intent]) -> list[tuple[Any, ...]]:
+    """Give what was decided, but for when: an event that comes late is answered late."""
+    return [
+        (one.kind, one.t_trigger, getattr(one, "label", None), getattr(one, "reason", None))
+        for one in intents
+    ]
 
 
 # --- Both ------------------------------------------------------------------------------------
@@ -303,6 +311,16 @@ def test_a_decoder_gives_the_same_intents_sample_by_sample(example: Example) -> 
     whole = run_decoder(example.decoder(), cut(samples, times, []), events)
     single = run_decoder(example.decoder(), cut(samples, times, [1] * len(times)), events)
     assert canonical(single) == canonical(whole)
+
+
+@each_decoder
+@pytest.mark.parametrize("late_s", [0.05, 0.15])
+def test_a_decoder_answers_the_same_where_events_come_late(example: Example, late_s: float) -> None:
+    samples, times, events = example.signal(), example.times(), example.events()
+    prompt = run_decoder(example.decoder(), cut(samples, times, []), events)
+    chunks = cut(samples, times, [25] * (len(times) // 25))
+    late = run_decoder(example.decoder(), chunks, events, late_s)
+    assert answers(late) == answers(prompt)
 
 
 @each_decoder

@@ -47,6 +47,10 @@ CODED = ReconvolutionSettings.model_validate(
 )
 
 
+#: The same codes, each frame marked.
+TAGGED = CODED.model_copy(update={"step_hz": None})
+
+
 def asked(labels: Sequence[str]) -> list[tuple[int | None, str]]:
     return [(None if one == "rest" else ITEMS.index(one), one) for one in labels]
 
@@ -98,6 +102,44 @@ def run(decoder: Any, recording: Recording, n_samples: int = 25) -> list[Intent]
     ]
 
 
+def tag(**changed: Any) -> ReconvolutionDecoder:
+    """Give the decoder of marked frames; its model is that of codes at a rate."""
+    decoder = ReconvolutionDecoder(TAGGED.model_copy(update=changed), code_calibrated().model)
+    decoder.prepare(PERSON.spec())
+    return decoder
+
+
+@functools.cache
+def tagged(labels: str, sitting: int) -> Recording:
+    """Give the recording of codes with a marker at each frame."""
+    recording = coded(labels, sitting)
+    onsets = [one.time for one in recording.events if one.name == "trial_start"]
+    n_steps = CODED.book.steps.shape[1]
+    frames = [
+        Event(onset + number / 60, f"step {number % n_steps}")
+        for onset in onsets
+        for number in range(round(4.2 * 60))
+    ]
+    events = sorted([*recording.events, *frames], key=lambda one: one.time)
+    return dataclasses.replace(recording, events=tuple(events))
+
+
+def run_late(
+    decoder: Any, recording: Recording, late_s: Sequence[float], n_samples: int = 25
+) -> list[Intent]:
+    """Run; each event comes later than its samples, and none before the one ahead of it."""
+    given = [Event(one.time, one.name) for one in recording.events]
+    arrivals = np.maximum.accumulate(
+        [one.time + late_s[number % len(late_s)] for number, one in enumerate(given)]
+    )
+    intents, at = [], 0
+    for chunk, _ in recording.chunks(n_samples):
+        stop = int(np.searchsorted(arrivals, chunk.times[-1], side="right"))
+        intents += decoder.decode(chunk, given[at:stop])
+        at = stop
+    return intents
+
+
 def selected(intents: Sequence[Intent]) -> list[str]:
     return [one.label for one in intents if isinstance(one, SelectionIntent)]
 
@@ -119,6 +161,59 @@ def test_an_answer_does_not_hang_on_how_the_signal_is_cut(n_samples: int) -> Non
         whole = [canonical_json(one) for one in run(decoder, recording)]
         decoder.reset()
         assert [canonical_json(one) for one in run(decoder, recording, n_samples)] == whole
+
+
+@pytest.mark.parametrize("n_samples", [5, 25])
+@pytest.mark.parametrize("late_s", [[0.0], [0.05], [0.15], [0.0, 0.15, 0.03, 0.1]])
+@pytest.mark.parametrize(
+    ("decoder", "recording"),
+    [
+        pytest.param(erp, flashed, id="erp"),
+        pytest.param(tag, tagged, id="codes, each frame marked"),
+        pytest.param(code, coded, id="codes at a rate"),
+    ],
+)
+def test_markers_that_come_late_select_the_same(
+    decoder: Any, recording: Any, late_s: list[float], n_samples: int
+) -> None:
+    made = decoder()
+
+    late = run_late(made, recording("H F I", 1), late_s, n_samples)
+
+    assert selected(late) == ["H", "F", "I"]
+    assert made.state()["left_out"] == {}
+
+
+@pytest.mark.parametrize("n_samples", [1, 7, 100_000])
+def test_marked_frames_are_read_alike_however_the_signal_is_cut(n_samples: int) -> None:
+    whole = [canonical_json(one) for one in run(tag(), tagged("H F I", 1))]
+
+    cut = [canonical_json(one) for one in run(tag(), tagged("H F I", 1), n_samples)]
+
+    assert cut == whole
+
+
+def test_markers_within_the_time_that_a_look_waits_change_nothing_at_all() -> None:
+    recording = tagged("H F I", 1)
+    prompt = [canonical_json(one) for one in run(tag(), recording, 1)]
+
+    late = [canonical_json(one) for one in run_late(tag(), recording, [0.15], 10)]
+
+    assert late == prompt
+
+
+def test_a_marker_that_comes_after_its_look_is_told_and_left_out() -> None:
+    made = tag(late_s=0.05)
+
+    run_late(made, tagged("H", 1), [0.5], 1)
+
+    assert made.state()["left_out"]["late"] > 0
+    assert "late_s (0.05 s)" in made.state()["told"][0]
+
+
+def test_a_look_waits_only_where_frames_are_marked() -> None:
+    assert tag().tail_s == pytest.approx(0.2)
+    assert code().tail_s == 0.0
 
 
 def test_nothing_is_selected_where_nobody_attends() -> None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.decoders.stages.hmm import Hmm, HmmSettings, log_emissions
 from volition.decoders.stages.markov import fit_markov
-from volition.errors import ConfigError
+from volition.errors import ConfigError, DecodeError
 
 SETTINGS = HmmSettings(
     means=[[0.0, 1.0], [2.0, -1.0], [4.0, 0.0]],
@@ -78,5 +78,5 @@ def test_what_does_not_fit_is_refused() -> None:
         HmmSettings(means=[[0.0]], deviations=[[1.0]], transitions=[[0.5]])
     with pytest.raises(ConfigError, match="of 2 channels"):
         Hmm(SETTINGS).prepare(SignalSpec(10.0, ("a",)))
-    with pytest.raises(ValueError, match="none missing"):
+    with pytest.raises(DecodeError, match="none missing"):
         fit_markov(np.full((5, 2), np.nan), 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import itertools
 import json
 import random
 import time
@@ -20,7 +21,14 @@ from tests.service.gateway.asgi import Call, ask, running
 from volition.service.gateway import http as bounded
 from volition.service.gateway.app import create_app
 from volition.service.gateway.auth import Role, allow
-from volition.service.gateway.budgets import LoopShares, Rate, Rest, Stopwatch, Turnstile
+from volition.service.gateway.budgets import (
+    LoopShares,
+    LoopTime,
+    Rate,
+    Rest,
+    Stopwatch,
+    Turnstile,
+)
 from volition.service.gateway.direct import MOST_FRAMES_PER_S, DirectProtocol
 from volition.service.gateway.guard import SPEND, Access, Limits
 from volition.service.gateway.http import bounded_http
@@ -333,10 +341,23 @@ async def test_who_reads_too_often_waits_and_is_not_refused() -> None:
     async with running(create_app(Access(limits=limits))) as app:
         began = time.monotonic()
         call = Call("http", "GET", "/healthz?", None)
-        answers = await asyncio.gather(*(ask(app, call) for _ in range(30)))
+        answers = await asyncio.gather(*(ask(app, call) for _ in range(60)))
         assert {one.status for one in answers} == {200}
-        # Each is taken to cost 2 ms until it is known to cost less.
+        # Each is taken to cost half a millisecond at least.
         assert 0.5 < time.monotonic() - began < 4.0
+
+
+def test_requests_that_wait_have_their_turns_as_far_apart_as_the_last_one_took() -> None:
+    loop_time = LoopTime(0.25, 0.0, longest_wait_s=5.0, usual_s=0.001)
+    first, expected_s = loop_time.turn("a")
+    assert (first, expected_s) == (0.0, 0.001)
+    loop_time.settle("a", expected_s, 0.02)
+    waits_s = [wait_s for wait_s, _ in (loop_time.turn("a") for _ in range(4))]
+    assert [b - a for a, b in itertools.pairwise(waits_s) if a and b] == [
+        pytest.approx(0.08, abs=0.005)
+    ] * 3
+    assert loop_time.turn("b") == (0.0, 0.001)
+    assert loop_time.turn("a")[1] == 0.02
 
 
 async def test_whose_changes_take_too_much_of_the_loop_waits_and_an_emergency_stop_does_not() -> (

@@ -23,7 +23,13 @@ from volition.decoders import registry
 from volition.errors import ConfigError
 from volition.service.gateway.sockets import read_message
 from volition.service.sessions.config import SessionConfig, load_config, parse_config, preset_names
-from volition.service.wire.messages import EmergencyStop, MarkerMessage, Ping, Refused
+from volition.service.wire.messages import (
+    EmergencyStop,
+    MarkerMessage,
+    MarkersMessage,
+    Ping,
+    Refused,
+)
 
 LONG = bool(os.environ.get("VOLITION_LONG_FUZZ"))
 pytestmark = pytest.mark.timeout(7200 if LONG else 600)
@@ -208,8 +214,15 @@ json_values = st.recursive(
     max_leaves=12,
 )
 messages = st.fixed_dictionaries(
-    {"type": st.sampled_from(["marker", "ping", "estop"]) | json_values},
-    optional={"name": json_values, "data": json_values, "t": json_values, "t_client": json_values},
+    {"type": st.sampled_from(["marker", "markers", "ping", "estop"]) | json_values},
+    optional={
+        "markers": st.lists(st.dictionaries(st.sampled_from(["name", "t", "data"]), json_values))
+        | json_values,
+        "name": json_values,
+        "data": json_values,
+        "t": json_values,
+        "t_client": json_values,
+    },
 ).map(json.dumps)
 cut_messages = st.tuples(messages, st.integers(0, 60)).map(lambda both: both[0][: both[1]])
 
@@ -222,7 +235,7 @@ cut_messages = st.tuples(messages, st.integers(0, 60)).map(lambda both: both[0][
 @example(text='{"type":"ping","t_client":' + "9" * 5000 + "}")
 def test_any_frame_of_a_client_is_understood_or_refused_in_words(text: str) -> None:
     read = read_message(text)
-    assert isinstance(read, MarkerMessage | Ping | EmergencyStop | Refused)
+    assert isinstance(read, MarkerMessage | MarkersMessage | Ping | EmergencyStop | Refused)
     # Whatever comes of it can be sent on: to the client, or to the worker.
     json.loads(json.dumps(read.model_dump(mode="json")))
     if isinstance(read, Refused):

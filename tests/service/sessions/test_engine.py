@@ -187,6 +187,32 @@ def test_markers_that_crowd_a_moment_are_met_up_to_a_number_and_the_rest_are_cou
     assert met[7] == met[90]
 
 
+def test_a_decoder_of_coded_items_is_shown_each_frame_of_a_fast_display() -> None:
+    decoder = {
+        "kind": "reconvolution",
+        "book": {"items": ["A", "B"], "code": {"kind": "single"}},
+        "learning": "unsupervised",
+        "response_s": 0.1,
+        "whitening_s": 0.0,
+        "high_hz": 20.0,
+    }
+    engine = Engine(
+        parse_config({"stream": {"type": "EEG"}, "decoder": decoder}), SignalSpec(100.0, ("a", "b"))
+    )
+    times = np.arange(200) / 100.0
+    frames = [Event(0.5 + number / 240.0, f"step {number % 2}") for number in range(300)]
+    met: list[Event] = []
+
+    def note(chunk, events):  # type: ignore[no-untyped-def]  # stands in for a decoder's
+        met.extend(events)
+        return []
+
+    engine.decoder.decode = note  # type: ignore[method-assign]  # to look at what it is given
+    engine.step(Chunk(np.zeros((200, 2)), times), frames)
+
+    assert (len(met), engine.n_crowded_events) == (300, 0)
+
+
 def test_events_that_are_kept_for_a_calibration_are_bounded_in_bytes() -> None:
     history = History(SignalSpec(100.0, ("a",)), 60.0)
     text = "x" * 12_000

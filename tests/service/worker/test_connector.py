@@ -9,6 +9,7 @@ import pytest
 from volition.chunk import SignalSpec
 from volition.service.sessions.config import SessionConfig
 from volition.service.worker.connector import Connector, GaveUpError, _Pauses
+from volition.streams.lsl.discovery import find_one
 from volition.streams.lsl.outlet import SignalOutlet
 
 TARGETS = [{"label": "a", "freq_hz": 8.0}, {"label": "b", "freq_hz": 9.0}]
@@ -17,7 +18,7 @@ TARGETS = [{"label": "a", "freq_hz": 8.0}, {"label": "b", "freq_hz": 9.0}]
 class Told:
     """A connector, what it said, and when it is to end: at its first word after a connection."""
 
-    def __init__(self, source_id: str, **stream: object) -> None:
+    def __init__(self, source_id: str, known_uid: str | None = None, **stream: object) -> None:
         config = SessionConfig.model_validate(
             {
                 "stream": {"source_id": source_id, **stream},
@@ -32,6 +33,7 @@ class Told:
             turn=lambda: not self.said,
             say=self.said.append,
             why_not_follow=self._why_not_follow,
+            known_uid=known_uid,
         )
 
     def _why_not_follow(self, spec: SignalSpec) -> str:
@@ -122,6 +124,31 @@ def test_a_stream_that_cannot_be_followed_is_waited_for_and_it_is_said_why() -> 
         assert told.connector.connect() is None
     (why,) = told.said
     assert why.endswith("(the session cannot follow it: the model was made for 250 Hz)")
+
+
+def test_a_successor_goes_on_with_the_stream_that_was_chosen_though_a_second_one_matches() -> None:
+    source_id = f"feed-{uuid.uuid4()}"
+    with outlet(source_id, "Oz"):
+        chosen = find_one(source_id=source_id, wait_s=5.0)
+        with outlet(source_id, "Oz"):
+            connection = Told(source_id, chosen.uid).connector.connect()
+            assert connection is not None
+            assert connection.signal.description.uid == chosen.uid
+            connection.close()
+            told = Told(source_id)
+            assert told.connector.connect() is None
+            assert "2 streams" in told.said[0]
+
+
+def test_a_successor_takes_the_next_life_of_a_stream_that_has_ended() -> None:
+    source_id = f"feed-{uuid.uuid4()}"
+    with outlet(source_id, "Oz"):
+        ended = find_one(source_id=source_id, wait_s=5.0)
+    with outlet(source_id, "Oz"):
+        connection = Told(source_id, ended.uid).connector.connect()
+        assert connection is not None
+        assert connection.signal.description.uid != ended.uid
+        connection.close()
 
 
 def test_who_waits_no_longer_is_told_what_there_is_instead() -> None:

@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from volition.chunk import Chunk, SignalSpec
+from tests.streams.signal import test_plausibility as signals
+from volition.chunk import Chunk, FloatArray, SignalSpec
 from volition.decoders.contract.intent import IdleIntent, Intent, SelectionIntent
-from volition.service.worker.evidence import BLOCKED_S, BlockWatch, warnings_of
+from volition.service.wire.state import PlausibilityView
+from volition.service.worker.evidence import BLOCKED_S, BlockWatch, implausible, warnings_of
 from volition.streams.signal.continuity import Continuity
 
 
@@ -65,3 +67,40 @@ def test_any_intent_at_a_wrong_rate_is_none() -> None:
     for t in (0.0, 3.0, 6.0):
         watch.note([selection(t)], trusted=False, now=t)
     assert "rate" in watch.reason(6.0)
+
+
+def exchanged(labels: tuple[str, ...], first: str, second: str) -> tuple[str, ...]:
+    swap = {first: second, second: first}
+    return tuple(swap.get(label, label) for label in labels)
+
+
+SAMPLES = signals.recording("ssvep-exo-s12").samples
+LABELS = signals.recording("ssvep-exo-s12").spec.labels
+HUM = 9 * np.sin(2 * np.pi * 60.0 * np.arange(len(SAMPLES)) / 256.0)[:, None]
+
+
+@pytest.mark.parametrize(
+    ("code", "samples", "announced"),
+    [
+        ("amplitude", 250 * SAMPLES, {}),
+        ("amplitude", SAMPLES / 40, {}),
+        ("channels", SAMPLES, {"labels": exchanged(LABELS, "O1", "PO8")}),
+        ("reference", SAMPLES - SAMPLES.mean(axis=1, keepdims=True), {}),
+        ("rate", SAMPLES + HUM, {"rate_hz": 200.0}),
+        ("spectrum", np.diff(SAMPLES, n=3, axis=0), {}),
+    ],
+    ids=["too large", "too small", "exchanged", "re-referenced", "another rate", "differences"],
+)
+def test_a_wrong_signal_of_each_kind_is_told_in_the_view_of_quality_and_as_a_warning(
+    code: str, samples: FloatArray, announced: dict[str, object]
+) -> None:
+    quality, _ = signals.watched(samples, signals.spec_of("ssvep-exo-s12", **announced), seconds=40)
+    seen = PlausibilityView.model_validate(quality.plausibility())
+    told = {one.code: one.text for one in seen.findings}
+    assert code in told
+    assert implausible(quality) == {f"implausible-{one}": text for one, text in told.items()}
+
+
+def test_a_signal_that_is_what_it_says_gives_no_warning() -> None:
+    quality, _ = signals.watched(SAMPLES, signals.spec_of("ssvep-exo-s12"), seconds=40)
+    assert implausible(quality) == {}

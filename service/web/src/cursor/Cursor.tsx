@@ -4,7 +4,7 @@ import { saveText } from "../shared/save";
 import { useEarlierModel } from "../shared/useEarlierModel";
 import { decoderOf, describeLink, recordedSession, SHOWN_AFTER_S, useSession, type SessionHandle } from "../shared/useSession";
 import { useSessionInAddress } from "../shared/useSessionInAddress";
-import { useSimulatedPerson } from "../shared/useSimulatedPerson";
+import { useSimulatedPerson, type PersonKind } from "../shared/useSimulatedPerson";
 import { Calibrate } from "./Calibrate";
 import { Results } from "./Results";
 import { Steer } from "./Steer";
@@ -20,6 +20,8 @@ import { Workspace } from "./Workspace";
 /** By its name where it has one: the page has decoders of one kind only. */
 const nameOf = (decoder: string, model: string | null | undefined) => model ?? decoder;
 
+const PEOPLE: PersonKind[] = ["cursor"];
+
 export function Cursor() {
   const [session, setSession] = useSessionInAddress();
   const steer = useSteering(session === null ? "mouse" : "session");
@@ -34,7 +36,7 @@ export function Cursor() {
     (cue) => guided.take(cue),
   );
   const guided = useGuidedCalibration(session, handle.hello, steer);
-  const person = useSimulatedPerson("cursor", handle.hello, (made) => {
+  const person = useSimulatedPerson(PEOPLE, handle.hello, (made) => {
     setSession(made);
     steer.setControl("session");
   });

@@ -7,6 +7,12 @@ import { PROTOCOL, type ClientMessage, type Cue, type Hello, type Intent, type S
 
 export type Link = "connecting" | "open" | "lost" | "gone";
 
+/** A marker at a moment of `performance.now()`. */
+export interface Stamped {
+  name: string;
+  atMs: number;
+}
+
 export interface Listener {
   link?(link: Link, why: string): void;
   hello?(hello: Hello): void;
@@ -71,6 +77,12 @@ export class LiveSession {
   mark(name: string, data: Record<string, unknown> = {}, atMs?: number): boolean {
     const t = this.clock.lsl(atMs);
     return t !== null && this.send({ type: "marker", name, data, t });
+  }
+
+  /** Stamp markers together, each at its own moment: all of them, or none. */
+  markAll(markers: Stamped[]): boolean {
+    const stamped = markers.map(({ name, atMs }) => ({ name, data: {}, t: this.clock.lsl(atMs)! }));
+    return this.clock.known && this.send({ type: "markers", markers: stamped });
   }
 
   private async open(): Promise<void> {

@@ -14,25 +14,27 @@ export interface SimulatedPerson {
   /** Null where nobody is simulated. */
   id: string | null;
   starting: boolean;
-  /** Start a person, and a session for them. */
-  start(sessionFor: SessionFor | Promise<SessionFor>): Promise<void>;
+  /** Start a person, and a session for them; of the page's first kind when none is given. */
+  start(sessionFor: SessionFor | Promise<SessionFor>, kind?: PersonKind): Promise<void>;
   /** Show them the screen no longer. */
   forget(): void;
 }
 
-/** `onSession` is given the session that was made for a person. */
-export function useSimulatedPerson(kind: SimulationView["kind"], hello: Hello | null, onSession: (id: string) => void): SimulatedPerson {
+export type PersonKind = SimulationView["kind"];
+
+/** `kinds` are those that a page shows its screen to; `onSession` is given the session that was made for a person. */
+export function useSimulatedPerson(kinds: PersonKind[], hello: Hello | null, onSession: (id: string) => void): SimulatedPerson {
   const [id, setId] = useState<string | null>(null);
   const [starting, setStarting] = useState(false);
   useEffect(() => {
     const source = hello?.config.stream.source_id;
     if (!source) return;
     call("get", "/v1/simulations")
-      .then(({ simulations }) => setId(simulations.find((each) => each.source_id === source && each.kind === kind)?.id ?? null))
+      .then(({ simulations }) => setId(simulations.find((each) => each.source_id === source && kinds.includes(each.kind))?.id ?? null))
       .catch((error: unknown) => tell("warn", sentence(error)));
   }, [hello]);
 
-  const start = async (sessionFor: SessionFor | Promise<SessionFor>) => {
+  const start = async (sessionFor: SessionFor | Promise<SessionFor>, kind: PersonKind = kinds[0]!) => {
     setStarting(true);
     try {
       const made = await sessionFor;

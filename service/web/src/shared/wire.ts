@@ -19,6 +19,7 @@ export type CalibrationView = Rest["CalibrationView"];
 export type Manifest = Rest["Manifest"];
 export type ModelUse = Rest["ModelUse"];
 export type SpectrumView = Rest["SpectrumView"];
+export type CodeBookView = Rest["CodeBookView"];
 export type LookView = Rest["LookView"];
 export type FindingView = Rest["FindingView"];
 export type SimulationView = Rest["SimulationView"];

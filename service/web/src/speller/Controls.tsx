@@ -1,9 +1,10 @@
 // What is to be done: spell or calibrate, which text or by which plan, and with whom.
 import type { SessionHandle } from "../shared/useSession";
 import type { SimulatedPerson } from "../shared/useSimulatedPerson";
+import type { KindList } from "../shared/wire";
 import { PlanInputs, whyNotPlan, type Plan } from "./Calibrate";
-import { keyOf, SMALLER, type Layout } from "./layout";
-import { ALL_TARGETS, sessionWith } from "./participant";
+import { SMALLER, targetFor, type Layout } from "./layout";
+import { ALL_TARGETS, personOf, SCREENS, sessionWith, type Screen } from "./participant";
 import type { Mode as SpellingMode } from "./run";
 import type { Calibrating } from "./useCalibration";
 
@@ -13,12 +14,17 @@ export interface Settings {
   mode: Mode;
   /** What is to be spelled. */
   phrase: string;
-  plan: Plan;
+  /** What of the usual plan is to be otherwise. */
+  plan: Partial<Plan>;
+  /** What a simulated participant gets to see. */
+  screen: Screen;
   /** How many targets a simulated participant gets to see. */
   nTargets: number;
 }
 
 export interface ControlsProps {
+  plan: Plan;
+  installed: KindList;
   settings: Settings;
   onSettings: (changed: Partial<Settings>) => void;
   layout: Layout | null;
@@ -31,8 +37,8 @@ export interface ControlsProps {
 }
 
 export function Controls(props: ControlsProps) {
-  const { settings, onSettings, layout, handle, person, calibrating, running } = props;
-  const { mode, phrase, plan } = settings;
+  const { settings, onSettings, plan, installed, layout, handle, person, calibrating, running } = props;
+  const { mode, phrase } = settings;
   const { fitting } = calibrating;
   const unwritten = layout && mode !== "calibrate" ? missingIn(phrase, layout) : "";
   const unplanned = layout && handle.hello && mode === "calibrate" ? whyNotPlan(plan, layout, handle.hello.config) : "";
@@ -46,7 +52,15 @@ export function Controls(props: ControlsProps) {
           <option value="calibrate">Calibration</option>
         </select>
         {mode === "calibrate" ? (
-          layout && <PlanInputs plan={plan} layout={layout} disabled={running || fitting} onPlan={(changed) => onSettings({ plan: changed })} />
+          layout && (
+            <PlanInputs
+              plan={plan}
+              layout={layout}
+              installed={installed}
+              disabled={running || fitting}
+              onPlan={(changed) => onSettings({ plan: { ...settings.plan, ...changed } })}
+            />
+          )
         ) : (
           <label class="grow">
             {mode === "copy" ? "Text to copy" : person.id ? "What the simulated person wants to write" : "Wanted text, if it is to be scored"}
@@ -61,6 +75,18 @@ export function Controls(props: ControlsProps) {
           </button>
         )}
         <select
+          aria-label="Screen of the simulated participant"
+          value={settings.screen}
+          disabled={person.starting || running}
+          onChange={(event) => onSettings({ screen: event.currentTarget.value as Screen, plan: {} })}
+        >
+          {Object.entries(SCREENS).map(([screen, name]) => (
+            <option key={screen} value={screen}>
+              {name}
+            </option>
+          ))}
+        </select>
+        <select
           aria-label="Targets of the simulated participant's screen"
           value={settings.nTargets}
           disabled={person.starting || running}
@@ -68,11 +94,11 @@ export function Controls(props: ControlsProps) {
         >
           {[...Object.keys(SMALLER).map(Number), ALL_TARGETS].map((n) => (
             <option key={n} value={n}>
-              {n} targets
+              {n === ALL_TARGETS ? "all targets" : `${n} targets`}
             </option>
           ))}
         </select>
-        <button onClick={() => void person.start(sessionWith(settings.nTargets))} disabled={person.starting || running || fitting}>
+        <button onClick={() => void person.start(sessionWith(settings.screen, settings.nTargets), personOf(settings.screen))} disabled={person.starting || running || fitting}>
           {person.starting ? "Starting…" : "Simulated participant"}
         </button>
       </div>
@@ -84,6 +110,5 @@ export function Controls(props: ControlsProps) {
 
 /** Characters of a text that no target writes. */
 function missingIn(text: string, layout: Layout): string {
-  const labels = new Set(layout.targets.map(({ label }) => label));
-  return [...new Set(text.toUpperCase())].filter((each) => !labels.has(keyOf(each))).join(" ");
+  return [...new Set(text.toUpperCase())].filter((each) => targetFor(layout.labels, each) < 0).join(" ");
 }

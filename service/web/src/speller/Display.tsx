@@ -1,6 +1,6 @@
 // How the display keeps up with the flicker, and how well the page knows the service's clock.
 import { saveText } from "../shared/save";
-import { csvOf, whyNot } from "./flicker";
+import { csvOf } from "./flicker";
 import type { Layout } from "./layout";
 import type { Flicker } from "./useFlicker";
 
@@ -14,7 +14,7 @@ export interface DisplayProps {
 
 export function Display({ layout, flicker, uncertaintyS, running }: DisplayProps) {
   const { rateHz, frames, dropped } = flicker.display;
-  const cannot = layout && rateHz ? whyNot(rateHz, layout) : "";
+  const cannot = layout && rateHz ? layout.stimulus.whyNot(rateHz) : "";
   const save = () => {
     const log = flicker.log();
     if (layout && log) saveText("frames.csv", "text/csv", csvOf(log, layout));

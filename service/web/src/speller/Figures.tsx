@@ -3,7 +3,7 @@ import type { Layout } from "./layout";
 import { scoreOf, type Choice } from "./run";
 
 export function Figures({ choices, layout, over }: { choices: Choice[]; layout: Layout | null; over: boolean }) {
-  const score = scoreOf(choices, layout?.targets.length ?? 1);
+  const score = scoreOf(choices, layout?.labels.length ?? 1);
   const number = (value: number | null, unit: string, digits = 0) => (value === null ? "–" : `${value.toFixed(digits)}${unit}`);
   return (
     <div class="row figures" data-over={over} data-accuracy={score.accuracy ?? ""}>

@@ -1,29 +1,33 @@
-// The speller: targets that flicker, each at its own frequency and phase, and what is decoded of them.
-import { useMemo, useState } from "preact/hooks";
+// The speller: targets that flicker, each at its own frequency and phase, or that flash by a code, and
+// what is decoded of them.
+import { useState } from "preact/hooks";
 import { Frame } from "../shared/frame";
 import { useEarlierModel } from "../shared/useEarlierModel";
 import { describeLink, recordedSession, SHOWN_AFTER_S, useSession } from "../shared/useSession";
 import { useSessionInAddress } from "../shared/useSessionInAddress";
-import { useSimulatedPerson } from "../shared/useSimulatedPerson";
+import { useSimulatedPerson, type PersonKind } from "../shared/useSimulatedPerson";
 import { named } from "../shared/words";
-import { Outcome, USUAL_PLAN } from "./Calibrate";
+import { useKinds } from "../shared/kinds";
+import { Outcome, usualPlan } from "./Calibrate";
 import { Controls, type Settings } from "./Controls";
 import { Decodes } from "./Decodes";
 import { Display } from "./Display";
 import { Figures } from "./Figures";
-import { layoutOf } from "./layout";
 import { ALL_TARGETS, writable } from "./participant";
 import { Targets } from "./Targets";
 import { useCalibration } from "./useCalibration";
 import { useFlicker } from "./useFlicker";
 import { useGaze } from "./useGaze";
+import { useLayout } from "./useLayout";
 import { useOnsets } from "./useOnsets";
 import { useInterruption, useRun } from "./useRun";
 import { useSpelling } from "./useSpelling";
 import { useAccepted, Warning } from "./Warning";
 import { Written } from "./Written";
 
-const USUAL: Settings = { mode: "copy", phrase: "BCI", plan: USUAL_PLAN, nTargets: ALL_TARGETS };
+const USUAL: Settings = { mode: "copy", phrase: "BCI", plan: {}, screen: "flicker", nTargets: ALL_TARGETS };
+
+const PEOPLE: PersonKind[] = ["speller", "flashes"];
 
 export function Speller() {
   const [accepted, accept] = useAccepted();
@@ -32,8 +36,10 @@ export function Speller() {
 
   const run = useRun();
   const handle = useSession(session, run.goes ? 0 : SHOWN_AFTER_S, run.take);
-  const layout = useMemo(() => handle.hello && layoutOf(handle.hello.config), [handle.hello]);
-  const person = useSimulatedPerson("speller", handle.hello, (made) => {
+  const layout = useLayout(session, handle.hello);
+  const installed = useKinds();
+  const plan = { ...usualPlan(layout), ...settings.plan };
+  const person = useSimulatedPerson(PEOPLE, handle.hello, (made) => {
     setSession(made);
     setSettings((before) => ({ ...before, phrase: writable(before.phrase, before.nTargets) }));
   });
@@ -42,11 +48,11 @@ export function Speller() {
   const flicker = useFlicker(layout, run);
   const onsets = useOnsets(handle.live, useGaze(person.id, layout), flicker, run);
   const spelling = useSpelling(run, onsets);
-  const calibrating = useCalibration(session, handle.hello, run, onsets);
+  const calibrating = useCalibration(session, handle.hello, installed, run, onsets);
   useInterruption(run, handle);
 
   const start = () => {
-    const { mode, phrase, plan } = settings;
+    const { mode, phrase } = settings;
     if (!layout) return;
     if (mode === "calibrate") {
       spelling.forgetChoices();
@@ -80,6 +86,8 @@ export function Speller() {
           <section class="card controls" aria-label="Spelling">
             <Controls
               settings={settings}
+              plan={plan}
+              installed={installed}
               onSettings={(changed) => setSettings((before) => ({ ...before, ...changed }))}
               layout={layout}
               handle={handle}

@@ -5,8 +5,7 @@ import type { Flicker } from "./useFlicker";
 
 export function Targets({ layout, canvas, session, handle }: { layout: Layout | null; canvas: Flicker["canvas"]; session: string | null; handle: SessionHandle }) {
   if (layout) {
-    const labels = layout.targets.map((target) => target.label).join(" ");
-    return <canvas ref={canvas} class="targets" role="img" aria-label={`${layout.targets.length} targets: ${labels}`} />;
+    return <canvas ref={canvas} class="targets" role="img" aria-label={`${layout.labels.length} targets: ${layout.labels.join(" ")}`} />;
   }
   return (
     <section class="card targets-none">
@@ -16,6 +15,6 @@ export function Targets({ layout, canvas, session, handle }: { layout: Layout | 
 }
 
 function whyNone(session: string | null, { hello }: SessionHandle): string {
-  if (session === null) return "Choose a session in the console whose decoder tells flickers apart, or try the simulated participant.";
-  return hello ? `The decoder of ${session} (${hello.config.decoder.kind}) has no flickering targets.` : "Waiting for the session.";
+  if (session === null) return "Choose a session in the console whose decoder tells flickers or flashes apart, or try the simulated participant.";
+  return hello ? `The decoder of ${session} (${hello.config.decoder.kind}) has no targets that flicker or flash.` : "Waiting for the session.";
 }

@@ -18,9 +18,10 @@ export function Warning({ onAccept }: { onAccept: () => void }) {
     <section class="card warning" aria-labelledby="warning-title">
       <h2 id="warning-title">This page flickers</h2>
       <p>
-        Large parts of the screen flicker 8 to 16 times a second. In people with photosensitive epilepsy this
-        can cause a seizure, also in some who never had one. Do not go on if you or somebody who sees the
-        screen may be photosensitive, and stop at once (Esc) at discomfort, twitching or a headache.
+        Large parts of the screen flicker 8 to 16 times a second, or flash up to 30 times. In people with
+        photosensitive epilepsy this can cause a seizure, also in some who never had one. Do not go on if you
+        or somebody who sees the screen may be photosensitive, and stop at once (Esc) at discomfort, twitching
+        or a headache.
       </p>
       <button class="main" onClick={onAccept}>
         I have read this; everyone who sees the screen may see flicker

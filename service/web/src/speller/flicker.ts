@@ -1,13 +1,11 @@
-// The flicker: each target's luminance is (1 + sin(2 pi f t + phase)) / 2, sampled at the moment that
-// the display gives each frame, with t counted from the onset. So the frequency is right whatever the
-// display's rate, a frame that is late shows what belongs to its moment, and a frame that was dropped
-// is counted and shifts nothing. All is one canvas: forty rectangles and their letters.
+// The screen of the targets: what each shows in a frame is told; frames, and those that were dropped,
+// are counted. All is one canvas: forty rectangles and their letters, or one letter after the other.
 import { shown, type Layout } from "./layout";
 
 const MEASURED_FRAMES = 300;
 const LEAST_MEASURED = 45;
-/** Frames a period that a sine needs to be one; below, harmonics and beats take over. */
-const LEAST_PER_PERIOD = 2.5;
+/** Luminance of what neither flickers nor flashes. */
+const REST = 0.32;
 
 export interface FrameLog {
   /** Moments of the frames, ms, from the onset. */
@@ -51,22 +49,13 @@ export class DisplayRate {
   }
 }
 
-/** Why a display cannot carry a layout's frequencies; empty when it can. */
-export function whyNot(rateHz: number, layout: Layout): string {
-  const highest = Math.max(...layout.targets.map((target) => target.freqHz));
-  if (rateHz >= LEAST_PER_PERIOD * highest) return "";
-  return `this display shows ${rateHz.toFixed(1)} frames a second; ${highest} Hz needs ${(LEAST_PER_PERIOD * highest).toFixed(0)}`;
-}
-
-export function luminance(freqHz: number, phaseRad: number, tS: number): number {
-  return (1 + Math.sin(2 * Math.PI * freqHz * tS + phaseRad)) / 2;
-}
-
 export type Mark = "cue" | "right" | "wrong";
 
 export interface Scene {
-  /** Moment of the onset, of `performance.now()`; null while nothing flickers. */
+  /** Moment of the onset, of `performance.now()`; null while none is fixed. */
   onsetMs: number | null;
+  /** Luminance of each target; null while nothing flickers. */
+  values: number[] | null;
   marks: Map<number, Mark>;
 }
 
@@ -93,29 +82,43 @@ export class Screen {
     const context = this.canvas.getContext("2d", { alpha: false })!;
     context.fillStyle = "#000000";
     context.fillRect(0, 0, width, height);
-    const tS = scene.onsetMs === null ? null : (timeMs - scene.onsetMs) / 1000;
-    const flickers = tS !== null && tS >= 0;
-    const values = flickers ? layout.targets.map((target) => luminance(target.freqHz, target.phaseRad, tS)) : null;
-    if (values) this.note(timeMs - scene.onsetMs!, values);
-    const cell = [width / layout.columns, height / layout.rows] as const;
-    const side = [cell[0] * 0.84, cell[1] * 0.8] as const;
+    const { values } = scene;
+    if (values && scene.onsetMs !== null) this.note(timeMs - scene.onsetMs, values);
     context.textAlign = "center";
     context.textBaseline = "middle";
-    context.font = `700 ${Math.min(side[1] * 0.5, side[0] * 0.3)}px system-ui, "DejaVu Sans", sans-serif`;
-    layout.targets.forEach((target, i) => {
+    if (layout.stimulus.inOnePlace && values) this.drawOne(context, layout, values);
+    else this.drawAll(context, layout, scene);
+  }
+
+  /** One letter at a time, in the middle. */
+  private drawOne(context: CanvasRenderingContext2D, layout: Layout, values: number[]): void {
+    const { width, height } = this.canvas;
+    const index = values.indexOf(1);
+    if (index < 0) return;
+    context.font = fontOf(0.5 * Math.min(width, height));
+    context.fillStyle = "#ffffff";
+    context.fillText(shown(layout.labels[index]!), width / 2, height / 2, width * 0.9);
+  }
+
+  private drawAll(context: CanvasRenderingContext2D, layout: Layout, { values, marks }: Scene): void {
+    const { width, height } = this.canvas;
+    const cell = [width / layout.columns, height / layout.rows] as const;
+    const side = [cell[0] * 0.84, cell[1] * 0.8] as const;
+    context.font = fontOf(Math.min(side[1] * 0.5, side[0] * 0.3));
+    layout.labels.forEach((label, i) => {
       const x = (i % layout.columns) * cell[0] + (cell[0] - side[0]) / 2;
       const y = Math.floor(i / layout.columns) * cell[1] + (cell[1] - side[1]) / 2;
-      const grey = Math.round((values ? values[i]! : 0.32) * 255);
+      const grey = Math.round((values ? values[i]! : REST) * 255);
       context.fillStyle = `rgb(${grey},${grey},${grey})`;
       context.fillRect(x, y, side[0], side[1]);
-      const mark = scene.marks.get(i);
+      const mark = marks.get(i);
       if (mark) {
         context.strokeStyle = MARKS[mark];
         context.lineWidth = Math.max(3, side[1] * 0.07);
         context.strokeRect(x, y, side[0], side[1]);
       }
       context.fillStyle = values ? "#d01030" : "#ffffff";
-      context.fillText(shown(target.label), x + side[0] / 2, y + side[1] / 2, side[0] * 0.9);
+      context.fillText(shown(label), x + side[0] / 2, y + side[1] / 2, side[0] * 0.9);
     });
   }
 
@@ -132,7 +135,11 @@ export class Screen {
 
 /** A run's last flicker as CSV: the moment of each frame and what each target showed. */
 export function csvOf(log: FrameLog, layout: Layout): string {
-  const head = ["time_ms", ...layout.targets.map((target) => `${target.freqHz}Hz_${target.phaseRad.toFixed(6)}`)].join(",");
+  const head = ["time_ms", ...layout.stimulus.heads.map(quoted)].join(",");
   const rows = log.times.map((time, i) => [time.toFixed(4), ...log.values[i]!.map((value) => value.toFixed(6))].join(","));
   return [head, ...rows].join("\n") + "\n";
 }
+
+const quoted = (head: string) => (/[",\n]/.test(head) ? `"${head.replaceAll('"', '""')}"` : head);
+
+const fontOf = (px: number) => `700 ${px}px system-ui, "DejaVu Sans", sans-serif`;

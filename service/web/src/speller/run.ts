@@ -2,7 +2,8 @@
 // display's frames and knowing nothing of how they are drawn. `SpellingRun` spells by what is decoded;
 // `CalibrationRun` asks for each target in turn and lets each flicker last as long.
 import type { Intent } from "../shared/wire";
-import { BACKSPACE, keyOf, written, type Layout } from "./layout";
+import { targetFor, written, type Layout } from "./layout";
+import type { Showing } from "./stimulus";
 
 export type Mode = "copy" | "free";
 export type Phase = "cue" | "gaze" | "flicker" | "feedback";
@@ -11,6 +12,8 @@ const CUE_MS = 500;
 const GAZE_MS = 500;
 const FEEDBACK_MS = 500;
 const PAUSE_MS = 250;
+/** A frame that is due at the onset may come this much sooner. */
+const EARLY_MS = 4;
 /** The onset is fixed this long before it comes, so that a simulated person hears of it in time. */
 const AHEAD_MS = 250;
 /** A decision may come this long after its window: stream, decoder and socket take their time. */
@@ -31,8 +34,10 @@ export interface Choice {
 }
 
 export interface Hooks {
-  /** The onset is fixed: `performance.now()` of it. */
-  onset(onsetMs: number, wanted: number | null): void;
+  /** The onset is fixed: `performance.now()` of it, and what will be shown from then on. */
+  onset(onsetMs: number, wanted: number | null, showing: Showing): void;
+  /** A frame began what is to be marked: the marker's name, and `performance.now()` of the frame. */
+  mark(name: string, frameMs: number): void;
   /** The flicker is over. */
   offset(): void;
   choice(choice: Choice): void;
@@ -60,6 +65,9 @@ export abstract class Trials {
   onsetMs: number | null = null;
   wanted: number | null = null;
   chosen: number | null = null;
+  /** Luminance of each target in this frame; null while nothing flickers. */
+  values: number[] | null = null;
+  private showing: Showing | null = null;
   protected onsetLsl: number | null = null;
   private sinceMs: number | null = null;
 
@@ -70,18 +78,29 @@ export abstract class Trials {
     private readonly pauseMs: number,
   ) {}
 
-  /** Let the display's next frame come. */
-  frame(timeMs: number): void {
+  /** Let the display's next frame come; frames are `frameMs` apart (0: not known). */
+  frame(timeMs: number, frameMs: number): void {
+    this.values = null;
+    this.advance(timeMs, frameMs);
+    if (this.phase !== "flicker" || !this.showing || this.onsetMs === null || timeMs < this.onsetMs - EARLY_MS) return;
+    this.values = this.showing.frame((timeMs - this.onsetMs) / 1000);
+    for (const name of this.showing.begun()) this.hooks.mark(name, timeMs);
+  }
+
+  private advance(timeMs: number, frameMs: number): void {
     this.sinceMs ??= timeMs;
     const passed = timeMs - this.sinceMs;
     if (this.phase === "cue" && passed >= CUE_MS) this.enter("gaze", timeMs);
     else if (this.phase === "gaze") {
       if (this.onsetMs === null && passed >= GAZE_MS - AHEAD_MS) {
-        this.onsetMs = this.sinceMs + Math.max(GAZE_MS, passed + AHEAD_MS);
+        const aheadMs = Math.max(GAZE_MS - passed, AHEAD_MS);
+        // At a frame of the display, so that steps of a code and frames go together.
+        this.onsetMs = timeMs + (frameMs > 0 ? frameMs * Math.ceil(aheadMs / frameMs) : aheadMs);
         this.onsetLsl = this.lslAt(this.onsetMs);
-        this.hooks.onset(this.onsetMs, this.wanted);
+        this.showing = this.layout.stimulus.begin();
+        this.hooks.onset(this.onsetMs, this.wanted, this.showing);
       }
-      if (this.onsetMs !== null && timeMs >= this.onsetMs) this.enter("flicker", this.onsetMs);
+      if (this.onsetMs !== null && timeMs >= this.onsetMs - EARLY_MS) this.enter("flicker", this.onsetMs);
     } else if (this.phase === "flicker") this.flickers(passed / 1000, timeMs);
     else if (this.phase === "feedback" && passed >= this.pauseMs) this.begin(timeMs);
   }
@@ -99,6 +118,7 @@ export abstract class Trials {
     this.hooks.offset();
     this.enter("feedback", timeMs);
     this.onsetMs = null;
+    this.showing = null;
   }
 
   private begin(timeMs: number): void {
@@ -152,10 +172,10 @@ export class SpellingRun extends Trials {
   }
 
   private decide(label: string | null, idle: string, confidence: number, timeMs: number): void {
-    const index = label === null ? -1 : this.layout.targets.findIndex((target) => target.label === label);
+    const index = label === null ? -1 : this.layout.labels.indexOf(label);
     this.chosen = index < 0 ? null : index;
     const choice: Choice = {
-      wanted: this.wanted === null ? null : this.layout.targets[this.wanted]!.label,
+      wanted: this.wanted === null ? null : this.layout.labels[this.wanted]!,
       chosen: this.chosen === null ? null : label,
       idle: this.chosen === null ? idle || "unknown_target" : "",
       confidence,
@@ -178,10 +198,9 @@ export class SpellingRun extends Trials {
 
   /** The next character; the same again when nothing was selected; in free spelling, what leads to the phrase. */
   protected next(): number | null {
-    let label: string | null = null;
-    if (this.mode === "copy") label = keyOf(this.phrase[this.copied] ?? "");
-    else if (this.phrase) label = this.phrase.startsWith(this.text) ? keyOf(this.phrase[this.text.length] ?? "") : BACKSPACE;
-    const index = this.layout.targets.findIndex((target) => target.label === label);
+    if (this.mode === "free" && !this.phrase) return null;
+    const character = this.mode === "copy" ? (this.phrase[this.copied] ?? "") : this.phrase.startsWith(this.text) ? (this.phrase[this.text.length] ?? "") : null;
+    const index = targetFor(this.layout.labels, character);
     return index < 0 ? null : index;
   }
 
@@ -190,21 +209,20 @@ export class SpellingRun extends Trials {
   }
 }
 
-/** Asks for every target once in each block, in a new order each time; decisions do not count. */
+/** Asks for one target after the other; decisions do not count. */
 export class CalibrationRun extends Trials {
   number = 0;
-  private readonly order: number[];
 
   constructor(
     layout: Layout,
-    blocks: number,
+    /** What is asked for, trial by trial. */
+    private readonly order: number[],
     /** Signal of each trial that the model learns from; it begins one latency of vision after the onset. */
     private readonly windowS: number,
     lslAt: (atMs: number) => number | null,
     hooks: Hooks,
   ) {
     super(layout, lslAt, hooks, PAUSE_MS);
-    this.order = Array.from({ length: blocks }, () => shuffled(layout.targets.length)).flat();
     this.wanted = this.next();
   }
 
@@ -226,17 +244,8 @@ export class CalibrationRun extends Trials {
 }
 
 /** Seconds that a calibration takes on the screen. */
-export function lengthS(nTargets: number, blocks: number, windowS: number, delayS: number): number {
-  return nTargets * blocks * ((CUE_MS + GAZE_MS + PAUSE_MS) / 1000 + delayS + windowS + SPARE_S);
-}
-
-function shuffled(n: number): number[] {
-  const order = Array.from({ length: n }, (_, i) => i);
-  for (let i = n - 1; i > 0; i--) {
-    const j = Math.floor(Math.random() * (i + 1));
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
-  return order;
+export function lengthS(nTrials: number, windowS: number, delayS: number): number {
+  return nTrials * ((CUE_MS + GAZE_MS + PAUSE_MS) / 1000 + delayS + windowS + SPARE_S);
 }
 
 export interface Score {

@@ -4,17 +4,16 @@ import { useState } from "preact/hooks";
 import { sentence } from "../shared/api";
 import { calibrate, cancelCalibration, modelName, type CalibrationBody } from "../shared/calibration";
 import { tell } from "../shared/notices";
-import { useKinds } from "../shared/kinds";
 import { useLatest } from "../shared/useLatest";
-import type { Hello } from "../shared/wire";
-import { decoderFor, onsetOf, type Plan, type Progress } from "./Calibrate";
+import type { Hello, KindList } from "../shared/wire";
+import { askedFor, decoderFor, onsetOf, type Plan, type Progress } from "./Calibrate";
 import type { Layout } from "./layout";
 import { CalibrationRun } from "./run";
 import type { Onsets } from "./useOnsets";
 import type { RunHandle } from "./useRun";
 
 /** Time for the signal of the last trial to arrive. */
-const SETTLE_MS = 800;
+const SETTLE_MS = 1200;
 const MODEL = "speller";
 const TRIAL_END = "trial_end";
 
@@ -29,20 +28,21 @@ export interface Calibrating {
   forget(): void;
 }
 
-export function useCalibration(session: string | null, hello: Hello | null, run: RunHandle, onsets: Onsets): Calibrating {
+export function useCalibration(session: string | null, hello: Hello | null, installed: KindList, run: RunHandle, onsets: Onsets): Calibrating {
   const [progress, setProgress] = useState<Progress>(null);
   const [fitting, setFitting] = useState(false);
   const helloNow = useLatest(hello);
-  const installedNow = useLatest(useKinds());
+  const installedNow = useLatest(installed);
 
   const begin = (layout: Layout, plan: Plan) => {
     const beganMs = performance.now();
-    const asking: CalibrationRun = new CalibrationRun(layout, plan.blocks, plan.windowS, onsets.lslAt, {
-      onset(onsetMs, target) {
+    const asking: CalibrationRun = new CalibrationRun(layout, askedFor(plan, layout), plan.windowS, onsets.lslAt, {
+      onset(onsetMs, target, showing) {
         setProgress({ asking: asking.number, of: asking.total });
-        onsets.onset(layout, onsetOf(layout), onsetMs, target);
+        onsets.onset(layout, onsetOf(layout), onsetMs, target, showing);
       },
-      offset: () => onsets.offset(TRIAL_END),
+      mark: onsets.mark,
+      offset: () => onsets.offset(layout.endMarker ?? TRIAL_END),
       choice: () => undefined,
       over() {
         run.over();
@@ -50,7 +50,7 @@ export function useCalibration(session: string | null, hello: Hello | null, run:
       },
     });
     run.begin(asking, (why) => {
-      onsets.offset(null);
+      onsets.offset(layout.endMarker);
       setProgress(null);
       if (why) tell("warn", `Calibration ended, nothing was learned: ${why}`);
     });

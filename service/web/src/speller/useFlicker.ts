@@ -32,7 +32,7 @@ export function useFlicker(layout: Layout | null, run: RunHandle): Flicker {
   const [display, setDisplay] = useState<DisplayState>({ rateHz: 0, frames: 0, dropped: 0 });
   const screen = useRef<Screen | null>(null);
   const loop = useRef<FrameLoop | null>(null);
-  const targets = layout?.targets.map((target) => target.label + target.freqHz).join();
+  const targets = layout && [...layout.labels, ...layout.stimulus.heads].join();
 
   useEffect(() => {
     if (!canvas || !layout) return;
@@ -83,11 +83,11 @@ class Presentation {
   step(timeMs: number): boolean {
     const { rate } = this.screen;
     rate.add(timeMs);
-    this.run.current?.frame(timeMs);
+    this.run.current?.frame(timeMs, rate.known ? 1000 / rate.hz : 0);
     const run = this.run.current;
     const size = `${this.canvas.clientWidth} ${this.canvas.clientHeight}`;
     // Without a run all stands still, and is drawn again only at another size.
-    if (run || size !== this.restedAt) this.screen.draw(this.layout, { onsetMs: onsetOf(run), marks: marksOf(run) }, timeMs);
+    if (run || size !== this.restedAt) this.screen.draw(this.layout, { onsetMs: run?.onsetMs ?? null, values: run?.values ?? null, marks: marksOf(run) }, timeMs);
     const ended = !run && this.restedAt === "";
     this.restedAt = run ? "" : size;
     const waits = !run && rate.settled;
@@ -101,8 +101,6 @@ class Presentation {
     this.say({ rateHz: rate.known ? rate.hz : 0, frames: log.times.length, dropped: log.dropped });
   }
 }
-
-const onsetOf = (run: Trials | null) => (run?.phase === "flicker" || run?.phase === "gaze" ? run.onsetMs : null);
 
 function marksOf(run: Trials | null): Map<number, Mark> {
   const marks = new Map<number, Mark>();

@@ -1,7 +1,8 @@
 // Spelling: what is written, each change of it kept so that it can be taken back, and the choices of
 // the run that writes.
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { tell } from "../shared/notices";
+import { Codes } from "./codes";
 import type { Layout } from "./layout";
 import { SpellingRun, type Choice, type Mode } from "./run";
 import type { Onsets } from "./useOnsets";
@@ -27,12 +28,17 @@ export function useSpelling(run: RunHandle, onsets: Onsets): Spelling {
   const text = texts[texts.length - 1]!;
   const canUndo = texts.length > 1;
 
+  /** Whether the decoder is told what is written: one of coded items may know what is likely next. */
+  const isTold = useRef(false);
   const begin = (layout: Layout, mode: Mode, phrase: string) => {
+    isTold.current = layout.stimulus instanceof Codes;
+    if (isTold.current) onsets.wrote("");
     setTexts([""]);
     setChoices([]);
     const spelling: SpellingRun = new SpellingRun(layout, mode, phrase.toUpperCase(), onsets.lslAt, {
-      onset: (onsetMs, target) => onsets.onset(layout, layout.onsetMarker, onsetMs, target),
-      offset: () => onsets.offset(null),
+      onset: (onsetMs, target, showing) => onsets.onset(layout, layout.onsetMarker, onsetMs, target, showing),
+      mark: onsets.mark,
+      offset: () => onsets.offset(layout.endMarker),
       choice({ chosen }) {
         setChoices([...spelling.choices]);
         if (chosen !== null) setTexts((all) => [...all, spelling.text]);
@@ -40,14 +46,16 @@ export function useSpelling(run: RunHandle, onsets: Onsets): Spelling {
       over: run.over,
     });
     run.begin(spelling, (why) => {
-      onsets.offset(null);
+      onsets.offset(layout.endMarker);
       if (why) tell("warn", `Spelling ended: ${why}`);
     });
   };
 
   const change = (texts: string[]) => {
+    const changed = texts[texts.length - 1]!;
     setTexts(texts);
-    if (run.now.current instanceof SpellingRun) run.now.current.text = texts[texts.length - 1]!;
+    if (isTold.current) onsets.wrote(changed);
+    if (run.now.current instanceof SpellingRun) run.now.current.text = changed;
   };
   const write = (written: string) => change([...texts, written]);
   const undo = () => {

@@ -21,6 +21,7 @@ from volition.decoders.ssvep.methods.adaptive import (
 )
 from volition.decoders.ssvep.methods.fbcca import FBCCA, FbccaSettings
 from volition.decoders.ssvep.scores.own_filter import OwnFilter, Projection
+from volition.decoders.ssvep.scores.scorer import WindowScorer
 
 RATE_HZ = 256.0
 N_CHANNELS = 8
@@ -137,6 +138,21 @@ def test_live_scores_are_those_of_the_windows_one_after_the_other() -> None:
     ]
     assert live.shape == (9, 3)
     np.testing.assert_allclose(live, wanted, rtol=1e-6, atol=1e-9)
+
+
+def test_a_window_that_teaches_and_is_judged_is_measured_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured: list[int] = []
+    scores_of_window = WindowScorer.scores_of
+
+    def counted(scorer: WindowScorer, filtered: FloatArray) -> FloatArray:
+        measured.append(1)
+        return scores_of_window(scorer, filtered)
+
+    monkeypatch.setattr(WindowScorer, "scores_of", counted)
+    ADAPTIVE(settings(), RATE_HZ).decision_function(person([0, 1, 2, 1, 0], seed=4))
+    assert len(measured) == 5
 
 
 @hypothesis.given(st.integers(1, 400))
