@@ -35,6 +35,21 @@ FURTHER = (
 )
 
 
+def _load() -> None:
+    """Load the gateway, and fork the fork server on the way."""
+    import gc
+    import importlib
+
+    from volition.children import prepare_forks
+
+    gc.disable()  # modules stay: a search among them for garbage would find none
+    try:
+        prepare_forks(SHARED, FURTHER)
+        importlib.import_module("volition.service.gateway.serve")
+    finally:
+        gc.enable()
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module.
 
@@ -158,11 +173,9 @@ def serve(
 
     With --json, one line with the address is printed when it is ready, and logs are JSON lines.
     """
-    from volition.children import prepare_forks
-
     # Taken out of the environment, which every worker inherits.
     given = os.environ.pop("VOLITION_TOKEN", None) or None
-    prepare_forks(SHARED, FURTHER)
+    _load()
 
     from volition.service.gateway.auth import Authority, default_token_path
     from volition.service.gateway.bind_address import bind, is_loopback
