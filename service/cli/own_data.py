@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from volition.service.cli import export
 from volition.service.cli.options import JsonOption, SessionOption, print_json, progress
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="The recordings that the service keeps.", no_args_is_help=True)
     group.command("import")(import_)
     group.command("list")(list_)
+    group.command()(export.bids)
+    group.command()(export.prune)
     app.add_typer(group, name="recordings")
 
 

@@ -30,7 +30,12 @@ from volition.service.wire.problems import NotFoundError
 BUILT = Path(__file__).resolve().parents[1] / "web" / "dist"
 DOCUMENTATION = BUILT.with_name("docs")
 
-PAGES = {"/": "index.html", "/speller": "speller.html", "/cursor": "cursor.html"}
+PAGES = {
+    "/": "index.html",
+    "/speller": "speller.html",
+    "/cursor": "cursor.html",
+    "/training": "training.html",
+}
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "

@@ -2,9 +2,9 @@
 
 Each is a process of its own whose stream is on the LSL network like any headset's, under a name
 that says what it is; all end with the service. ``recording`` plays a packaged recording.
-``speller``, ``cursor`` and ``flashes`` are simulated people before a screen: whoever runs the
-screen tells what it shows. The cursor's decoder is fitted to the person when they are started, as
-by a calibration.
+``speller``, ``cursor``, ``flashes`` and ``imagery`` are simulated people before a screen: whoever
+runs the screen tells what it shows. The cursor's decoder is fitted to the person when they are
+started, as by a calibration.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from volition.errors import SessionError, VolitionError
@@ -28,6 +29,7 @@ from volition.streams.files.recording import packaged_recordings
 from volition.streams.simulated.coded_participant import CodedParticipant
 from volition.streams.simulated.cursor_participant import CursorParticipant
 from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess
+from volition.streams.simulated.imagery_participant import ImageryParticipant
 from volition.streams.simulated.live_participant import (
     Flashing,
     Gaze,
@@ -45,19 +47,29 @@ _ABOUT: dict[SimulationKind, str] = {
     "speller": "A simulated person who looks at the speller's flickers",
     "cursor": "A simulated person who steers the cursor",
     "flashes": "A simulated person who attends to items that flash",
+    "imagery": "A simulated person who imagines movements",
 }
 _MODEL_NAME = "simulated-cursor"
-#: Who is simulated: somebody whom spellers suit.
+#: Who is simulated: somebody whom spellers suit, and who imagines so that it can be seen.
 _SPELLER = SsvepParticipant(seed=3, response_uv=6.0)
 _CURSOR = CursorParticipant(seed=1)
 _FLASHES = CodedParticipant(seed=2, response_uv=12.0, visual_uv=4.0)
+_IMAGERY = ImageryParticipant(
+    seed=3,
+    classes=("left", "right", "feet", "both"),
+    rhythm_uv=12.0,
+    weakening=0.85,
+    latency_s=0.15,
+    rise_s=0.1,
+    trial_spread=0.1,
+)
 _WATCHED_S = 60.0
 
 
-_SCREENS: dict[type[Shown], SimulationKind] = {
-    Scene: "cursor",
-    Gaze: "speller",
-    Flashing: "flashes",
+_SCREENS: dict[type[Shown], tuple[SimulationKind, ...]] = {
+    Scene: ("cursor",),
+    Gaze: ("speller", "imagery"),
+    Flashing: ("flashes",),
 }
 
 
@@ -98,11 +110,16 @@ class Simulations:
         id_ = f"simulated-{secrets.token_hex(3)}"
         self._starting += 1
         try:
-            source, decoder = await asyncio.to_thread(_start, body.kind, id_)
+            source, decoder = await asyncio.to_thread(_start, body, id_)
         finally:
             self._starting -= 1
         view = SimulationView(
-            id=id_, kind=body.kind, about=_ABOUT[body.kind], source_id=id_, decoder=decoder
+            id=id_,
+            kind=body.kind,
+            about=_ABOUT[body.kind],
+            source_id=id_,
+            decoder=decoder,
+            classes=list(_IMAGERY.classes) if body.kind == "imagery" else [],
         )
         self._playing[id_] = _Playing(view, source)
         return view
@@ -120,9 +137,10 @@ class Simulations:
             Their process has ended.
         """
         playing = self._get(id)
-        screen = _SCREENS[type(what)]
-        if isinstance(playing.source, HeadsetProcess) or playing.view.kind != screen:
-            raise WrongKindError(f"{id} is of kind {playing.view.kind}; a {screen} is needed")
+        kinds = _SCREENS[type(what)]
+        if isinstance(playing.source, HeadsetProcess) or playing.view.kind not in kinds:
+            needed = " or ".join(kinds)
+            raise WrongKindError(f"{id} is of kind {playing.view.kind}; a {needed} is needed")
         playing.source.show(what)
 
     async def stop(self, id: str) -> None:
@@ -156,9 +174,10 @@ class Simulations:
 
 
 def _start(
-    kind: SimulationKind, id: str
+    body: SimulationBody, id: str
 ) -> tuple[HeadsetProcess | LiveParticipant, dict[str, Any] | None]:
     """Start a source; give it with the decoder that was fitted to it, if one was."""
+    kind = body.kind
     name = f"Simulated {kind} {id[-6:]}"
     if kind == "recording":
         options = HeadsetOptions(
@@ -172,9 +191,13 @@ def _start(
         )
         return HeadsetProcess(options).__enter__(), None
     decoder = _fit_cursor() if kind == "cursor" else None
-    people: dict[str, Person] = {"cursor": _CURSOR, "flashes": _FLASHES, "speller": _SPELLER}
-    person = people[kind]
-    return LiveParticipant(person, name=name, source_id=id).__enter__(), decoder
+    people: dict[SimulationKind, Person] = {
+        "cursor": _CURSOR,
+        "flashes": _FLASHES,
+        "imagery": replace(_IMAGERY, day=body.day),
+        "speller": _SPELLER,
+    }
+    return LiveParticipant(people[kind], name=name, source_id=id).__enter__(), decoder
 
 
 def _fit_cursor() -> dict[str, Any]:

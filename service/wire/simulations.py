@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, FailFast, Field
 
 from volition.service.wire.strictness import Answer, Request
 
-SimulationKind = Literal["recording", "speller", "cursor", "flashes"]
+SimulationKind = Literal["recording", "speller", "cursor", "flashes", "imagery"]
 
 
 class SimulationBody(Request):
@@ -17,7 +17,15 @@ class SimulationBody(Request):
     kind: SimulationKind = Field(
         default="recording",
         description="A packaged recording of a person who looks at LEDs, or a simulated person in "
-        "front of the speller, the cursor or items that flash, who is told what the screen shows.",
+        "front of the speller, the cursor or items that flash, or who imagines movements, who is "
+        "told what the screen shows.",
+    )
+    day: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="Day on which the person who imagines movements sits there; the cap sits "
+        "elsewhere on each, and where it should on day 0.",
     )
 
 
@@ -27,10 +35,11 @@ def _whole(value: object) -> object:
 
 
 class GazeBody(Request):
-    """What a simulated person looks at."""
+    """What a simulated person looks at, or imagines."""
 
     target: Annotated[int, Field(strict=True, ge=0, le=39), BeforeValidator(_whole)] | None = Field(
-        default=None, description="Index of the flicker, row by row; null for none."
+        default=None,
+        description="Index of the flicker, row by row, or of the movement; null for none.",
     )
     t: Annotated[float, Field(strict=True, ge=-1e12, le=1e12)] | None = Field(
         default=None,
@@ -100,6 +109,9 @@ class SimulationView(Answer):
     decoder: dict[str, Any] | None = Field(
         description="Settings of the decoder fitted to the person, for use in a session; null for "
         "none."
+    )
+    classes: list[str] = Field(
+        description="Movements that the person can imagine, in the order of their indices."
     )
 
 

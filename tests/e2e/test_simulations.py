@@ -28,3 +28,20 @@ def test_a_simulated_person_outlives_every_moment_that_may_be_named(
         assert http.put(gaze, json={"target": None}).status_code == 204
         assert http.delete(f"/simulations/{person}").status_code == 204
         assert http.put(gaze, json={"target": None}).status_code == 404
+
+
+def test_a_person_who_imagines_says_what_and_refuses_what_they_cannot(
+    service: RunningService,
+) -> None:
+    with httpx.Client(base_url=f"{service.url}/v1", timeout=60, trust_env=False) as http:
+        person = http.post("/simulations", json={"kind": "imagery", "day": 2}).json()
+        assert person["classes"] == ["left", "right", "feet", "both"]
+        gaze = f"/simulations/{person['id']}/gaze"
+
+        assert http.put(gaze, json={"target": 3}).status_code == 204
+        refused = http.put(gaze, json={"target": 4})
+
+        assert refused.status_code == 422
+        assert refused.json()["detail"] == "target 4; allowed: 0 to 3, or none"
+        assert http.post("/simulations", json={"kind": "imagery", "day": -1}).status_code == 422
+        assert http.delete(f"/simulations/{person['id']}").status_code == 204

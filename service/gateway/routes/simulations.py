@@ -40,7 +40,7 @@ def simulations_router() -> APIRouter:
     @router.put("/simulations/{id}/gaze", status_code=204, responses={**not_found, 409: PROBLEM})
     @allow(Role.CONTROL)
     async def show_gaze(request: Request, id: str, body: GazeBody) -> None:
-        """Have a simulated person look at a flicker, or away."""
+        """Have a simulated person look at a flicker or away, or imagine a movement or none."""
         request.app.state.simulations.show(id, Gaze(body.target, body.t))
 
     @router.put("/simulations/{id}/scene", status_code=204, responses={**not_found, 409: PROBLEM})

@@ -6,7 +6,7 @@ import { tell } from "../shared/notices";
 import { decoderOf, describeLink, SHOWN_AFTER_S, useSession } from "../shared/useSession";
 import { useSessionInAddress } from "../shared/useSessionInAddress";
 import type { Cue, Intent, StreamView } from "../shared/wire";
-import { Calibration } from "./Calibration";
+import { Calibration } from "../shared/calibrating/Calibration";
 import { Decided } from "./Decided";
 import { HeadPlot } from "./HeadPlot";
 import { LatencyChart } from "./Latency";

@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type uPlot from "uplot";
 import type { StateView } from "../shared/wire";
-import { powersOfTen, usePlot } from "./usePlot";
+import { powersOfTen, usePlot } from "../shared/usePlot";
 
 export const STEPS = ["lsl", "stages", "decoder", "encode", "bus"] as const;
 const COLOURS = ["#3b82c4", "#c98a00", "#2f9e6b", "#b565c9", "#d05a4e"];

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { call, sentence } from "../shared/api";
 import type { SpectrumView } from "../shared/wire";
-import { powersOfTen, usePlot } from "./usePlot";
+import { powersOfTen, usePlot } from "../shared/usePlot";
 
 const ASK_EVERY_MS = 2000;
 const HEIGHT_PX = 150;

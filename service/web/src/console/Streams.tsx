@@ -47,7 +47,7 @@ export function Streams({ chosen, found, onFound, onChoose, onSet }: StreamsProp
   const simulate = async () => {
     setStarting(true);
     try {
-      const view = await call("post", "/v1/simulations", { body: { kind: "recording" } });
+      const view = await call("post", "/v1/simulations", { body: { kind: "recording", day: 0 } });
       const all = await look();
       const stream = all.find((each) => each.source_id === view.source_id);
       if (stream) onChoose(stream, all);

@@ -41,6 +41,7 @@ const PAGES = [
   ["/", "Console"],
   ["/speller", "Speller"],
   ["/cursor", "Cursor"],
+  ["/training", "Training"],
 ] as const;
 
 export interface FrameProps {

@@ -15,30 +15,43 @@ export interface SimulatedPerson {
   id: string | null;
   starting: boolean;
   /** Start a person, and a session for them; of the page's first kind when none is given. */
-  start(sessionFor: SessionFor | Promise<SessionFor>, kind?: PersonKind): Promise<void>;
+  start(sessionFor: SessionFor | Promise<SessionFor>, kind?: PersonKind, day?: number): Promise<void>;
   /** Show them the screen no longer. */
   forget(): void;
 }
 
 export type PersonKind = SimulationView["kind"];
 
-/** `kinds` are those that a page shows its screen to; `onSession` is given the session that was made for a person. */
-export function useSimulatedPerson(kinds: PersonKind[], hello: Hello | null, onSession: (id: string) => void): SimulatedPerson {
+/**
+ * `kinds` are those that a page shows its screen to; `onSession` is given the session that was made for
+ * a person, `onFound` the person who is found.
+ */
+export function useSimulatedPerson(
+  kinds: PersonKind[],
+  hello: Hello | null,
+  onSession: (id: string) => void,
+  onFound?: (person: SimulationView) => void,
+): SimulatedPerson {
   const [id, setId] = useState<string | null>(null);
   const [starting, setStarting] = useState(false);
   useEffect(() => {
     const source = hello?.config.stream.source_id;
     if (!source) return;
     call("get", "/v1/simulations")
-      .then(({ simulations }) => setId(simulations.find((each) => each.source_id === source && kinds.includes(each.kind))?.id ?? null))
+      .then(({ simulations }) => {
+        const found = simulations.find((each) => each.source_id === source && kinds.includes(each.kind));
+        if (found) onFound?.(found);
+        setId(found?.id ?? null);
+      })
       .catch((error: unknown) => tell("warn", sentence(error)));
   }, [hello]);
 
-  const start = async (sessionFor: SessionFor | Promise<SessionFor>, kind: PersonKind = kinds[0]!) => {
+  const start = async (sessionFor: SessionFor | Promise<SessionFor>, kind: PersonKind = kinds[0]!, day = 0) => {
     setStarting(true);
     try {
       const made = await sessionFor;
-      const person = await call("post", "/v1/simulations", { body: { kind } });
+      const person = await call("post", "/v1/simulations", { body: { kind, day } });
+      onFound?.(person);
       const session = await call("post", "/v1/sessions", { body: made(person) });
       setId(person.id);
       onSession(session.id);

@@ -1,7 +1,7 @@
 // What came of a calibration.
-import { modelName } from "../shared/calibration";
-import type { CalibrationView } from "../shared/wire";
-import { whyNotMade } from "../shared/words";
+import { modelName } from "../calibration";
+import type { CalibrationView } from "../wire";
+import { whyNotMade } from "../words";
 import { Scores } from "./Scores";
 
 export function CalibrationOutcome({ made }: { made: CalibrationView }) {

@@ -1,20 +1,21 @@
 // A calibration of the session: on the signal that was marked so far, or guided by the service, whose
 // cues are shown here. What came of it is drawn by `Scores`.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { call, sentence } from "../shared/api";
-import { calibrate, follow, modelName, passedOn, type CalibrationBody } from "../shared/calibration";
-import type { ServiceClock } from "../shared/clock";
-import { decoderOf, useKinds } from "../shared/kinds";
-import { tell } from "../shared/notices";
-import { NumberInput } from "../shared/NumberInput";
-import type { CalibrationView, Cue, KindList, KindView, SessionView } from "../shared/wire";
+import { call, sentence } from "../api";
+import { calibrate, follow, modelName, passedOn, type CalibrationBody } from "../calibration";
+import type { ServiceClock } from "../clock";
+import { decoderOf, useKinds } from "../kinds";
+import { tell } from "../notices";
+import { NumberInput } from "../NumberInput";
+import type { CalibrationView, Cue, KindList, KindView, SessionView } from "../wire";
 import { CalibrationOutcome } from "./CalibrationOutcome";
 import { Cueing } from "./Cueing";
+import "./calibrating.css";
 
 const ONSETS = ["trial_start"];
 
 type Source = "session" | "guided";
-interface Plan {
+export interface Plan {
   name: string;
   source: Source;
   /** Null: what decodes now. */
@@ -54,14 +55,16 @@ export interface CalibrationProps {
   cue: Cue | null;
   clock: ServiceClock | null;
   live: boolean;
+  /** What the page begins with, where that is not the usual. */
+  usual?: Partial<Plan>;
   /** Whether one is being made. */
   onGoing: (going: boolean) => void;
   /** A calibration ended: there may be another model. */
   onEnded: () => void;
 }
 
-export function Calibration({ session, view, cue, clock, live, onGoing, onEnded }: CalibrationProps) {
-  const [plan, setPlan] = useState(USUAL);
+export function Calibration({ session, view, cue, clock, live, usual, onGoing, onEnded }: CalibrationProps) {
+  const [plan, setPlan] = useState({ ...USUAL, ...usual });
   const [made, setMade] = useState<CalibrationView | null>(null);
   const [beginning, setBeginning] = useState(false);
   const left = useRef(new AbortController());

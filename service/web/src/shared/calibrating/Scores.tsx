@@ -2,8 +2,8 @@
 // minute by length of the window, and what was taken for what.
 import { useEffect } from "preact/hooks";
 import type uPlot from "uplot";
-import { percent } from "../shared/words";
-import { usePlot } from "./usePlot";
+import { percent } from "../words";
+import { usePlot } from "../usePlot";
 
 const HEIGHT_PX = 170;
 /** At most this share of the accent's colour, in percent, so that figures upon it can be read. */

@@ -1,7 +1,7 @@
 // What a guided calibration asks for now.
 import { useEffect, useState } from "preact/hooks";
-import type { ServiceClock } from "../shared/clock";
-import type { Cue } from "../shared/wire";
+import type { ServiceClock } from "../clock";
+import type { Cue } from "../wire";
 
 const COUNT_EVERY_MS = 100;
 
