@@ -133,6 +133,16 @@ class Output(ABC, Generic[S]):
     def tend(self) -> None:
         """Look after what it needs; called about four times a second."""
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing goes on moving by what it did last.
+
+        An intent's JSON says until when it counts. Where a receiver is not told that, or a key is
+        down, movement goes on until the output ends it; an emergency stop is not confirmed before.
+        It is asked from another thread than the one that calls the methods.
+        """
+        return True
+
     def trouble(self) -> str:
         """Say what keeps it from doing its work, as a sentence; nothing while all is well."""
         return ""

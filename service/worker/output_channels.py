@@ -7,7 +7,8 @@ The loop hands every channel the same things and never waits for one. An output 
 closed, and its channel says why from then on. A queue that is full loses its oldest message. An
 emergency stop takes the intents out of the queues at once, so that nothing decided before it leaves
 after it. A call that has already begun cannot be taken back: the worker does not say that it obeys
-before that has ended, and a worker that does not say so is killed.
+before that has ended, and what moves until it is told otherwise has been told; a worker that does
+not say so is killed.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Channel(ABC):
     def withdraw_intents(self) -> bool:
         """Take back the intents that the output has not been given yet.
 
-        Give whether none of them is being given to it right now.
+        Give whether none of them is being given to it right now, and nothing moves by the last.
         """
 
     def has_nothing_to_give(self) -> bool:
@@ -129,6 +130,13 @@ class Channel(ABC):
             "detail": self._detail,
         }
 
+    def _is_at_rest(self) -> bool:
+        """Whether nothing moves by what the output did last; in doubt it does."""
+        try:
+            return bool(self.error) or self._output.is_at_rest
+        except Exception:  # noqa: BLE001 - another's code may raise anything
+            return False
+
     def _look(self) -> None:
         """Have the output look after itself, and ask it how it stands."""
         output = self._output
@@ -170,7 +178,7 @@ class DirectChannel(Channel):
             self._fail(error)
 
     def withdraw_intents(self) -> bool:
-        return True  # whatever was handed over has been taken
+        return self._is_at_rest()  # whatever was handed over has been taken
 
     def tend(self) -> None:
         self.pass_on(self._look)
@@ -241,7 +249,7 @@ class QueuedChannel(Channel):
             kept = deque(message for message in self._waiting if not message.may_move)
             self.withdrawn += len(self._waiting) - len(kept)
             self._waiting = kept
-            return not self._gives_what_may_move
+            return not self._gives_what_may_move and self._is_at_rest()
 
     def has_nothing_to_give(self) -> bool:
         with self._changed:
@@ -359,7 +367,7 @@ class OutputChannels:
     def withdraw_intents(self) -> bool:
         """Take back all intents that no output has been given yet.
 
-        Give whether none is being given to an output right now.
+        Give whether none is being given to an output right now, and nothing moves by the last.
         """
         settled = [channel.withdraw_intents() for channel in self._channels]
         return all(settled)

@@ -124,6 +124,11 @@ class VirtualDevice:
             ) from None
         self._down: set[int] = set()
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether no key is down."""
+        return not self._down
+
     def press(self, *keys: int) -> None:
         """Press keys, in this order, and keep them down."""
         for key in keys:
@@ -252,6 +257,10 @@ class ArmedOutput(Output[S]):
         is_over = self._newest is not None and has_expired(self._newest)
         if (not self._may_act() or is_over) and self._device is not None:
             self._device.let_go()
+
+    @property
+    def is_at_rest(self) -> bool:
+        return self._device is None or self._device.is_at_rest
 
     def close(self, timeout_s: float) -> None:
         if self._device is not None:

@@ -95,8 +95,14 @@ class SendingOutput(Output[S]):
         self._try_to_connect()
 
     def intent(self, encoded: bytes, intent: Intent) -> None:
-        self._newest, self._is_at_rest = intent, is_neutral(intent)
+        at_rest = is_neutral(intent)
+        self._newest, self._is_at_rest = intent, self._is_at_rest and at_rest
         self._deliver(encoded, intent)
+        self._is_at_rest = at_rest
+
+    @property
+    def is_at_rest(self) -> bool:
+        return self._tells_expiry or self._is_at_rest or not self._is_connected
 
     def status(self, status: Mapping[str, Any], t: float) -> None:
         """Come to rest at once when an emergency stop begins."""
@@ -106,7 +112,8 @@ class SendingOutput(Output[S]):
     def tend(self) -> None:
         if not self._is_connected and time.monotonic() >= self._try_at:
             self._try_to_connect()
-        if not self._tells_expiry and self._newest is not None and has_expired(self._newest):
+        is_over = self._newest is not None and has_expired(self._newest)
+        if not self._tells_expiry and (is_over or self._context.is_held()):
             self._rest()
 
     def close(self, timeout_s: float) -> None:
@@ -154,9 +161,9 @@ class SendingOutput(Output[S]):
         """Send the neutral message, unless the newest was one."""
         newest = self._newest
         if newest is not None and not self._is_at_rest:
-            self._is_at_rest = True
             still = resting(newest)
             self._deliver(to_json(still), still)
+            self._is_at_rest = True
 
     def _deliver(self, encoded: bytes, intent: Intent) -> None:
         if not self._is_connected:

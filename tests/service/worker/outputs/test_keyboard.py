@@ -163,8 +163,10 @@ def test_an_emergency_stop_lets_go_and_disarms_and_its_release_presses_nothing(
     with opened(keyboard(machine, HOLD), stop) as output:
         machine.hit()
         give(output, fist(expires_s=60))
+        rested_before = output.is_at_rest
         stop.is_held = True
         output.status({"hold": {"held": True, "sample": 1, "t": 1.0}}, 1.0)
+        assert (rested_before, output.is_at_rest) == (False, True)
         assert machine.done() == [key("space", 1), key("space", 0)]
         machine.hit()
         give(output, fist())

@@ -240,6 +240,22 @@ def test_an_emergency_stop_takes_every_intent_back_that_waits_for_a_stalled_outp
     assert {"status", "signal"} <= {name for name, _ in probe.taken}
 
 
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_stop_is_not_obeyed_before_what_goes_on_moving_has_come_to_rest(
+    session: Session, monkeypatch: pytest.MonkeyPatch, direct: bool
+) -> None:
+    probe = session.open(direct=direct)
+    session.send()
+    session.await_report(lambda report: report["intents"] == 1)
+    monkeypatch.setattr(Probe, "is_at_rest", False)
+    assert not session.channels.withdraw_intents()
+    monkeypatch.setattr(Probe, "is_at_rest", property(lambda probe: probe.unheard_of))
+    assert not session.channels.withdraw_intents()  # who cannot say is not known to rest
+    monkeypatch.setattr(Probe, "is_at_rest", True)
+    assert session.channels.withdraw_intents()
+    assert probe.intents() == [1]
+
+
 def test_trouble_is_told_when_it_comes_and_when_it_goes_and_not_with_every_number(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

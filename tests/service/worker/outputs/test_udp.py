@@ -8,7 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.service.worker.outputs.opening import cursor, give, idle, opened, selection, tended
+from tests.service.worker.outputs.opening import (
+    Stop,
+    cursor,
+    give,
+    idle,
+    opened,
+    selection,
+    tended,
+)
 from volition.decoders.contract.intent import ClickIntent
 from volition.service.worker.outputs.udp import UdpOutputSettings, bci2000_lines
 
@@ -66,6 +74,22 @@ def test_an_emergency_stop_and_the_end_of_the_session_send_zero_at_once(
         give(output, cursor(2.0, expires_s=60))
     got = [receiver.recv(4096).split()[1] for _ in range(4)]
     assert got == [b"1", b"0", b"2", b"0"]
+
+
+@pytest.mark.parametrize(("format_", "rests"), [("json", True), ("bci2000", False)])
+def test_what_a_receiver_is_not_told_the_end_of_is_at_rest_once_zero_was_sent(
+    receiver: socket.socket, format_: str, rests: bool
+) -> None:
+    stop = Stop()
+    with opened(settings(receiver, format=format_), stop) as output:
+        rested = [output.is_at_rest]
+        give(output, cursor(1.0, expires_s=60))
+        rested.append(output.is_at_rest)
+        stop.is_held = True
+        output.tend()  # it need not be told of the stop
+        assert [*rested, output.is_at_rest] == [True, rests, True]
+    if not rests:
+        assert [receiver.recv(4096).split()[1] for _ in range(2)] == [b"1", b"0"]
 
 
 def test_a_port_on_which_nobody_listens_is_told_until_somebody_does(
