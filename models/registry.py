@@ -14,12 +14,14 @@ The models that ship are found beside, by the same names and in the same form; t
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import json
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -50,6 +52,7 @@ from volition.models.trial import try_content
 
 #: No larger file is taken: as base64 it fits into a request.
 MOST_BYTES = 23 << 20
+_MOST_MANIFEST_BYTES = 1 << 20
 
 _FILE = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})@([0-9a-f]{12})\.json")
 _SHIPPED_UTC = 0.0
@@ -152,7 +155,9 @@ class ModelRegistry:
             if manifest.origin == "shipped":
                 content = _shipped_content(manifest)
             else:
-                content = self._content_path(manifest.sha256, manifest.format).read_bytes()
+                content = _read_plain(
+                    self._content_path(manifest.sha256, manifest.format), MOST_BYTES
+                )
         except OSError as error:
             raise RegistryError(f"{manifest.reference} cannot be read: {error}") from None
         found = hashlib.sha256(content).hexdigest()
@@ -298,13 +303,28 @@ class ModelRegistry:
             # Another process may have removed it since; what is no manifest is none of ours.
             if _FILE.fullmatch(path.name):
                 with contextlib.suppress(OSError, ValidationError):
-                    yield Manifest.model_validate_json(path.read_bytes())
+                    yield Manifest.model_validate_json(_read_plain(path, _MOST_MANIFEST_BYTES))
 
     def _manifest_path(self, name: str, version: str) -> Path:
         return self.folder / f"{name}@{version}.json"
 
     def _content_path(self, digest: str, format: str) -> Path:
         return self.folder / f"{digest}.{format}"
+
+
+def _read_plain(path: Path, most_bytes: int) -> bytes:
+    """Read a file of the registry; raise `OSError` where it is none, or has more bytes.
+
+    Whoever can write into the folder could leave a pipe there that nobody fills.
+    """
+    without_waiting = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, os.O_RDONLY | without_waiting), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file")
+        if status.st_size > most_bytes:
+            raise OSError(errno.EFBIG, f"{status.st_size} bytes, and {most_bytes} are allowed")
+        return file.read(most_bytes)
 
 
 def is_shipped(name: str) -> bool:

@@ -19,8 +19,8 @@ log = structlog.get_logger()
 _WANTED = 65_536
 #: Descriptors of the service itself, and of files that are open for a moment.
 _OWN = 96
-#: A worker's bus, its process and the pipe that it is started by.
-_PER_SESSION = 4
+#: A worker's bus, its process, the pipes that it is started by, and the stop word and its mapping.
+_PER_SESSION = 6
 #: Where the system has no such limit.
 _UNLIMITED = 16_384
 

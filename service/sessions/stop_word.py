@@ -75,6 +75,10 @@ class StopWord:
         self, memory: mmap.mmap, path: Path | None = None, file: IO[bytes] | None = None
     ) -> None:
         self.path = path
+        self._was_let_go = False
+        self._use(memory, file)
+
+    def _use(self, memory: mmap.mmap, file: IO[bytes] | None) -> None:
         self._memory = memory
         self._file = file  # kept: a service without a file to spare remembers a stop all the same
         if file is not None:
@@ -124,6 +128,26 @@ class StopWord:
             opened.pop_all()
         return cls(memory, path, file)
 
+    def let_go(self) -> None:
+        """Keep no file open, for a session that has ended: a press or a release opens it again."""
+        if self._file is None:
+            return
+        kept, memory, numbers = mmap.mmap(-1, _SIZE_BYTES), self._memory, self._numbers
+        kept[:] = memory[:]
+        self._file.close()
+        self._use(kept, None)
+        numbers.release()
+        memory.close()
+        self._was_let_go = True
+
+    def _take_up(self) -> None:
+        """Open the file again, if it was let go and is there; a press never fails for it."""
+        if self._was_let_go and self.path is not None:
+            with contextlib.suppress(OSError, ValueError):
+                file = self.path.open("r+b", buffering=0)
+                self._use(mmap.mmap(file.fileno(), _SIZE_BYTES), file)
+                self._was_let_go = False
+
     @property
     def held(self) -> bool:
         """Whether the stop holds all outputs."""
@@ -162,6 +186,7 @@ class StopWord:
 
     def press(self, by: str, where: str) -> int:
         """Hold all outputs from now on; give the number of the order."""
+        self._take_up()
         while True:
             # From the clock: two who press at once have two numbers.
             order = max(self.order + 1, time.time_ns() // 1000)
@@ -172,6 +197,7 @@ class StopWord:
 
     def release(self, order: int, by: str, where: str) -> bool:
         """Release every press up to ``order``; give whether nothing holds any more."""
+        self._take_up()
         if order > self.released:
             self._write_text(_RELEASE_AT, _deed_dict(order, by, where))
             self._numbers[_RELEASED] = order

@@ -123,10 +123,18 @@ class Stopping:
         if told:
             log.warning("the disk has the emergency stop now", session=session.id)
 
-    def forget(self, session: Session) -> None:
-        """Ask the disk no more for a session that is no more."""
-        if session in self._writing:
-            self._writing[session].cancel()
+    def let_go(self, session: Session) -> None:
+        """Keep no file open for a session that has ended, once the disk has its stop word."""
+        if session.stop_is_remembered and session not in self._writing:
+            session.word.let_go()
+
+    async def forget(self, session: Session) -> None:
+        """Ask the disk no more for a session that is no more, and keep no file open for it."""
+        writing = self._writing.get(session)
+        if writing is not None:
+            writing.cancel()
+            await asyncio.wait([writing])
+        session.word.let_go()
 
     def close(self) -> None:
         """Let the threads end."""

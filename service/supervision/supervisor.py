@@ -203,6 +203,8 @@ class Supervisor:
                     session.excuse(stood_still_s)
                 session.look_at_word()
                 self.stopping.remember(session)  # whoever pressed it
+                if session.ended.is_set():
+                    self.stopping.let_go(session)
                 if session.check_for_hang() and session.process is not None:
                     log.error("worker hangs; killing it", session=session.id)
                     session.process.kill()
@@ -246,7 +248,7 @@ class Supervisor:
     async def delete(self, session: Session) -> None:
         """Stop a session and forget it."""
         await self.stop(session)
-        self.stopping.forget(session)
+        await self.stopping.forget(session)
         # The name is free when nothing of the former session is to be removed any more.
         await self._on_disk(self._stops.forget, session.id)
         if self.sessions.get(session.id) is session:

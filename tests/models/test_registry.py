@@ -21,7 +21,7 @@ from volition.decoders.ssvep.methods.dnn import INPUT, OUTPUT, DnnSettings
 from volition.decoders.ssvep.templates import facts_of
 from volition.errors import ConfigError, ModelError
 from volition.models.manifest import ModelCard, ModelInput
-from volition.models.registry import ModelRegistry, NoModelError, ReadOnlyModelError
+from volition.models.registry import ModelRegistry, NoModelError, ReadOnlyModelError, RegistryError
 
 SHIPPED = {*shipped_models(), *shipped_networks()}
 CARD = ModelCard(kind="kalman", input=ModelInput(rate_hz=50, labels=["a", "b", "c"]))
@@ -157,6 +157,20 @@ def test_a_file_that_was_changed_on_the_disk_is_not_used(registry: ModelRegistry
     path.write_bytes(fitted(5).to_bytes())
     with pytest.raises(ModelError, match="damaged"):
         registry.open("hand")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_or_a_huge_file_in_the_folder_keeps_nobody_waiting(registry: ModelRegistry) -> None:
+    made = registry.add("hand", fitted().to_bytes(), CARD)
+    os.mkfifo(registry.folder / f"hand@{'0' * 12}.json")
+    with (registry.folder / f"hand@{'1' * 12}.json").open("wb") as file:
+        file.truncate(1 << 40)
+    assert registry.versions("hand") == [made]
+    content = registry.folder / f"{made.sha256}.npz"
+    content.unlink()
+    os.mkfifo(content)
+    with pytest.raises(RegistryError, match="no plain file"):
+        registry.content(made)
 
 
 def test_what_was_not_written_to_its_end_is_not_there(

@@ -17,6 +17,13 @@ from volition.service.sessions.stop_folder import StopFolder, words_at
 from volition.service.sessions.stop_word import StopWord
 
 
+OPENED = Path("/proc/self/fd")
+
+
+def opened_files() -> set[Path]:
+    return {entry.resolve() for entry in OPENED.iterdir()}
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StopFolder]:
     monkeypatch.setenv("VOLITION_DATA", str(tmp_path))
@@ -88,6 +95,25 @@ def test_what_another_process_presses_is_read_here_at_once_and_lives_on_when_it_
     subprocess.run([sys.executable, "-c", program, str(word.path)], check=False)
     assert word.held
     assert folder.word("wheelchair").held
+
+
+@pytest.mark.skipif(not OPENED.is_dir(), reason="the system does not list open files here")
+def test_a_word_that_was_let_go_keeps_no_file_open_and_a_press_reaches_the_file(
+    folder: StopFolder,
+) -> None:
+    word = folder.word("ended")
+    first = word.press("me", "here")
+    assert word.path is not None
+    assert word.path in opened_files()
+    word.let_go()
+    assert word.path not in opened_files()
+    assert word.held
+    assert word.order == first
+    second = word.press("me", "again")
+    assert StopWord.open(word.path).order == second
+    word.let_go()
+    assert word.release(second, "me", "here")
+    assert not StopWord.open(word.path).held
 
 
 def test_a_word_that_cannot_be_read_is_held(folder: StopFolder) -> None:

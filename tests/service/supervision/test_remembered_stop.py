@@ -144,7 +144,7 @@ async def test_of_a_session_that_is_deleted_the_disk_is_asked_nothing_more(
 ) -> None:
     disk.refusals = 1 << 30
     await press(stopping, session)
-    stopping.forget(session)
+    await stopping.forget(session)
     before = disk.refusals
     await asyncio.sleep(3 * stopping_module._AGAIN_S)
     assert disk.refusals == before
