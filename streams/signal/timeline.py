@@ -61,6 +61,8 @@ _WEIGH_SAMPLES, _WEIGH_PACKETS, _WEIGH_LONGER = 2, 80, 1.4
 #: Fewer packets tell no more than that nothing is lost, where any loss is so much less likely.
 _WEIGH_SOON, _NOTHING_LOST = 30, 8.0
 _WEIGH_AT_MOST_S, _WEIGH_AT_MOST_PACKETS = 16.0, 400
+#: Packets that were as often too late to be weighed are not weighed again.
+_PAST_WEIGHING = 2
 #: Nats by which an explanation must be worse to be none, and the share of a rate that is the same.
 _TRIMMED = 50
 _WANDER_KEPT = 0.97
@@ -173,6 +175,7 @@ class Timeline:
         self._is_in_haste = False
         self._unit = 0
         self._is_weighing = False  # whether packets are as late by chance as by a loss before them
+        self._n_past_weighing = 0  # how often they were seen to be too late for that
         self._explanations: list[Explanation] = []
         self._weigh_due = _WEIGH_SOON
         self._doubt = 0.0  # up to other rates that explain what it was learnt from as well
@@ -357,7 +360,8 @@ class Timeline:
             explanation = self._weigh(numbers, stamps, unit)
             if explanation is None:
                 return None
-            is_weighed = explanation.spread_s < _WEIGH_UP_TO * unit * explanation.interval_s
+            most_s = _WEIGH_UP_TO * unit * explanation.interval_s
+            is_weighed = explanation.spread_s < most_s and self._n_past_weighing < _PAST_WEIGHING
             lost = explanation.lost if is_weighed else np.zeros(n)
         else:
             is_weighed = False
@@ -458,7 +462,10 @@ class Timeline:
         """Say what is lost before the last packets, where each alone does not tell it."""
         unit_s = unit * self.interval_s
         if self.jitter_s > _WEIGH_UP_TO * unit_s:
-            self._learn_anew()
+            self._n_past_weighing += 1
+            if self._n_lost:  # by a weighing that could not tell
+                self._learn_anew()
+            self._is_weighing = False
             return None
         if self._is_in_haste and late[-1] > self._high + unit_s:
             return None

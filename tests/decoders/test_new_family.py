@@ -80,7 +80,10 @@ class HandsDecoder(FittedDecoder[HandsSettings]):
     def _judged(self, window, t_sample):
         if not np.isfinite(window).all():
             return IdleIntent(reason="missing_samples", t_sample=t_sample, expires_s=1.0)
-        scores = self._weights @ np.log(window.var(axis=0))
+        power = window.var(axis=0)
+        if not (power > 0).all():
+            return IdleIntent(reason="missing_samples", t_sample=t_sample, expires_s=1.0)
+        scores = self._weights @ np.log(power)
         shares = np.exp(scores - scores.max())
         shares = dict(zip(self.settings.classes, (shares / shares.sum()).tolist()))
         self._newest = max(shares, key=shares.get)

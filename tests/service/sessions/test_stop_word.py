@@ -16,7 +16,6 @@ import pytest
 from volition.service.sessions.stop_folder import StopFolder, words_at
 from volition.service.sessions.stop_word import StopWord
 
-
 OPENED = Path("/proc/self/fd")
 
 

@@ -127,7 +127,7 @@ def test_no_sample_of_packets_is_taken_for_lost_whatever_their_rate_and_jitter(
 def test_the_rate_is_measured_as_well_as_it_says(
     rate_hz: float, packet: int, late_s: float, seed: int
 ) -> None:
-    seen = see(device(rate_hz, packet, late_s, seed=seed))
+    seen = see(device(rate_hz, packet, late_s, seconds=30.0, seed=seed))
     rate = seen.continuity.rate
     assert rate is not None
     assert abs(rate.hz - rate_hz) <= 2.5 * rate.uncertainty_hz
