@@ -31,6 +31,7 @@ from volition.service.wire.sessions import SessionList, SessionView, StoppedSess
 from volition.service.wire.spectrum import SpectrumView
 from volition.service.wire.state import StateView
 from volition.service.wire.streams import StreamList, StreamView
+from volition.service.wire.words import WordsView
 
 if TYPE_CHECKING:
     from volition.service.sessions.config import SessionConfig
@@ -214,6 +215,12 @@ class Calls:
             StampedView.model_validate_json,
             body={"markers": told},
         )
+
+    @endpoint
+    def words(self, begun: str = "", *, language: str = "en", most: int = 5) -> Call[WordsView]:
+        """Give the likeliest words of a language that begin so."""
+        query = {"begun": begun, "language": language, "most": most}
+        return Call("GET", "/v1/words", WordsView.model_validate_json, query)
 
     @endpoint
     def session_model(self, id: str) -> Call[SessionModels]:

@@ -40,6 +40,7 @@ from volition.service.gateway.routes.spectrum import spectrum_router
 from volition.service.gateway.routes.state import state_router
 from volition.service.gateway.routes.streams import streams_router
 from volition.service.gateway.routes.tickets import tickets_router
+from volition.service.gateway.routes.words import words_router
 from volition.service.gateway.simulations import Simulations
 from volition.service.sessions.stop_folder import StopFolder
 from volition.service.supervision.contract import Sessions
@@ -136,6 +137,7 @@ def create_app(
         kinds_router(),
         spectrum_router(),
         code_book_router(),
+        words_router(),
         pages_router(),
         documentation_router(),
     )

@@ -19,6 +19,8 @@ from volition.errors import ConfigError
 
 #: The most frequent words that are counted; the rarest of them is met once in some million words.
 MOST_WORDS = 20_000
+#: Languages that are kept in memory, some 20 MB each.
+MOST_LANGUAGES = 4
 #: Letters of the longest context that is not the whole beginning of a word.
 LONGEST = 4
 END = " "
@@ -95,7 +97,7 @@ def languages() -> list[str]:
     return sorted(_wordfreq().available_languages())
 
 
-@functools.cache
+@functools.lru_cache(maxsize=MOST_LANGUAGES)
 def lexicon(language: str) -> Lexicon:
     """Give the words of a language.
 

@@ -47,7 +47,7 @@ export function Speller() {
 
   const flicker = useFlicker(layout, run);
   const onsets = useOnsets(handle.live, useGaze(person.id, layout), flicker, run);
-  const spelling = useSpelling(run, onsets);
+  const spelling = useSpelling(session, run, onsets);
   const calibrating = useCalibration(session, handle.hello, installed, run, onsets);
   useInterruption(run, handle);
 
@@ -81,7 +81,7 @@ export function Speller() {
         <Warning onAccept={accept} />
       ) : (
         <div class="speller">
-          <Written spelling={spelling} />
+          <Written spelling={spelling} language={layout?.language ?? null} />
           <Targets layout={layout} canvas={flicker.canvas} session={session} handle={handle} />
           <section class="card controls" aria-label="Spelling">
             <Controls

@@ -3,7 +3,7 @@ import { useEffect } from "preact/hooks";
 import { useLatest } from "../shared/useLatest";
 import type { Choice } from "./run";
 import type { Spelling } from "./useSpelling";
-import { complete, suggest } from "./words";
+import { complete, useWords } from "./useWords";
 
 const NOTHING: Record<string, string> = {
   rest: "the signal looks like rest",
@@ -13,10 +13,10 @@ const NOTHING: Record<string, string> = {
   held: "the emergency stop is on",
 };
 
-export function Written({ spelling }: { spelling: Spelling }) {
+export function Written({ spelling, language }: { spelling: Spelling; language: string | null }) {
   const { text, choices } = spelling;
-  useKeys(spelling);
-  const words = suggest(text);
+  const words = useWords(text, language ?? undefined);
+  useKeys(spelling, words);
   const last = choices[choices.length - 1];
   return (
     <section class="card written" aria-label="What is written">
@@ -45,15 +45,15 @@ const outcomeOf = ({ chosen, idle, flickerS }: Choice) =>
   chosen === null ? `Nothing was selected: ${NOTHING[idle] ?? idle}.` : `${chosen}, after ${flickerS.toFixed(2)} s.`;
 
 /** Write a suggested word by its number and undo by Backspace, but for keys that go into a field. */
-function useKeys(spelling: Spelling): void {
+function useKeys(spelling: Spelling, words: string[]): void {
   // A key means what is on the screen when it is pressed, not what was there before the last drawing.
-  const now = useLatest(spelling);
+  const now = useLatest({ ...spelling, words });
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const typing = event.target instanceof HTMLElement && /INPUT|SELECT|TEXTAREA/.test(event.target.tagName);
       if (typing || event.ctrlKey || event.altKey || event.metaKey) return;
-      const { text, write, undo } = now.current;
-      const word = suggest(text)[Number(event.key) - 1];
+      const { text, words, write, undo } = now.current;
+      const word = words[Number(event.key) - 1];
       if (word !== undefined) write(complete(text, word));
       else if (event.key === "Backspace") undo();
       else return;

@@ -20,6 +20,8 @@ export interface Layout {
   longestS: number;
   /** The latency of vision: the window begins this long after the onset. */
   delayS: number;
+  /** Language whose words the decoder knows, so that it keeps the text itself; null where it knows none. */
+  language: string | null;
 }
 
 const FIRST_HZ = 8;
@@ -57,11 +59,12 @@ export function layoutOf(config: Hello["config"]): Layout | null {
     soonestS: (typeof stopping?.["min_s"] === "number" ? stopping["min_s"] : windowS) + delayS,
     longestS: windowS + delayS,
     delayS,
+    language: null,
   };
 }
 
-/** The layout of a decoder of coded items, by its code book. */
-export function layoutOfBook(book: CodeBookView): Layout {
+/** The layout of a decoder of coded items, by its code book; `words` are its settings of words. */
+export function layoutOfBook(book: CodeBookView, words: unknown): Layout {
   return {
     ...gridOf(book.items.length, book.columns),
     labels: book.items,
@@ -71,6 +74,7 @@ export function layoutOfBook(book: CodeBookView): Layout {
     soonestS: book.min_s,
     longestS: book.max_s + TAIL_S,
     delayS: 0,
+    language: words ? String((words as { language?: string }).language ?? "en") : null,
   };
 }
 

@@ -22,5 +22,5 @@ export function useLayout(session: string | null, hello: Hello | null): Layout |
       left = true;
     };
   }, [session, flashes, decoder]);
-  return useMemo(() => (hello === null ? null : book ? layoutOfBook(book) : layoutOf(hello.config)), [hello, book]);
+  return useMemo(() => (hello === null ? null : book ? layoutOfBook(book, decoder?.["words"]) : layoutOf(hello.config)), [hello, book]);
 }

@@ -1,6 +1,7 @@
 // Spelling: what is written, each change of it kept so that it can be taken back, and the choices of
 // the run that writes.
 import { useRef, useState } from "preact/hooks";
+import { call, sentence } from "../shared/api";
 import { tell } from "../shared/notices";
 import { Codes } from "./codes";
 import type { Layout } from "./layout";
@@ -21,7 +22,19 @@ export interface Spelling {
   forgetChoices(): void;
 }
 
-export function useSpelling(run: RunHandle, onsets: Onsets): Spelling {
+/** What is written, as the session's decoder has it; null where it keeps no text or does not answer. */
+async function askForText(session: string): Promise<string | null> {
+  try {
+    const { decoder } = await call("get", "/v1/sessions/{id}/state", { path: { id: session } });
+    const text = (decoder as Record<string, unknown> | null)?.["text"];
+    return typeof text === "string" ? text : null;
+  } catch (error) {
+    tell("warn", sentence(error));
+    return null;
+  }
+}
+
+export function useSpelling(session: string | null, run: RunHandle, onsets: Onsets): Spelling {
   /** Every text that stood there, the present one last. */
   const [texts, setTexts] = useState([""]);
   const [choices, setChoices] = useState<Choice[]>([]);
@@ -41,7 +54,10 @@ export function useSpelling(run: RunHandle, onsets: Onsets): Spelling {
       offset: () => onsets.offset(layout.endMarker),
       choice({ chosen }) {
         setChoices([...spelling.choices]);
-        if (chosen !== null) setTexts((all) => [...all, spelling.text]);
+        if (chosen === null) return;
+        setTexts((all) => [...all, spelling.text]);
+        // What an item that completes a word stands for, the decoder alone knows.
+        if (layout.language !== null && session !== null) void askForText(session).then((text) => text !== null && replace(spelling, text));
       },
       over: run.over,
     });
@@ -51,6 +67,10 @@ export function useSpelling(run: RunHandle, onsets: Onsets): Spelling {
     });
   };
 
+  const replace = (spelling: SpellingRun, text: string) => {
+    spelling.text = text;
+    setTexts((all) => [...all.slice(0, -1), text]);
+  };
   const change = (texts: string[]) => {
     const changed = texts[texts.length - 1]!;
     setTexts(texts);
