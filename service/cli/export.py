@@ -1,4 +1,4 @@
-"""``volition recordings bids`` and ``prune``: recordings for others, kept while they are wanted."""
+"""``volition recordings``: give them to others, report on them, delete them in time."""
 
 from __future__ import annotations
 
@@ -56,6 +56,43 @@ def bids(
         print_json({"runs": [str(path) for path in written]})
     for path in () if json else written:
         print(path)
+
+
+def report(
+    recording: Annotated[
+        str, typer.Argument(help="A file, or the id of a recording that the service keeps.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="HTML file; here, by the name of the recording, when left out."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a page of a recording: its signal, what was decided and how late, what went wrong.
+
+    It is one HTML file that needs no network.
+    """
+    from volition.service.reports.findings import findings_of
+    from volition.service.reports.page import page
+    from volition.streams.files.recording import read_recording
+
+    found = findings_of(read_recording(path_of(recording)))
+    path = out or Path(f"{Path(found.file).stem}.html")
+    try:
+        path.write_text(page(found), "utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+    if json:
+        trials = found.trials
+        print_json(
+            {
+                "page": str(path),
+                "intents": len(found.intents),
+                "trials": None if trials is None else {"right": trials.right, "n": trials.n},
+            }
+        )
+    else:
+        progress(f"wrote {path}")
 
 
 def prune(

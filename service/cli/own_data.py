@@ -37,6 +37,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_)
     group.command()(export.bids)
     group.command()(export.prune)
+    group.command()(export.report)
     app.add_typer(group, name="recordings")
 
 
