@@ -10,14 +10,7 @@ import typer
 from volition.service.cli.options import JsonOption, cells, print_json, progress
 
 if TYPE_CHECKING:
-    from volition.chunk import Chunk
     from volition.service.sessions.guided_check import Outcome
-    from volition.streams.lsl.inlet import SignalInlet
-    from volition.streams.signal.quality import SignalQuality
-
-_OPEN_S, _PULL_S = 5.0, 0.1
-#: From the request to the first sample that counts: a person takes a moment to do it.
-_BEGIN_S = 2.0
 
 
 def register(app: typer.Typer) -> None:
@@ -47,28 +40,17 @@ def check(
     response to a flicker. Exits with 1 unless every electrode is good and the signal is a brain's.
     """
     from volition.service.cli.talk import find_one
-    from volition.service.sessions import guided_check
     from volition.service.sessions.config import load_config
-    from volition.streams.lsl.inlet import SignalInlet
-    from volition.streams.signal.quality import SignalQuality
+    from volition.service.sessions.guided_check import steps
+    from volition.service.supervision.checking import check as checked
 
-    config = None if session is None else load_config(session)
-    received: dict[str, Chunk] = {}
-    with SignalInlet(find_one(stream), recover=False) as inlet:
-        inlet.open(_OPEN_S)
-        quality = SignalQuality(inlet.spec)
-        for step in guided_check.steps(flicker, pace):
-            progress(f"{step.ask}  ({step.seconds:.0f} s)")
-            _receive(inlet, _BEGIN_S)
-            watched = quality if step.name == "opened" else None
-            received[step.name] = _receive(inlet, step.seconds, watched)
-        spec = inlet.spec
-    outcome = guided_check.judge(
-        received,
-        spec,
-        quality.report(),
+    asked = steps(flicker, pace)
+    outcome = checked(
+        find_one(stream),
         flicker_hz=flicker,
-        session=None if config is None else config.build_cleaner(spec),
+        pace=pace,
+        session=None if session is None else load_config(session),
+        began=lambda number: progress(f"{asked[number].ask}  ({asked[number].seconds:.0f} s)"),
     )
     if json:
         print_json(outcome.to_dict())
@@ -76,33 +58,6 @@ def check(
         _show(outcome)
     good = all(one.ok for one in outcome.electrodes)
     sys.exit(0 if good and outcome.brain == "yes" else 1)
-
-
-def _receive(inlet: SignalInlet, seconds: float, quality: SignalQuality | None = None) -> Chunk:
-    """Receive for a while; raise `StreamError` where nothing comes."""
-    import numpy as np
-
-    from volition.chunk import Chunk
-    from volition.errors import StreamError
-    from volition.streams.lsl.clock import local_clock
-
-    chunks, until, look_at = [], local_clock() + seconds, local_clock() + 1.0
-    while (now := local_clock()) < until:
-        chunk = inlet.pull(_PULL_S)
-        if not len(chunk):
-            continue
-        chunks.append(Chunk(chunk.samples.copy(), chunk.times.copy()))
-        if quality is not None:
-            quality.add(chunk)
-            if now >= look_at:
-                look_at = now + 1.0
-                quality.update()
-    if not chunks:
-        raise StreamError(f"stream {inlet.description.summary()} sent nothing for {seconds:g} s")
-    return Chunk(
-        np.concatenate([one.samples for one in chunks]),
-        np.concatenate([one.times for one in chunks]),
-    )
 
 
 def _show(outcome: Outcome) -> None:

@@ -29,7 +29,7 @@ FURTHER = (
     "scipy.signal",
     "volition.service.worker.recorder",
     "volition.service.supervision.scout",
-    "volition.service.supervision.looks",
+    "volition.service.supervision.examinations",
     "volition.streams.simulated.headset",
     "volition.streams.simulated.live_participant",
 )

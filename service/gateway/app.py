@@ -23,6 +23,7 @@ from volition.service.gateway import openapi
 from volition.service.gateway.guard import Access, Guard
 from volition.service.gateway.pages import documentation_router, pages_router
 from volition.service.gateway.routes.calibrations import calibrations_router
+from volition.service.gateway.routes.checks import checks_router
 from volition.service.gateway.routes.code_book import code_book_router
 from volition.service.gateway.routes.descriptions import descriptions_router
 from volition.service.gateway.routes.health import health_router
@@ -44,7 +45,7 @@ from volition.service.gateway.routes.words import words_router
 from volition.service.gateway.simulations import Simulations
 from volition.service.sessions.stop_folder import StopFolder
 from volition.service.supervision.contract import Sessions
-from volition.service.supervision.looks import Looks
+from volition.service.supervision.examinations import Checks, Looks
 from volition.service.supervision.scout import Scout
 from volition.service.supervision.store import SessionStore
 from volition.service.supervision.supervisor import Supervisor
@@ -93,6 +94,7 @@ def create_app(
         )
         app.state.scout = Scout()
         app.state.looks = Looks()
+        app.state.checks = Checks()
         app.state.simulations = Simulations()
         app.state.calibrations = Calibrations()
         watch = asyncio.create_task(app.state.supervisor.watch())
@@ -102,6 +104,7 @@ def create_app(
             watch.cancel()
             app.state.scout.close()
             await app.state.looks.close()
+            await app.state.checks.close()
             await app.state.supervisor.close()
             await app.state.calibrations.close()
             await app.state.simulations.close()
@@ -124,6 +127,7 @@ def create_app(
         tickets_router(access.authority),
         streams_router(),
         looks_router(),
+        checks_router(),
         presets_router(),
         sessions_router(),
         state_router(),

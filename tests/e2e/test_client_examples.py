@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +90,9 @@ def test_a_cursor_is_asked_for_by_a_loop_of_its_own(repository: Path, url: str) 
         with example(repository, "steer_cursor.py", session.id, url) as steering:
             assert steering.stdout is not None
             assert steering.stdout.readline() == "0.00 0.00\n"  # it stands until it is calibrated
+            deadline = time.monotonic() + 30
+            while not client.recordings() and time.monotonic() < deadline:
+                time.sleep(0.05)
             client.stop(session.id)
             assert steering.wait(timeout=30) == 0
         (recording,) = client.recordings()

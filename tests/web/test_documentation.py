@@ -34,7 +34,7 @@ def test_a_reader_finds_a_key_of_the_configuration_by_searching(
     reader.check()
 
 
-@pytest.mark.parametrize("name", ["start", "protocol", "reference/configuration", "api/client"])
+@pytest.mark.parametrize("name", ["start", "protocol", "reference/commands", "api/client"])
 def test_a_page_fits_a_phone_and_keeps_nobody_out(
     service: RunningService, open_page: Callable[[str], Reader], name: str
 ) -> None:
@@ -43,4 +43,13 @@ def test_a_page_fits_a_phone_and_keeps_nobody_out(
     reader.check_fits(width=1280)
     reader.check_fits(width=400)
     reader.check_access()
+    reader.check()
+
+
+def test_the_longest_page_fits_a_phone(
+    service: RunningService, open_page: Callable[[str], Reader]
+) -> None:
+    reader = open_page(f"{service.url}/docs/reference/configuration.html")
+
+    reader.check_fits(width=400)
     reader.check()

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Request, Response
 
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import NOT_FOUND, PROBLEM, location
-from volition.service.supervision.looks import Look, Looks
+from volition.service.supervision.examinations import Examination, Looks
 from volition.service.wire.looks import FindingView, LookBody, LookList, LookView
 from volition.service.wire.problems import NotFoundError
+from volition.streams.lsl.verdict import Finding
 
 
 def looks_router() -> APIRouter:
@@ -21,7 +22,7 @@ def looks_router() -> APIRouter:
     @allow(Role.CONTROL)
     async def look_at_stream(request: Request, response: Response, body: LookBody) -> LookView:
         """Look at a stream for a while, as `volition doctor --stream` does."""
-        look = _looks(request).begin(body.uid, body.seconds)
+        look = _looks(request).look(body.uid, body.seconds)
         response.headers["Location"] = location(request, f"/v1/looks/{look.id}")
         return _view(look)
 
@@ -51,7 +52,7 @@ def _looks(request: Request) -> Looks:
     return looks
 
 
-def _look_of(request: Request, id: str) -> Look:
+def _look_of(request: Request, id: str) -> Examination[list[Finding]]:
     found = _looks(request).get(id)
     if found is None:
         known = ", ".join(one.id for one in _looks(request).all()) or "none"
@@ -59,13 +60,13 @@ def _look_of(request: Request, id: str) -> Look:
     return found
 
 
-def _view(look: Look) -> LookView:
+def _view(look: Examination[list[Finding]]) -> LookView:
     return LookView(
         id=look.id,
         uid=look.uid,
         seconds=look.seconds,
-        state=look.state,
+        state="looking" if look.state == "going" else look.state,
         progress=look.progress,
         detail=look.detail,
-        findings=[FindingView(**asdict(one)) for one in look.findings],
+        findings=[FindingView(**asdict(one)) for one in look.result or ()],
     )

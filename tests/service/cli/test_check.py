@@ -8,14 +8,15 @@ import uuid
 import pytest
 from typer.testing import CliRunner
 
-from volition.service.cli import app, check
+from volition.service.cli import app
+from volition.service.supervision import checking
 from volition.streams.simulated.headset import HeadsetOptions, HeadsetProcess, Sine, SyntheticSignal
 
 
 def test_a_battery_beside_the_mains_is_told_in_words_what_to_do_and_is_no_brain(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(check, "_BEGIN_S", 0.2)
+    monkeypatch.setattr(checking, "BEGIN_S", 0.2)
     name = f"battery-{uuid.uuid4().hex}"
     signal = SyntheticSignal(8, 250.0, sines=(Sine(50.0, 20.0),), noise_uv=3.0, seed=1)
     with HeadsetProcess(HeadsetOptions(signal, source_id=name, chunk_samples=5)):
