@@ -29,7 +29,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 #: Who runs it may be root, and need not have a screen.
 BROWSER_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--force-color-profile=srgb")
 
-_PAGES = ("", "speller", "cursor")
+_PAGES = ("console", "speller", "cursor")
 _OPEN_MS = 120_000.0
 #: The console looks for streams for a second, and a browser tidies up for some behind that.
 SETTLE_S = 8.0

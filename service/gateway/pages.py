@@ -32,6 +32,7 @@ DOCUMENTATION = BUILT.with_name("docs")
 
 PAGES = {
     "/": "index.html",
+    "/console": "console.html",
     "/speller": "speller.html",
     "/cursor": "cursor.html",
     "/training": "training.html",

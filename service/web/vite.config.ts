@@ -1,4 +1,4 @@
-// Four pages, no inline script or style (the service's Content-Security-Policy allows none), and
+// Five pages, no inline script or style (the service's Content-Security-Policy allows none), and
 // names with a hash, which the service lets browsers keep for ever.
 import { defineConfig } from "vite";
 
@@ -8,7 +8,7 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rollupOptions: { input: ["index.html", "speller.html", "cursor.html", "training.html"] },
+    rollupOptions: { input: ["index.html", "console.html", "speller.html", "cursor.html", "training.html"] },
   },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
 });

@@ -59,7 +59,7 @@ def wait_for_bins(page: Page, n: int) -> None:
 def test_from_a_fresh_service_to_decisions_and_the_emergency_stop(
     service: RunningService, open_page: Open, picture: Picture
 ) -> None:
-    reader = open_page(service.url)
+    reader = open_page(f"{service.url}/console")
     page = reader.page
     expect(page.get_by_role("heading", name="No session is chosen")).to_be_visible()
 
@@ -167,7 +167,7 @@ def person(service: RunningService) -> Iterator[Person]:
 def test_a_session_is_calibrated_and_changes_to_the_model_and_back(
     person: Person, service: RunningService, open_page: Open
 ) -> None:
-    reader = open_page(f"{service.url}/#{person.session}")
+    reader = open_page(f"{service.url}/console#{person.session}")
     page = reader.page
     expect(page.locator("[data-state]")).to_have_attribute("data-state", "running")
     page.get_by_text("Spectrum", exact=True).click()
@@ -209,7 +209,7 @@ def test_a_session_is_calibrated_and_changes_to_the_model_and_back(
 
 
 def test_a_wrong_key_is_shown_at_its_line(service: RunningService, open_page: Open) -> None:
-    reader = open_page(service.url)
+    reader = open_page(f"{service.url}/console")
     page = reader.page
     area = page.get_by_label("Configuration, YAML")
     expect(area).to_have_value(re.compile("fbcca"))
@@ -246,7 +246,7 @@ def test_each_page_comes_back_with_the_service_and_says_what_it_missed(
     environment = {"VOLITION_DATA": str(tmp_path)}
     with headset("console-headset"):
         with running_service(*arguments, env=environment) as first:
-            reader = open_page(f"{first.url}/#watched")
+            reader = open_page(f"{first.url}/console#watched")
             page = reader.page
             expect(page.get_by_role("status").first).to_contain_text("not there")
             with Client(first.url) as client:
@@ -333,7 +333,7 @@ def test_a_page_of_another_origin_is_refused(
 def test_what_a_session_can_be_made_of_is_shown_with_settings_to_copy(
     service: RunningService, open_page: Open
 ) -> None:
-    reader = open_page(service.url)
+    reader = open_page(f"{service.url}/console")
     page = reader.page
     page.get_by_text("What it can be made of", exact=True).click()
 

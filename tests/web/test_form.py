@@ -32,7 +32,7 @@ decoder:
 @pytest.fixture
 def reader(service: RunningService, open_page: Open) -> Reader:
     """The console with the configuration above in its editor."""
-    opened = open_page(service.url)
+    opened = open_page(f"{service.url}/console")
     expect(text_of(opened.page)).to_have_value(re.compile("fbcca"))
     text_of(opened.page).fill(WRITTEN)
     expect(field(opened.page, "stages[0].low_hz")).to_have_value("5")

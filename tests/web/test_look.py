@@ -29,7 +29,7 @@ def name() -> Iterator[str]:
 def test_a_stream_is_examined_with_its_progress_shown_and_can_be_left(
     name: str, service: RunningService, open_page: Open
 ) -> None:
-    reader = open_page(service.url)
+    reader = open_page(f"{service.url}/console")
     page = reader.page
     page.get_by_role("button", name=f"Examine {name}").click()
     going = page.get_by_role("progressbar", name=f"Examination of {name}")
@@ -48,7 +48,7 @@ def test_a_stream_is_examined_with_its_progress_shown_and_can_be_left(
 def test_what_was_found_is_told_in_words_and_set_in_the_configuration(
     name: str, service: RunningService, open_page: Open
 ) -> None:
-    reader = open_page(service.url)
+    reader = open_page(f"{service.url}/console")
     page = reader.page
     answer = {
         "id": "look-1",

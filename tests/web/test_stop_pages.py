@@ -35,7 +35,7 @@ def client(service: RunningService) -> Iterator[Client]:
             made.delete(name)
 
 
-@pytest.mark.parametrize("path", ["", "speller", "cursor"])
+@pytest.mark.parametrize("path", ["console", "speller", "cursor"])
 def test_a_release_names_what_will_move_and_needs_a_deed_of_its_own(
     client: Client, service: RunningService, open_page: Open, path: str
 ) -> None:
@@ -69,7 +69,7 @@ def test_a_release_names_what_will_move_and_needs_a_deed_of_its_own(
 def test_a_press_meanwhile_is_not_released_unseen(
     client: Client, service: RunningService, open_page: Open
 ) -> None:
-    reader = open_page(f"{service.url}/#moves")
+    reader = open_page(f"{service.url}/console#moves")
     page = reader.page
     page.get_by_role("button", name="Release…").click()
     asked = page.get_by_role("dialog")
@@ -89,7 +89,7 @@ def test_a_press_meanwhile_is_not_released_unseen(
 def test_what_is_confirmed_stays_so_when_it_is_pressed_again(
     client: Client, service: RunningService, open_page: Open
 ) -> None:
-    page = open_page(f"{service.url}/#moves").page
+    page = open_page(f"{service.url}/console#moves").page
     expect(page.get_by_role("alert")).to_contain_text("until it is released")
     page.evaluate(
         """() => {

@@ -7,22 +7,28 @@ the folder. A recording that still grows is downloaded as far as it is; it canno
 
 from __future__ import annotations
 
+import asyncio
 import re
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 from stat import S_ISREG
 from typing import IO, Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
+from volition.children import python_module
 from volition.errors import RecordingError, SessionError
+from volition.incoming import readable
 from volition.service.gateway.auth import Role, allow
 from volition.service.gateway.routes.requests import PROBLEM
 from volition.service.sessions.folders import recordings_folder
 from volition.service.wire.recordings import RecordingList, RecordingView
 
 _BLOCK_BYTES = 1 << 18
+_MOST_REPORT_S = 120.0
 _ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,159}$"
 _MADE_BY_A_SESSION = re.compile(r"(.+)-\d{8}T\d{6}Z-(\d+)(?:-\d+)?")
 
@@ -74,6 +80,40 @@ def recordings_router() -> APIRouter:
             },
         )
 
+    is_writing = asyncio.Lock()
+
+    @router.get(
+        "/recordings/{id}/report",
+        response_class=Response,
+        responses={
+            200: {
+                "content": {"text/html": {"schema": {"type": "string"}}},
+                "description": "A page that needs no network.",
+            },
+            404: PROBLEM,
+            409: PROBLEM,
+            422: PROBLEM,
+            503: PROBLEM,
+        },
+    )
+    @allow(Role.ADMIN)
+    async def report_on_recording(request: Request, id: RecordingId) -> Response:
+        """Write a page of a recording: trials, decisions, latency, signal, what happened."""
+        path = _path_of(id)
+        await asyncio.to_thread(lambda: _open(path).close())
+        if path.name in _growing(request):
+            raise SessionError(f"{id} is being recorded; stop its session first")
+        if is_writing.locked():
+            raise SessionError("another report is being written; ask again when it is done")
+        async with is_writing:
+            page = await _report(path)
+        # As a page of ours it may run nothing, and it is for keeping.
+        headers = {
+            "Content-Disposition": f'attachment; filename="{id}.html"',
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        }
+        return Response(page, media_type="text/html; charset=utf-8", headers=headers)
+
     @router.delete(
         "/recordings/{id}",
         status_code=204,
@@ -92,6 +132,33 @@ def recordings_router() -> APIRouter:
                 raise RecordingError(f"{id} cannot be deleted: {error.strerror}") from error
 
     return router
+
+
+async def _report(path: FilePath) -> bytes:
+    """Have a process of its own write the page: a long recording keeps nobody waiting."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = FilePath(folder) / "report.html"
+        command = python_module(
+            "volition.service.cli", "recordings", "report", str(path), "--out", str(out)
+        )
+        writing = await asyncio.create_subprocess_exec(
+            *command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
+        )
+        try:
+            _, said = await asyncio.wait_for(writing.communicate(), _MOST_REPORT_S)
+        except TimeoutError:
+            raise RecordingError(
+                f"no report of {path.stem} within {_MOST_REPORT_S:g} s; 'volition recordings "
+                "report' takes as long as is needed"
+            ) from None
+        finally:
+            if writing.returncode is None:
+                writing.kill()
+                await writing.wait()
+        if writing.returncode:
+            why = readable(said.decode("utf-8", "replace").strip().rpartition("\n")[2])
+            raise RecordingError(f"there is no report of {path.stem}: {why}")
+        return await asyncio.to_thread(out.read_bytes)
 
 
 def _path_of(id: str) -> FilePath:

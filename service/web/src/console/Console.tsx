@@ -12,14 +12,14 @@ import { HeadPlot } from "./HeadPlot";
 import { LatencyChart } from "./Latency";
 import { Models } from "./Models";
 import { NewSession } from "./NewSession";
-import { choosing } from "./streamChoice";
+import { choosing } from "../shared/streamChoice";
 import { Quality, Scope } from "./Scope";
 import { Sessions } from "./Sessions";
 import { Spectrum } from "./Spectrum";
 import { StateCard } from "./StateCard";
 import { Streams } from "./Streams";
 import { useDraft } from "./useDraft";
-import { isFinal, isRecorded, useSessions } from "./useSessions";
+import { isFinal, isRecorded, useSessions } from "../shared/useSessions";
 import { useSessionState } from "./useSessionState";
 
 export function Console() {
@@ -73,7 +73,7 @@ export function Console() {
 
   return (
     <Frame
-      page="/"
+      page="/console"
       session={session}
       link={link}
       linkTone={tone}

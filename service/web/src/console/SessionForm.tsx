@@ -8,7 +8,7 @@ import { SchemaForm } from "../shared/form/SchemaForm";
 import type { Edit, Located } from "../shared/form/yaml";
 import { tell } from "../shared/notices";
 import type { Manifest, StreamView } from "../shared/wire";
-import { chosenIn, isSignal } from "./streamChoice";
+import { chosenIn, isSignal } from "../shared/streamChoice";
 import type { Draft } from "./useDraft";
 
 const NAMES_MODEL = /\.(model|network)$/;

@@ -1,6 +1,6 @@
 // The sessions of the service, the choice of one, and the way to another.
 import type { SessionView } from "../shared/wire";
-import { isRecorded } from "./useSessions";
+import { isRecorded } from "../shared/useSessions";
 
 export interface SessionsProps {
   sessions: SessionView[];

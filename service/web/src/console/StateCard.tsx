@@ -1,7 +1,7 @@
 // How the chosen session stands, what it lost, and what ends it.
 import type { SessionHandle } from "../shared/useSession";
 import type { SessionView, StateView } from "../shared/wire";
-import { isFinal } from "./useSessions";
+import { isFinal } from "../shared/useSessions";
 
 const STATE_TONES: Record<string, string> = { running: "good", degraded: "warn", connecting: "warn", created: "warn", failed: "bad", stopped: "soft" };
 

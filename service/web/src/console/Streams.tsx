@@ -4,7 +4,7 @@ import { call, sentence } from "../shared/api";
 import { tell } from "../shared/notices";
 import type { SimulationView, StreamView } from "../shared/wire";
 import { Look } from "./Look";
-import { isSignal } from "./streamChoice";
+import { isSignal } from "../shared/streamChoice";
 
 const LOOK_S = 1.0;
 

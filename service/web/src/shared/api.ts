@@ -87,6 +87,17 @@ export async function call<P extends keyof paths, M extends Method>(
   throw new ApiError(response.status, (json as Problem | undefined) ?? null);
 }
 
+/** Read a text that the service has, as it is. */
+export async function text(path: "/v1/recordings/{id}/report", names: Record<string, string>): Promise<string> {
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(names[name] ?? ""));
+  const token = sessionStorage.getItem(TOKEN);
+  const headers: Record<string, string> = token ? { Authorization: `Bearer ${token}` } : {};
+  const response = await fetched(below(filled), { headers, cache: "no-store" }, MOST_TRIES);
+  const said = await response.text();
+  if (!response.ok) throw new ApiError(response.status, JSON.parse(said) as Problem);
+  return said;
+}
+
 async function fetched(url: URL, request: RequestInit, tries: number): Promise<Response> {
   let response: Response;
   try {

@@ -38,7 +38,8 @@ function TokenBar() {
 }
 
 const PAGES = [
-  ["/", "Console"],
+  ["/", "Start"],
+  ["/console", "Console"],
   ["/speller", "Speller"],
   ["/cursor", "Cursor"],
   ["/training", "Training"],

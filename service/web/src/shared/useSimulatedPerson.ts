@@ -5,7 +5,7 @@ import { call, sentence } from "./api";
 import { tell } from "./notices";
 import type { Hello, SimulationView } from "./wire";
 
-export type SessionBody = NonNullable<Parameters<typeof call<"/v1/sessions", "post">>[2]>["body"];
+export type SessionBody = NonNullable<NonNullable<Parameters<typeof call<"/v1/sessions", "post">>[2]>["body"]>;
 
 /** The configuration of a session for a person. */
 export type SessionFor = (person: SimulationView) => SessionBody;

@@ -1,8 +1,8 @@
 // The sessions of the service, asked for again and again.
 import { useCallback, useEffect, useState } from "preact/hooks";
-import { call, UnreachableError } from "../shared/api";
-import { everyBehindNews } from "../shared/news";
-import type { SessionView } from "../shared/wire";
+import { call, UnreachableError } from "./api";
+import { everyBehindNews } from "./news";
+import type { SessionView } from "./wire";
 
 const SESSIONS_EVERY_MS = 1000;
 const FINAL = new Set(["stopped", "failed"]);

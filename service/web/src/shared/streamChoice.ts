@@ -1,7 +1,7 @@
 // A stream that was found, written into a configuration with its markers, or taken from one.
-import { isPlain } from "../shared/form/schema";
-import type { Edit } from "../shared/form/yaml";
-import type { StreamView } from "../shared/wire";
+import { isPlain } from "./form/schema";
+import type { Edit } from "./form/yaml";
+import type { StreamView } from "./wire";
 
 export const isSignal = (stream: StreamView) => stream.rate_hz > 0 && stream.format !== "string";
 
