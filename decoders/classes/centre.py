@@ -44,13 +44,25 @@ class RunningCentre:
             self.mean = covariances.copy()
             return
         share = max(1.0 / self.n_windows, LEAST_SHARE)
-        self.mean = np.stack(
-            [geodesic(old, new, share) for old, new in zip(self.mean, covariances, strict=True)]
-        )
+        self.mean = moved_towards(self.mean, covariances, share)
 
     def recentred(self, covariances: FloatArray) -> FloatArray:
         """Give covariances (..., n_bands, n_channels, n_channels), whitened by the mean so far."""
         return recentred(covariances, self.mean) if self.n_windows else covariances
+
+
+def moved_towards(means: FloatArray, covariances: FloatArray, share: float) -> FloatArray:
+    """Give the point at ``share`` of the geodesic from each band's mean to its covariance.
+
+    Parameters
+    ----------
+    means, covariances : ndarray, shape (n_bands, n_channels, n_channels)
+    """
+    if means.shape[-1] == 1:  # the geometric mean of variances, all at once
+        result: FloatArray = means ** (1.0 - share) * covariances**share
+        return result
+    pairs = zip(means, covariances, strict=True)
+    return np.stack([geodesic(old, new, share) for old, new in pairs])
 
 
 def recentred(covariances: FloatArray, mean: FloatArray) -> FloatArray:

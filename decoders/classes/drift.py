@@ -13,7 +13,8 @@ from typing import Any, Self
 import numpy as np
 
 from volition.chunk import FloatArray
-from volition.decoders.artifacts.averages import geodesic, spectral
+from volition.decoders.artifacts.averages import spectral
+from volition.decoders.classes.centre import moved_towards
 from volition.decoders.classes.models import SESSION_CENTRES
 from volition.decoders.fitting.fitted import FittedModel
 
@@ -61,8 +62,7 @@ class DriftWatch:
         if self._mean is None:
             self._mean = covariances.copy()
         else:
-            pairs = zip(self._mean, covariances, strict=True)
-            self._mean = np.stack([geodesic(old, new, share) for old, new in pairs])
+            self._mean = moved_towards(self._mean, covariances, share)
         self.distance = float(distances(self._whitening, self._mean).min())
 
     @property

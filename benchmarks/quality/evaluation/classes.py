@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 
 from volition.benchmarks.quality.contract.classes import TRIAL_END, ClassDataset, ClassRecording
-from volition.benchmarks.quality.evaluation.clustered import Clusters, ratio_interval
+from volition.benchmarks.quality.evaluation.clustered import Clusters, area_interval, ratio_interval
 from volition.chunk import Event
 from volition.decoders.classes.decoder import ClassDecoder
 from volition.decoders.classes.report import chance_bound
 from volition.decoders.classes.settings import ClassSettings
+from volition.decoders.codes.erp.area import area
 from volition.decoders.contract.intent import ClassIntent, IdleIntent, Intent
 from volition.decoders.fitting.calibration import Calibrated, CalibrationData, joined
 from volition.decoders.fitting.metrics import accuracy_interval, confusion, per_min
@@ -38,8 +39,8 @@ from volition.streams.files.recording import TRIAL_START, Recording
 
 CHUNK_S = 0.125
 N_BLOCKS = 5
-LEAVE_OUT, IN_ORDER = "leave-session-out", "chronological"
-PROTOCOLS = (LEAVE_OUT, IN_ORDER)
+LEAVE_OUT, IN_ORDER, LEAKING = "leave-session-out", "chronological", "leaking-windows"
+PROTOCOLS = (LEAVE_OUT, IN_ORDER, LEAKING)
 #: A command this soon after a trial's end still belongs to it, seconds.
 _GRACE_S = 0.5
 
@@ -67,12 +68,15 @@ class Told:
         Label of the first command; None without one.
     decision_s
         From the onset to the newest sample of the first answer that named a class.
+    log_odds
+        Logarithm of the second class's odds over the first's; 0 where there are more than two.
     """
 
     wanted: str
     best: str | None
     command: str | None
     decision_s: float | None
+    log_odds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,7 +128,8 @@ def evaluate_classes(
     config
         The pipeline; its decoder is one of `volition.decoders.classes`.
     protocol
-        ``leave-session-out``, the default, or ``chronological``.
+        ``leave-session-out``, the default; ``chronological``; or, to show what that does,
+        ``leaking-windows``: windows of the same people and minutes are learned from and told.
     train
         Number of first recordings to learn from, in the order of time.
     keep_faulty
@@ -134,7 +139,9 @@ def evaluate_classes(
     -------
     dict
         ``accuracy`` over all trials that were told anything, with its exact ``interval``
-        and the one that draws sessions anew, ``interval_by_session``;
+        and the one that draws sessions anew, ``interval_by_session``; ``balanced_accuracy``, the
+        mean over classes; of two classes also ``auc``, how often a trial of the second has larger
+        odds than one of the first, with ``auc_interval``, which draws people anew;
         ``chance_bound``, which guessing exceeds in one of twenty such runs; ``undecided``, trials
         that no whole window was found in; ``per_person`` and ``per_session``; ``refused``:
         recordings whose calibration is none that the service would accept, with the reason, which
@@ -172,6 +179,8 @@ def evaluate_classes(
         "protocol": _told_protocol(protocol or LEAVE_OUT, train),
         **_figures([one for each in scored for one in each.told], labels),
         "interval_by_session": _interval_by_session(scored),
+        "balanced_accuracy": _balanced([one for each in scored for one in each.told], labels),
+        **_area(scored, labels),
         **_at_rest(scored, settings),
         "labels": labels,
         "refused": {each.fold.one.name: each.refused for each in every if each.refused is not None},
@@ -202,6 +211,11 @@ def _checked(dataset: ClassDataset, config: SessionConfig) -> ClassSettings:
 def _told_protocol(protocol: str, train: int) -> str:
     if protocol == IN_ORDER:
         return f"each recording after the first {train} of its group, by a fit to those"
+    if protocol == LEAKING:
+        return (
+            f"every {N_BLOCKS}th trial by a fit to all others, of the same people and minutes too: "
+            "wrong on purpose"
+        )
     return (
         "each recording by a fit to the others of its group; one that stands alone in "
         f"{N_BLOCKS} blocks of time, each by a fit to the rest"
@@ -237,12 +251,32 @@ def _folds(
             known = tuple(one.recording for one in group[:train])
             for one in group[train:]:
                 yield Fold(one, asked[one.name], known)
+        elif protocol == LEAKING:
+            yield from _leaking(group, asked)
         elif len(group) > 1:
             for one in group:
                 others = tuple(each.recording for each in group if each is not one)
                 yield Fold(one, asked[one.name], others)
         else:
             yield from _blocks(group[0], asked[group[0].name])
+
+
+def _leaking(
+    group: Sequence[ClassRecording], asked: Mapping[str, tuple[Asked, ...]]
+) -> Iterator[Fold]:
+    """Tell every fifth trial by all others: those beside it in time are among them."""
+    for number in range(N_BLOCKS):
+        known = []
+        for one in group:
+            out = {trial.onset for trial in asked[one.name][number::N_BLOCKS]}
+            events = [
+                event
+                for event in one.recording.events
+                if event.name != TRIAL_START or event.time not in out
+            ]
+            known.append(dataclasses.replace(one.recording, events=tuple(events)))
+        for one in group:
+            yield Fold(one, asked[one.name][number::N_BLOCKS], tuple(known))
 
 
 def _blocks(one: ClassRecording, asked: tuple[Asked, ...]) -> Iterator[Fold]:
@@ -352,7 +386,9 @@ def _within(asked: Asked, intents: Sequence[Intent], decoder: ClassSettings) -> 
 
 def _told(asked: Asked, within: Sequence[Intent]) -> Told:
     found = [one.probabilities for one in within if isinstance(one, ClassIntent)]
-    found += [one.evidence for one in within if isinstance(one, IdleIntent) and one.evidence]
+    # Where the session's own rest is still being learned, nothing is said yet.
+    idle = [one for one in within if isinstance(one, IdleIntent) and one.reason != "settling"]
+    found += [one.evidence for one in idle if one.evidence]
     commands = [one for one in within if isinstance(one, ClassIntent)]
     if not found:
         return Told(asked.label, None, None, None)
@@ -360,7 +396,8 @@ def _told(asked: Asked, within: Sequence[Intent]) -> Told:
     log_p = np.log([[max(one[label], 1e-12) for label in labels] for one in found]).mean(axis=0)
     command = commands[0].label if commands else None
     decision_s = commands[0].t_sample - asked.onset if commands else None
-    return Told(asked.label, labels[int(log_p.argmax())], command, decision_s)
+    log_odds = float(log_p[1] - log_p[0]) if len(labels) == 2 else 0.0
+    return Told(asked.label, labels[int(log_p.argmax())], command, decision_s, log_odds)
 
 
 def _rest_spans(fold: Fold, rests: Sequence[Asked]) -> list[tuple[float, float]]:
@@ -404,6 +441,41 @@ def _interval_by_session(scored: Sequence[Scored]) -> list[float] | None:
     return ratio_interval(
         clusters, [one.best == one.wanted for _, one in pairs], np.ones(len(pairs))
     )
+
+
+def _balanced(told: Sequence[Told], labels: Sequence[str]) -> float | None:
+    """Give the mean over classes of the share that is right; None where one has no trial."""
+    shares = []
+    for label in labels:
+        right = [one.best == label for one in told if one.wanted == label and one.best is not None]
+        if not right:
+            return None
+        shares.append(float(np.mean(right)))
+    return float(np.mean(shares))
+
+
+def _area(scored: Sequence[Scored], labels: Sequence[str]) -> dict[str, Any]:
+    """Give the area under the curve of two classes, over all people."""
+    if len(labels) != 2:
+        return {}
+    of_person: dict[str, list[Told]] = {}
+    for each in scored:
+        found = [one for one in each.told if one.best is not None]
+        of_person.setdefault(each.fold.one.person, []).extend(found)
+    below, above = (
+        [
+            np.array([one.log_odds for one in told if one.wanted == label])
+            for told in of_person.values()
+        ]
+        for label in labels
+    )
+    pooled = [*map(float, np.concatenate(above)), *map(float, np.concatenate(below))]
+    n_above = sum(map(len, above))
+    if n_above in (0, len(pooled)):
+        return {"auc": None, "auc_interval": None}
+    is_above = [True] * n_above + [False] * (len(pooled) - n_above)
+    clusters = Clusters.by_name("people", list(of_person))
+    return {"auc": area(pooled, is_above), "auc_interval": area_interval(clusters, above, below)}
 
 
 def _at_rest(scored: Sequence[Scored], settings: ClassSettings) -> dict[str, Any]:

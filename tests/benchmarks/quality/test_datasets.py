@@ -31,6 +31,7 @@ OWN = (
     "cvep_thielen2021_few",
     "cvep_thielen2021_others",
     "denoise_mix",
+    "eegmat",
     "eegmmi",
     "emg_gestures",
     "flint_run1",

@@ -10,8 +10,14 @@ import pytest
 
 from tests.decoders.classes.people import shuffled
 from volition.benchmarks.quality.contract.classes import ClassDataset, ClassRecording
-from volition.benchmarks.quality.datasets import emg_gestures, mi_arms, mi_control, mi_openbci
-from volition.benchmarks.quality.evaluation.classes import IN_ORDER, evaluate_classes
+from volition.benchmarks.quality.datasets import (
+    eegmat,
+    emg_gestures,
+    mi_arms,
+    mi_control,
+    mi_openbci,
+)
+from volition.benchmarks.quality.evaluation.classes import IN_ORDER, LEAKING, evaluate_classes
 from volition.errors import ConfigError, RecordingError
 from volition.service.sessions.config import SessionConfig
 from volition.streams.simulated.imagery_participant import ImageryParticipant
@@ -91,7 +97,7 @@ def test_what_cannot_be_scored_is_refused_by_name() -> None:
         evaluate_classes(made_of(1, moves=False), NOWHERE, cca)
 
 
-@pytest.mark.parametrize("dataset", [mi_openbci, mi_control, mi_arms, emg_gestures])
+@pytest.mark.parametrize("dataset", [mi_openbci, mi_control, mi_arms, emg_gestures, eegmat])
 def test_a_folder_without_the_data_says_what_is_missing(dataset: Any, tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=dataset.DATASET.name):
         list(dataset.load(tmp_path))
@@ -105,3 +111,40 @@ def test_people_who_cannot_be_decoded_are_refused_in_every_fold(shared_data: Pat
     assert len(found["refused"]) == 8
     assert found["n_trials"] == 0
     assert 0.25 < found["with_refused"]["accuracy"] < 0.4
+
+
+@pytest.fixture
+def few_people(shared_data: Path, tmp_path: Path) -> Path:
+    """Six of the people who rest and count."""
+    for path in sorted((shared_data / "eegmat").glob("P*.npz"))[:6]:
+        (tmp_path / path.name).symlink_to(path)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_states_are_told_by_other_people_and_windows_that_leak_look_better(
+    few_people: Path,
+) -> None:
+    config = session(
+        kind="differential_entropy",
+        classes=list(eegmat.CLASSES),
+        delay_s=0.0,
+        window_s=4.0,
+        recentre="off",
+    )
+    honest = evaluate_classes(eegmat.DATASET, few_people, config)
+    leaking = evaluate_classes(eegmat.DATASET, few_people, config, protocol=LEAKING)
+
+    assert honest["per_person"].keys() == {path.stem for path in few_people.iterdir()}
+    assert "wrong on purpose" in leaking["protocol"]
+    assert leaking["auc"] > 0.95
+    assert honest["with_refused"]["n_trials"] == leaking["n_trials"] == 6 * 45
+    assert honest["auc"] is None or honest["auc"] < leaking["auc"]
+
+
+def test_two_classes_have_an_area_and_a_balanced_accuracy() -> None:
+    found = evaluate_classes(made_of(4, moves=False), NOWHERE, session())
+
+    assert 0.9 <= found["balanced_accuracy"] <= 1.0
+    assert 0.9 <= found["auc"] <= 1.0
+    assert found["auc_interval"] is None  # of one person
