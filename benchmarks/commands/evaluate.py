@@ -55,8 +55,8 @@ def evaluate(
             help="For decoders that other people trained: everybody by what ships (shipped), or by "
             "a model that is learned without them (leave-person-out); when left out, the latter "
             "for those who trained it, the former for others. For decoders of classes: each "
-            "session left out (leave-session-out), the later ones by the first (chronological), or, "
-            "to see what that is worth, windows that leak (leaking-windows)."
+            "session left out (leave-session-out), the later ones by the first (chronological), "
+            "or, to see what that is worth, windows that leak (leaking-windows)."
         ),
     ] = None,
     train: Annotated[
