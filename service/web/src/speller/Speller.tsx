@@ -81,7 +81,7 @@ export function Speller() {
         <Warning onAccept={accept} />
       ) : (
         <div class="speller">
-          <Written spelling={spelling} language={layout?.language ?? null} />
+          <Written spelling={spelling} language={layout?.language ?? null} session={session} />
           <Targets layout={layout} canvas={flicker.canvas} session={session} handle={handle} />
           <section class="card controls" aria-label="Spelling">
             <Controls

@@ -4,6 +4,7 @@ import { useLatest } from "../shared/useLatest";
 import type { Choice } from "./run";
 import type { Spelling } from "./useSpelling";
 import { complete, useWords } from "./useWords";
+import { Voice } from "./Voice";
 
 const NOTHING: Record<string, string> = {
   rest: "the signal looks like rest",
@@ -13,7 +14,7 @@ const NOTHING: Record<string, string> = {
   held: "the emergency stop is on",
 };
 
-export function Written({ spelling, language }: { spelling: Spelling; language: string | null }) {
+export function Written({ spelling, language, session }: { spelling: Spelling; language: string | null; session: string | null }) {
   const { text, choices } = spelling;
   const words = useWords(text, language ?? undefined);
   useKeys(spelling, words);
@@ -37,6 +38,7 @@ export function Written({ spelling, language }: { spelling: Spelling; language: 
           Undo (Backspace)
         </button>
       </div>
+      <Voice text={text} session={session} />
     </section>
   );
 }

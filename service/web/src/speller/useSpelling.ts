@@ -1,7 +1,9 @@
 // Spelling: what is written, each change of it kept so that it can be taken back, and the choices of
 // the run that writes.
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { call, sentence } from "../shared/api";
+import { keep, kept } from "../shared/kept";
+import { isPlain } from "../shared/form/schema";
 import { tell } from "../shared/notices";
 import { Codes } from "./codes";
 import type { Layout } from "./layout";
@@ -13,7 +15,7 @@ export interface Spelling {
   text: string;
   choices: Choice[];
   canUndo: boolean;
-  /** Begin a run that writes from nothing. */
+  /** Begin a run that writes: from nothing, or, where nothing is to be copied, on from what stands there. */
   begin(layout: Layout, mode: Mode, phrase: string): void;
   /** Have another text stand there. */
   write(text: string): void;
@@ -34,19 +36,37 @@ async function askForText(session: string): Promise<string | null> {
   }
 }
 
+interface Page {
+  session: string;
+  text: string;
+}
+
+const PAGE = "volition-text";
+const isPage = (value: unknown): value is Page =>
+  isPlain(value) && typeof value["session"] === "string" && typeof value["text"] === "string";
+
 export function useSpelling(session: string | null, run: RunHandle, onsets: Onsets): Spelling {
   /** Every text that stood there, the present one last. */
   const [texts, setTexts] = useState([""]);
+  // After a reload or a crash of the page what was written stands there again.
+  useEffect(() => {
+    const page = kept(PAGE, isPage);
+    if (page !== null && page.session === session && page.text) setTexts(["", page.text]);
+  }, [session]);
   const [choices, setChoices] = useState<Choice[]>([]);
   const text = texts[texts.length - 1]!;
   const canUndo = texts.length > 1;
+  useEffect(() => {
+    if (session !== null && text) keep(PAGE, { session, text } satisfies Page);
+  }, [text]);
 
   /** Whether the decoder is told what is written: one of coded items may know what is likely next. */
   const isTold = useRef(false);
   const begin = (layout: Layout, mode: Mode, phrase: string) => {
     isTold.current = layout.stimulus instanceof Codes;
-    if (isTold.current) onsets.wrote("");
-    setTexts([""]);
+    const goesOn = mode === "free" && phrase === "";
+    if (isTold.current) onsets.wrote(goesOn ? text : "");
+    if (!goesOn) setTexts([""]);
     setChoices([]);
     const spelling: SpellingRun = new SpellingRun(layout, mode, phrase.toUpperCase(), onsets.lslAt, {
       onset: (onsetMs, target, showing) => onsets.onset(layout, layout.onsetMarker, onsetMs, target, showing),
@@ -61,6 +81,7 @@ export function useSpelling(session: string | null, run: RunHandle, onsets: Onse
       },
       over: run.over,
     });
+    if (goesOn) spelling.text = text;
     run.begin(spelling, (why) => {
       onsets.offset(layout.endMarker);
       if (why) tell("warn", `Spelling ended: ${why}`);

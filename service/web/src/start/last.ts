@@ -1,6 +1,7 @@
 // What was done the last time on this computer, so that the next time is one click. It stays in the
 // browser: nothing of it leaves this machine.
 import { isPlain } from "../shared/form/schema";
+import { keep, kept } from "../shared/kept";
 import type { PersonKind, SessionBody } from "../shared/useSimulatedPerson";
 
 export interface Last {
@@ -14,21 +15,12 @@ export interface Last {
 
 const KEY = "volition-last";
 
-export function remember(last: Last): void {
-  localStorage.setItem(KEY, JSON.stringify(last));
-}
+const isLast = (read: unknown): read is Last =>
+  isPlain(read) && typeof read["way"] === "string" && isPlain(read["config"]) && typeof read["headset"] === "string" && "person" in read;
 
-export function forget(): void {
-  localStorage.removeItem(KEY);
-}
+export const remember = (last: Last): void => keep(KEY, last);
+
+export const forget = (): void => keep(KEY, null);
 
 /** Give what is remembered; null where nothing is, or nothing that can be read. */
-export function recalled(): Last | null {
-  try {
-    const read: unknown = JSON.parse(localStorage.getItem(KEY) ?? "null");
-    const known = isPlain(read) && typeof read["way"] === "string" && isPlain(read["config"]) && typeof read["headset"] === "string" && "person" in read;
-    return known ? (read as unknown as Last) : null;
-  } catch {
-    return null;
-  }
-}
+export const recalled = (): Last | null => kept(KEY, isLast);
