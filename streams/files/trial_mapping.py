@@ -33,7 +33,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from volition.chunk import Event
 from volition.errors import ConfigError, RecordingError
@@ -77,6 +84,17 @@ class TrialMapping(BaseModel):
     radius: float = Field(default=0.0, ge=0)
     cursor: list[float] | None = None
 
+    @field_validator("targets", "positions", mode="before")
+    @classmethod
+    def _markers_are_texts(cls, given: Any) -> Any:
+        """Take numbers for texts, as YAML reads what is not quoted; a truth value says nothing."""
+        if not isinstance(given, dict):
+            return given
+        for key in given:
+            if isinstance(key, bool):
+                raise ValueError(f"a marker was read as {key}: quote it, as in 'yes' or 'on'")
+        return {str(key) if isinstance(key, int | float) else key: v for key, v in given.items()}
+
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
         if bool(self.targets) == bool(self.positions):
@@ -96,12 +114,7 @@ class TrialMapping(BaseModel):
             It cannot be read, or is no mapping.
         """
         try:
-            data = yaml.safe_load(path.read_text("utf-8"))
-            for name in ("targets", "positions") if isinstance(data, dict) else ():
-                if isinstance(data.get(name), dict):
-                    # YAML reads 1 and yes as what they look like; markers are texts.
-                    data[name] = {str(key): value for key, value in data[name].items()}
-            return cls.model_validate(data)
+            return cls.model_validate(yaml.safe_load(path.read_text("utf-8")))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(f"{path} cannot be read: {error}") from None
         except ValidationError as error:

@@ -38,3 +38,17 @@ def test_named_events_keep_the_others_and_end_each_trial() -> None:
         (11.0, "trial_end"),
     ]
     assert found[0].data == {"target": "left"}
+
+
+@pytest.mark.parametrize("key", [1, 1.0, "1", "1.000"])
+def test_a_marker_that_is_a_number_need_not_be_quoted(key: object) -> None:
+    mapping = TrialMapping.model_validate({"targets": {key: "left"}})
+    (trial,) = mapping.named([Event(2.0, "1")])
+    assert trial.data["target"] == "left"
+
+
+def test_a_marker_that_was_read_as_a_truth_value_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ValueError, match="quote it"):
+        TrialMapping.model_validate({"targets": {True: "left"}})
+    with pytest.raises(ValueError, match="quote it"):
+        TrialMapping.model_validate({"positions": {False: [1.0, 0.0]}})
