@@ -35,6 +35,8 @@ OPERATIONS = (
     "POST /v1/sessions/{id}/calibrations",
     "PUT /v1/sessions/{id}/model",
 )
+# Whether a marker's time is one of the session's clock depends on when it is asked.
+TIMED = ("POST /v1/sessions/{id}/markers", "POST /v1/sessions/{id}/markers/batch")
 CONFIG = "".join(
     f"""
 [[operations]]
@@ -43,6 +45,13 @@ checks.negative_data_rejection.enabled = false
 checks.positive_data_acceptance.enabled = false
 """
     for operation in OPERATIONS
+) + "".join(
+    f"""
+[[operations]]
+include-name = "{operation}"
+checks.positive_data_acceptance.enabled = false
+"""
+    for operation in TIMED
 )
 
 
