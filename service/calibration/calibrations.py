@@ -20,7 +20,7 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,8 @@ TRIAL_END = "trial_end"
 
 #: Time to wait for the last trial's samples, in seconds.
 _SETTLE_S = 0.5
+#: A marker of the announced moment may differ from it by so much.
+_SAME_TIME_S = 1e-3
 #: The trials' share of the progress of a guided calibration; the fit is the rest.
 _GUIDED_SHARE = 0.5
 #: The same for a cursor, whose models are fitted during the trials.
@@ -86,6 +88,8 @@ class Calibration:
     progress: float = 0.0
     asked: list[_Asked] = field(default_factory=list)
     n_done: int = 0
+    #: From the cue of each trial that was cut short to its end: it is asked for again.
+    given_up: list[tuple[float, float]] = field(default_factory=list)
     guide: CursorGuide | None = None
     started_utc: float = field(default_factory=time.time)
     ended_utc: float | None = None
@@ -399,7 +403,8 @@ async def _guide(calibration: Calibration) -> None:
 async def _ask(calibration: Calibration, asked: _Asked) -> bool:
     """Ask for one trial; give whether the signal went on until its end."""
     plan, session = calibration.body.guided, calibration.session
-    t_onset = local_clock() + plan.cue_s
+    t_asked = local_clock()
+    t_onset = t_asked + plan.cue_s
     t_end = t_onset + plan.trial_s
     _cue(calibration, asked, "cue", t_onset, t_end)
     whole = await until(session, t_onset)
@@ -413,6 +418,8 @@ async def _ask(calibration: Calibration, asked: _Asked) -> bool:
     _cue(calibration, asked, "pause", t_onset, t_end)
     if whole:
         await until(session, t_end + plan.pause_s)
+    else:
+        calibration.given_up.append((t_asked, max(t_onset, local_clock())))
     return whole
 
 
@@ -494,12 +501,24 @@ async def _collected(
     source = f"session {session.id}, {'guided' if body.source == 'guided' else 'as marked'}"
     job = FitJob(
         spec=head["spec"],
-        events=head["events"],
+        events=_of_whole_trials(head["events"], calibration.given_up),
         cursor=_cursor_of(session) if moves is None else moves,
         source=source,
         **common,
     )
     return job, rows
+
+
+def _of_whole_trials(
+    events: list[Any], given_up: Sequence[tuple[float, float]]
+) -> list[tuple[float, str, dict[str, Any]]]:
+    """Leave out the onsets of trials that were cut short, whoever marked them."""
+    return [
+        (t, name, data)
+        for t, name, data in events
+        if name != TRIAL_START
+        or not any(since <= t <= until + _SAME_TIME_S for since, until in given_up)
+    ]
 
 
 def _network_of(calibration: Calibration) -> str | None:

@@ -8,6 +8,7 @@ import pytest
 
 from volition.errors import SessionError
 from volition.service.calibration import interruption
+from volition.service.calibration.calibrations import _of_whole_trials
 from volition.service.calibration.interruption import (
     GuideRefusedError,
     until,
@@ -71,3 +72,14 @@ async def test_a_moment_is_waited_for_only_while_the_signal_comes(session: Sessi
     await asyncio.sleep(0.2)
     session.step_to(SessionState.DEGRADED, "no samples for 0.50 s")
     assert not await asyncio.wait_for(waiting, 1)
+
+
+def test_a_trial_that_was_cut_short_is_not_learned_from_whoever_marked_it() -> None:
+    marked = [(t, "trial_start", {"target": "a"}) for t in (10.2, 12.2, 14.2)]
+    others = [(12.3, "beep", {}), (12.4, "trial_end", {})]
+    events = sorted([*marked, *others])
+
+    kept = _of_whole_trials(events, [(12.0, 12.2)])
+
+    assert kept == [one for one in events if one != marked[1]]
+    assert _of_whole_trials(events, []) == events
