@@ -76,8 +76,8 @@ async def test_a_moment_is_waited_for_only_while_the_signal_comes(session: Sessi
 
 def test_a_trial_that_was_cut_short_is_not_learned_from_whoever_marked_it() -> None:
     marked = [(t, "trial_start", {"target": "a"}) for t in (10.2, 12.2, 14.2)]
-    others = [(12.3, "beep", {}), (12.4, "trial_end", {})]
-    events = sorted([*marked, *others])
+    others: list[tuple[float, str, dict[str, str]]] = [(12.3, "beep", {}), (12.4, "trial_end", {})]
+    events = sorted([*marked, *others], key=lambda event: event[0])
 
     kept = _of_whole_trials(events, [(12.0, 12.2)])
 
